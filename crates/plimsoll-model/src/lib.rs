@@ -1,0 +1,18 @@
+//! The application, typed.
+//!
+//! [`Project`] is what every other part of Plimsoll reads: services, networks, volumes and
+//! secrets with the meaning the Compose Specification gives them. [`BuildRecipe`] is how an
+//! image comes out of a source tree. Values read from a file know their place
+//! ([`plimsoll_diag::Spanned`]). Nothing here prints, reads the environment or runs anything.
+
+mod project;
+mod recipe;
+
+pub use project::{
+    Build, Command, Dependency, DependencyCondition, FileObject, FileSource, FileUse, HealthTest,
+    Healthcheck, Limits, Mount, MountKind, Network, NetworkAttachment, NetworkMode, Port, Project,
+    Protocol, Restart, Service, Volume,
+};
+pub use recipe::{
+    BuildRecipe, NodeManager, PythonDependencies, PythonRecipe, RecipeKind, StaticSiteRecipe,
+};
