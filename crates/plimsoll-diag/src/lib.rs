@@ -7,12 +7,14 @@
 
 mod diagnostic;
 mod evidence;
+mod progress;
 mod secret;
 mod span;
 mod text;
 
 pub use diagnostic::{Diagnostic, Diagnostics, Severity};
 pub use evidence::Evidence;
+pub use progress::{Progress, ProgressEvent, Silent};
 pub use secret::Secret;
 pub use span::{Position, Span, Spanned};
 pub use text::{Palette, render};

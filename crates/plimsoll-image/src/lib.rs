@@ -1,1 +1,9 @@
-//! placeholder
+//! From a build recipe to a content-addressed image, and back to facts.
+//!
+//! Images are assembled from packages, never snapshotted from a container. Steps that must
+//! execute something go through [`Sandbox`]. Nothing here prints, reads the environment, or names
+//! the host of a package registry.
+
+mod sandbox;
+
+pub use sandbox::{Access, BindMount, Sandbox, SandboxError, Step, StepNetwork, StepOutcome};

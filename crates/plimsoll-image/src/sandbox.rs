@@ -1,0 +1,109 @@
+//! The place where build steps run that must execute something.
+//!
+//! This crate assembles images; it cannot run containers. The engine implements [`Sandbox`].
+
+use std::path::PathBuf;
+use std::time::Duration;
+
+use thiserror::Error;
+
+/// Runs one program in a container that is thrown away.
+pub trait Sandbox: Send + Sync {
+    /// Runs the step to its end. A program that ends with a failure is not an error of the
+    /// sandbox: see [`StepOutcome::exit_code`].
+    ///
+    /// # Errors
+    /// When the container cannot be made, or the step outlives its time.
+    fn run(&self, step: &Step) -> Result<StepOutcome, SandboxError>;
+}
+
+/// One program to run.
+#[derive(Debug, Clone)]
+pub struct Step {
+    /// Name for messages and process lists: `canvas: npm run build`.
+    pub name: String,
+    /// Unpacked layers that make the root file system, lowest first. Writes go to a layer that is
+    /// thrown away.
+    pub root: Vec<PathBuf>,
+    /// Directories and files of the host shown in the container.
+    pub mounts: Vec<BindMount>,
+    /// Program and arguments.
+    pub command: Vec<String>,
+    /// The whole environment.
+    pub environment: Vec<(String, String)>,
+    /// Working directory in the container.
+    pub working_dir: PathBuf,
+    /// What the step may reach.
+    pub network: StepNetwork,
+    /// Numeric user and group the program runs as.
+    pub user: (u32, u32),
+    /// Longest time it may take.
+    pub timeout: Duration,
+    /// Memory in bytes it may use.
+    pub memory: Option<u64>,
+    /// Processes it may have at once.
+    pub pids: Option<u32>,
+}
+
+/// A directory or file of the host shown in a step's container.
+#[derive(Debug, Clone)]
+pub struct BindMount {
+    /// Absolute path on the host; it exists.
+    pub source: PathBuf,
+    /// Absolute path in the container; made when missing.
+    pub target: PathBuf,
+    /// Who may write there.
+    pub access: Access,
+}
+
+/// Whether a mount can be written to.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Access {
+    /// Reading only.
+    ReadOnly,
+    /// Reading and writing.
+    ReadWrite,
+}
+
+/// What a step may reach.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum StepNetwork {
+    /// Nothing but its own loopback.
+    None,
+    /// What the host reaches: for steps that fetch.
+    Host,
+}
+
+/// How a step ended.
+#[derive(Debug, Clone)]
+pub struct StepOutcome {
+    /// Exit code; 128 + signal when a signal ended it.
+    pub exit_code: i32,
+    /// Standard output, at most the last mebibyte.
+    pub stdout: Vec<u8>,
+    /// Standard error, at most the last mebibyte.
+    pub stderr: Vec<u8>,
+    /// Whether the kernel killed it for using more memory than allowed.
+    pub out_of_memory: bool,
+}
+
+/// The sandbox could not do its part.
+#[derive(Debug, Error)]
+pub enum SandboxError {
+    /// The container could not be made.
+    #[error("cannot start `{step}` in a sandbox: {reason}")]
+    Start {
+        /// The step's name.
+        step: String,
+        /// What the engine said.
+        reason: String,
+    },
+    /// The program did not end in time and was killed.
+    #[error("`{step}` did not end within {} s and was killed", timeout.as_secs())]
+    TimedOut {
+        /// The step's name.
+        step: String,
+        /// The time it had.
+        timeout: Duration,
+    },
+}
