@@ -1,0 +1,111 @@
+//! The pinned programs: which file of which registry, and its hash.
+
+use std::sync::OnceLock;
+
+use serde::Deserialize;
+
+use crate::Digest;
+
+/// One pinned version of a program.
+#[derive(Debug, Clone, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct Tool {
+    /// What build steps call it.
+    pub name: String,
+    /// The version, as its registry writes it.
+    pub version: String,
+    /// Whose package it is.
+    pub registry: ToolRegistry,
+    files: Vec<ToolFile>,
+}
+
+/// The registry that a program is a package of.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub(crate) enum ToolRegistry {
+    /// A wheel of the Python package index.
+    Python,
+    /// A tarball of the npm registry.
+    Npm,
+}
+
+/// The file for one architecture.
+#[derive(Debug, Clone, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct ToolFile {
+    /// Debian's name of the architecture; `None`: every one.
+    architecture: Option<String>,
+    /// A wheel's file name.
+    pub file: Option<String>,
+    /// An npm package's name.
+    pub package: Option<String>,
+    /// Hash of the file.
+    #[serde(deserialize_with = "hexadecimal")]
+    pub sha256: Digest,
+}
+
+fn hexadecimal<'de, D: serde::Deserializer<'de>>(deserializer: D) -> Result<Digest, D::Error> {
+    let text = String::deserialize(deserializer)?;
+    Digest::from_hex(&text).map_err(serde::de::Error::custom)
+}
+
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Pins {
+    tool: Vec<Tool>,
+}
+
+/// All pinned programs, preferred versions first.
+pub(crate) fn all() -> &'static [Tool] {
+    static PINS: OnceLock<Vec<Tool>> = OnceLock::new();
+    PINS.get_or_init(|| {
+        let pins: Pins = toml::from_str(include_str!("toolchains.toml"))
+            .expect("the pins are part of the program and a test reads them");
+        pins.tool
+    })
+}
+
+/// The versions of a program, preferred first.
+pub(crate) fn versions(name: &str) -> impl Iterator<Item = &'static Tool> {
+    all().iter().filter(move |tool| tool.name == name)
+}
+
+impl Tool {
+    /// The file for an architecture (Debian's name of it).
+    pub(crate) fn file(&self, architecture: &str) -> Option<&ToolFile> {
+        self.files.iter().find(|file| {
+            file.architecture
+                .as_deref()
+                .is_none_or(|own| own == architecture)
+        })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_program_is_there_for_both_architectures() {
+        for tool in all() {
+            for architecture in ["amd64", "arm64"] {
+                let file = tool.file(architecture).unwrap();
+                match tool.registry {
+                    ToolRegistry::Python => {
+                        let name = file.file.as_deref().unwrap();
+                        assert!(name.contains(&tool.version), "{name}");
+                    }
+                    ToolRegistry::Npm => assert!(file.package.is_some(), "{}", tool.name),
+                }
+            }
+            assert!(tool.file("m68k").is_none() || tool.files.len() == 1);
+        }
+        assert_eq!(versions("node").count(), 3);
+    }
+
+    #[test]
+    fn no_pin_carries_an_address() {
+        let text = include_str!("toolchains.toml");
+        assert!(!text.contains("://"));
+    }
+}
