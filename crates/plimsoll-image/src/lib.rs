@@ -4,6 +4,14 @@
 //! execute something go through [`Sandbox`]. Nothing here prints, reads the environment, or names
 //! the host of a package registry.
 
+pub mod clients;
+mod digest;
+mod fetch;
 mod sandbox;
+pub mod toolchain;
 
+pub use digest::{Digest, DigestError, Hasher};
+pub use fetch::{
+    Download, FetchError, FetchSettings, Fetcher, Headers, Response as FetchResponse, ShownUrl,
+};
 pub use sandbox::{Access, BindMount, Sandbox, SandboxError, Step, StepNetwork, StepOutcome};
