@@ -7,6 +7,7 @@
 pub mod clients;
 mod digest;
 mod fetch;
+pub mod layer;
 mod sandbox;
 pub mod toolchain;
 
