@@ -8,6 +8,7 @@ pub mod clients;
 mod digest;
 mod fetch;
 pub mod layer;
+pub mod oci;
 mod sandbox;
 pub mod toolchain;
 

@@ -3,6 +3,7 @@
 //!
 //! Nothing here knows about the store, images or packages.
 
+mod compression;
 mod extract;
 mod file_set;
 mod path;
@@ -17,6 +18,7 @@ use std::path::PathBuf;
 
 use thiserror::Error;
 
+pub use compression::Compression;
 pub use file_set::{Attributes, Content, FileSet, FileSetError, Node};
 pub use path::{PathError, leads_out, normalised};
 pub use unpack::{Limits, Origin, Unpacked, unpack};
