@@ -10,6 +10,7 @@ mod fetch;
 pub mod layer;
 pub mod oci;
 mod sandbox;
+pub mod store;
 pub mod toolchain;
 
 pub use digest::{Digest, DigestError, Hasher};

@@ -25,7 +25,7 @@ pub use address::ShownUrl;
 pub use download::Download;
 pub use error::FetchError;
 
-use attempt::{Attempts, Failure};
+use attempt::Attempts;
 
 /// How to reach the network, and how hard to try.
 #[derive(Debug, Clone)]

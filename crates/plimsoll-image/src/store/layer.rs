@@ -1,0 +1,285 @@
+//! Segments and layers: putting them together, and unpacking them once.
+
+use std::collections::HashMap;
+use std::io::{self, Read};
+use std::path::PathBuf;
+
+use serde::{Deserialize, Serialize};
+
+use super::lock::{Lock, Share};
+use super::scratch::Hashing;
+use super::{Store, StoreError};
+use crate::Digest;
+use crate::digest::Hasher;
+use crate::layer::{self, END, FileSet, Limits, Origin};
+
+/// Normalised tar bytes of one package, without an end.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
+pub struct Segment {
+    /// The digest of the bytes.
+    pub digest: Digest,
+    /// How many they are.
+    pub size: u64,
+}
+
+/// A layer: blobs that, one after the other, are a tar archive.
+#[derive(Debug, Clone, PartialEq, Eq, Hash, Serialize, Deserialize)]
+pub struct Layer {
+    /// The digest of the archive: the layer's identity.
+    pub diff_id: Digest,
+    /// The archive's length.
+    pub size: u64,
+    /// Who made it.
+    origin: Maker,
+    /// The blobs in order.
+    pub(crate) parts: Vec<Segment>,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+enum Maker {
+    Own,
+    Foreign,
+}
+
+/// Keeps unpacked layers from being pruned while it lives.
+#[derive(Debug)]
+pub struct Hold {
+    _locks: Vec<Lock>,
+}
+
+impl Store {
+    /// The segment that was made for this key, if it is still there.
+    pub fn segment(&self, key: &str) -> Option<Segment> {
+        let segment: Segment = self.recall(&segment_key(key))?;
+        (self.blob_size(&segment.digest) == Some(segment.size)).then_some(segment)
+    }
+
+    /// Writes files as a segment. The key says what they were made from: the digest of a package
+    /// and the version of the rules applied to it, say.
+    ///
+    /// # Errors
+    /// When a file cannot be read or the segment cannot be written.
+    pub fn put_segment(&self, key: &str, files: &FileSet) -> Result<Segment, StoreError> {
+        let mut draft = self.draft()?;
+        let size = layer::write_segment(files, &mut draft).map_err(|error| self.refuse(error))?;
+        let digest = self.keep(draft)?;
+        let segment = Segment { digest, size };
+        self.remember(&segment_key(key), &segment, &[digest])?;
+        Ok(segment)
+    }
+
+    /// Puts segments together. No two may hold the same file.
+    ///
+    /// # Errors
+    /// When a segment is missing, two overlap, there is none, or writing fails.
+    pub fn commit_layer(&self, segments: &[Segment]) -> Result<Layer, StoreError> {
+        let known: Vec<String> = segments.iter().map(|part| part.digest.hex()).collect();
+        let key = format!("layer of {}", known.join(" "));
+        if let Some(layer) = self
+            .recall::<Digest>(&key)
+            .and_then(|id| self.layer(&id).ok())
+        {
+            return Ok(layer);
+        }
+        let mut hasher = Hasher::default();
+        let mut seen: HashMap<String, bool> = HashMap::new();
+        for segment in segments {
+            let mut bytes = Vec::with_capacity(usize::try_from(segment.size).unwrap_or(0));
+            self.open_blob(&segment.digest)?
+                .read_to_end(&mut bytes)
+                .map_err(|error| self.fail(error))?;
+            hasher.update(&bytes);
+            let paths = layer::paths(&bytes).ok_or_else(|| self.corrupt(&segment.digest))?;
+            for (path, directory) in paths {
+                let other = seen.insert(path.clone(), directory);
+                if other.is_some_and(|other| !(other && directory)) {
+                    return Err(StoreError::Overlap { path });
+                }
+            }
+        }
+        if segments.is_empty() || seen.is_empty() {
+            return Err(StoreError::EmptyLayer);
+        }
+        hasher.update(&END);
+        let end = Segment {
+            digest: self.put_bytes(&END)?,
+            size: END.len() as u64,
+        };
+        let parts: Vec<Segment> = segments.iter().copied().chain([end]).collect();
+        let layer = Layer {
+            diff_id: hasher.finish(),
+            size: parts.iter().map(|part| part.size).sum(),
+            origin: Maker::Own,
+            parts,
+        };
+        self.put_layer(&layer)?;
+        self.remember(&key, &layer.diff_id, &[layer.diff_id])?;
+        Ok(layer)
+    }
+
+    /// Keeps a layer of another builder; the reader gives its uncompressed archive.
+    ///
+    /// # Errors
+    /// When reading or writing fails, or the DiffID is another.
+    pub fn import_layer(
+        &self,
+        reader: &mut dyn Read,
+        expected: Option<Digest>,
+    ) -> Result<Layer, StoreError> {
+        let digest = self.put_blob(reader, expected)?;
+        let size = self
+            .blob_size(&digest)
+            .ok_or_else(|| self.missing(digest.to_string()))?;
+        let layer = Layer {
+            diff_id: digest,
+            size,
+            origin: Maker::Foreign,
+            parts: vec![Segment { digest, size }],
+        };
+        // The same archive may have been made here, and then its parts are kept already.
+        if let Ok(known) = self.layer(&digest) {
+            return Ok(known);
+        }
+        self.put_layer(&layer)?;
+        Ok(layer)
+    }
+
+    /// The layer with this DiffID.
+    ///
+    /// # Errors
+    /// When it or a part of it is missing, or its record is damaged.
+    pub fn layer(&self, diff_id: &Digest) -> Result<Layer, StoreError> {
+        let path = self.layer_path(diff_id);
+        let bytes = fs_err::read(&path).map_err(|error| match error.kind() {
+            io::ErrorKind::NotFound => self.missing(format!("layer {diff_id}")),
+            _ => self.fail(error),
+        })?;
+        let layer: Layer =
+            serde_json::from_slice(&bytes).map_err(|error| StoreError::Malformed {
+                path: path.clone(),
+                reason: error.to_string(),
+            })?;
+        if layer.diff_id != *diff_id {
+            return Err(StoreError::Malformed {
+                path,
+                reason: format!("it describes {}", layer.diff_id),
+            });
+        }
+        for part in &layer.parts {
+            if self.blob_size(&part.digest) != Some(part.size) {
+                return Err(self.missing(format!("{} of layer {diff_id}", part.digest)));
+            }
+        }
+        Ok(layer)
+    }
+
+    /// The layer's archive as a stream, not verified.
+    ///
+    /// # Errors
+    /// When a part is missing.
+    pub fn open_layer(&self, layer: &Layer) -> Result<impl Read + use<>, StoreError> {
+        let mut reader: Box<dyn Read> = Box::new(io::empty());
+        for part in &layer.parts {
+            reader = Box::new(reader.chain(self.open_blob(&part.digest)?));
+        }
+        Ok(reader)
+    }
+
+    /// The directory with the layer's tree, unpacked now if it was not before.
+    ///
+    /// # Errors
+    /// When the layer is missing, damaged or refused, or cannot be written.
+    pub fn unpacked(&self, layer: &Layer) -> Result<PathBuf, StoreError> {
+        let hex = layer.diff_id.hex();
+        let destination = self.root.join("unpacked").join(&hex);
+        if destination.is_dir() {
+            return Ok(destination);
+        }
+        let _lock = self.lock(&format!("unpack-{hex}"))?;
+        if destination.is_dir() {
+            return Ok(destination);
+        }
+        let draft = self.scratch.path();
+        fs_err::create_dir(&draft).map_err(|error| self.fail(error))?;
+        let mut reader = Hashing {
+            source: io::BufReader::with_capacity(256 << 10, self.open_layer(layer)?),
+            hasher: Hasher::default(),
+        };
+        let origin = match layer.origin {
+            Maker::Own => Origin::Own,
+            Maker::Foreign => Origin::Foreign,
+        };
+        let done = layer::unpack(&mut reader, &draft, origin, Limits::LAYER)
+            .map_err(|error| self.refuse(error))
+            .and_then(|_| {
+                io::copy(&mut reader, &mut io::sink()).map_err(|error| self.fail(error))?;
+                if reader.hasher.clone().finish() == layer.diff_id {
+                    Ok(())
+                } else {
+                    Err(self.corrupt(&layer.diff_id))
+                }
+            })
+            .and_then(|()| self.settle(&draft, &destination));
+        if done.is_err() {
+            // A part of a tree is worth nothing; on a full disk its room is.
+            let _ = fs_err::remove_dir_all(&draft);
+        }
+        done.map(|()| destination)
+    }
+
+    /// Makes a finished tree last, then gives it its name.
+    fn settle(
+        &self,
+        draft: &std::path::Path,
+        destination: &std::path::Path,
+    ) -> Result<(), StoreError> {
+        let fail = |error: io::Error| self.fail(error);
+        let directory = fs_err::File::open(draft).map_err(fail)?;
+        rustix::fs::syncfs(&directory).map_err(|errno| fail(errno.into()))?;
+        fs_err::rename(draft, destination).map_err(fail)
+    }
+
+    /// Keeps these layers from being pruned until the hold is dropped, also by other processes.
+    ///
+    /// # Errors
+    /// When a lock file cannot be opened.
+    pub fn hold<'a>(
+        &self,
+        layers: impl IntoIterator<Item = &'a Layer>,
+    ) -> Result<Hold, StoreError> {
+        let locks = layers
+            .into_iter()
+            .map(|layer| {
+                Lock::wait(&self.use_lock(&layer.diff_id), Share::Shared)
+                    .map_err(|error| self.fail(error))
+            })
+            .collect::<Result<_, _>>()?;
+        Ok(Hold { _locks: locks })
+    }
+
+    pub(super) fn use_lock(&self, diff_id: &Digest) -> PathBuf {
+        self.root
+            .join("locks")
+            .join(format!("use-{}", diff_id.hex()))
+    }
+
+    pub(super) fn layer_path(&self, diff_id: &Digest) -> PathBuf {
+        self.root.join("layers").join(diff_id.hex())
+    }
+
+    fn put_layer(&self, layer: &Layer) -> Result<(), StoreError> {
+        let path = self.layer_path(&layer.diff_id);
+        let bytes = serde_json::to_vec(layer).map_err(|error| StoreError::Malformed {
+            path: path.clone(),
+            reason: error.to_string(),
+        })?;
+        self.scratch
+            .replace(&path, &bytes)
+            .map_err(|error| self.fail(error))
+    }
+}
+
+fn segment_key(key: &str) -> String {
+    format!("segment of {key}")
+}

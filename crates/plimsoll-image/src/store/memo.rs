@@ -1,0 +1,63 @@
+//! Memos: what an earlier run found out, so that the next one need not.
+//!
+//! A memo names the blobs and layers that its value speaks of, and is forgotten with any of them.
+
+use serde::de::DeserializeOwned;
+use serde::{Deserialize, Serialize};
+
+use super::{Store, StoreError};
+use crate::Digest;
+
+#[derive(Serialize, Deserialize)]
+pub(super) struct Memo<T> {
+    key: String,
+    pub(super) needs: Vec<Digest>,
+    value: T,
+}
+
+impl Store {
+    /// Writes down `value` under `key`. `needs` are the blobs and DiffIDs without which it is
+    /// worth nothing.
+    ///
+    /// # Errors
+    /// When it cannot be written.
+    pub fn remember<T: Serialize>(
+        &self,
+        key: &str,
+        value: &T,
+        needs: &[Digest],
+    ) -> Result<(), StoreError> {
+        let memo = Memo {
+            key: key.to_owned(),
+            needs: needs.to_vec(),
+            value,
+        };
+        let path = self.memo_path(key);
+        let bytes = serde_json::to_vec(&memo).map_err(|error| StoreError::Malformed {
+            path: path.clone(),
+            reason: error.to_string(),
+        })?;
+        self.scratch
+            .replace(&path, &bytes)
+            .map_err(|error| self.fail(error))
+    }
+
+    /// What was written down under `key`, if all that it needs is still there.
+    pub fn recall<T: DeserializeOwned>(&self, key: &str) -> Option<T> {
+        let bytes = fs_err::read(self.memo_path(key)).ok()?;
+        let memo: Memo<T> = serde_json::from_slice(&bytes).ok()?;
+        let whole = memo.key == key && memo.needs.iter().all(|digest| self.holds(digest));
+        whole.then_some(memo.value)
+    }
+
+    /// Whether there is a blob or layer with this digest.
+    pub(super) fn holds(&self, digest: &Digest) -> bool {
+        self.blob(digest).is_file() || self.layer_path(digest).is_file()
+    }
+
+    fn memo_path(&self, key: &str) -> std::path::PathBuf {
+        self.root
+            .join("memos")
+            .join(Digest::of(key.as_bytes()).hex())
+    }
+}

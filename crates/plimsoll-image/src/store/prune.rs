@@ -1,0 +1,151 @@
+//! Taking away what no image in the index needs.
+
+use std::collections::HashSet;
+use std::path::Path;
+
+use super::lock::{Lock, Share};
+use super::memo::Memo;
+use super::{Layer, Store, StoreError};
+use crate::Digest;
+
+/// What was taken away.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct PruneReport {
+    /// Blobs: segments, manifests, configuration files, compressed members.
+    pub blobs: usize,
+    /// Layers, and their trees where they had one.
+    pub layers: usize,
+    /// Memos that spoke of something that is gone.
+    pub memos: usize,
+    /// Bytes that were freed.
+    pub bytes: u64,
+}
+
+impl Store {
+    /// Takes away what neither an image in the index nor a [`super::Hold`] needs.
+    ///
+    /// # Errors
+    /// When another process uses the store, or something cannot be read or removed.
+    pub fn prune(&mut self) -> Result<PruneReport, StoreError> {
+        self.alone(Self::prune_alone)
+    }
+
+    fn prune_alone(&self) -> Result<PruneReport, StoreError> {
+        let mut report = PruneReport::default();
+        let mut keep: HashSet<Digest> = HashSet::new();
+        let mut keep_layers: HashSet<Digest> = HashSet::new();
+        let keep_layer = |layer: &Layer, keep: &mut HashSet<Digest>| {
+            keep.extend(layer.parts.iter().map(|part| part.digest));
+            layer.diff_id
+        };
+        for entry in &self.index()?.manifests {
+            keep.insert(entry.digest);
+            // An image that is not whole keeps nothing; `fsck` is what takes its name away.
+            if let Ok(image) = self.read_image(entry) {
+                keep.insert(image.id);
+                keep_layers.extend(
+                    image
+                        .layers
+                        .iter()
+                        .map(|layer| keep_layer(layer, &mut keep)),
+                );
+            }
+        }
+        for diff_id in self.names("layers")? {
+            let in_use = || -> Result<bool, StoreError> {
+                let path = self.use_lock(&diff_id);
+                let lock = Lock::attempt(&path, Share::Alone).map_err(|error| self.fail(error))?;
+                Ok(lock.is_none())
+            };
+            if keep_layers.contains(&diff_id) {
+                continue;
+            }
+            if self.use_lock(&diff_id).exists() && in_use()? {
+                if let Ok(layer) = self.layer(&diff_id) {
+                    keep_layers.insert(keep_layer(&layer, &mut keep));
+                }
+                continue;
+            }
+            self.remove(&self.layer_path(&diff_id))?;
+            report.layers += 1;
+        }
+        for diff_id in self.names("unpacked")? {
+            if !keep_layers.contains(&diff_id) {
+                report.bytes += self.remove_tree(&diff_id)?;
+            }
+        }
+        for digest in self.names("blobs/sha256")? {
+            if !keep.contains(&digest) {
+                report.bytes += self.blob_size(&digest).unwrap_or(0);
+                self.remove(&self.blob(&digest))?;
+                report.blobs += 1;
+            }
+        }
+        for segment in self.names("compressed")? {
+            let path = self.member_path(&segment);
+            if !keep.contains(&segment) {
+                report.bytes += fs_err::metadata(&path).map_or(0, |metadata| metadata.len());
+                self.remove(&path)?;
+            }
+        }
+        report.memos = self.forget()?;
+        Ok(report)
+    }
+
+    /// The digests that name the entries of a directory of the store.
+    pub(super) fn names(&self, directory: &str) -> Result<Vec<Digest>, StoreError> {
+        let mut names = Vec::new();
+        for entry in fs_err::read_dir(self.root.join(directory)).map_err(|e| self.fail(e))? {
+            let entry = entry.map_err(|error| self.fail(error))?;
+            let name = entry.file_name();
+            if let Some(digest) = name.to_str().and_then(|name| Digest::from_hex(name).ok()) {
+                names.push(digest);
+            }
+        }
+        names.sort();
+        Ok(names)
+    }
+
+    pub(super) fn remove(&self, path: &Path) -> Result<(), StoreError> {
+        fs_err::remove_file(path).map_err(|error| self.fail(error))
+    }
+
+    /// Takes away a layer's tree, first from under its name, so that no half of it is ever seen.
+    pub(super) fn remove_tree(&self, diff_id: &Digest) -> Result<u64, StoreError> {
+        let fail = |error| self.fail(error);
+        let doomed = self.scratch.path();
+        fs_err::rename(self.root.join("unpacked").join(diff_id.hex()), &doomed).map_err(fail)?;
+        let bytes = size_of_tree(&doomed);
+        fs_err::remove_dir_all(&doomed).map_err(fail)?;
+        Ok(bytes)
+    }
+
+    /// Removes memos that need something which is gone; how many.
+    pub(super) fn forget(&self) -> Result<usize, StoreError> {
+        let mut forgotten = 0;
+        for name in self.names("memos")? {
+            let path = self.root.join("memos").join(name.hex());
+            let bytes = fs_err::read(&path).map_err(|error| self.fail(error))?;
+            let memo: Result<Memo<serde::de::IgnoredAny>, _> = serde_json::from_slice(&bytes);
+            if !memo.is_ok_and(|memo| memo.needs.iter().all(|digest| self.holds(digest))) {
+                self.remove(&path)?;
+                forgotten += 1;
+            }
+        }
+        Ok(forgotten)
+    }
+}
+
+fn size_of_tree(path: &Path) -> u64 {
+    let Ok(entries) = fs_err::read_dir(path) else {
+        return 0;
+    };
+    entries
+        .flatten()
+        .map(|entry| match entry.metadata() {
+            Ok(metadata) if metadata.is_dir() => size_of_tree(&entry.path()),
+            Ok(metadata) => metadata.len(),
+            Err(_) => 0,
+        })
+        .sum()
+}

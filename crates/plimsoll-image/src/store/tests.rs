@@ -1,0 +1,433 @@
+//! The store by itself, beside other processes, after a crash, and on a full disk.
+
+use std::io::Read;
+use std::path::Path;
+use std::process::{Command, Stdio};
+use std::time::Duration;
+
+use tempfile::TempDir;
+
+use super::*;
+use crate::layer::{Attributes, FileSet, Node};
+use crate::oci::{Architecture, ImageConfig};
+
+fn files(entries: &[(&str, &str)]) -> FileSet {
+    let mut set = FileSet::new();
+    for (path, text) in entries {
+        set.file(path, Attributes::FILE, *text).unwrap();
+    }
+    set
+}
+
+fn open() -> (TempDir, Store) {
+    let directory = TempDir::new().unwrap();
+    let store = Store::open(&directory.path().join("store")).unwrap();
+    (directory, store)
+}
+
+fn layer(store: &Store, entries: &[(&str, &str)]) -> Layer {
+    let key = format!("{entries:?}");
+    let segment = store.put_segment(&key, &files(entries)).unwrap();
+    store.commit_layer(&[segment]).unwrap()
+}
+
+fn image(store: &Store, reference: &str, layers: &[Layer]) -> Image {
+    let layers: Vec<ImageLayer> = layers
+        .iter()
+        .map(|layer| ImageLayer {
+            layer: layer.clone(),
+            created_by: "test".into(),
+        })
+        .collect();
+    store
+        .put_image(&NewImage {
+            reference,
+            architecture: Architecture::Amd64,
+            config: &ImageConfig::default(),
+            layers: &layers,
+            annotations: [].into(),
+        })
+        .unwrap()
+}
+
+#[test]
+fn a_segment_is_made_once_per_key() {
+    let (_directory, store) = open();
+    assert_eq!(store.segment("a"), None);
+    let segment = store.put_segment("a", &files(&[("x", "1")])).unwrap();
+    assert_eq!(store.segment("a"), Some(segment));
+    fs_err::remove_file(store.blob_path(&segment.digest).unwrap()).unwrap();
+    assert_eq!(store.segment("a"), None, "its bytes are gone");
+}
+
+#[test]
+fn a_layer_is_its_segments_and_an_end() {
+    let (_directory, store) = open();
+    let a = store.put_segment("a", &files(&[("usr/a", "1")])).unwrap();
+    let b = store.put_segment("b", &files(&[("usr/b", "2")])).unwrap();
+    let layer = store.commit_layer(&[a, b]).unwrap();
+    let mut bytes = Vec::new();
+    store
+        .open_layer(&layer)
+        .unwrap()
+        .read_to_end(&mut bytes)
+        .unwrap();
+    assert_eq!(Digest::of(&bytes), layer.diff_id);
+    assert_eq!(bytes.len() as u64, layer.size);
+    assert_eq!(store.commit_layer(&[a, b]).unwrap(), layer);
+    assert_ne!(store.commit_layer(&[b, a]).unwrap().diff_id, layer.diff_id);
+
+    let tree = store.unpacked(&layer).unwrap();
+    assert_eq!(fs_err::read_to_string(tree.join("usr/b")).unwrap(), "2");
+    assert_eq!(store.unpacked(&layer).unwrap(), tree);
+}
+
+#[test]
+fn no_layer_holds_a_file_twice() {
+    let (_directory, store) = open();
+    let a = store
+        .put_segment("a", &files(&[("usr/same", "1")]))
+        .unwrap();
+    let b = store
+        .put_segment("b", &files(&[("usr/same", "2")]))
+        .unwrap();
+    let error = store.commit_layer(&[a, b]).unwrap_err();
+    assert_eq!(
+        error.to_string(),
+        "two packages of one layer hold `usr/same`"
+    );
+    assert!(matches!(
+        store.commit_layer(&[]),
+        Err(StoreError::EmptyLayer)
+    ));
+}
+
+#[test]
+fn foreign_layers_are_kept_byte_for_byte() {
+    let (_directory, store) = open();
+    let mut bytes = Vec::new();
+    crate::layer::write_segment(&files(&[("etc/x", "1")]), &mut bytes).unwrap();
+    bytes.extend_from_slice(&[0; 10240]);
+    let diff_id = Digest::of(&bytes);
+    let wrong = store.import_layer(&mut bytes.as_slice(), Some(Digest::of(b"other")));
+    assert!(matches!(wrong, Err(StoreError::Unexpected { .. })));
+    let layer = store
+        .import_layer(&mut bytes.as_slice(), Some(diff_id))
+        .unwrap();
+    assert_eq!(layer.diff_id, diff_id);
+    let tree = store.unpacked(&layer).unwrap();
+    assert_eq!(fs_err::read_to_string(tree.join("etc/x")).unwrap(), "1");
+}
+
+#[test]
+fn images_come_and_go_by_name() {
+    let (directory, store) = open();
+    let base = layer(&store, &[("base", "1")]);
+    let one = image(
+        &store,
+        "app:1",
+        &[base.clone(), layer(&store, &[("one", "1")])],
+    );
+    let two = image(&store, "app:2", std::slice::from_ref(&base));
+    drop(store);
+    let store = Store::open(&directory.path().join("store")).unwrap();
+    assert_eq!(
+        store.image("app:1", Architecture::Amd64).unwrap(),
+        Some(one.clone())
+    );
+    assert_eq!(store.image("app:1", Architecture::Arm64).unwrap(), None);
+    assert_eq!(store.images().unwrap(), [one.clone(), two.clone()]);
+    let replaced = image(&store, "app:1", &[base]);
+    assert_ne!(replaced.id, one.id);
+    assert_eq!(store.images().unwrap(), [replaced, two]);
+    assert!(store.remove_image("app:2").unwrap());
+    assert!(!store.remove_image("app:2").unwrap());
+    assert_eq!(store.images().unwrap().len(), 1);
+}
+
+#[test]
+fn equal_images_are_equal_bytes_in_another_store() {
+    let make = || {
+        let (_directory, store) = open();
+        let layers = [
+            layer(&store, &[("a", "1"), ("b/c", "2")]),
+            layer(&store, &[("d", "3")]),
+        ];
+        let image = image(&store, "app", &layers);
+        (image.id, image.manifest)
+    };
+    assert_eq!(make(), make());
+}
+
+#[test]
+fn prune_keeps_what_images_and_holders_need() {
+    let (_directory, mut store) = open();
+    let kept = layer(&store, &[("kept", "1")]);
+    let held = layer(&store, &[("held", "1")]);
+    let lost = layer(&store, &[("lost", "1")]);
+    image(&store, "app", std::slice::from_ref(&kept));
+    for layer in [&kept, &held, &lost] {
+        store.unpacked(layer).unwrap();
+    }
+    let hold = store.hold([&held]).unwrap();
+    let report = store.prune().unwrap();
+    assert_eq!((report.layers, report.blobs), (1, 1));
+    assert!(report.bytes > 0);
+    assert!(store.layer(&kept.diff_id).is_ok() && store.layer(&held.diff_id).is_ok());
+    assert!(store.layer(&lost.diff_id).is_err());
+    assert_eq!(store.segment(r#"[("lost", "1")]"#), None);
+    assert!(store.unpacked(&held).unwrap().join("held").exists());
+
+    drop(hold);
+    assert_eq!(store.prune().unwrap().layers, 1);
+    assert_eq!(store.prune().unwrap(), PruneReport::default());
+    assert!(store.fsck().unwrap().is_clean());
+    // What was pruned can be made again.
+    assert_eq!(layer(&store, &[("lost", "1")]), lost);
+}
+
+#[test]
+fn maintenance_waits_for_nobody() {
+    let (directory, mut store) = open();
+    let other = Store::open(&directory.path().join("store")).unwrap();
+    let error = store.prune().unwrap_err();
+    assert!(matches!(error, StoreError::InUse { .. }), "{error}");
+    drop(other);
+    store.prune().unwrap();
+    let mut other = Store::open(&directory.path().join("store")).unwrap();
+    assert!(other.fsck().is_err(), "the first one still has its lock");
+}
+
+#[test]
+fn fsck_finds_and_removes_every_kind_of_damage() {
+    let (_directory, mut store) = open();
+    let good = layer(&store, &[("good", "1")]);
+    let bad = layer(&store, &[("bad", "1")]);
+    image(&store, "good", std::slice::from_ref(&good));
+    image(&store, "bad", &[good.clone(), bad.clone()]);
+    store.unpacked(&bad).unwrap();
+    store.gzip_member(&good.parts[0]).unwrap();
+    assert!(store.fsck().unwrap().is_clean());
+
+    let broken = store.blob_path(&bad.parts[0].digest).unwrap();
+    let mut bytes = fs_err::read(&broken).unwrap();
+    bytes[600] ^= 1;
+    fs_err::write(&broken, bytes).unwrap();
+    fs_err::write(store.member_path(&good.parts[0].digest), "no gzip").unwrap();
+    fs_err::write(store.root().join("blobs/sha256/stray"), "?").unwrap();
+    fs_err::create_dir_all(store.root().join("unpacked/half/etc")).unwrap();
+
+    let report = store.fsck().unwrap();
+    assert_eq!(report.damaged.len(), 2, "{report:?}");
+    assert_eq!(report.strays.len(), 2, "{report:?}");
+    assert_eq!(report.layers, [bad.diff_id]);
+    assert_eq!(report.images, ["bad"]);
+    assert!(store.fsck().unwrap().is_clean());
+    assert_eq!(store.images().unwrap().len(), 1);
+    assert_eq!(layer(&store, &[("bad", "1")]), bad, "it is made again");
+
+    fs_err::write(store.root().join("index.json"), "{").unwrap();
+    assert!(store.images().is_err());
+    assert_eq!(store.fsck().unwrap().damaged, [Path::new("index.json")]);
+    assert_eq!(store.images().unwrap(), []);
+}
+
+#[test]
+fn a_damaged_segment_is_not_unpacked() {
+    let (_directory, store) = open();
+    let layer = layer(&store, &[("a", "original")]);
+    let path = store.blob_path(&layer.parts[0].digest).unwrap();
+    let mut bytes = fs_err::read(&path).unwrap();
+    bytes[512] = b'X';
+    fs_err::write(&path, bytes).unwrap();
+    let error = store.unpacked(&layer).unwrap_err();
+    assert!(error.is_damage(), "{error}");
+    assert_eq!(
+        fs_err::read_dir(store.root().join("unpacked"))
+            .unwrap()
+            .count(),
+        0
+    );
+}
+
+#[test]
+fn threads_and_processes_unpack_once() {
+    let (directory, store) = open();
+    let layer = layer(&store, &[("a", "1")]);
+    let other = Store::open(&directory.path().join("store")).unwrap();
+    let trees: Vec<PathBuf> = std::thread::scope(|scope| {
+        let threads: Vec<_> = (0..8)
+            .map(|number| {
+                let store = if number % 2 == 0 { &store } else { &other };
+                let layer = &layer;
+                scope.spawn(move || store.unpacked(layer).unwrap())
+            })
+            .collect();
+        threads
+            .into_iter()
+            .map(|thread| thread.join().unwrap())
+            .collect()
+    });
+    assert!(trees.iter().all(|tree| *tree == trees[0]));
+    assert_eq!(
+        fs_err::read_dir(&store.scratch.path().parent().unwrap())
+            .unwrap()
+            .count(),
+        0
+    );
+}
+
+/// Set for the child process of the next test: the store it writes to.
+const VICTIM: &str = "PLIMSOLL_TEST_VICTIM_STORE";
+
+/// Not a test of its own: what the next test kills.
+#[test]
+fn victim() {
+    #[expect(
+        clippy::disallowed_methods,
+        reason = "how a test tells its child what to do"
+    )]
+    let Ok(root) = std::env::var(VICTIM) else {
+        return;
+    };
+    let store = Store::open(Path::new(&root)).unwrap();
+    println!("started");
+    for round in 0_u32.. {
+        let text = "x".repeat(50_000 + round as usize);
+        let mut set = files(&[("same/a", &text), ("same/b", &text)]);
+        set.insert("same/c", Node::Hardlink("same/a".into()))
+            .unwrap();
+        let name = format!("{}", round % 20);
+        let segment = store.put_segment(&format!("{name} {round}"), &set).unwrap();
+        let layer = store.commit_layer(&[segment]).unwrap();
+        store.unpacked(&layer).unwrap();
+        store.gzip_member(&segment).unwrap();
+        image(&store, &name, &[layer]);
+    }
+}
+
+#[test]
+fn killing_a_writer_at_any_instant_leaves_the_store_whole() {
+    let directory = TempDir::new().unwrap();
+    let root = directory.path().join("store");
+    let mut images = 0;
+    for round in 0..12_u64 {
+        let mut child = Command::new(std::env::current_exe().unwrap())
+            .args(["--exact", "store::tests::victim", "--nocapture"])
+            .env(VICTIM, &root)
+            .stdout(Stdio::piped())
+            .stderr(Stdio::null())
+            .spawn()
+            .unwrap();
+        // Begin to count when it writes, then kill it at another instant each time.
+        let mut output = std::io::BufReader::new(child.stdout.take().unwrap());
+        let mut line = String::new();
+        while !line.contains("started") {
+            line.clear();
+            assert_ne!(
+                std::io::BufRead::read_line(&mut output, &mut line).unwrap(),
+                0
+            );
+        }
+        std::thread::sleep(Duration::from_micros(1000 + round * 7919 % 60_000));
+        child.kill().unwrap();
+        child.wait().unwrap();
+
+        let mut store = Store::open(&root).unwrap();
+        assert_eq!(
+            fs_err::read_dir(root.join("tmp")).unwrap().count(),
+            1,
+            "only the scratch directory of this process is left"
+        );
+        let whole = store.images().unwrap();
+        for image in &whole {
+            let tree = store.unpacked(&image.layers[0]).unwrap();
+            let (a, c) = (
+                fs_err::read(tree.join("same/a")),
+                fs_err::read(tree.join("same/c")),
+            );
+            assert_eq!(a.unwrap(), c.unwrap());
+        }
+        let report = store.fsck().unwrap();
+        assert!(report.is_clean(), "round {round}: {report:?}");
+        assert!(whole.len() >= images, "an image that was there is gone");
+        images = whole.len();
+        if round % 4 == 3 {
+            store.prune().unwrap();
+            assert!(store.fsck().unwrap().is_clean());
+        }
+    }
+    assert!(images > 0, "the child never got as far as an image");
+}
+
+/// Set for the child process of the next test: a directory on a small disk.
+const SMALL_DISK: &str = "PLIMSOLL_TEST_SMALL_DISK";
+
+/// Not a test of its own: runs on a file system of a few mebibytes.
+#[test]
+fn crowded() {
+    #[expect(
+        clippy::disallowed_methods,
+        reason = "how a test tells its child what to do"
+    )]
+    let Ok(disk) = std::env::var(SMALL_DISK) else {
+        return;
+    };
+    let mut store = Store::open(&Path::new(&disk).join("store")).unwrap();
+    let fill = |number: usize| {
+        let text = format!("{number}").repeat(100_000);
+        let segment = store.put_segment(&number.to_string(), &files(&[("file", &text)]))?;
+        let layer = store.commit_layer(&[segment])?;
+        store.unpacked(&layer)?;
+        Ok(layer)
+    };
+    let mut layers = Vec::new();
+    let error: StoreError = loop {
+        match fill(layers.len()) {
+            Ok(layer) => layers.push(layer),
+            Err(error) => break error,
+        }
+        assert!(layers.len() < 100, "the disk does not become full");
+    };
+    println!("full after {} layers: {error}", layers.len());
+    assert!(matches!(error, StoreError::DiskFull { .. }), "{error}");
+    assert!(layers.len() > 2);
+    for layer in &layers {
+        let tree = store.unpacked(layer).unwrap();
+        assert!(tree.join("file").metadata().unwrap().len() >= 100_000);
+    }
+    // Damage would be found; what a failed write left would be in the way.
+    assert!(store.fsck().unwrap().is_clean());
+    let report = store.prune().unwrap();
+    assert!(report.layers >= layers.len());
+    let layer = layer(&store, &[("again", "1")]);
+    image(&store, "app", &[layer]);
+    assert_eq!(store.images().unwrap().len(), 1);
+}
+
+#[test]
+fn a_full_disk_is_a_clear_error_and_no_damage() {
+    if !rustix::process::geteuid().is_root() {
+        eprintln!("skipped: only root can mount a small disk");
+        return;
+    }
+    let directory = TempDir::new().unwrap();
+    let script = r#"mount -t tmpfs -o size=4m none "$1" && exec "$2" --exact store::tests::crowded --nocapture"#;
+    let output = Command::new("unshare")
+        .args(["--mount", "sh", "-c", script, "sh"])
+        .arg(directory.path())
+        .arg(std::env::current_exe().unwrap())
+        .env(SMALL_DISK, directory.path())
+        .output();
+    let Ok(output) = output else {
+        eprintln!("skipped: there is no `unshare` program");
+        return;
+    };
+    let text = String::from_utf8_lossy(&output.stdout);
+    assert!(
+        output.status.success(),
+        "{text}{}",
+        String::from_utf8_lossy(&output.stderr)
+    );
+    assert!(text.contains("no space is left for the store at"), "{text}");
+}
