@@ -1,1 +1,3 @@
-//! placeholder
+//! From a project and its images to a live stack.
+
+pub mod network;

@@ -1,0 +1,562 @@
+//! What the keeper does on request: the one place that changes networks, containers and ports.
+//!
+//! Requests come one at a time. Bytes never pass through here; they have tasks of their own on
+//! the runtime, which read the [`Directory`].
+
+use std::net::{SocketAddr, SocketAddrV4};
+use std::os::fd::{AsFd, AsRawFd, OwnedFd};
+use std::path::PathBuf;
+use std::sync::{Arc, PoisonError, RwLock, RwLockWriteGuard};
+
+use plimsoll_model::Protocol;
+use tokio::runtime::Handle;
+
+use super::address_plan::{AddressPlan, choose_subnet, overlap, specific_routes};
+use super::directory::{Directory, ListedContainer, ListedNetwork, Membership};
+use super::dns::{self, Upstream};
+use super::egress::{self, HostView};
+use super::error::NetworkError;
+use super::protocol::{
+    AttachRequest, AttachmentDetails, ContainerStatus, Egress, HostGateway, JoinNetwork,
+    JoinedNetwork, KeeperStatus, NetworkSpec, NetworkStatus, NetworkWarning, PublishRequest,
+    PublishedPort, Request, Response,
+};
+use super::publish::Publication;
+use super::tasks::Tasks;
+use super::topology::{Cable, ContainerRig, NetworkRig};
+
+/// All that a keeper holds.
+#[derive(Debug)]
+pub(crate) struct Control {
+    runtime: Handle,
+    directory: Arc<RwLock<Directory>>,
+    upstream: Arc<Upstream>,
+    host: Arc<HostView>,
+    networks: Vec<Network>,
+    containers: Vec<Container>,
+    publications: Vec<Publication>,
+    /// Numbers the ends of cables on bridges.
+    cables: u32,
+}
+
+#[derive(Debug)]
+struct Network {
+    spec: NetworkSpec,
+    plan: AddressPlan,
+    rig: NetworkRig,
+    warnings: Vec<NetworkWarning>,
+    way_out: Option<egress::WayOut>,
+    names: Tasks,
+}
+
+#[derive(Debug)]
+struct Container {
+    request: AttachRequest,
+    details: AttachmentDetails,
+    rig: ContainerRig,
+    /// Network and end on its bridge.
+    cables: Vec<(String, String)>,
+}
+
+/// An answer, and what goes beside it.
+pub(crate) type Answer = (Response, Option<OwnedFd>);
+
+impl Control {
+    /// A keeper that holds nothing yet; call it in the host's namespace.
+    pub(crate) fn new(runtime: Handle, resolver_file: PathBuf) -> Result<Self, NetworkError> {
+        let host = HostView::open()
+            .map_err(|error| NetworkError::system("look at the host's routes", &error))?;
+        Ok(Self {
+            runtime,
+            directory: Arc::default(),
+            upstream: Arc::new(Upstream::new(resolver_file)),
+            host: Arc::new(host),
+            networks: Vec::new(),
+            containers: Vec::new(),
+            publications: Vec::new(),
+            cables: 0,
+        })
+    }
+
+    /// Does what is asked; [`Request::Shutdown`] is the caller's.
+    pub(crate) fn handle(&mut self, request: Request) -> Answer {
+        let done = |()| (Response::Done, None);
+        let result = match request {
+            Request::CreateNetwork(spec) => self
+                .create_network(spec)
+                .map(|status| (Response::Network(status), None)),
+            Request::RemoveNetwork { name } => self.remove_network(&name).map(done),
+            Request::Attach(request) => self.attach(request),
+            Request::Detach { container } => self.detach(&container).map(done),
+            Request::SetNames {
+                container,
+                network,
+                names,
+            } => self.set_names(&container, &network, names).map(done),
+            Request::Publish(request) => self
+                .publish(&request)
+                .map(|address| (Response::Published { address }, None)),
+            Request::Unpublish { address, protocol } => self.unpublish(address, protocol).map(done),
+            Request::Status => Ok((Response::Status(self.status()), None)),
+            Request::Shutdown => Ok((Response::Done, None)),
+        };
+        result.unwrap_or_else(|failure| (Response::Failed { failure }, None))
+    }
+
+    fn create_network(&mut self, spec: NetworkSpec) -> Result<NetworkStatus, NetworkError> {
+        if let Some(network) = self.find_network(&spec.name) {
+            return if network.spec == spec {
+                Ok(network.status())
+            } else {
+                Err(NetworkError::NetworkDiffers { name: spec.name })
+            };
+        }
+        checked_name(&spec.name)?;
+        let routed = self
+            .host
+            .routed_subnets()
+            .map_err(|error| NetworkError::system("read the host's routes", &error))?;
+        let existing: Vec<_> = self
+            .networks
+            .iter()
+            .map(|network| (network.spec.name.clone(), network.plan.subnet()))
+            .collect();
+        let subnet = choose_subnet(&spec, &existing, &routed)?;
+        let plan = AddressPlan::new(&spec, subnet)?;
+        let rig = NetworkRig::create(&spec.name, subnet, plan.gateway(), spec.egress)?;
+        let names = dns::start(
+            &self.runtime,
+            rig.resident(),
+            &spec.name,
+            plan.gateway(),
+            &self.directory,
+            &self.upstream,
+        )
+        .map_err(|error| {
+            NetworkError::system(format!("serve names on network `{}`", spec.name), &error)
+        })?;
+        let listed = ListedNetwork {
+            name: spec.name.clone(),
+            egress: spec.egress,
+            subnet,
+            gateway: plan.gateway(),
+            host_gateway: plan.host_gateway(),
+        };
+        let mut warnings: Vec<NetworkWarning> = specific_routes(&routed)
+            .filter(|route| overlap(*route, subnet))
+            .map(|routed| NetworkWarning::SubnetShadowsRoute {
+                network: spec.name.clone(),
+                subnet,
+                routed,
+            })
+            .collect();
+        let way_out = match spec.egress {
+            Egress::None => None,
+            Egress::Open => {
+                let (way_out, warning) = egress::open(
+                    &self.runtime,
+                    rig.resident(),
+                    &listed,
+                    &self.directory,
+                    &self.host,
+                );
+                warnings.extend(warning);
+                way_out
+            }
+        };
+        self.write_directory().add_network(listed);
+        let network = Network {
+            spec,
+            plan,
+            rig,
+            warnings,
+            way_out,
+            names,
+        };
+        let status = network.status();
+        self.networks.push(network);
+        Ok(status)
+    }
+
+    fn remove_network(&mut self, name: &str) -> Result<(), NetworkError> {
+        let containers: Vec<String> = self
+            .containers
+            .iter()
+            .filter(|container| container.cables.iter().any(|(network, _)| network == name))
+            .map(|container| container.request.container.clone())
+            .collect();
+        if !containers.is_empty() {
+            return Err(NetworkError::NetworkInUse {
+                name: name.to_owned(),
+                containers,
+            });
+        }
+        let place = self
+            .networks
+            .iter()
+            .position(|network| network.spec.name == name)
+            .ok_or_else(|| unknown_network(name))?;
+        self.write_directory().remove_network(name);
+        self.networks.remove(place).names.stop();
+        Ok(())
+    }
+
+    fn attach(&mut self, request: AttachRequest) -> Result<Answer, NetworkError> {
+        let request = normalised(request)?;
+        if let Some(container) = self.find_container(&request.container) {
+            return if container.request == request {
+                container.answer()
+            } else {
+                Err(NetworkError::AttachedDifferently {
+                    container: request.container,
+                })
+            };
+        }
+        for join in &request.networks {
+            self.find_network(&join.network)
+                .ok_or_else(|| unknown_network(&join.network))?;
+        }
+        let result = self.plug_in(&request);
+        if result.is_err() {
+            self.release_addresses(&request.container);
+        }
+        let container = result?;
+        let answer = container.answer()?;
+        self.write_directory().add_container(ListedContainer {
+            container: request.container.clone(),
+            hostname: request.hostname.to_lowercase(),
+            host_gateway: request.host_gateway,
+            memberships: std::iter::zip(&request.networks, &container.details.networks)
+                .map(|(join, joined)| Membership {
+                    network: join.network.clone(),
+                    address: joined.address,
+                    names: join.names.clone(),
+                })
+                .collect(),
+        });
+        if request.host_gateway == HostGateway::Allowed {
+            self.allow_host_gateway(&request)?;
+        }
+        self.containers.push(container);
+        Ok(answer)
+    }
+
+    /// Gives addresses and makes the namespace with its cables.
+    fn plug_in(&mut self, request: &AttachRequest) -> Result<Container, NetworkError> {
+        let mut joined = Vec::new();
+        let mut cables = Vec::new();
+        for (index, join) in request.networks.iter().enumerate() {
+            self.cables += 1;
+            cables.push((join.network.clone(), format!("port{}", self.cables)));
+            let network = self
+                .networks
+                .iter_mut()
+                .find(|network| network.spec.name == join.network)
+                .ok_or_else(|| unknown_network(&join.network))?;
+            joined.push(JoinedNetwork {
+                network: join.network.clone(),
+                interface: format!("eth{index}"),
+                address: network.plan.assign(&request.container, join.address)?,
+                subnet: network.plan.subnet(),
+            });
+        }
+        // The name server of any network knows all of the asker's networks; the one with a way
+        // out comes first because the default route leads there too.
+        let way_out = joined
+            .iter()
+            .filter_map(|joined| self.find_network(&joined.network))
+            .find(|network| network.spec.egress == Egress::Open);
+        let first = joined
+            .first()
+            .and_then(|joined| self.find_network(&joined.network));
+        let plugs: Vec<Cable<'_>> = std::iter::zip(&joined, &cables)
+            .filter_map(|(joined, (network, bridge_end))| {
+                Some(Cable {
+                    network: &self.find_network(network)?.rig,
+                    bridge_end,
+                    interface: &joined.interface,
+                    address: joined.address,
+                    subnet: joined.subnet,
+                })
+            })
+            .collect();
+        let rig = ContainerRig::create(
+            &request.container,
+            &plugs,
+            way_out.map(|network| network.plan.gateway()),
+        )?;
+        let details = AttachmentDetails {
+            namespace: PathBuf::from(format!(
+                "/proc/{}/fd/{}",
+                std::process::id(),
+                rig.namespace().as_raw_fd()
+            )),
+            resolver: way_out.or(first).map(|network| network.plan.gateway()),
+            host_gateway: match request.host_gateway {
+                HostGateway::Refused => None,
+                HostGateway::Allowed => way_out.map(|network| network.plan.host_gateway()),
+            },
+            networks: joined,
+        };
+        Ok(Container {
+            request: request.clone(),
+            details,
+            rig,
+            cables,
+        })
+    }
+
+    fn allow_host_gateway(&self, request: &AttachRequest) -> Result<(), NetworkError> {
+        request
+            .networks
+            .iter()
+            .filter_map(|join| self.find_network(&join.network)?.way_out.as_ref())
+            .try_for_each(egress::WayOut::allow_host_gateway)
+            .map_err(|error| NetworkError::system("open the way to the host", &error))
+    }
+
+    fn detach(&mut self, id: &str) -> Result<(), NetworkError> {
+        let place = self
+            .containers
+            .iter()
+            .position(|container| container.request.container == id)
+            .ok_or_else(|| unknown_container(id))?;
+        for publication in self
+            .publications
+            .extract_if(.., |publication| publication.port.container == id)
+        {
+            publication.stop();
+        }
+        self.write_directory().remove_container(id);
+        let container = self.containers.remove(place);
+        self.release_addresses(id);
+        // Processes may still be in the namespace, which would keep its cables in.
+        container
+            .cables
+            .iter()
+            .filter_map(|(network, end)| Some((self.find_network(network)?, end)))
+            .try_for_each(|(network, end)| network.rig.unplug(end))
+    }
+
+    fn set_names(
+        &mut self,
+        id: &str,
+        network: &str,
+        names: Vec<String>,
+    ) -> Result<(), NetworkError> {
+        let names = checked_names(names)?;
+        let container = self
+            .containers
+            .iter_mut()
+            .find(|container| container.request.container == id)
+            .ok_or_else(|| unknown_container(id))?;
+        let join = container
+            .request
+            .networks
+            .iter_mut()
+            .find(|join| join.network == network)
+            .ok_or_else(|| unknown_network(network))?;
+        join.names.clone_from(&names);
+        self.write_directory().set_names(id, network, names);
+        Ok(())
+    }
+
+    fn publish(&mut self, request: &PublishRequest) -> Result<SocketAddr, NetworkError> {
+        let container = self
+            .find_container(&request.container)
+            .ok_or_else(|| unknown_container(&request.container))?;
+        let wanted = PublishedPort {
+            address: SocketAddr::new(request.host, request.host_port),
+            protocol: request.protocol,
+            container: request.container.clone(),
+            container_port: request.container_port,
+        };
+        if let Some(existing) = self
+            .publications
+            .iter()
+            .find(|publication| publication.port == wanted)
+        {
+            return Ok(existing.port.address);
+        }
+        let no_network = || NetworkError::NoNetwork {
+            container: request.container.clone(),
+        };
+        let joined = container.details.networks.first().ok_or_else(no_network)?;
+        let network = self.find_network(&joined.network).ok_or_else(no_network)?;
+        let publication = Publication::start(
+            &self.runtime,
+            &wanted,
+            network.rig.resident(),
+            SocketAddrV4::new(joined.address, request.container_port),
+        )
+        .map_err(|error| self.name_own_container(error))?;
+        let address = publication.port.address;
+        self.publications.push(publication);
+        Ok(address)
+    }
+
+    /// A port that this very process holds belongs to one of the project's containers.
+    fn name_own_container(&self, error: NetworkError) -> NetworkError {
+        match error {
+            NetworkError::PortTaken {
+                address,
+                protocol,
+                holder: Some(mut holder),
+            } if holder.pid == std::process::id() => {
+                holder.container = self
+                    .publications
+                    .iter()
+                    .map(|publication| &publication.port)
+                    .find(|port| port.protocol == protocol && port.address.port() == address.port())
+                    .map(|port| port.container.clone());
+                NetworkError::PortTaken {
+                    address,
+                    protocol,
+                    holder: Some(holder),
+                }
+            }
+            other => other,
+        }
+    }
+
+    fn unpublish(&mut self, address: SocketAddr, protocol: Protocol) -> Result<(), NetworkError> {
+        let place = self
+            .publications
+            .iter()
+            .position(|publication| {
+                publication.port.address == address && publication.port.protocol == protocol
+            })
+            .ok_or(NetworkError::NotPublished { address, protocol })?;
+        self.publications.remove(place).stop();
+        Ok(())
+    }
+
+    fn status(&self) -> KeeperStatus {
+        KeeperStatus {
+            pid: std::process::id(),
+            networks: self.networks.iter().map(Network::status).collect(),
+            containers: self
+                .containers
+                .iter()
+                .map(|container| ContainerStatus {
+                    container: container.request.container.clone(),
+                    attachment: container.details.clone(),
+                })
+                .collect(),
+            published: self
+                .publications
+                .iter()
+                .map(|publication| publication.port.clone())
+                .collect(),
+        }
+    }
+
+    fn find_network(&self, name: &str) -> Option<&Network> {
+        self.networks
+            .iter()
+            .find(|network| network.spec.name == name)
+    }
+
+    fn find_container(&self, id: &str) -> Option<&Container> {
+        self.containers
+            .iter()
+            .find(|container| container.request.container == id)
+    }
+
+    fn release_addresses(&mut self, container: &str) {
+        for network in &mut self.networks {
+            network.plan.release(container);
+        }
+    }
+
+    fn write_directory(&self) -> RwLockWriteGuard<'_, Directory> {
+        // Each change is complete in itself, so a panic elsewhere left nothing half done.
+        self.directory
+            .write()
+            .unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Network {
+    fn status(&self) -> NetworkStatus {
+        NetworkStatus {
+            name: self.spec.name.clone(),
+            egress: self.spec.egress,
+            subnet: self.plan.subnet(),
+            gateway: self.plan.gateway(),
+            host_gateway: self.plan.host_gateway(),
+            warnings: self.warnings.clone(),
+        }
+    }
+}
+
+impl Container {
+    fn answer(&self) -> Result<Answer, NetworkError> {
+        let namespace = self
+            .rig
+            .namespace()
+            .as_fd()
+            .try_clone_to_owned()
+            .map_err(|error| NetworkError::system("pass a namespace on", &error))?;
+        Ok((Response::Attached(self.details.clone()), Some(namespace)))
+    }
+}
+
+/// A request whose names are in the form they are looked up in.
+fn normalised(request: AttachRequest) -> Result<AttachRequest, NetworkError> {
+    let networks = request
+        .networks
+        .into_iter()
+        .map(|join| {
+            Ok(JoinNetwork {
+                names: checked_names(join.names)?,
+                ..join
+            })
+        })
+        .collect::<Result<_, NetworkError>>()?;
+    Ok(AttachRequest {
+        networks,
+        ..request
+    })
+}
+
+fn checked_names(names: Vec<String>) -> Result<Vec<String>, NetworkError> {
+    let mut checked: Vec<String> = Vec::new();
+    for name in names {
+        let name = checked_name(&name)?.to_lowercase();
+        if !checked.contains(&name) {
+            checked.push(name);
+        }
+    }
+    Ok(checked)
+}
+
+/// Letters, digits, `-`, `_` and dots between them: what Compose allows and a query can carry.
+fn checked_name(name: &str) -> Result<&str, NetworkError> {
+    let fine = name.len() <= 253
+        && name.split('.').all(|label| {
+            (1..=63).contains(&label.len())
+                && label
+                    .bytes()
+                    .all(|byte| byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'_'))
+        });
+    if fine {
+        Ok(name)
+    } else {
+        Err(NetworkError::InvalidName {
+            name: name.to_owned(),
+        })
+    }
+}
+
+fn unknown_network(name: &str) -> NetworkError {
+    NetworkError::UnknownNetwork {
+        name: name.to_owned(),
+    }
+}
+
+fn unknown_container(id: &str) -> NetworkError {
+    NetworkError::UnknownContainer {
+        container: id.to_owned(),
+    }
+}

@@ -1,0 +1,33 @@
+//! Networks of a project: namespaces, names, published ports and the way out.
+//!
+//! One [`keeper`] process for each project holds them; [`Keeper`] is the connection to it. A
+//! network is a network namespace with one bridge, and exists only as an open file of the keeper;
+//! a container's namespace has a cable to each network that it joins. The host's own namespace is
+//! never given an address, a route or a rule: the keeper's sockets, opened on either side, are the
+//! only link between the two.
+
+mod address_plan;
+mod client;
+mod control;
+mod directory;
+mod dns;
+mod egress;
+mod error;
+pub mod keeper;
+mod namespace;
+mod netlink;
+mod protocol;
+mod publish;
+mod relay;
+mod tasks;
+mod topology;
+mod wire;
+
+pub use client::{Attachment, Keeper};
+pub use error::{AddressHolder, NetworkError, PortHolder};
+pub use keeper::KeeperOptions;
+pub use protocol::{
+    AttachRequest, AttachmentDetails, ContainerStatus, Egress, HostGateway, JoinNetwork,
+    JoinedNetwork, KeeperStatus, NetworkSpec, NetworkStatus, NetworkWarning, PublishRequest,
+    PublishedPort, Request, Response,
+};
