@@ -1,0 +1,322 @@
+//! The files of a build context: which of them count, and what they are, told by their hashes.
+//!
+//! Hashes are kept between runs beside each file's size, times and inode, as git's index does,
+//! so that a context in which nothing changed is recognised by looking at it, without reading a
+//! file. Nothing here writes into the context.
+
+mod ignore;
+mod known_hashes;
+mod walk;
+
+use std::path::{Path, PathBuf};
+
+use fs_err as fs;
+use thiserror::Error;
+
+use crate::Digest;
+use crate::digest::Hasher;
+use crate::layer::{Attributes, Content, FileSet, FileSetError, Node};
+
+pub(crate) use ignore::Ignore;
+use known_hashes::KnownHashes;
+
+/// What never belongs into an image: version control, secrets of the developer's machine,
+/// installed packages, caches of tools.
+const NEVER: &[&str] = &[
+    "**/.git",
+    "**/.hg",
+    "**/.svn",
+    "**/node_modules",
+    "**/__pycache__",
+    "**/*.pyc",
+    "**/.venv",
+    "**/.tox",
+    "**/.nox",
+    "**/.pytest_cache",
+    "**/.mypy_cache",
+    "**/.ruff_cache",
+    "**/.hypothesis",
+    "**/.coverage",
+    "**/.DS_Store",
+    "**/.idea",
+    "**/.vscode",
+    ".dockerignore",
+];
+
+/// Files with secrets of the developer's machine. A site's build may read them; they do not
+/// belong into the image of a running service.
+const ENVIRONMENT_FILES: &[&str] = &[
+    "**/.env",
+    "**/.env.*",
+    "!**/.env.example",
+    "!**/.env.sample",
+    "!**/.env.template",
+];
+
+/// What the files are used for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub(crate) enum Purpose {
+    /// They become a layer of the image.
+    Image,
+    /// A build step reads them; only what it makes enters the image.
+    BuildInput,
+}
+
+/// A build context, looked at.
+#[derive(Debug, Clone)]
+pub(crate) struct Application {
+    files: Vec<SourceFile>,
+    identity: Digest,
+}
+
+/// One file or symbolic link of a context.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct SourceFile {
+    /// Path below the context, with `/`.
+    pub path: String,
+    /// Where it is.
+    pub source: PathBuf,
+    /// What it is.
+    pub kind: SourceKind,
+}
+
+/// What stands at a path of a context.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) enum SourceKind {
+    /// A regular file.
+    File {
+        /// Whether its owner may execute it.
+        executable: bool,
+        /// Hash of its bytes.
+        digest: Digest,
+    },
+    /// A symbolic link.
+    Symlink {
+        /// Its target as written.
+        target: String,
+    },
+}
+
+/// A context cannot be read.
+#[derive(Debug, Error)]
+pub enum ContextError {
+    /// A file or directory cannot be read.
+    #[error(transparent)]
+    Read(#[from] std::io::Error),
+    /// A name that is not text.
+    #[error("`{}` has a name that is not UTF-8", path.display())]
+    Name {
+        /// The file.
+        path: PathBuf,
+    },
+    /// The files cannot be put together.
+    #[error(transparent)]
+    Files(#[from] FileSetError),
+}
+
+impl Application {
+    /// Looks at a context. Hashes that are known from an earlier look are kept under `cache`.
+    ///
+    /// # Errors
+    /// When something of it cannot be read.
+    pub(crate) fn look(
+        context: &Path,
+        purpose: Purpose,
+        cache: &Path,
+    ) -> Result<Self, ContextError> {
+        let mut ignore = Ignore::from_patterns(NEVER.iter().copied());
+        if purpose == Purpose::Image {
+            let secrets = Ignore::from_patterns(ENVIRONMENT_FILES.iter().copied());
+            ignore = ignore.then(&secrets);
+        }
+        let own = match fs::read_to_string(context.join(".dockerignore")) {
+            Ok(text) => Ignore::parse(&text),
+            Err(error) if error.kind() == std::io::ErrorKind::NotFound => Ignore::default(),
+            Err(error) => return Err(error.into()),
+        };
+        let mut known = KnownHashes::open(cache, context);
+        let rules = walk::Rules {
+            all: ignore.then(&own),
+            own,
+        };
+        let files = walk::walk(context, &rules, &mut known)?;
+        known.save();
+        Ok(Self {
+            identity: identity(&files),
+            files,
+        })
+    }
+
+    /// What tells this content from any other: names, kinds and hashes, not times.
+    pub(crate) fn identity(&self) -> Digest {
+        self.identity
+    }
+
+    /// The files, sorted by path.
+    pub(crate) fn files(&self) -> &[SourceFile] {
+        &self.files
+    }
+
+    /// The files that lie below a directory of the context (`""`: all), with paths below it.
+    pub(crate) fn below(&self, directory: &str) -> Self {
+        let prefix = match directory.trim_matches('/') {
+            "" | "." => String::new(),
+            directory => format!("{directory}/"),
+        };
+        let files: Vec<SourceFile> = self
+            .files
+            .iter()
+            .filter_map(|file| {
+                Some(SourceFile {
+                    path: file.path.strip_prefix(&prefix)?.to_string(),
+                    ..file.clone()
+                })
+            })
+            .collect();
+        Self {
+            identity: identity(&files),
+            files,
+        }
+    }
+
+    /// The files as they stand in an image below `place` (without a leading `/`).
+    ///
+    /// # Errors
+    /// When two of them claim one path.
+    pub(crate) fn file_set(&self, place: &str) -> Result<FileSet, ContextError> {
+        let mut set = FileSet::new();
+        set.directory(place, Attributes::DIRECTORY)?;
+        for file in &self.files {
+            let path = format!("{place}/{}", file.path);
+            match &file.kind {
+                SourceKind::File { executable, .. } => {
+                    let attributes = if *executable {
+                        Attributes::PROGRAM
+                    } else {
+                        Attributes::FILE
+                    };
+                    let content = Content::File(file.source.clone());
+                    set.insert(&path, Node::File(attributes, content))?;
+                }
+                SourceKind::Symlink { target } => set.symlink(&path, target)?,
+            }
+        }
+        Ok(set)
+    }
+
+    /// Copies the files below `target`, for a build step that writes among its sources.
+    ///
+    /// # Errors
+    /// When one of them cannot be copied.
+    pub(crate) fn copy_to(&self, target: &Path) -> Result<(), ContextError> {
+        for file in &self.files {
+            let place = target.join(&file.path);
+            if let Some(parent) = place.parent() {
+                fs::create_dir_all(parent)?;
+            }
+            match &file.kind {
+                SourceKind::File { .. } => {
+                    fs::copy(&file.source, &place)?;
+                }
+                SourceKind::Symlink { target } => fs::os::unix::fs::symlink(target, &place)?,
+            }
+        }
+        Ok(())
+    }
+}
+
+fn identity(files: &[SourceFile]) -> Digest {
+    let mut hasher = Hasher::default();
+    for file in files {
+        let kind = match &file.kind {
+            SourceKind::File { executable, digest } => format!("file {executable} {digest}"),
+            SourceKind::Symlink { target } => format!("link {target}"),
+        };
+        hasher.update(format!("{}\0{kind}\0", file.path).as_bytes());
+    }
+    hasher.finish()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::os::unix::fs::PermissionsExt;
+
+    fn context(files: &[(&str, &str)]) -> tempfile::TempDir {
+        let root = tempfile::tempdir().unwrap();
+        for (path, text) in files {
+            let path = root.path().join("context").join(path);
+            fs::create_dir_all(path.parent().unwrap()).unwrap();
+            fs::write(path, text).unwrap();
+        }
+        root
+    }
+
+    fn look(root: &tempfile::TempDir, purpose: Purpose) -> Application {
+        let cache = root.path().join("cache");
+        Application::look(&root.path().join("context"), purpose, &cache).unwrap()
+    }
+
+    fn paths(application: &Application) -> Vec<&str> {
+        let files = application.files().iter();
+        files.map(|file| file.path.as_str()).collect()
+    }
+
+    #[test]
+    fn secrets_and_caches_stay_out_of_an_image() {
+        let root = context(&[
+            ("app/main.py", "x"),
+            ("app/__pycache__/main.cpython-313.pyc", "x"),
+            (".env", "KEY=secret"),
+            (".env.example", "KEY="),
+            (".git/config", "x"),
+            ("web/node_modules/a/index.js", "x"),
+        ]);
+        assert_eq!(paths(&look(&root, Purpose::Image)), [".env.example", "app/main.py"]);
+        let input = look(&root, Purpose::BuildInput);
+        assert_eq!(paths(&input), [".env", ".env.example", "app/main.py"]);
+    }
+
+    #[test]
+    fn the_ignore_file_has_the_last_word() {
+        let root = context(&[
+            (".dockerignore", "*\n!app\napp/tests\n!.git/HEAD\n"),
+            ("app/main.py", "x"),
+            ("app/tests/test_a.py", "x"),
+            ("README.md", "x"),
+            (".git/HEAD", "x"),
+        ]);
+        assert_eq!(paths(&look(&root, Purpose::Image)), [".git/HEAD", "app/main.py"]);
+    }
+
+    #[test]
+    fn identity_follows_content_and_mode_but_not_time() {
+        let root = context(&[("a.py", "one"), ("b/c.py", "two")]);
+        let path = root.path().join("context/a.py");
+        let first = look(&root, Purpose::Image).identity();
+        let file = fs::OpenOptions::new().write(true).open(&path).unwrap();
+        file.set_modified(std::time::SystemTime::UNIX_EPOCH).unwrap();
+        assert_eq!(look(&root, Purpose::Image).identity(), first);
+        fs::set_permissions(&path, std::fs::Permissions::from_mode(0o755)).unwrap();
+        let second = look(&root, Purpose::Image).identity();
+        assert_ne!(second, first);
+        fs::write(&path, "eno").unwrap();
+        let third = look(&root, Purpose::Image);
+        assert_ne!(third.identity(), second);
+        assert_eq!(paths(&third.below("b")), ["c.py"]);
+        assert_ne!(third.below("b").identity(), third.identity());
+    }
+
+    #[test]
+    fn a_copy_is_whole_and_a_link_stays_a_link() {
+        let root = context(&[("a/b.txt", "x")]);
+        let link = root.path().join("context/a/link");
+        fs::os::unix::fs::symlink("b.txt", &link).unwrap();
+        let copy = root.path().join("copy");
+        let application = look(&root, Purpose::BuildInput);
+        application.copy_to(&copy).unwrap();
+        assert_eq!(fs::read_to_string(copy.join("a/link")).unwrap(), "x");
+        let set = application.file_set("app").unwrap();
+        assert!(matches!(set.get("app/a/link"), Some(Node::Symlink(..))));
+    }
+}

@@ -1,0 +1,382 @@
+//! From a recipe to layers and a configuration.
+
+use std::collections::BTreeSet;
+use std::path::{Path, PathBuf};
+
+use fs_err as fs;
+use plimsoll_model::{BuildRecipe, PythonRecipe};
+
+use super::environment::{self, ENVIRONMENT};
+use super::install::{self, Bytecode};
+use super::interpreter::{self, Interpreter};
+use super::resolve::{self, Resolution, Terms};
+use super::uv::{BUILD_USER, Uv};
+use super::{PythonError, inputs::Inputs, library};
+use crate::application::{Application, Purpose};
+use crate::base::{self, Base};
+use crate::layer::{Attributes, FileSet};
+use crate::oci::ImageConfig;
+use crate::step::scratch::{Scratch, give};
+use crate::store::{ImageLayer, Segment};
+use crate::toolchain::Toolchains;
+use crate::workshop::{Memory, Workshop};
+
+/// Changes whenever layers of the same inputs come out otherwise.
+const RULES: &str = "python 1";
+
+/// Where the application's files are in the image.
+const APPLICATION: &str = "/app";
+
+/// A distribution of at least this size gets a layer of its own, so that it is stored and sent
+/// once for all services that use it.
+const HEAVY: u64 = 50 << 20;
+
+/// How many such layers there may be.
+const MOST_HEAVY: usize = 4;
+
+/// What is not part of the recipe.
+#[derive(Debug, Clone, Default)]
+pub(crate) struct PythonOptions {
+    /// Versions published after this moment (RFC 3339) do not count when dependencies without a
+    /// lock file are resolved.
+    pub as_of: Option<String>,
+    /// Whether modules are compiled ahead of time.
+    pub bytecode: Bytecode,
+}
+
+/// One build.
+struct Build<'a> {
+    workshop: &'a Workshop<'a>,
+    recipe: &'a BuildRecipe,
+    python: &'a PythonRecipe,
+    options: &'a PythonOptions,
+    interpreter: Interpreter,
+    application: Application,
+    base: Base,
+}
+
+/// Makes the layers of an application, and says how its image starts.
+pub(crate) fn build(
+    workshop: &Workshop<'_>,
+    recipe: &BuildRecipe,
+    python: &PythonRecipe,
+    options: &PythonOptions,
+) -> Result<(Vec<ImageLayer>, ImageConfig), PythonError> {
+    let hashes = workshop.cache.join("hashes");
+    let application = Application::look(&recipe.context, Purpose::Image, &hashes)?;
+    let pinned = fs::read_to_string(recipe.context.join(&python.root).join(".python-version")).ok();
+    let interpreter = interpreter::choose(python.requires_python.as_ref(), pinned.as_deref())?;
+    let system: Vec<String> = recipe
+        .system_packages
+        .iter()
+        .map(|package| package.value.clone())
+        .collect();
+    let mut packages = interpreter.packages();
+    packages.extend(system.iter().cloned());
+    let base = base::assemble(workshop, interpreter.suite, &packages)?;
+    let build = Build {
+        workshop,
+        recipe,
+        python,
+        options,
+        interpreter,
+        application,
+        base,
+    };
+    let mut layers = build.base.layers.clone();
+    layers.extend(build.library()?);
+    let (dependencies, members) = build.dependencies()?;
+    layers.extend(dependencies);
+    layers.extend(build.projects(&members)?);
+    layers.extend(build.files()?);
+    Ok((layers, build.config()))
+}
+
+impl Build<'_> {
+    /// What decides how everything above the base comes out.
+    fn terms(&self) -> String {
+        format!(
+            "{RULES} {} {} uv {} {:?}",
+            self.interpreter.minor,
+            self.base.identity(),
+            Toolchains::uv_version(),
+            self.options.bytecode,
+        )
+    }
+
+    fn with_uv<T>(
+        &self,
+        work: impl FnOnce(&Uv<'_>, &Scratch) -> Result<T, PythonError>,
+    ) -> Result<T, PythonError> {
+        let workshop = self.workshop;
+        let program = workshop
+            .toolchains
+            .program("uv", None, workshop.architecture)?;
+        let cache = workshop.cache.join("uv");
+        if !cache.is_dir() {
+            fs::create_dir_all(&cache)?;
+        }
+        std::os::unix::fs::chown(&cache, Some(BUILD_USER.0), Some(BUILD_USER.1))?;
+        let root = workshop.trees(&self.base.layers)?;
+        let uv = Uv {
+            sandbox: workshop.sandbox,
+            registries: workshop.registries,
+            program: &program.path,
+            cache: &cache,
+            root: &root,
+            subject: workshop.subject,
+        };
+        work(&uv, &workshop.scratch()?)
+    }
+
+    /// The standard library's bytecode.
+    fn library(&self) -> Result<Vec<ImageLayer>, PythonError> {
+        if self.options.bytecode == Bytecode::Sources {
+            return Ok(Vec::new());
+        }
+        let workshop = self.workshop;
+        let key = format!("library of {}", self.terms());
+        workshop.layers(&key, || {
+            workshop.tell("compiling the standard library");
+            self.with_uv(|uv, scratch| {
+                let work = scratch.directory("work", BUILD_USER)?;
+                let out = scratch.directory("out", BUILD_USER)?;
+                let Some(files) = library::compiled(uv, &self.interpreter, &work, &out)? else {
+                    return Ok(Vec::new());
+                };
+                let segment = workshop.store.put_segment(&key, &files)?;
+                let words = format!("python{}: bytecode", self.interpreter.minor);
+                Ok(vec![self.layer(&[segment], words)?])
+            })
+        })
+    }
+
+    /// The distributions the application depends on, and the directories of the context that are
+    /// distributions themselves.
+    fn dependencies(&self) -> Result<(Vec<ImageLayer>, Vec<String>), PythonError> {
+        let workshop = self.workshop;
+        let context = &self.recipe.context;
+        let inputs = Inputs::collect(context, self.python, &self.application)?;
+        let undeclared: BTreeSet<&str> = self
+            .python
+            .undeclared
+            .iter()
+            .map(|name| name.value.as_str())
+            .collect();
+        let key = format!(
+            "dependencies of {} {:?} {} {undeclared:?} {:?} as of {:?} by {}",
+            inputs.identity(),
+            self.python.dependencies,
+            self.python.extras.join(","),
+            self.base.git,
+            self.options.as_of,
+            self.terms(),
+        );
+        let memo = format!("resolution of {key}");
+        let layers = workshop.layers(&key, || {
+            let scratch = workshop.scratch()?;
+            let copy = scratch.directory("project", BUILD_USER)?;
+            self.application.copy_to(&copy)?;
+            inputs.copy_missing(context, &copy)?;
+            give(&copy, BUILD_USER)?;
+            self.with_uv(|uv, scratch| {
+                let resolution = self.resolution(uv, scratch, &copy, &memo)?;
+                self.install(uv, scratch, &copy, &resolution)
+            })
+        })?;
+        let resolution: Resolution = workshop.store.recall(&memo).unwrap_or_default();
+        let mut members = resolution.members;
+        if self.python.install_project.is_some() {
+            let root = clean(&self.python.root);
+            if !members.contains(&root) {
+                members.push(root);
+            }
+        } else {
+            let root = clean(&self.python.root);
+            members.retain(|member| *member != root);
+        }
+        Ok((layers, members))
+    }
+
+    fn resolution(
+        &self,
+        uv: &Uv<'_>,
+        scratch: &Scratch,
+        copy: &Path,
+        memo: &str,
+    ) -> Result<Resolution, PythonError> {
+        let workshop = self.workshop;
+        if workshop.memory == Memory::Use
+            && let Some(known) = workshop.store.recall(memo)
+        {
+            return Ok(known);
+        }
+        workshop.tell("resolving dependencies");
+        let work = scratch.directory("resolve", BUILD_USER)?;
+        let terms = Terms {
+            interpreter: &self.interpreter,
+            as_of: self.options.as_of.as_deref(),
+        };
+        let resolution = resolve::resolve(uv, copy, self.python, terms, &work)?;
+        workshop.store.remember(memo, &resolution, &[])?;
+        Ok(resolution)
+    }
+
+    fn install(
+        &self,
+        uv: &Uv<'_>,
+        scratch: &Scratch,
+        copy: &Path,
+        resolution: &Resolution,
+    ) -> Result<Vec<ImageLayer>, PythonError> {
+        let workshop = self.workshop;
+        workshop.tell("installing dependencies");
+        let work = scratch.directory("work", BUILD_USER)?;
+        let out = scratch.directory("out", BUILD_USER)?;
+        let requirements = &resolution.requirements;
+        install::requirements(uv, copy, requirements, &self.interpreter, &work, &out)?;
+        let distributions = self.compiled(uv, &work, &out)?;
+        let mut heavy = Vec::new();
+        let frame = environment::skeleton(&self.interpreter)?;
+        let frame = self.frame(frame)?;
+        let frame_key = format!("frame of {} git {:?}", self.terms(), self.base.git);
+        let mut light = vec![workshop.store.put_segment(&frame_key, &frame)?];
+        for distribution in &distributions {
+            let key = format!("{} {}", distribution.name, scratch.path().display());
+            let segment = workshop
+                .store
+                .put_segment(&key, &distribution.file_set()?)?;
+            if distribution.size >= HEAVY && heavy.len() < MOST_HEAVY {
+                heavy.push(self.layer(&[segment], distribution.name.clone())?);
+            } else {
+                light.push(segment);
+            }
+        }
+        let count = light.len() - 1;
+        heavy.push(self.layer(&light, format!("{count} Python distributions"))?);
+        Ok(heavy)
+    }
+
+    /// What every image of this kind has besides its packages.
+    fn frame(&self, mut frame: FileSet) -> Result<FileSet, PythonError> {
+        if self.base.git {
+            // A repository mounted from the host belongs to the host's user; git would refuse to
+            // read it, and tools would take that for a clean one.
+            let text = "[safe]\n\tdirectory = *\n";
+            frame.file("etc/gitconfig", Attributes::FILE, text)?;
+        }
+        Ok(frame)
+    }
+
+    /// The project's own distributions.
+    fn projects(&self, members: &[String]) -> Result<Vec<ImageLayer>, PythonError> {
+        if members.is_empty() {
+            return Ok(Vec::new());
+        }
+        let workshop = self.workshop;
+        // A build backend may read anything, so everything it can see is part of the key.
+        let key = format!(
+            "projects {members:?} of {} by {}",
+            self.application.identity(),
+            self.terms()
+        );
+        workshop.layers(&key, || {
+            workshop.tell("building the project");
+            self.with_uv(|uv, scratch| {
+                let source = scratch.directory("project", BUILD_USER)?;
+                self.application.copy_to(&source)?;
+                let work = scratch.directory("work", BUILD_USER)?;
+                let out = scratch.directory("out", BUILD_USER)?;
+                install::projects(uv, &source, members, &self.interpreter, &work, &out)?;
+                let mut segments = Vec::new();
+                for distribution in self.compiled(uv, &work, &out)? {
+                    let key = format!("{} {}", distribution.name, scratch.path().display());
+                    let files = distribution.file_set()?;
+                    segments.push(workshop.store.put_segment(&key, &files)?);
+                }
+                let words = "the project's own distributions".to_string();
+                Ok(vec![self.layer(&segments, words)?])
+            })
+        })
+    }
+
+    fn compiled(
+        &self,
+        uv: &Uv<'_>,
+        work: &Path,
+        out: &Path,
+    ) -> Result<Vec<environment::Distribution>, PythonError> {
+        let distributions = environment::take_apart(out, &self.interpreter)?;
+        if self.options.bytecode == Bytecode::Sources {
+            return Ok(distributions);
+        }
+        install::compile(uv, &distributions, &self.interpreter, work, out)?;
+        Ok(environment::take_apart(out, &self.interpreter)?)
+    }
+
+    /// The application's files.
+    fn files(&self) -> Result<Vec<ImageLayer>, PythonError> {
+        if self.application.files().is_empty() {
+            return Ok(Vec::new());
+        }
+        let workshop = self.workshop;
+        let key = format!("{RULES} files {}", self.application.identity());
+        workshop.layers(&key, || {
+            workshop.tell("packing the application");
+            let place = environment::below_root(APPLICATION);
+            let files = self.application.file_set(place)?;
+            let segment = workshop.store.put_segment(&key, &files)?;
+            let words = "the application's files".to_string();
+            Ok(vec![self.layer(&[segment], words)?])
+        })
+    }
+
+    fn layer(&self, segments: &[Segment], created_by: String) -> Result<ImageLayer, PythonError> {
+        Ok(ImageLayer {
+            layer: self.workshop.store.commit_layer(segments)?,
+            created_by,
+        })
+    }
+
+    fn config(&self) -> ImageConfig {
+        let path = format!("{ENVIRONMENT}/bin:/usr/local/bin:/usr/bin:/bin");
+        let mut environment: Vec<(String, String)> = [
+            ("PATH", path.as_str()),
+            ("VIRTUAL_ENV", ENVIRONMENT),
+            ("PYTHONUNBUFFERED", "1"),
+            ("PYTHONDONTWRITEBYTECODE", "1"),
+            ("HOME", base::HOME),
+            ("LANG", "C.UTF-8"),
+            ("SSL_CERT_FILE", "/etc/ssl/certs/ca-certificates.crt"),
+        ]
+        .map(|(name, value)| (name.to_string(), value.to_string()))
+        .to_vec();
+        for (name, value) in &self.recipe.environment {
+            environment.retain(|(known, _)| known != name);
+            environment.push((name.clone(), value.clone()));
+        }
+        let working_dir = Path::new(APPLICATION).join(&self.recipe.working_dir);
+        ImageConfig {
+            user: base::USER.to_string(),
+            environment,
+            command: self.recipe.command.clone(),
+            working_dir: working_dir.display().to_string(),
+            exposed_ports: exposed(&self.recipe.ports),
+            ..ImageConfig::default()
+        }
+    }
+}
+
+/// `8000` → `8000/tcp`.
+pub(crate) fn exposed(ports: &[u16]) -> BTreeSet<String> {
+    ports.iter().map(|port| format!("{port}/tcp")).collect()
+}
+
+/// `./a/` → `a`, `.` → ``.
+fn clean(path: &Path) -> String {
+    let normal: PathBuf = path
+        .components()
+        .filter(|component| matches!(component, std::path::Component::Normal(_)))
+        .collect();
+    normal.display().to_string()
+}

@@ -1,0 +1,116 @@
+//! Why a Python application does not become an image.
+
+use plimsoll_diag::{Diagnostic, Spanned};
+use thiserror::Error;
+
+use super::failure::UvFailure;
+use super::interpreter::INTERPRETERS;
+use super::InstalledError;
+use crate::SandboxError;
+use crate::application::ContextError;
+use crate::clients::UnknownRegistry;
+use crate::store::StoreError;
+use crate::toolchain::ToolchainError;
+
+/// Why a Python application does not become an image.
+#[derive(Debug, Error)]
+pub enum PythonError {
+    /// No interpreter satisfies what the project requires.
+    #[error("no Python here satisfies `{requirement}`: there are {}", available(), requirement = requirement.value)]
+    NoInterpreter {
+        /// The requirement and its place.
+        requirement: Spanned<String>,
+    },
+    /// `requires-python` is no set of version specifiers.
+    #[error("`{}` is no Python version requirement: {reason}", requirement.value)]
+    RequiresPython {
+        /// The requirement and its place.
+        requirement: Spanned<String>,
+        /// What is wrong with it.
+        reason: String,
+    },
+    /// uv could not do its part.
+    #[error("{}", told(.0))]
+    Uv(UvFailure),
+    /// A step used more memory than it may.
+    #[error("`{step}` used more memory than it may and was killed")]
+    OutOfMemory {
+        /// The step.
+        step: String,
+    },
+    /// The step could not run.
+    #[error(transparent)]
+    Sandbox(#[from] SandboxError),
+    /// Nobody says where the index is.
+    #[error(transparent)]
+    Registry(#[from] UnknownRegistry),
+    /// uv itself cannot be had.
+    #[error(transparent)]
+    Toolchain(#[from] ToolchainError),
+    /// The Debian base cannot be had.
+    #[error(transparent)]
+    Base(#[from] crate::base::BaseError),
+    /// The application's files cannot be read.
+    #[error(transparent)]
+    Context(#[from] ContextError),
+    /// What was installed cannot be read back.
+    #[error(transparent)]
+    Installed(#[from] InstalledError),
+    /// The store could not do its part.
+    #[error(transparent)]
+    Store(#[from] StoreError),
+    /// A file could not be read or written.
+    #[error(transparent)]
+    Io(#[from] std::io::Error),
+}
+
+impl From<crate::layer::FileSetError> for PythonError {
+    fn from(error: crate::layer::FileSetError) -> Self {
+        Self::Context(ContextError::Files(error))
+    }
+}
+
+impl PythonError {
+    /// The error with its place and what to do about it.
+    pub fn diagnostic(&self) -> Diagnostic {
+        let diagnostic = Diagnostic::error(self.to_string());
+        match self {
+            Self::NoInterpreter { requirement } => diagnostic
+                .at(requirement.span.clone())
+                .label("required here")
+                .hint("widen the requirement, if the code allows it"),
+            Self::RequiresPython { requirement, .. } => diagnostic.at(requirement.span.clone()),
+            Self::Uv(failure) => failure
+                .hints
+                .iter()
+                .fold(diagnostic, |diagnostic, hint| diagnostic.hint(hint.clone())),
+            Self::OutOfMemory { .. } => {
+                diagnostic.hint("require versions that have a wheel, which need no building")
+            }
+            Self::Registry(unknown) => diagnostic.hint(format!(
+                "set {} to the index's address",
+                unknown.variable
+            )),
+            _ => diagnostic,
+        }
+    }
+}
+
+fn available() -> String {
+    let shown: Vec<String> = INTERPRETERS
+        .iter()
+        .map(|interpreter| format!("{} ({})", interpreter.minor, interpreter.release))
+        .collect();
+    shown.join(", ")
+}
+
+fn told(failure: &UvFailure) -> String {
+    use super::failure::UvFailureKind as Kind;
+    let what = match (failure.kind, failure.package.as_deref()) {
+        (Kind::Build, Some(package)) => format!("`{package}` does not build"),
+        (Kind::OnlySource, Some(package)) => format!("`{package}` has no wheel"),
+        (Kind::Network, _) => "the Python package index cannot be reached".to_string(),
+        _ => "the Python dependencies do not resolve".to_string(),
+    };
+    format!("{what}: {failure}")
+}

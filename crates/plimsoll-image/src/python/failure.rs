@@ -1,0 +1,218 @@
+//! What uv says when it fails, made one clear error.
+
+use std::fmt;
+
+/// Why uv could not do its part, in uv's own words, with what to change.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct UvFailure {
+    /// The distribution at fault, where one is named.
+    pub package: Option<String>,
+    /// The reason, one line each.
+    pub reason: Vec<String>,
+    /// What to change.
+    pub hints: Vec<String>,
+    /// What kind of failure it is.
+    pub kind: UvFailureKind,
+}
+
+/// Kinds of failure that are handled differently.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum UvFailureKind {
+    /// No set of versions satisfies what is asked for.
+    Unsatisfiable,
+    /// There is only a source distribution, and building was not allowed.
+    OnlySource,
+    /// A source distribution did not build.
+    Build,
+    /// The index cannot be reached, or broke off.
+    Network,
+    /// Something else.
+    Other,
+}
+
+impl fmt::Display for UvFailure {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        formatter.write_str(&self.reason.join("\n"))
+    }
+}
+
+impl UvFailure {
+    /// Reads uv's standard error.
+    pub(crate) fn read(stderr: &str) -> Self {
+        let lines: Vec<&str> = stderr.lines().map(str::trim_end).collect();
+        let start = lines
+            .iter()
+            .position(|line| line.starts_with("error:"))
+            .unwrap_or(0);
+        let mut reason = Vec::new();
+        let mut hints = Vec::new();
+        for line in &lines[start..] {
+            let trimmed = line.trim();
+            if let Some(hint) = trimmed.strip_prefix("hint: ") {
+                if let Some(hint) = ours(hint) {
+                    hints.push(hint);
+                }
+            } else if let Some(cause) = trimmed.strip_prefix("cause: ") {
+                reason.push(cause.to_string());
+            } else if let Some(error) = trimmed.strip_prefix("error: ") {
+                reason.push(error.to_string());
+            } else if !trimmed.is_empty() && !is_noise(trimmed) {
+                reason.push(trimmed.to_string());
+            }
+        }
+        let whole = lines.join("\n");
+        let kind = kind_of(&whole);
+        if kind == UvFailureKind::Unsatisfiable
+            && reason.len() > 1
+            && reason[0].starts_with("No solution found")
+        {
+            reason.remove(0);
+        }
+        if reason.is_empty() {
+            reason.push("uv failed without saying why".to_string());
+        }
+        let package = match kind {
+            UvFailureKind::OnlySource => between(&whole, "Because ", " has no usable wheels")
+                .or_else(|| between(&whole, "Wheels are required for `", "`")),
+            UvFailureKind::Build => between(&whole, "build `", "`"),
+            UvFailureKind::Unsatisfiable => between(&whole, "Because ", " was not found")
+                .or_else(|| between(&whole, "Because only ", " is available")),
+            _ => between(&whole, "Failed to download `", "`"),
+        };
+        let package = package
+            .filter(|name| !name.contains(char::is_whitespace))
+            .map(|name| name.to_string());
+        let mut failure = Self {
+            package,
+            reason,
+            hints,
+            kind,
+        };
+        failure.advise(&whole);
+        failure
+    }
+
+    fn advise(&mut self, whole: &str) {
+        let name = self.package.clone().unwrap_or_else(|| "it".to_string());
+        match self.kind {
+            UvFailureKind::Build if names_a_compiler(whole) => {
+                self.hints.push(format!(
+                    "{name} is compiled on installation, and there is no compiler here: require a \
+                     version that has a wheel for this Python"
+                ));
+            }
+            UvFailureKind::Build => self.hints.push(format!(
+                "require a version of {name} that has a wheel for this Python"
+            )),
+            UvFailureKind::Network => self.hints.push(
+                "the index comes from the configuration of uv or pip: check UV_DEFAULT_INDEX, \
+                 pip.conf and the proxy"
+                    .to_string(),
+            ),
+            _ => {}
+        }
+    }
+}
+
+/// A hint of uv that a reader of our message can act on; its own switches are not theirs.
+fn ours(hint: &str) -> Option<String> {
+    let switches = ["--no-build", "`--", "uv cache", "network was disabled"];
+    (!switches.iter().any(|switch| hint.contains(switch))).then(|| hint.to_string())
+}
+
+fn is_noise(line: &str) -> bool {
+    ["Using ", "Resolved ", "Prepared ", "Downloading ", "Downloaded ", "Building ", "Built "]
+        .iter()
+        .any(|start| line.starts_with(start))
+        || line.starts_with("warning:")
+}
+
+fn kind_of(text: &str) -> UvFailureKind {
+    let contains = |parts: &[&str]| parts.iter().any(|part| text.contains(part));
+    if contains(&["has no usable wheels", "Wheels are required for"])
+        || text.contains("building from source is disabled")
+    {
+        UvFailureKind::OnlySource
+    } else if contains(&["Failed to build", "Failed to download and build", "build backend"]) {
+        UvFailureKind::Build
+    } else if text.contains("No solution found") {
+        UvFailureKind::Unsatisfiable
+    } else if contains(&["Failed to fetch", "error sending request", "Failed to download"]) {
+        UvFailureKind::Network
+    } else {
+        UvFailureKind::Other
+    }
+}
+
+fn names_a_compiler(text: &str) -> bool {
+    [
+        "'gcc'",
+        "'cc'",
+        "'c++'",
+        "x86_64-linux-gnu-gcc",
+        "aarch64-linux-gnu-gcc",
+        "Unknown compiler",
+        "CMake",
+        "cargo",
+        "Rust",
+        "pg_config",
+        "Python.h",
+    ]
+    .iter()
+    .any(|name| text.contains(name))
+}
+
+fn between(text: &str, start: &str, end: &str) -> Option<String> {
+    let (_, after) = text.split_once(start)?;
+    let (inside, _) = after.split_once(end)?;
+    Some(inside.to_string())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_unsatisfiable_set_is_told_in_the_resolvers_words() {
+        let failure = UvFailure::read(
+            "error: No solution found when resolving dependencies\n  cause: Because only \
+             fastapi<=0.165.0 is available and you require fastapi>=99, we can conclude that your \
+             requirements are unsatisfiable.\n",
+        );
+        assert_eq!(failure.kind, UvFailureKind::Unsatisfiable);
+        assert_eq!(failure.package.as_deref(), Some("fastapi<=0.165.0"));
+        insta::assert_snapshot!(failure, @"Because only fastapi<=0.165.0 is available and you require fastapi>=99, we can conclude that your requirements are unsatisfiable.");
+        assert!(failure.hints.is_empty());
+    }
+
+    #[test]
+    fn a_source_distribution_is_recognised_and_uvs_switches_are_not_repeated() {
+        let failure = UvFailure::read(
+            "error: No solution found when resolving dependencies\n  cause: Because \
+             psycopg2==2.9.9 has no usable wheels and you require psycopg2==2.9.9, we can \
+             conclude that your requirements are unsatisfiable.\n\nhint: Wheels are required for \
+             `psycopg2` because building from source is disabled for all packages (i.e., with \
+             `--no-build`)\n",
+        );
+        assert_eq!(failure.kind, UvFailureKind::OnlySource);
+        assert_eq!(failure.package.as_deref(), Some("psycopg2==2.9.9"));
+        assert!(failure.hints.is_empty());
+    }
+
+    #[test]
+    fn a_network_failure_says_where_the_address_comes_from() {
+        let failure = UvFailure::read(
+            "error: Request failed after 3 retries in 8.6s\n  cause: Failed to fetch: \
+             http://127.0.0.1:1/simple/black/\n  cause: tcp connect error\n  cause: Connection \
+             refused (os error 111)\n",
+        );
+        assert_eq!(failure.kind, UvFailureKind::Network);
+        assert_eq!(failure.reason.len(), 4);
+        assert!(failure.hints[0].contains("UV_DEFAULT_INDEX"));
+    }
+
+    #[test]
+    fn silence_is_an_error_too() {
+        assert_eq!(UvFailure::read("").reason, ["uv failed without saying why"]);
+    }
+}

@@ -1,0 +1,132 @@
+//! The files that a project's dependencies follow from: what the key of a resolution is made of.
+
+use std::collections::BTreeMap;
+use std::path::{Path, PathBuf};
+
+use fs_err as fs;
+use plimsoll_model::{PythonDependencies, PythonRecipe};
+
+use super::PythonError;
+use crate::Digest;
+use crate::application::{Application, SourceKind};
+use crate::digest::Hasher;
+
+/// The files, by path below the context.
+#[derive(Debug, Default)]
+pub(super) struct Inputs {
+    files: BTreeMap<PathBuf, Digest>,
+}
+
+impl Inputs {
+    /// Collects the files that the recipe names, those that these name in turn, and every
+    /// `pyproject.toml`, because a workspace is made of them.
+    pub(super) fn collect(
+        context: &Path,
+        recipe: &PythonRecipe,
+        application: &Application,
+    ) -> Result<Self, PythonError> {
+        let mut inputs = Self::default();
+        match &recipe.dependencies {
+            PythonDependencies::UvLock { lock: file, .. }
+            | PythonDependencies::Pyproject { file } => {
+                inputs.add(context, file)?;
+            }
+            PythonDependencies::Requirements { files } => {
+                for file in files {
+                    inputs.add_requirements(context, file)?;
+                }
+            }
+            PythonDependencies::None => {}
+        }
+        for file in application.files() {
+            let name = file.path.rsplit('/').next().unwrap_or_default();
+            if let SourceKind::File { digest, .. } = &file.kind
+                && matches!(name, "pyproject.toml" | "uv.toml" | "setup.cfg" | "setup.py")
+            {
+                inputs.files.insert(PathBuf::from(&file.path), *digest);
+            }
+        }
+        Ok(inputs)
+    }
+
+    fn add(&mut self, context: &Path, file: &Path) -> Result<Vec<u8>, PythonError> {
+        let bytes = fs::read(context.join(file))?;
+        self.files.insert(file.to_path_buf(), Digest::of(&bytes));
+        Ok(bytes)
+    }
+
+    fn add_requirements(&mut self, context: &Path, file: &Path) -> Result<(), PythonError> {
+        if self.files.contains_key(file) {
+            return Ok(());
+        }
+        let bytes = self.add(context, file)?;
+        let directory = file.parent().unwrap_or(Path::new(""));
+        for named in included(&String::from_utf8_lossy(&bytes)) {
+            let path = directory.join(named);
+            // uv reports an included file that is missing better than we could.
+            if context.join(&path).is_file() {
+                self.add_requirements(context, &path)?;
+            }
+        }
+        Ok(())
+    }
+
+    /// What tells these files from any others.
+    pub(super) fn identity(&self) -> Digest {
+        let mut hasher = Hasher::default();
+        for (path, digest) in &self.files {
+            hasher.update(format!("{}\0{digest}\0", path.display()).as_bytes());
+        }
+        hasher.finish()
+    }
+
+    /// Puts copies of them into a copy of the context, where an ignore file kept them out.
+    pub(super) fn copy_missing(&self, context: &Path, copy: &Path) -> std::io::Result<()> {
+        for path in self.files.keys() {
+            let target = copy.join(path);
+            if !target.exists() {
+                if let Some(parent) = target.parent() {
+                    fs::create_dir_all(parent)?;
+                }
+                fs::copy(context.join(path), target)?;
+            }
+        }
+        Ok(())
+    }
+}
+
+/// Files that a requirements file includes: `-r other.txt`, `--constraint=limits.txt`.
+fn included(text: &str) -> Vec<&str> {
+    text.lines()
+        .filter_map(|line| {
+            let line = line.split(" #").next().unwrap_or_default().trim();
+            let rest = ["--requirement", "--constraint", "-r", "-c"]
+                .iter()
+                .find_map(|option| line.strip_prefix(option))?;
+            let name = rest.trim_start_matches(['=', ' ', '\t']);
+            (!name.is_empty() && !name.contains("://")).then_some(name)
+        })
+        .collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn included_files_are_followed() {
+        let text = "fastapi\n-r base.txt  # ours\n--constraint=limits.txt\n-c https://x.example/c\n";
+        assert_eq!(included(text), ["base.txt", "limits.txt"]);
+        let root = tempfile::tempdir().unwrap();
+        let write = |name: &str, text: &str| fs::write(root.path().join(name), text).unwrap();
+        write("a.txt", "-r b.txt");
+        write("b.txt", "-r a.txt\nx");
+        let mut inputs = Inputs::default();
+        inputs.add_requirements(root.path(), Path::new("a.txt")).unwrap();
+        let before = inputs.identity();
+        write("b.txt", "-r a.txt\ny");
+        let mut inputs = Inputs::default();
+        inputs.add_requirements(root.path(), Path::new("a.txt")).unwrap();
+        assert_ne!(inputs.identity(), before);
+    }
+}

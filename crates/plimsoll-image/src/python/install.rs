@@ -1,0 +1,321 @@
+//! From exact versions to an installed environment on this machine, ready to be packed.
+
+use std::path::Path;
+
+use fs_err as fs;
+
+use super::PythonError;
+use super::environment::{self, Distribution, ENVIRONMENT};
+use super::failure::UvFailureKind;
+use super::interpreter::Interpreter;
+use super::resolve::{project, writable};
+use super::uv::{BUILD_USER, Call, Uv, place};
+use crate::step::scratch::give;
+use crate::{Access, BindMount, StepNetwork};
+
+/// The script that compiles modules ahead of time.
+const COMPILE: &str = include_str!("bytecode.py");
+
+/// Whether modules are compiled ahead of time. The root of a running container is read-only, so
+/// that Python cannot keep what it compiles: without this, every start compiles anew.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default)]
+pub enum Bytecode {
+    /// Only sources: smaller images, slower starts.
+    Sources,
+    /// Bytecode that is believed without looking at the source (`unchecked-hash`).
+    #[default]
+    Compiled,
+}
+
+/// Installs the requirements into an empty environment at `out`.
+pub(super) fn requirements(
+    uv: &Uv<'_>,
+    context: &Path,
+    requirements: &str,
+    interpreter: &Interpreter,
+    work: &Path,
+    out: &Path,
+) -> Result<(), PythonError> {
+    environment::lay_out(out, interpreter)?;
+    give(out, BUILD_USER)?;
+    if requirements.trim().is_empty() {
+        return Ok(());
+    }
+    fs::write(work.join("requirements.txt"), requirements)?;
+    let install = |build: &[&str]| {
+        let mut command = pip_install();
+        command.extend(build.iter().map(|argument| argument.to_string()));
+        command.push("--requirements".to_string());
+        command.push(format!("{}/requirements.txt", place::WORK));
+        uv.call(Call {
+            what: "install dependencies",
+            command,
+            mounts: vec![
+                project(context),
+                writable(work, place::WORK),
+                writable(out, ENVIRONMENT),
+            ],
+            network: StepNetwork::Host,
+            working_dir: place::WORK,
+            environment: Vec::new(),
+        })
+    };
+    match install(&["--no-build"]) {
+        // Packages without a wheel are built, which runs their own code; only then.
+        Err(PythonError::Uv(failure)) if needs_building(&failure.to_string()) => install(&[])?,
+        Err(PythonError::Uv(failure)) if failure.kind == UvFailureKind::OnlySource => install(&[])?,
+        other => other?,
+    };
+    Ok(())
+}
+
+/// uv refuses to build in more than one wording.
+fn needs_building(reason: &str) -> bool {
+    reason.contains("--no-build") || reason.contains("building from source is disabled")
+}
+
+/// Builds the distributions in directories of the context, and installs them into an empty
+/// environment at `out`. `source` is a writable copy of the context.
+pub(super) fn projects(
+    uv: &Uv<'_>,
+    source: &Path,
+    members: &[String],
+    interpreter: &Interpreter,
+    work: &Path,
+    out: &Path,
+) -> Result<(), PythonError> {
+    environment::lay_out(out, interpreter)?;
+    give(out, BUILD_USER)?;
+    give(source, BUILD_USER)?;
+    let wheels = work.join("wheels");
+    fs::create_dir_all(&wheels)?;
+    give(&wheels, BUILD_USER)?;
+    for member in members {
+        let directory = source.join(member);
+        let build = |network| build_wheel(uv, source, member, interpreter, work, network);
+        // The cache usually holds what the build system needs; then nothing is fetched.
+        match build(StepNetwork::None) {
+            Err(PythonError::Uv(failure)) if lacks_packages(&failure.to_string()) => {
+                prefetch(uv, &directory, interpreter, work)?;
+                match build(StepNetwork::None) {
+                    Err(PythonError::Uv(failure)) if lacks_packages(&failure.to_string()) => {
+                        build(StepNetwork::Host)?;
+                    }
+                    other => other?,
+                }
+            }
+            other => other?,
+        }
+    }
+    let mut command = pip_install();
+    for entry in fs::read_dir(&wheels)? {
+        let name = entry?.file_name();
+        let name = name.to_string_lossy();
+        if name.ends_with(".whl") {
+            command.push(format!("{}/wheels/{name}", place::WORK));
+        }
+    }
+    uv.call(Call {
+        what: "install the project",
+        command,
+        mounts: vec![writable(work, place::WORK), writable(out, ENVIRONMENT)],
+        network: StepNetwork::None,
+        working_dir: place::WORK,
+        environment: Vec::new(),
+    })?;
+    Ok(())
+}
+
+fn pip_install() -> Vec<String> {
+    let python = format!("{ENVIRONMENT}/bin/python");
+    [place::UV, "pip", "install", "--no-deps", "--python", &python]
+        .map(str::to_string)
+        .to_vec()
+}
+
+fn build_wheel(
+    uv: &Uv<'_>,
+    source: &Path,
+    member: &str,
+    interpreter: &Interpreter,
+    work: &Path,
+    network: StepNetwork,
+) -> Result<(), PythonError> {
+    let directory = match member {
+        "" | "." => place::PROJECT.to_string(),
+        member => format!("{}/{member}", place::PROJECT),
+    };
+    let wheels = format!("{}/wheels", place::WORK);
+    let program = interpreter.program();
+    let command = [
+        place::UV,
+        "build",
+        "--wheel",
+        "--python",
+        &program,
+        "--out-dir",
+        &wheels,
+        &directory,
+    ];
+    uv.call(Call {
+        what: "build the project",
+        command: command.map(str::to_string).to_vec(),
+        mounts: vec![
+            writable(source, place::PROJECT),
+            writable(work, place::WORK),
+        ],
+        network,
+        working_dir: place::WORK,
+        // The copy has no version control to take a version from; a project that states its
+        // version does not look at this.
+        environment: vec![(
+            "SETUPTOOLS_SCM_PRETEND_VERSION".to_string(),
+            "0.0.0".to_string(),
+        )],
+    })?;
+    Ok(())
+}
+
+/// Whether a build failed because the cache lacks what it needs.
+fn lacks_packages(reason: &str) -> bool {
+    ["not found in the cache", "network was disabled", "Network connectivity is disabled"]
+        .iter()
+        .any(|part| reason.contains(part))
+}
+
+/// Fetches what a build system requires, as wheels and without running anything.
+fn prefetch(
+    uv: &Uv<'_>,
+    directory: &Path,
+    interpreter: &Interpreter,
+    work: &Path,
+) -> Result<(), PythonError> {
+    let requires = build_requires(directory)?;
+    let program = interpreter.program();
+    let target = format!("{}/build-system", place::WORK);
+    let mut command: Vec<String> = [
+        place::UV,
+        "pip",
+        "install",
+        "--no-build",
+        "--python",
+        &program,
+        "--target",
+        &target,
+    ]
+    .map(str::to_string)
+    .to_vec();
+    command.extend(requires);
+    uv.call(Call {
+        what: "fetch the build system",
+        command,
+        mounts: vec![writable(work, place::WORK)],
+        network: StepNetwork::Host,
+        working_dir: place::WORK,
+        environment: Vec::new(),
+    })?;
+    Ok(())
+}
+
+/// `build-system.requires`, or what stands for it when a project states none.
+fn build_requires(directory: &Path) -> Result<Vec<String>, PythonError> {
+    let text = match fs::read_to_string(directory.join("pyproject.toml")) {
+        Ok(text) => text,
+        Err(error) if error.kind() == std::io::ErrorKind::NotFound => String::new(),
+        Err(error) => return Err(error.into()),
+    };
+    let document: toml::Table = text.parse().unwrap_or_default();
+    let stated = document
+        .get("build-system")
+        .and_then(|system| system.get("requires"))
+        .and_then(toml::Value::as_array);
+    Ok(match stated {
+        Some(requires) => requires
+            .iter()
+            .filter_map(|entry| Some(entry.as_str()?.to_string()))
+            .collect(),
+        None => vec!["setuptools >= 40.8.0".to_string()],
+    })
+}
+
+/// Compiles the modules of an installation at `out`, one process a distribution.
+pub(super) fn compile(
+    uv: &Uv<'_>,
+    distributions: &[Distribution],
+    interpreter: &Interpreter,
+    work: &Path,
+    out: &Path,
+) -> Result<(), PythonError> {
+    let mut listing = String::new();
+    for distribution in distributions {
+        for module in distribution.modules() {
+            listing.push_str(&format!("{}\t{module}\n", distribution.name));
+        }
+    }
+    if listing.is_empty() {
+        return Ok(());
+    }
+    compile_listing(
+        uv,
+        &listing,
+        interpreter,
+        work,
+        vec![writable(out, ENVIRONMENT)],
+        None,
+    )
+}
+
+/// Compiles the standard library into `out`, which gets the paths of the sources below it.
+pub(super) fn compile_library(
+    uv: &Uv<'_>,
+    modules: &[String],
+    interpreter: &Interpreter,
+    work: &Path,
+    out: &Path,
+) -> Result<(), PythonError> {
+    const OUT: &str = "/plimsoll/out";
+    let mut listing = String::new();
+    for module in modules {
+        let group = module.rsplit_once('/').map_or("", |(directory, _)| directory);
+        listing.push_str(&format!("{group}\t{module}\n"));
+    }
+    compile_listing(
+        uv,
+        &listing,
+        interpreter,
+        work,
+        vec![writable(out, OUT)],
+        Some(OUT),
+    )
+}
+
+fn compile_listing(
+    uv: &Uv<'_>,
+    listing: &str,
+    interpreter: &Interpreter,
+    work: &Path,
+    mut mounts: Vec<BindMount>,
+    out: Option<&str>,
+) -> Result<(), PythonError> {
+    fs::write(work.join("modules.txt"), listing)?;
+    fs::write(work.join("bytecode.py"), COMPILE)?;
+    mounts.push(BindMount {
+        access: Access::ReadOnly,
+        ..writable(work, place::WORK)
+    });
+    let mut command: Vec<String> = vec![interpreter.program()];
+    // Isolated, without site: nothing of an environment takes part.
+    command.extend(["-I", "-S", "-B"].map(str::to_string));
+    command.push(format!("{}/bytecode.py", place::WORK));
+    command.push(format!("{}/modules.txt", place::WORK));
+    command.extend(out.map(str::to_string));
+    uv.call(Call {
+        what: "compile modules",
+        command,
+        mounts,
+        network: StepNetwork::None,
+        working_dir: place::WORK,
+        environment: Vec::new(),
+    })?;
+    Ok(())
+}

@@ -1,0 +1,139 @@
+//! Which Python an application gets.
+
+use std::str::FromStr;
+
+use pep440_rs::{Version, VersionSpecifiers};
+use plimsoll_diag::Spanned;
+
+use super::PythonError;
+
+/// A Python that a Debian release carries.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub struct Interpreter {
+    /// `3.13`.
+    pub minor: &'static str,
+    /// A full version to hold against specifiers; security updates may be beyond it.
+    version: &'static str,
+    /// The Debian release: `trixie`.
+    pub suite: &'static str,
+    /// For messages: `Debian 13`.
+    pub release: &'static str,
+}
+
+/// The interpreters there are, preferred first.
+pub const INTERPRETERS: &[Interpreter] = &[
+    Interpreter {
+        minor: "3.13",
+        version: "3.13.5",
+        suite: "trixie",
+        release: "Debian 13",
+    },
+    Interpreter {
+        minor: "3.11",
+        version: "3.11.2",
+        suite: "bookworm",
+        release: "Debian 12",
+    },
+];
+
+impl Interpreter {
+    /// The interpreter's program in the image.
+    pub fn program(&self) -> String {
+        format!("/usr/bin/python{}", self.minor)
+    }
+
+    /// Debian packages it consists of.
+    pub fn packages(&self) -> Vec<String> {
+        vec![
+            format!("python{}-minimal", self.minor),
+            format!("libpython{}-stdlib", self.minor),
+        ]
+    }
+
+    fn fits(&self, wanted: &VersionSpecifiers) -> bool {
+        Version::from_str(self.version).is_ok_and(|version| wanted.contains(&version))
+    }
+}
+
+/// Chooses the interpreter: one that `requires_python` allows, and among those the one that
+/// `pinned` (the text of a `.python-version`) names, where it names one.
+///
+/// # Errors
+/// When none fits, or the requirement is no specifier set.
+pub fn choose(
+    requires_python: Option<&Spanned<String>>,
+    pinned: Option<&str>,
+) -> Result<Interpreter, PythonError> {
+    let fitting: Vec<Interpreter> = match requires_python {
+        None => INTERPRETERS.to_vec(),
+        Some(text) => {
+            let wanted = VersionSpecifiers::from_str(text).map_err(|error| {
+                PythonError::RequiresPython {
+                    requirement: text.clone(),
+                    reason: error.to_string(),
+                }
+            })?;
+            let fits = |interpreter: &&Interpreter| interpreter.fits(&wanted);
+            INTERPRETERS.iter().filter(fits).copied().collect()
+        }
+    };
+    let pinned = pinned.and_then(minor_of);
+    let named = fitting
+        .iter()
+        .find(|interpreter| pinned.as_deref() == Some(interpreter.minor));
+    match (named, fitting.first(), requires_python) {
+        (Some(interpreter), _, _) | (None, Some(interpreter), _) => Ok(*interpreter),
+        (None, None, requirement) => Err(PythonError::NoInterpreter {
+            requirement: requirement.cloned().unwrap_or_default(),
+        }),
+    }
+}
+
+/// `3.13.5`, `cpython-3.13` or `python3.13` → `3.13`.
+fn minor_of(text: &str) -> Option<String> {
+    let line = text
+        .lines()
+        .map(str::trim)
+        .find(|line| !line.is_empty() && !line.starts_with('#'))?;
+    let digits = line.trim_start_matches(|c: char| !c.is_ascii_digit());
+    let mut parts = digits.split('.');
+    let major = parts.next()?;
+    let minor: String = parts
+        .next()?
+        .chars()
+        .take_while(char::is_ascii_digit)
+        .collect();
+    (!minor.is_empty()).then(|| format!("{major}.{minor}"))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn chosen(requirement: &str, pinned: Option<&str>) -> Result<&'static str, PythonError> {
+        let requirement = Spanned::unplaced(requirement.to_string());
+        choose(Some(&requirement), pinned).map(|interpreter| interpreter.minor)
+    }
+
+    #[test]
+    fn the_newest_that_fits_unless_another_is_named() {
+        assert_eq!(chosen(">=3.10", None).unwrap(), "3.13");
+        assert_eq!(chosen(">=3.10,<3.13", None).unwrap(), "3.11");
+        assert_eq!(chosen(">=3.10", Some("3.11\n")).unwrap(), "3.11");
+        assert_eq!(chosen(">=3.12", Some("3.11")).unwrap(), "3.13");
+        assert_eq!(chosen(">=3.10", Some("# x\ncpython-3.11.9")).unwrap(), "3.11");
+        assert_eq!(choose(None, None).unwrap().minor, "3.13");
+    }
+
+    #[test]
+    fn a_requirement_nothing_fits_names_what_there_is() {
+        insta::assert_snapshot!(
+            chosen("==3.12.*", None).unwrap_err(),
+            @"no Python here satisfies `==3.12.*`: there are 3.13 (Debian 13), 3.11 (Debian 12)"
+        );
+        assert!(matches!(
+            chosen("three", None),
+            Err(PythonError::RequiresPython { .. })
+        ));
+    }
+}

@@ -1,0 +1,26 @@
+//! Python applications: a Debian interpreter, exact dependencies through uv, the application.
+//!
+//! Layers, lowest first, each changing less often than those above it: the Debian base; the
+//! bytecode of the standard library; distributions so large that they deserve a layer of their
+//! own; all other distributions; the project's own distributions; the application's files.
+//! Everything that executes runs in the sandbox. Nothing is written into the user's tree.
+
+mod build;
+mod environment;
+mod error;
+mod failure;
+mod inputs;
+mod install;
+mod interpreter;
+mod library;
+mod resolve;
+mod uv;
+
+pub use environment::InstalledError;
+pub use error::PythonError;
+pub use failure::{UvFailure, UvFailureKind};
+pub use install::Bytecode;
+pub use interpreter::{INTERPRETERS, Interpreter, choose};
+
+pub(crate) use build::{PythonOptions, build};
+pub(crate) use uv::BUILD_USER;

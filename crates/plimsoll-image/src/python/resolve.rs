@@ -1,0 +1,291 @@
+//! From what a project states to exact versions with hashes.
+
+use std::path::{Component, Path, PathBuf};
+
+use fs_err as fs;
+use plimsoll_model::{PythonDependencies, PythonRecipe};
+
+use super::PythonError;
+use super::failure::UvFailureKind;
+use super::interpreter::Interpreter;
+use super::uv::{Call, Uv, place};
+use crate::{Access, BindMount, StepNetwork};
+
+/// Exact versions.
+#[derive(Debug, Clone, Default, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
+pub(super) struct Resolution {
+    /// Lines of a requirements file, with hashes.
+    pub requirements: String,
+    /// Directories of the workspace that are distributions to build, relative to the context.
+    pub members: Vec<String>,
+}
+
+/// What a resolution may depend on besides the project.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Terms<'a> {
+    /// The interpreter.
+    pub interpreter: &'a Interpreter,
+    /// Versions published after this moment (RFC 3339) do not count.
+    pub as_of: Option<&'a str>,
+}
+
+/// Whether source distributions may run their build scripts to tell what they need.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Sources {
+    WheelsOnly,
+    Built,
+}
+
+/// Resolves a recipe's dependencies. `work` is a scratch directory for uv.
+pub(super) fn resolve(
+    uv: &Uv<'_>,
+    context: &Path,
+    recipe: &PythonRecipe,
+    terms: Terms<'_>,
+    work: &Path,
+) -> Result<Resolution, PythonError> {
+    let mut inputs = Vec::new();
+    let mut resolution = Resolution::default();
+    match &recipe.dependencies {
+        PythonDependencies::UvLock { lock, package } => {
+            resolution = export(uv, context, lock, package.as_deref(), recipe, terms)?;
+            if recipe.undeclared.is_empty() {
+                return Ok(resolution);
+            }
+            fs::write(work.join("locked.txt"), &resolution.requirements)?;
+            inputs.push(format!("{}/locked.txt", place::WORK));
+        }
+        PythonDependencies::Requirements { files } => {
+            inputs.extend(files.iter().map(|file| in_sandbox(file)));
+        }
+        PythonDependencies::Pyproject { file } => inputs.push(in_sandbox(file)),
+        PythonDependencies::None => {}
+    }
+    if !recipe.undeclared.is_empty() {
+        let mut names: Vec<&str> = recipe.undeclared.iter().map(|n| n.value.as_str()).collect();
+        names.sort_unstable();
+        fs::write(work.join("undeclared.in"), names.join("\n") + "\n")?;
+        inputs.push(format!("{}/undeclared.in", place::WORK));
+    }
+    if inputs.is_empty() {
+        return Ok(resolution);
+    }
+    let with_extras = matches!(recipe.dependencies, PythonDependencies::Pyproject { .. });
+    let extras: &[String] = if with_extras { &recipe.extras } else { &[] };
+    let compile = |sources| compile(uv, context, &inputs, extras, terms, work, sources);
+    let text = match compile(Sources::WheelsOnly) {
+        Err(PythonError::Uv(failure)) if failure.kind == UvFailureKind::OnlySource => {
+            compile(Sources::Built)?
+        }
+        other => other?,
+    };
+    let (requirements, local) = split_local(&text);
+    resolution.requirements = requirements;
+    for path in local {
+        if !resolution.members.contains(&path) {
+            resolution.members.push(path);
+        }
+    }
+    Ok(resolution)
+}
+
+fn compile(
+    uv: &Uv<'_>,
+    context: &Path,
+    inputs: &[String],
+    extras: &[String],
+    terms: Terms<'_>,
+    work: &Path,
+    sources: Sources,
+) -> Result<String, PythonError> {
+    let mut command: Vec<String> = [
+        place::UV,
+        "pip",
+        "compile",
+        "--quiet",
+        "--no-header",
+        "--no-annotate",
+        "--emit-index-annotation",
+        "--generate-hashes",
+        "--python",
+    ]
+    .map(str::to_string)
+    .to_vec();
+    command.retain(|argument| argument != "--emit-index-annotation");
+    command.push(terms.interpreter.program());
+    if sources == Sources::WheelsOnly {
+        command.push("--no-build".to_string());
+    }
+    if let Some(moment) = terms.as_of {
+        command.extend(["--exclude-newer".to_string(), moment.to_string()]);
+    }
+    for extra in extras {
+        command.extend(["--extra".to_string(), extra.clone()]);
+    }
+    command.extend(inputs.iter().cloned());
+    uv.call(Call {
+        what: "resolve dependencies",
+        command,
+        mounts: vec![project(context), writable(work, place::WORK)],
+        network: StepNetwork::Host,
+        working_dir: place::WORK,
+        environment: Vec::new(),
+    })
+}
+
+/// Reads exact versions out of `uv.lock`, without its groups.
+fn export(
+    uv: &Uv<'_>,
+    context: &Path,
+    lock: &Path,
+    package: Option<&str>,
+    recipe: &PythonRecipe,
+    terms: Terms<'_>,
+) -> Result<Resolution, PythonError> {
+    let workspace = lock.parent().unwrap_or(Path::new(""));
+    let mut command: Vec<String> = [
+        place::UV,
+        "export",
+        "--quiet",
+        "--frozen",
+        "--no-default-groups",
+        "--no-editable",
+        "--no-header",
+        "--no-annotate",
+        "--format",
+        "requirements.txt",
+        "--python",
+    ]
+    .map(str::to_string)
+    .to_vec();
+    command.push(terms.interpreter.program());
+    if let Some(package) = package {
+        command.extend(["--package".to_string(), package.to_string()]);
+    }
+    for extra in &recipe.extras {
+        command.extend(["--extra".to_string(), extra.clone()]);
+    }
+    let working_dir = in_sandbox(workspace);
+    let text = uv.call(Call {
+        what: "read uv.lock",
+        command,
+        mounts: vec![project(context)],
+        network: StepNetwork::None,
+        working_dir: &working_dir,
+        environment: Vec::new(),
+    })?;
+    let (requirements, local) = split_local(&text);
+    let members = local
+        .iter()
+        .map(|path| from_context(workspace, path))
+        .collect();
+    Ok(Resolution {
+        requirements,
+        members,
+    })
+}
+
+/// Separates requirements on local directories from the others.
+fn split_local(text: &str) -> (String, Vec<String>) {
+    let mut requirements = String::new();
+    let mut local = Vec::new();
+    for line in text.lines() {
+        let place = local_path(line);
+        match place {
+            Some(path) => local.push(path),
+            None if line.starts_with('#') => {}
+            None => {
+                requirements.push_str(line);
+                requirements.push('\n');
+            }
+        }
+    }
+    (requirements, local)
+}
+
+/// The directory that a line of a requirements file names: `./libs/core ; marker`, `-e .`,
+/// `name @ file:///plimsoll/project/libs/core`.
+fn local_path(line: &str) -> Option<String> {
+    let line = line.strip_prefix("-e ").unwrap_or(line);
+    let line = line.split(" ;").next().unwrap_or_default().trim();
+    let path = match line.split_once(" @ ") {
+        Some((_, url)) => url,
+        None => line,
+    };
+    if let Some(path) = path.strip_prefix("file://") {
+        let below = path.strip_prefix(place::PROJECT)?;
+        let below = below.trim_matches('/');
+        let is_file = below.ends_with(".whl") || below.ends_with(".tar.gz");
+        return (!is_file).then(|| below.to_string());
+    }
+    let is_path = path == "." || path.starts_with("./") || path.starts_with("../");
+    is_path.then(|| path.to_string())
+}
+
+/// A path relative to a directory of the context, made relative to the context.
+fn from_context(directory: &Path, path: &str) -> String {
+    let mut components: Vec<String> = Vec::new();
+    for component in directory.join(path).components() {
+        match component {
+            Component::Normal(name) => components.push(name.to_string_lossy().into_owned()),
+            Component::ParentDir => {
+                components.pop();
+            }
+            _ => {}
+        }
+    }
+    components.join("/")
+}
+
+fn in_sandbox(relative: &Path) -> String {
+    let relative = from_context(Path::new(""), &relative.to_string_lossy());
+    if relative.is_empty() {
+        place::PROJECT.to_string()
+    } else {
+        format!("{}/{relative}", place::PROJECT)
+    }
+}
+
+/// The project, read-only.
+pub(super) fn project(context: &Path) -> BindMount {
+    BindMount {
+        source: context.to_path_buf(),
+        target: PathBuf::from(place::PROJECT),
+        access: Access::ReadOnly,
+    }
+}
+
+/// A directory that the step may write to.
+pub(super) fn writable(source: &Path, target: &str) -> BindMount {
+    BindMount {
+        source: source.to_path_buf(),
+        target: PathBuf::from(target),
+        access: Access::ReadWrite,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn local_directories_are_told_from_packages() {
+        let text = "# header\n./libs/core ; python_version > '3'\n-e .\nfastapi==0.1 \\\n    \
+                    --hash=sha256:00\nmine @ file:///plimsoll/project/libs/mine\n\
+                    wheel @ file:///plimsoll/project/w/x.whl\n";
+        let (requirements, local) = split_local(text);
+        assert_eq!(local, ["./libs/core", ".", "libs/mine"]);
+        assert_eq!(
+            requirements,
+            "fastapi==0.1 \\\n    --hash=sha256:00\nwheel @ file:///plimsoll/project/w/x.whl\n"
+        );
+    }
+
+    #[test]
+    fn paths_stay_inside_the_context() {
+        assert_eq!(from_context(Path::new("backend"), "../libs/core"), "libs/core");
+        assert_eq!(from_context(Path::new(""), "."), "");
+        assert_eq!(from_context(Path::new("a"), "../../../etc"), "etc");
+        assert_eq!(in_sandbox(Path::new("./b/pyproject.toml")), "/plimsoll/project/b/pyproject.toml");
+    }
+}

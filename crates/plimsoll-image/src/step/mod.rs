@@ -1,0 +1,5 @@
+//! What build steps of every language share: scratch directories and what a fetching step sees
+//! of this machine.
+
+pub(crate) mod fetching;
+pub(crate) mod scratch;
