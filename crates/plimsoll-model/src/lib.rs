@@ -5,8 +5,10 @@
 //! image comes out of a source tree. Values read from a file know their place
 //! ([`plimsoll_diag::Spanned`]). Nothing here prints, reads the environment or runs anything.
 
+pub mod compose;
 mod project;
 mod recipe;
+pub mod yaml;
 
 pub use project::{
     Build, Command, Dependency, DependencyCondition, FileObject, FileSource, FileUse, HealthTest,

@@ -1,0 +1,59 @@
+//! Prints a project as `docker compose config` does, for comparing the two by hand.
+//!
+//! Arguments: `[--yaml] [--no-interpolate] [-f FILE]… [--profile NAME]… [DIRECTORY]`.
+#![expect(
+    clippy::print_stdout,
+    clippy::print_stderr,
+    clippy::disallowed_methods,
+    reason = "a program of its own, not a library"
+)]
+
+use std::path::PathBuf;
+
+use plimsoll_diag::{Palette, render};
+use plimsoll_model::compose::{LoadOptions, config, load_uninterpolated, resolve};
+
+fn main() {
+    let mut options = LoadOptions {
+        directory: PathBuf::from("."),
+        environment: std::env::vars().collect(),
+        ..LoadOptions::default()
+    };
+    let mut format = config::Format::Json;
+    let mut keep_variables = false;
+    let mut arguments = std::env::args().skip(1);
+    while let Some(argument) = arguments.next() {
+        match argument.as_str() {
+            "--yaml" => format = config::Format::Yaml,
+            "--no-interpolate" => keep_variables = true,
+            "-f" => options.files.extend(arguments.next().map(PathBuf::from)),
+            "--profile" => options.profiles.extend(arguments.next()),
+            directory => options.directory = PathBuf::from(directory),
+        }
+    }
+    let outcome = if keep_variables {
+        load_uninterpolated(&options).map(|read| {
+            (
+                config::render_uninterpolated(&read.model, format),
+                read.warnings,
+            )
+        })
+    } else {
+        resolve(&options).map(|loaded| (config::render(&loaded, format), loaded.warnings))
+    };
+    let root = options.directory.as_path();
+    match outcome {
+        Ok((text, warnings)) => {
+            for warning in warnings {
+                eprint!("{}", render(&warning, root, Palette::Plain));
+            }
+            println!("{text}");
+        }
+        Err(problems) => {
+            for problem in &problems.0 {
+                eprint!("{}", render(problem, root, Palette::Plain));
+            }
+            std::process::exit(2);
+        }
+    }
+}

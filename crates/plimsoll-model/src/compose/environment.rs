@@ -1,0 +1,194 @@
+//! What `env_file` and `label_file` bring into a service.
+
+use std::collections::BTreeMap;
+use std::path::Path;
+
+use plimsoll_diag::{Diagnostic, Diagnostics, Span};
+
+use super::dotenv;
+use super::files::shown;
+use super::interpolate::Variables;
+use super::keys::SERVICE;
+use super::normal::is_true;
+use crate::yaml::{Key, Map, Node, Value};
+
+/// Reads the files of one service into its environment and labels, and forgets the files.
+pub(super) fn resolve(
+    service: &mut Map,
+    root: &Path,
+    variables: &Variables,
+    problems: &mut Diagnostics,
+) {
+    let env_files = service.remove("env_file");
+    if let Some(files) = env_files.as_ref().and_then(Node::as_list) {
+        read_env_files(service, files, root, variables, problems);
+    }
+    let label_files = service.remove("label_file");
+    if let Some(files) = label_files.as_ref().and_then(Node::as_list) {
+        read_label_files(service, files, root, problems);
+    }
+    let place = |key: &Key| {
+        SERVICE
+            .fields
+            .iter()
+            .position(|field| field.key == key.text)
+    };
+    service.sort_by_key(|key| place(key).unwrap_or(usize::MAX));
+}
+
+fn read_env_files(
+    service: &mut Map,
+    files: &[Node],
+    root: &Path,
+    variables: &Variables,
+    problems: &mut Diagnostics,
+) {
+    let own = service
+        .get("environment")
+        .and_then(Node::as_map)
+        .cloned()
+        .unwrap_or_default();
+    let own_value = |name: &str| own.get(name).and_then(Node::as_text).map(str::to_owned);
+    let outer = |name: &str| {
+        let value = variables.values.get(name).cloned();
+        value.or_else(|| own_value(name))
+    };
+    let mut values: BTreeMap<String, String> = own
+        .iter()
+        .filter_map(|(key, node)| Some((key.text.clone(), node.as_text()?.to_owned())))
+        .collect();
+    // The last file that sets a name is where its value stands.
+    let mut places: BTreeMap<String, Option<Span>> = BTreeMap::new();
+    for file in files {
+        let Some(path) = file.get("path").and_then(Node::as_text) else {
+            continue;
+        };
+        let span = file
+            .get("path")
+            .and_then(|path| path.span.clone())
+            .or_else(|| file.span.clone());
+        let required = file.get("required").is_none_or(is_true);
+        let Some(text) = read(path, "environment", required, span.clone(), problems) else {
+            continue;
+        };
+        let before = values.clone();
+        let name = shown(Path::new(path), root);
+        let outcome = match file.get("format").and_then(Node::as_text) {
+            None | Some("") => dotenv::parse(&text, &name, &mut values, &outer),
+            Some("raw") => {
+                raw(&text, &mut values, &outer);
+                Ok(())
+            }
+            Some(format) => Err(Diagnostic::error(format!(
+                "unknown format `{format}` of an environment file"
+            ))
+            .at(span.clone())
+            .hint("leave `format` out, or write `raw`")),
+        };
+        if let Err(problem) = outcome {
+            problems.push(problem);
+        }
+        for (key, value) in &values {
+            if before.get(key) != Some(value) {
+                places.insert(
+                    key.clone(),
+                    Some(Span::line(shown(Path::new(path), root), 1)),
+                );
+            }
+        }
+    }
+    let mut environment = Map::new();
+    for (name, value) in values {
+        let span = places.remove(&name).flatten();
+        environment.insert(name, Node::at(value, span));
+    }
+    for (key, node) in own {
+        environment.remove(&key.text);
+        environment.insert(key, node);
+    }
+    environment.sort();
+    if !environment.is_empty() {
+        let span = service
+            .get("environment")
+            .and_then(|node| node.span.clone());
+        service.insert("environment", Node::at(environment, span));
+    }
+}
+
+/// `NAME=value` lines whose values are taken as they are.
+fn raw(text: &str, values: &mut BTreeMap<String, String>, outer: &dyn Fn(&str) -> Option<String>) {
+    for line in text.lines() {
+        let line = line.trim_start();
+        if line.is_empty() || line.starts_with('#') {
+            continue;
+        }
+        match line.split_once('=') {
+            Some((name, value)) => {
+                values.insert(name.to_owned(), value.to_owned());
+            }
+            None => {
+                if let Some(value) = outer(line.trim_end()) {
+                    values.insert(line.trim_end().to_owned(), value);
+                }
+            }
+        }
+    }
+}
+
+fn read_label_files(service: &mut Map, files: &[Node], root: &Path, problems: &mut Diagnostics) {
+    let mut values = BTreeMap::new();
+    for file in files {
+        let Some(path) = file.as_text() else { continue };
+        let Some(text) = read(path, "label", true, file.span.clone(), problems) else {
+            continue;
+        };
+        let known = values.clone();
+        let look_up = |name: &str| known.get(name).cloned();
+        if let Err(problem) =
+            dotenv::parse(&text, &shown(Path::new(path), root), &mut values, &look_up)
+        {
+            problems.push(problem);
+        }
+    }
+    let mut labels: Map = values
+        .into_iter()
+        .map(|(name, value)| (Key::made(name), Node::made(value)))
+        .collect();
+    let span = service.get("labels").and_then(|node| node.span.clone());
+    if let Some(Value::Map(own)) = service.remove("labels").map(|node| node.value) {
+        for (key, node) in own {
+            labels.remove(&key.text);
+            labels.insert(key, node);
+        }
+    }
+    labels.sort();
+    if !labels.is_empty() {
+        service.insert("labels", Node::at(labels, span));
+    }
+}
+
+fn read(
+    path: &str,
+    what: &str,
+    required: bool,
+    span: Option<Span>,
+    problems: &mut Diagnostics,
+) -> Option<String> {
+    match fs_err::read_to_string(path) {
+        Ok(text) => Some(text),
+        Err(error) if error.kind() == std::io::ErrorKind::NotFound && !required => None,
+        Err(error) if error.kind() == std::io::ErrorKind::NotFound => {
+            problems.push(
+                Diagnostic::error(format!("{what} file {path} does not exist"))
+                    .at(span)
+                    .hint("create it, or write `required: false` beside its `path`"),
+            );
+            None
+        }
+        Err(error) => {
+            problems
+                .push(Diagnostic::error(format!("cannot read the {what} file: {error}")).at(span));
+            None
+        }
+    }
+}

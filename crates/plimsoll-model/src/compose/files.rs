@@ -1,0 +1,215 @@
+//! Which files make up a project, and the variables it is read with.
+
+use std::collections::BTreeMap;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use plimsoll_diag::{Diagnostic, Diagnostics};
+
+use super::LoadOptions;
+use super::dotenv;
+use super::interpolate::Variables;
+
+/// Names of a project's file, the best first.
+const NAMES: [&str; 4] = [
+    "compose.yaml",
+    "compose.yml",
+    "docker-compose.yml",
+    "docker-compose.yaml",
+];
+
+/// Names of the file that adds to it.
+const OVERRIDES: [&str; 4] = [
+    "compose.override.yml",
+    "compose.override.yaml",
+    "docker-compose.override.yml",
+    "docker-compose.override.yaml",
+];
+
+/// The Compose files of a directory, in order; `None` when it has none. The directories above are
+/// not searched.
+pub fn discover(directory: &Path) -> Option<Vec<PathBuf>> {
+    let find = |names: &[&str]| {
+        names
+            .iter()
+            .map(|name| directory.join(name))
+            .find(|path| path.is_file())
+    };
+    let mut files = vec![find(&NAMES)?];
+    files.extend(find(&OVERRIDES));
+    Some(files)
+}
+
+/// Files, directory and variables of a project.
+pub(super) struct Setting {
+    pub(super) files: Vec<PathBuf>,
+    pub(super) directory: PathBuf,
+    pub(super) variables: Variables,
+    pub(super) warnings: Vec<Diagnostic>,
+}
+
+/// Finds out what to read.
+pub(super) fn settle(options: &LoadOptions) -> Result<Setting, Diagnostics> {
+    let mut warnings = Vec::new();
+    let start = absolute(&options.directory);
+    let mut variables = Variables {
+        values: options.environment.clone(),
+    };
+    // COMPOSE_FILE may stand in the first `.env`; a second one is read where the files are.
+    read_env_files(options, &start, &mut variables)?;
+    let files = if !options.files.is_empty() {
+        options
+            .files
+            .iter()
+            .map(|file| absolute(&start.join(file)))
+            .collect()
+    } else if let Some(list) = variables
+        .values
+        .get("COMPOSE_FILE")
+        .filter(|list| !list.is_empty())
+    {
+        let separator = variables
+            .values
+            .get("COMPOSE_PATH_SEPARATOR")
+            .filter(|separator| !separator.is_empty())
+            .map_or(":", String::as_str);
+        list.split(separator)
+            .map(|file| absolute(&start.join(file)))
+            .collect()
+    } else {
+        search(&start, &mut warnings)?
+    };
+    for file in &files {
+        if !file.is_file() {
+            return Err(Diagnostic::error(format!("{}: no such file", file.display())).into());
+        }
+    }
+    let directory = match &options.project_directory {
+        Some(directory) => absolute(&start.join(directory)),
+        None => files
+            .first()
+            .and_then(|file| file.parent())
+            .map_or_else(|| start.clone(), Path::to_path_buf),
+    };
+    if directory != start {
+        read_env_files(options, &directory, &mut variables)?;
+    }
+    Ok(Setting {
+        files,
+        directory,
+        variables,
+        warnings,
+    })
+}
+
+fn search(start: &Path, warnings: &mut Vec<Diagnostic>) -> Result<Vec<PathBuf>, Diagnostics> {
+    for directory in start.ancestors() {
+        let Some(files) = discover(directory) else {
+            continue;
+        };
+        let also: Vec<&str> = NAMES
+            .into_iter()
+            .filter(|name| directory.join(name).is_file())
+            .skip(1)
+            .collect();
+        if !also.is_empty() {
+            warnings.push(
+                Diagnostic::warning(format!(
+                    "more than one Compose file: {} is used, {} is not",
+                    files[0].file_name().unwrap_or_default().display(),
+                    also.join(", ")
+                ))
+                .hint("name the one you mean with `-f`"),
+            );
+        }
+        return Ok(files);
+    }
+    Err(Diagnostic::error(format!(
+        "{}: no Compose file here or above",
+        start.display()
+    ))
+    .hint(format!("the usual name is {}", NAMES[0]))
+    .into())
+}
+
+fn read_env_files(
+    options: &LoadOptions,
+    directory: &Path,
+    variables: &mut Variables,
+) -> Result<(), Diagnostics> {
+    let mut files: Vec<PathBuf> = options
+        .env_files
+        .iter()
+        .map(|file| absolute(&options.directory.join(file)))
+        .collect();
+    if files.is_empty()
+        && let Some(list) = options.environment.get("COMPOSE_ENV_FILES")
+    {
+        files.extend(
+            list.split(',')
+                .filter(|file| !file.is_empty())
+                .map(|file| absolute(&options.directory.join(file))),
+        );
+    }
+    if files.is_empty() {
+        let disabled = options
+            .environment
+            .get("COMPOSE_DISABLE_ENV_FILE")
+            .is_some_and(|value| {
+                matches!(value.as_str(), "1" | "t" | "T" | "true" | "TRUE" | "True")
+            });
+        let default = directory.join(".env");
+        if disabled || !default.is_file() {
+            return Ok(());
+        }
+        files.push(default);
+    }
+    let values = read_all(&files, directory, &variables.values)?;
+    for (name, value) in values {
+        variables.values.entry(name).or_insert(value);
+    }
+    Ok(())
+}
+
+/// Reads several `.env` files, the later over the earlier; `outer` goes before all of them.
+pub(super) fn read_all(
+    files: &[PathBuf],
+    root: &Path,
+    outer: &BTreeMap<String, String>,
+) -> Result<BTreeMap<String, String>, Diagnostics> {
+    let mut values = BTreeMap::new();
+    for file in files {
+        let text = fs_err::read_to_string(file).map_err(|error| {
+            Diagnostics::from(
+                Diagnostic::error(format!("cannot read the environment file: {error}"))
+                    .hint("check `--env-file`, COMPOSE_ENV_FILES or `env_file` of an `include`"),
+            )
+        })?;
+        dotenv::parse(&text, &shown(file, root), &mut values, &|name| {
+            outer.get(name).cloned()
+        })
+        .map_err(Diagnostics::from)?;
+    }
+    Ok(values)
+}
+
+/// How a file is named to the user: relative to the project where it lies inside.
+pub(super) fn shown(file: &Path, root: &Path) -> Arc<Path> {
+    Arc::from(file.strip_prefix(root).unwrap_or(file))
+}
+
+/// The path from the root, without `.` and `..`; links are not followed.
+pub(super) fn absolute(path: &Path) -> PathBuf {
+    let path = std::path::absolute(path).unwrap_or_else(|_| path.to_path_buf());
+    let mut clean = PathBuf::new();
+    for part in path.components() {
+        match part {
+            std::path::Component::ParentDir => {
+                clean.pop();
+            }
+            std::path::Component::CurDir => {}
+            part => clean.push(part),
+        }
+    }
+    clean
+}

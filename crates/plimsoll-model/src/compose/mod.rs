@@ -1,0 +1,496 @@
+//! Compose files, read as `docker compose` reads them.
+//!
+//! [`load`] turns files into a [`Project`]. On the way: text becomes a tree with places
+//! ([`crate::yaml`]), variables are filled in file by file, included files and extended services
+//! are merged in, later files over earlier ones, short forms become long ones, implied things are
+//! said, and what does not fit together is refused, all of it at once where that can be. The
+//! caller passes the environment in; nothing here reads it.
+
+mod canonical;
+mod check;
+pub mod config;
+mod consistency;
+mod dotenv;
+mod environment;
+mod files;
+mod interpolate;
+mod keys;
+mod merge;
+mod mount;
+mod normal;
+mod path;
+mod places;
+mod port;
+mod print;
+mod reset;
+mod shape;
+mod source;
+mod template;
+mod typed;
+mod unique;
+mod units;
+
+use std::collections::BTreeMap;
+use std::ops::Deref;
+use std::path::PathBuf;
+
+use plimsoll_diag::{Diagnostic, Diagnostics, Spanned};
+
+use crate::Project;
+use crate::yaml::{Map, Node, Value};
+use interpolate::Variables;
+use source::{GivenUp, Interpolation, Source};
+
+pub use files::discover;
+pub use template::Variable;
+
+/// What to load.
+#[derive(Debug, Clone, Default)]
+pub struct LoadOptions {
+    /// Where to look for Compose files, here and above; relative paths below start from it.
+    pub directory: PathBuf,
+    /// The Compose files in order. Empty: those that `COMPOSE_FILE` names, else the usual ones.
+    pub files: Vec<PathBuf>,
+    /// Where relative paths in the files start from; `None`: the first file's directory.
+    pub project_directory: Option<PathBuf>,
+    /// The project's name; `None`: what the files or the directory say.
+    pub project_name: Option<String>,
+    /// Active profiles; `*` is all. Empty: those that `COMPOSE_PROFILES` names.
+    pub profiles: Vec<String>,
+    /// The caller's environment.
+    pub environment: BTreeMap<String, String>,
+    /// Files with variables. Empty: `.env` beside the Compose file, where there is one.
+    pub env_files: Vec<PathBuf>,
+    /// Services to load, with what they depend on; naming one activates it. Empty: all.
+    pub services: Vec<String>,
+}
+
+/// A project as a tree, checked as `docker compose config` checks it.
+#[derive(Debug, Clone)]
+pub struct Resolved {
+    /// The project's name.
+    pub name: String,
+    /// Absolute path that relative paths start from.
+    pub directory: PathBuf,
+    /// The Compose files it was read from, in order.
+    pub files: Vec<PathBuf>,
+    /// The project as a tree in canonical form: what `config` prints.
+    pub model: Node,
+    /// Services of inactive profiles, in the same form.
+    pub inactive: Map,
+    /// What the user should know although nothing is wrong.
+    pub warnings: Vec<Diagnostic>,
+    /// The variables that were filled in: the caller's environment, then `.env` files.
+    pub variables: BTreeMap<String, String>,
+}
+
+/// A project that can be run.
+#[derive(Debug, Clone)]
+pub struct Loaded {
+    /// The project.
+    pub project: Project,
+    /// What the files ask for outside of services that [`Project`] does not hold: key and place.
+    pub unsupported: Vec<Spanned<String>>,
+    /// The tree it was read from.
+    pub resolved: Resolved,
+}
+
+impl Deref for Loaded {
+    type Target = Resolved;
+
+    fn deref(&self) -> &Resolved {
+        &self.resolved
+    }
+}
+
+/// A project whose variables were left as they are written.
+#[derive(Debug, Clone)]
+pub struct Uninterpolated {
+    /// The tree; only as canonical as it can be with variables in it.
+    pub model: Node,
+    /// What the user should know although nothing is wrong.
+    pub warnings: Vec<Diagnostic>,
+}
+
+/// Loads a project, or tells everything that is wrong with it. Values that only an engine looks
+/// at, such as addresses and restart policies, are read too.
+pub fn load(options: &LoadOptions) -> Result<Loaded, Diagnostics> {
+    let resolved = resolve(options)?;
+    let mut problems = Diagnostics::default();
+    let mut unsupported = Vec::new();
+    let project = typed::Reader {
+        problems: &mut problems,
+        unsupported: &mut unsupported,
+    }
+    .project(&resolved.model, &resolved.directory, &resolved.files);
+    if problems.has_errors() {
+        return Err(in_order(problems));
+    }
+    Ok(Loaded {
+        project,
+        unsupported,
+        resolved,
+    })
+}
+
+/// Reads a project as a tree, or tells everything that is wrong with it.
+pub fn resolve(options: &LoadOptions) -> Result<Resolved, Diagnostics> {
+    let mut read = read(options, Interpolation::Fill)?;
+    let mut problems = Diagnostics::default();
+    let mut project = print::print(&read.tree, &mut problems, &mut read.warnings);
+    let inactive = take_inactive(&mut project, &profiles(options, &read.variables));
+    consistency::check(
+        &consistency::Parts {
+            project: &project,
+            inactive: &inactive,
+        },
+        &mut problems,
+    );
+    let inactive = select(&mut project, inactive, &options.services, &mut problems);
+    if problems.has_errors() {
+        return Err(in_order(problems));
+    }
+    for (_, service) in entries_mut(&mut project, "services") {
+        if let Some(service) = service.as_map_mut() {
+            environment::resolve(service, &read.directory, &read.variables, &mut problems);
+        }
+    }
+    if problems.has_errors() {
+        return Err(in_order(problems));
+    }
+    drop_unused(&mut project);
+    Ok(Resolved {
+        name: project
+            .get("name")
+            .and_then(Node::scalar_text)
+            .unwrap_or_default(),
+        directory: read.directory,
+        files: read.files,
+        model: Node::made(project),
+        inactive,
+        warnings: read.warnings,
+        variables: read.variables.values,
+    })
+}
+
+/// Loads a project without filling in its variables, for looking at it.
+pub fn load_uninterpolated(options: &LoadOptions) -> Result<Uninterpolated, Diagnostics> {
+    let read = read(options, Interpolation::Keep)?;
+    Ok(Uninterpolated {
+        model: print::sorted(&Node::made(read.tree)),
+        warnings: read.warnings,
+    })
+}
+
+/// Every variable that a project's files mention, by name.
+pub fn variables(options: &LoadOptions) -> Result<BTreeMap<String, Variable>, Diagnostics> {
+    let read = read(options, Interpolation::Keep)?;
+    let mut found = Vec::new();
+    mentioned(&Node::made(read.tree), &mut found);
+    Ok(found
+        .into_iter()
+        .map(|variable| (variable.name.clone(), variable))
+        .collect())
+}
+
+/// Diagnostics in the order of the files' text, each once.
+fn in_order(mut problems: Diagnostics) -> Diagnostics {
+    problems.0.sort_by(|left, right| left.span.cmp(&right.span));
+    problems.0.dedup();
+    problems
+}
+
+fn mentioned(node: &Node, found: &mut Vec<Variable>) {
+    match &node.value {
+        Value::Text(text) => template::variables(text, found),
+        Value::List(list) => list.iter().for_each(|node| mentioned(node, found)),
+        Value::Map(map) => map.iter().for_each(|(_, node)| mentioned(node, found)),
+        _ => {}
+    }
+}
+
+/// A project as one normalised tree.
+struct Read {
+    tree: Map,
+    directory: PathBuf,
+    files: Vec<PathBuf>,
+    variables: Variables,
+    warnings: Vec<Diagnostic>,
+}
+
+fn read(options: &LoadOptions, interpolation: Interpolation) -> Result<Read, Diagnostics> {
+    let files::Setting {
+        files,
+        directory,
+        mut variables,
+        mut warnings,
+    } = files::settle(options)?;
+    let home = options.environment.get("HOME").map(String::as_str);
+    let mut source = Source::new(&directory, home, interpolation);
+    let outcome = name(options, &files, &directory, &variables, &mut source).and_then(|name| {
+        variables
+            .values
+            .insert("COMPOSE_PROJECT_NAME".to_owned(), name.clone());
+        let mut tree = source.project(&files, &directory, &variables, &[])?;
+        if tree.is_empty() {
+            source.problems.push(
+                Diagnostic::error(format!("{}: the file is empty", files[0].display()))
+                    .hint("a Compose file has at least `services:`"),
+            );
+            return Err(GivenUp);
+        }
+        normal::normalise(&mut tree, &name, &variables);
+        Ok(tree)
+    });
+    warnings.append(&mut source.unset.warnings);
+    warnings.append(&mut source.warnings);
+    match outcome {
+        Ok(tree) => Ok(Read {
+            tree,
+            directory,
+            files,
+            variables,
+            warnings,
+        }),
+        Err(GivenUp) => Err(in_order(source.problems)),
+    }
+}
+
+/// The project's name: said by the caller, by `COMPOSE_PROJECT_NAME`, by the last file that says
+/// one, or by the directory.
+fn name(
+    options: &LoadOptions,
+    files: &[PathBuf],
+    directory: &std::path::Path,
+    variables: &Variables,
+    source: &mut Source<'_>,
+) -> Result<String, GivenUp> {
+    let said = options
+        .project_name
+        .as_ref()
+        .or_else(|| variables.values.get("COMPOSE_PROJECT_NAME"))
+        .filter(|name| !name.is_empty());
+    if let Some(name) = said {
+        if normal_name(name) != *name {
+            source.problems.push(
+                Diagnostic::error(format!("`{name}` is no project name")).hint(
+                    "use small letters, digits, `-` and `_`, and begin with a letter or digit",
+                ),
+            );
+            return Err(GivenUp);
+        }
+        return Ok(name.clone());
+    }
+    let mut found = None;
+    let mut given_up = false;
+    for file in files {
+        match source.documents(file) {
+            Ok(documents) => {
+                for document in documents {
+                    if let Some(node) = document.get("name")
+                        && node.as_text().is_some_and(|text| !text.is_empty())
+                    {
+                        found = Some(node.clone());
+                    }
+                }
+            }
+            // The other files are still read, so that everything wrong is told.
+            Err(GivenUp) => given_up = true,
+        }
+    }
+    if given_up {
+        return Err(GivenUp);
+    }
+    let mut name = String::new();
+    if let Some(node) = found {
+        let text = node.as_text().unwrap_or_default();
+        match interpolate::fill(text, node.span.as_ref(), variables, &mut source.unset) {
+            Ok(filled) => name = normal_name(&filled),
+            Err(problem) => {
+                source.problems.push(problem);
+                return Err(GivenUp);
+            }
+        }
+    }
+    if name.is_empty() {
+        name = normal_name(&directory.file_name().unwrap_or_default().to_string_lossy());
+    }
+    if name.is_empty() {
+        source.problems.push(
+            Diagnostic::error("the project has no name, and its directory's name gives none")
+                .hint("write `name:` at the top of the Compose file"),
+        );
+        return Err(GivenUp);
+    }
+    Ok(name)
+}
+
+/// Small letters, digits, `-` and `_` of a text; letters and digits first.
+fn normal_name(text: &str) -> String {
+    let kept: String = text
+        .to_lowercase()
+        .chars()
+        .filter(|c| c.is_ascii_lowercase() || c.is_ascii_digit() || matches!(c, '_' | '-'))
+        .collect();
+    kept.trim_start_matches(['_', '-']).to_owned()
+}
+
+fn profiles(options: &LoadOptions, variables: &Variables) -> Vec<String> {
+    if !options.profiles.is_empty() {
+        return options.profiles.clone();
+    }
+    let named = variables.values.get("COMPOSE_PROFILES");
+    named
+        .into_iter()
+        .flat_map(|list| list.split(','))
+        .map(|profile| profile.trim().to_owned())
+        .filter(|profile| !profile.is_empty())
+        .collect()
+}
+
+fn entries_mut<'m>(
+    project: &'m mut Map,
+    section: &str,
+) -> impl Iterator<Item = (&'m crate::yaml::Key, &'m mut Node)> {
+    project
+        .get_mut(section)
+        .and_then(Node::as_map_mut)
+        .into_iter()
+        .flat_map(Map::iter_mut)
+}
+
+fn profiles_of(service: &Node) -> impl Iterator<Item = &str> {
+    let list = service.get("profiles").and_then(Node::as_list);
+    list.unwrap_or(&[]).iter().filter_map(Node::as_text)
+}
+
+fn take_inactive(project: &mut Map, active: &[String]) -> Map {
+    let mut inactive = Map::new();
+    let is_active = |service: &Node| {
+        let mut profiles = profiles_of(service).peekable();
+        profiles.peek().is_none()
+            || active.iter().any(|profile| profile == "*")
+            || profiles.any(|profile| active.iter().any(|active| active == profile))
+    };
+    if let Some(services) = project.get_mut("services").and_then(Node::as_map_mut) {
+        services.retain(|key, service| {
+            let keep = is_active(service);
+            if !keep {
+                inactive.insert(key.clone(), std::mem::take(service));
+            }
+            keep
+        });
+    }
+    inactive
+}
+
+/// Keeps the named services and what they depend on; a named service is activated with its
+/// profiles.
+fn select(
+    project: &mut Map,
+    mut inactive: Map,
+    wanted: &[String],
+    problems: &mut Diagnostics,
+) -> Map {
+    if wanted.is_empty() {
+        return inactive;
+    }
+    let Some(services) = project.get_mut("services").and_then(Node::as_map_mut) else {
+        return inactive;
+    };
+    let activated: Vec<String> = wanted
+        .iter()
+        .filter_map(|name| inactive.get(name))
+        .flat_map(profiles_of)
+        .map(str::to_owned)
+        .collect();
+    let mut still = Map::new();
+    for (key, service) in inactive {
+        if profiles_of(&service).any(|profile| activated.iter().any(|active| active == profile)) {
+            services.insert(key, service);
+        } else {
+            still.insert(key, service);
+        }
+    }
+    inactive = still;
+    let mut kept: Vec<String> = Vec::new();
+    let mut queue: Vec<(String, bool)> = wanted.iter().map(|name| (name.clone(), true)).collect();
+    while let Some((name, required)) = queue.pop() {
+        if kept.contains(&name) {
+            continue;
+        }
+        let Some(service) = services.get(&name) else {
+            if required {
+                let names = services.iter().map(|(key, _)| key.text.as_str());
+                let mut problem = Diagnostic::error(format!("there is no service `{name}`"));
+                if let Some(near) = check::nearest(&name, names) {
+                    problem = problem.hint(format!("did you mean `{near}`?"));
+                }
+                problems.push(problem);
+            }
+            continue;
+        };
+        let dependencies = service.get("depends_on").and_then(Node::as_map);
+        queue.extend(
+            dependencies
+                .into_iter()
+                .flat_map(Map::iter)
+                .map(|(key, node)| {
+                    let required = node.get("required").is_none_or(normal::is_true);
+                    (key.text.clone(), required)
+                }),
+        );
+        kept.push(name);
+    }
+    services.retain(|key, service| {
+        let keep = kept.contains(&key.text);
+        if let Some(service) = service.as_map_mut().filter(|_| keep) {
+            if let Some(dependencies) = service.get_mut("depends_on").and_then(Node::as_map_mut) {
+                dependencies.retain(|key, _| kept.contains(&key.text));
+            }
+            return true;
+        }
+        inactive.insert(key.clone(), std::mem::take(service));
+        false
+    });
+    services.sort();
+    inactive
+}
+
+/// Drops networks, volumes, secrets, configs and models that no service uses.
+fn drop_unused(project: &mut Map) {
+    let mut used: BTreeMap<&str, std::collections::BTreeSet<String>> = BTreeMap::new();
+    for (_, service) in entries_mut(project, "services") {
+        for section in ["networks", "models"] {
+            let map = service.get(section).and_then(Node::as_map);
+            for (key, _) in map.into_iter().flat_map(Map::iter) {
+                used.entry(section).or_default().insert(key.text.clone());
+            }
+        }
+        let mut note = |section, list: Option<&Node>| {
+            for node in list.and_then(Node::as_list).unwrap_or(&[]) {
+                let is_other = section == "volumes"
+                    && node.get("type").and_then(Node::as_text) != Some("volume");
+                if let Some(source) = node.get("source").and_then(Node::as_text)
+                    && !is_other
+                {
+                    used.entry(section).or_default().insert(source.to_owned());
+                }
+            }
+        };
+        note("volumes", service.get("volumes"));
+        note("secrets", service.get("secrets"));
+        note("secrets", service.find(&["build", "secrets"]));
+        note("configs", service.get("configs"));
+    }
+    for section in ["networks", "volumes", "secrets", "configs", "models"] {
+        let Some(map) = project.get_mut(section).and_then(Node::as_map_mut) else {
+            continue;
+        };
+        let used = used.get(section);
+        map.retain(|key, _| used.is_some_and(|used| used.contains(&key.text)));
+        if map.is_empty() {
+            project.remove(section);
+        }
+    }
+}

@@ -1,0 +1,151 @@
+//! Mounts, secrets and configs of a service.
+
+use std::path::PathBuf;
+
+use plimsoll_diag::{Diagnostic, Spanned};
+
+use super::{Reader, elements, size, spanned, text};
+use crate::compose::normal::is_true;
+use crate::compose::units;
+use crate::yaml::{Map, Node, Value};
+use crate::{FileUse, Mount, MountKind};
+
+impl Reader<'_> {
+    pub(super) fn mounts(
+        &mut self,
+        service: &Map,
+        unsupported: &mut Vec<Spanned<String>>,
+    ) -> Vec<Spanned<Mount>> {
+        let mut mounts = Vec::new();
+        for node in elements(service.get("volumes")) {
+            let Some(target) = text(node.get("target")) else {
+                continue;
+            };
+            let source = text(node.get("source"));
+            let kind = match node.get("type").and_then(Node::as_text) {
+                Some("bind") => MountKind::Bind {
+                    source: PathBuf::from(source.unwrap_or_default()),
+                    create: node.find(&["bind", "create_host_path"]).is_none_or(is_true),
+                },
+                Some("volume") => MountKind::Volume {
+                    name: source,
+                    nocopy: node.find(&["volume", "nocopy"]).is_some_and(is_true),
+                    subpath: text(node.find(&["volume", "subpath"])).map(PathBuf::from),
+                },
+                Some("tmpfs") => MountKind::Tmpfs {
+                    size: size(node.find(&["tmpfs", "size"])),
+                    mode: match node.find(&["tmpfs", "mode"]).map(|node| &node.value) {
+                        Some(Value::Integer(mode)) => u32::try_from(*mode).ok(),
+                        _ => None,
+                    },
+                },
+                other => {
+                    let other = other.unwrap_or("none");
+                    unsupported.push(spanned(format!("volumes (type {other})"), node));
+                    continue;
+                }
+            };
+            for key in ["propagation", "recursive"] {
+                if let Some(option) = node.find(&["bind", key]) {
+                    unsupported.push(spanned(format!("volumes.bind.{key}"), option));
+                }
+            }
+            if !target.starts_with('/') {
+                self.problems.push(
+                    Diagnostic::error(format!("mount target `{target}` is not absolute"))
+                        .at(node.span.clone())
+                        .hint("the path in the container begins with `/`"),
+                );
+            }
+            let read_only = node.get("read_only").is_some_and(is_true);
+            mounts.push(spanned(
+                Mount {
+                    kind,
+                    target: PathBuf::from(target),
+                    read_only,
+                },
+                node,
+            ));
+        }
+        for node in elements(service.get("tmpfs")) {
+            if let Some(line) = node.as_text() {
+                mounts.push(spanned(self.tmpfs(line, node, unsupported), node));
+            }
+        }
+        mounts
+    }
+
+    /// `path[:option,…]`
+    fn tmpfs(&mut self, line: &str, node: &Node, unsupported: &mut Vec<Spanned<String>>) -> Mount {
+        let (target, options) = line.split_once(':').unwrap_or((line, ""));
+        let mut mount = Mount {
+            kind: MountKind::Tmpfs {
+                size: None,
+                mode: None,
+            },
+            target: PathBuf::from(target),
+            read_only: false,
+        };
+        for option in options.split(',').filter(|option| !option.is_empty()) {
+            let (name, value) = option.split_once('=').unwrap_or((option, ""));
+            let MountKind::Tmpfs { size, mode } = &mut mount.kind else {
+                break;
+            };
+            match name {
+                "size" => {
+                    *size = units::bytes(value).and_then(|bytes| u64::try_from(bytes).ok());
+                    if size.is_none() {
+                        self.problems.push(
+                            Diagnostic::error(format!("`{value}` is no size"))
+                                .at(node.span.clone())
+                                .hint("write bytes, or a number with a unit: size=64m"),
+                        );
+                    }
+                }
+                "mode" => {
+                    *mode = u32::from_str_radix(value, 8).ok();
+                    if mode.is_none() {
+                        self.problems.push(
+                            Diagnostic::error(format!("`{value}` is no mode"))
+                                .at(node.span.clone())
+                                .hint("write an octal number: mode=1777"),
+                        );
+                    }
+                }
+                "ro" => mount.read_only = true,
+                "rw" | "nosuid" | "nodev" | "noexec" | "exec" => {}
+                other => unsupported.push(spanned(format!("tmpfs ({other})"), node)),
+            }
+        }
+        mount
+    }
+
+    pub(super) fn file_uses(
+        &mut self,
+        node: Option<&Node>,
+        directory: &str,
+    ) -> Vec<Spanned<FileUse>> {
+        elements(node)
+            .iter()
+            .filter_map(|node| {
+                let source = text(node.get("source"))?;
+                let target = match text(node.get("target")) {
+                    Some(target) if target.starts_with('/') => target,
+                    Some(target) => format!("{directory}/{target}"),
+                    None => format!("{directory}/{source}"),
+                };
+                let mode = text(node.get("mode"));
+                Some(spanned(
+                    FileUse {
+                        source,
+                        target: PathBuf::from(target),
+                        uid: text(node.get("uid")),
+                        gid: text(node.get("gid")),
+                        mode: mode.and_then(|mode| u32::from_str_radix(&mode, 8).ok()),
+                    },
+                    node,
+                ))
+            })
+            .collect()
+    }
+}

@@ -1,0 +1,230 @@
+//! From trees to text.
+
+use std::fmt::Write as _;
+
+use super::node::{Map, Node, Value};
+use super::number::show_float;
+use super::scalar;
+
+/// Writes a tree as YAML: block style, two spaces, lists indented under their key.
+pub fn to_yaml(node: &Node) -> String {
+    let mut text = String::new();
+    match &node.value {
+        Value::Map(map) if !map.is_empty() => write_map(&mut text, map, 0),
+        Value::List(list) if !list.is_empty() => write_list(&mut text, list, 0),
+        value => {
+            write_flat(&mut text, value, 0);
+            text.push('\n');
+        }
+    }
+    text
+}
+
+fn pad(text: &mut String, indent: usize) {
+    text.extend(std::iter::repeat_n(' ', indent));
+}
+
+fn write_map(text: &mut String, map: &Map, indent: usize) {
+    for (index, (key, node)) in map.iter().enumerate() {
+        // The first entry of a mapping in a list stands beside its dash.
+        if index > 0 || text.is_empty() || text.ends_with('\n') {
+            pad(text, indent);
+        }
+        if needs_quotes(&key.text) {
+            write_quoted(text, &key.text);
+        } else {
+            text.push_str(&key.text);
+        }
+        text.push(':');
+        write_value(text, &node.value, indent + 2);
+    }
+}
+
+fn write_list(text: &mut String, list: &[Node], indent: usize) {
+    for (index, node) in list.iter().enumerate() {
+        if index > 0 || text.is_empty() || text.ends_with('\n') {
+            pad(text, indent);
+        }
+        text.push('-');
+        match &node.value {
+            Value::Map(map) if !map.is_empty() => {
+                text.push(' ');
+                write_map(text, map, indent + 2);
+            }
+            Value::List(list) if !list.is_empty() => {
+                text.push(' ');
+                write_list(text, list, indent + 2);
+            }
+            value => {
+                text.push(' ');
+                write_flat(text, value, indent + 2);
+                text.push('\n');
+            }
+        }
+    }
+}
+
+fn write_value(text: &mut String, value: &Value, indent: usize) {
+    match value {
+        Value::Map(map) if !map.is_empty() => {
+            text.push('\n');
+            write_map(text, map, indent);
+        }
+        Value::List(list) if !list.is_empty() => {
+            text.push('\n');
+            write_list(text, list, indent);
+        }
+        value => {
+            text.push(' ');
+            write_flat(text, value, indent);
+            text.push('\n');
+        }
+    }
+}
+
+fn write_flat(text: &mut String, value: &Value, indent: usize) {
+    match value {
+        Value::Null => text.push_str("null"),
+        Value::Bool(value) => {
+            // Writing to a String cannot fail.
+            let _ = write!(text, "{value}");
+        }
+        Value::Integer(value) => {
+            let _ = write!(text, "{value}");
+        }
+        Value::Float(value) if value.is_nan() => text.push_str(".nan"),
+        Value::Float(value) if value.is_infinite() => {
+            text.push_str(if *value > 0.0 { ".inf" } else { "-.inf" });
+        }
+        Value::Float(value) => text.push_str(&show_float(*value)),
+        Value::Text(value) => write_scalar_text(text, value, indent),
+        Value::List(_) => text.push_str("[]"),
+        Value::Map(_) => text.push_str("{}"),
+    }
+}
+
+fn write_scalar_text(text: &mut String, value: &str, indent: usize) {
+    if value.contains('\n') && fits_literal(value) {
+        write_literal(text, value, indent);
+    } else if needs_quotes(value) {
+        write_quoted(text, value);
+    } else {
+        text.push_str(value);
+    }
+}
+
+/// Whether a reader of any YAML version takes the plain text for just this text.
+fn needs_quotes(value: &str) -> bool {
+    if value.is_empty() || scalar::resolve_plain(value) != Value::Text(value.to_owned()) {
+        return true;
+    }
+    let old_boolean = matches!(
+        value.to_ascii_lowercase().as_str(),
+        "y" | "n" | "yes" | "no" | "on" | "off"
+    );
+    let first = value.as_bytes()[0];
+    let starts_special = matches!(
+        first,
+        b'[' | b']'
+            | b'{'
+            | b'}'
+            | b','
+            | b'#'
+            | b'&'
+            | b'*'
+            | b'!'
+            | b'|'
+            | b'>'
+            | b'\''
+            | b'"'
+            | b'%'
+            | b'@'
+            | b'`'
+            | b' '
+    ) || (matches!(first, b'-' | b'?' | b':')
+        && value[1..].chars().next().is_none_or(char::is_whitespace))
+        || value.starts_with("---")
+        || value.starts_with("...");
+    old_boolean
+        || starts_special
+        || value == "<<"
+        || value == "="
+        || value.ends_with([' ', ':'])
+        || value.contains(": ")
+        || value.contains(" #")
+        || value.chars().any(|c| {
+            c.is_control() || c == '\u{feff}' || c == '\u{2028}' || c == '\u{2029}' || c == '\u{85}'
+        })
+        || is_old_number(value)
+}
+
+/// Whether readers of YAML 1.1 see a number in base sixty (`1:20`) or a date (`2001-01-01`).
+fn is_old_number(value: &str) -> bool {
+    let digits = |part: &str| !part.is_empty() && part.bytes().all(|byte| byte.is_ascii_digit());
+    let sixty = value.trim_start_matches(['+', '-']);
+    let is_sixty = sixty.contains(':')
+        && sixty.starts_with(|first: char| first.is_ascii_digit())
+        && sixty
+            .bytes()
+            .all(|byte| byte.is_ascii_digit() || matches!(byte, b':' | b'_' | b'.'));
+    let mut parts = value.splitn(3, '-');
+    let year = parts
+        .next()
+        .is_some_and(|part| part.len() == 4 && digits(part));
+    let month = parts
+        .next()
+        .is_some_and(|part| part.len() <= 2 && digits(part));
+    let day = parts
+        .next()
+        .is_some_and(|part| part.starts_with(|first: char| first.is_ascii_digit()));
+    is_sixty || (year && month && day)
+}
+
+fn write_quoted(text: &mut String, value: &str) {
+    text.push('"');
+    for character in value.chars() {
+        match character {
+            '"' => text.push_str("\\\""),
+            '\\' => text.push_str("\\\\"),
+            '\n' => text.push_str("\\n"),
+            '\t' => text.push_str("\\t"),
+            '\r' => text.push_str("\\r"),
+            '\0' => text.push_str("\\0"),
+            c if c.is_control() || matches!(c, '\u{feff}' | '\u{2028}' | '\u{2029}') => {
+                let _ = write!(text, "\\u{:04X}", c as u32);
+            }
+            c => text.push(c),
+        }
+    }
+    text.push('"');
+}
+
+fn fits_literal(value: &str) -> bool {
+    !value.starts_with([' ', '\n', '\t'])
+        && !value.chars().any(|c| {
+            (c.is_control() && c != '\n') || matches!(c, '\u{feff}' | '\u{2028}' | '\u{2029}')
+        })
+        && value.lines().all(|line| !line.ends_with(' '))
+        && !value.trim_end_matches('\n').is_empty()
+}
+
+fn write_literal(text: &mut String, value: &str, indent: usize) {
+    let body = value.trim_end_matches('\n');
+    text.push('|');
+    match value.len() - body.len() {
+        0 => text.push('-'),
+        1 => {}
+        _ => text.push('+'),
+    }
+    for line in body.split('\n') {
+        text.push('\n');
+        if !line.is_empty() {
+            pad(text, indent.max(2));
+            text.push_str(line);
+        }
+    }
+    // The caller ends the last line; more line ends belong to the value.
+    for _ in 1..(value.len() - body.len()) {
+        text.push('\n');
+    }
+}
