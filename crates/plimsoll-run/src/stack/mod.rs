@@ -1,0 +1,34 @@
+//! A project's services as a running stack.
+//!
+//! This module decides what runs, in which order, and with which permissions. How a container is
+//! made is [`crate::container`]'s matter, how networks are is [`crate::network`]'s. Nothing here
+//! prints: progress goes to a [`plimsoll_diag::Progress`], results are data.
+
+mod board;
+mod down;
+mod hardening;
+mod lock;
+mod logs;
+mod mounts;
+mod order;
+mod paths;
+mod ports;
+mod record;
+mod run_once;
+mod specification;
+mod start;
+mod status;
+mod up;
+mod volumes;
+
+pub use down::{DownReport, DownRequest, VolumesFate, down};
+pub use lock::{LockError, StackLock};
+pub use logs::{LogRequest, ServiceLine, follow_lines, present_lines};
+pub use order::{StartOrder, start_order};
+pub use paths::{StackPaths, known_projects};
+pub use ports::taken_ports;
+pub use record::{ContainerRecord, PublishedRecord, StackRecord};
+pub use run_once::{RunRequest, run_once};
+pub use specification::{ImageDefaults, ImageOrigin, ServiceImage};
+pub use status::{ContainerReport, status};
+pub use up::{ServiceFailure, ServiceOutcome, ServiceReport, UpError, UpReport, UpRequest, up};

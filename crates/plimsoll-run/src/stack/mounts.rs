@@ -1,0 +1,235 @@
+//! A service's volumes, secrets and configs as mounts of a container.
+
+use std::collections::BTreeMap;
+use std::path::{Path, PathBuf};
+
+use plimsoll_diag::{Diagnostic, Spanned};
+use plimsoll_model::{
+    FileObject, FileSource, FileUse, Mount, MountKind as ModelKind, Project, Service,
+};
+
+use super::StackPaths;
+use crate::container::{
+    FileContent, MountAccess, MountKind, MountSpec, RootAccess, UserSpec, VolumeSeed,
+};
+
+/// Directories that programs expect to write to, whatever else is read-only.
+const SCRATCH_DIRECTORIES: [&str; 3] = ["/tmp", "/run", "/var/tmp"];
+
+/// What mounts are made from.
+pub(super) struct MountSources<'a> {
+    pub(super) project: &'a Project,
+    pub(super) paths: &'a StackPaths,
+    /// The caller's environment, for secrets that come from it.
+    pub(super) environment: &'a BTreeMap<String, String>,
+    /// Name of the container, for its anonymous volumes.
+    pub(super) container: &'a str,
+    pub(super) user: &'a UserSpec,
+    pub(super) root: RootAccess,
+    /// Home directory of the image's user.
+    pub(super) home: Option<&'a Path>,
+    /// Volumes that the image declares.
+    pub(super) image_volumes: &'a [PathBuf],
+}
+
+impl MountSources<'_> {
+    /// Every mount of `service`.
+    pub(super) fn mounts(&self, service: &Service) -> Result<Vec<MountSpec>, Diagnostic> {
+        let mut mounts = Vec::new();
+        for mount in &service.volumes {
+            mounts.push(self.volume(mount)?);
+        }
+        for (uses, objects, what) in [
+            (&service.secrets, &self.project.secrets, "secret"),
+            (&service.configs, &self.project.configs, "config"),
+        ] {
+            for file in uses {
+                mounts.push(self.file(file, objects, what)?);
+            }
+        }
+        self.image_volumes(&mut mounts)?;
+        self.scratch(&mut mounts);
+        Ok(mounts)
+    }
+
+    fn volume(&self, mount: &Spanned<Mount>) -> Result<MountSpec, Diagnostic> {
+        let access = if mount.read_only {
+            MountAccess::ReadOnly
+        } else {
+            MountAccess::ReadWrite
+        };
+        let unusable = |path: &Path, error: &std::io::Error| {
+            Diagnostic::error(format!("cannot mount `{}`: {error}", path.display()))
+                .at(mount.span.clone())
+        };
+        let kind = match &mount.kind {
+            ModelKind::Bind { source, create } => {
+                match fs_err::metadata(source) {
+                    Ok(_) => {}
+                    Err(error) if error.kind() == std::io::ErrorKind::NotFound && *create => {
+                        fs_err::create_dir_all(source).map_err(|error| unusable(source, &error))?;
+                    }
+                    Err(error) if error.kind() == std::io::ErrorKind::NotFound => {
+                        return Err(Diagnostic::error(format!(
+                            "`{}` does not exist",
+                            source.display()
+                        ))
+                        .at(mount.span.clone())
+                        .label(format!("mounted at `{}`", mount.target.display())));
+                    }
+                    Err(error) => return Err(unusable(source, &error)),
+                }
+                MountKind::Bind {
+                    source: source.clone(),
+                    access,
+                    recursive: true,
+                }
+            }
+            ModelKind::Volume {
+                name,
+                nocopy,
+                subpath,
+            } => {
+                let mut source = match name {
+                    Some(name) => self.paths.volume(&self.full_volume_name(name)),
+                    None => self.paths.anonymous_volume(self.container, &mount.target),
+                };
+                fs_err::create_dir_all(&source).map_err(|error| unusable(&source, &error))?;
+                if let Some(subpath) = subpath {
+                    source.push(subpath);
+                }
+                let seed = if *nocopy {
+                    VolumeSeed::Empty
+                } else {
+                    VolumeSeed::Image
+                };
+                MountKind::Volume {
+                    source,
+                    access,
+                    seed,
+                }
+            }
+            ModelKind::Tmpfs { size, mode } => MountKind::Tmpfs {
+                size: *size,
+                mode: mode.unwrap_or(0o1777),
+                owner: (0, 0),
+            },
+        };
+        Ok(MountSpec {
+            target: mount.target.clone(),
+            kind,
+        })
+    }
+
+    fn full_volume_name(&self, name: &str) -> String {
+        let volume = self.project.volumes.get(name);
+        volume.map_or_else(
+            || format!("{}_{name}", self.project.name),
+            |volume| volume.name.clone(),
+        )
+    }
+
+    fn file(
+        &self,
+        file: &Spanned<FileUse>,
+        objects: &BTreeMap<String, FileObject>,
+        what: &str,
+    ) -> Result<MountSpec, Diagnostic> {
+        let problem = |message: String| Diagnostic::error(message).at(file.span.clone());
+        let object = objects
+            .get(&file.source)
+            .ok_or_else(|| problem(format!("{what} `{}` is not defined", file.source)))?;
+        let content = match &object.source {
+            FileSource::File(path) => fs_err::read(path).map_err(|error| {
+                problem(format!("{what} `{}` cannot be read: {error}", file.source))
+            })?,
+            FileSource::Content(text) => text.clone().into_bytes(),
+            FileSource::Environment(name) => match self.environment.get(name) {
+                Some(value) => value.clone().into_bytes(),
+                None => {
+                    return Err(problem(format!(
+                        "{what} `{}` comes from the variable `{name}`, which is not set",
+                        file.source
+                    ))
+                    .hint(format!("set it: `{name}=… plimsoll up`")));
+                }
+            },
+            FileSource::External => {
+                return Err(
+                    problem(format!("{what} `{}` is external", file.source)).hint(
+                        "an embedded stack has no store of secrets: name a `file` or `environment`",
+                    ),
+                );
+            }
+        };
+        let number = |text: &Option<String>, default: u32| match text {
+            Some(text) => text
+                .parse()
+                .map_err(|_| problem(format!("`{text}` is no number of a user or group"))),
+            None => Ok(default),
+        };
+        Ok(MountSpec {
+            target: file.target.clone(),
+            kind: MountKind::File {
+                content: FileContent::new(content),
+                mode: file
+                    .mode
+                    .unwrap_or(if what == "secret" { 0o400 } else { 0o444 }),
+                owner: (
+                    number(&file.uid, self.user.uid)?,
+                    number(&file.gid, self.user.gid)?,
+                ),
+            },
+        })
+    }
+
+    /// A volume that the image declares is an anonymous one, unless the file mounts something there.
+    fn image_volumes(&self, mounts: &mut Vec<MountSpec>) -> Result<(), Diagnostic> {
+        for target in self.image_volumes {
+            if mounts.iter().any(|mount| mount.target == *target) {
+                continue;
+            }
+            let source = self.paths.anonymous_volume(self.container, target);
+            fs_err::create_dir_all(&source)
+                .map_err(|error| Diagnostic::error(format!("cannot make a volume: {error}")))?;
+            mounts.push(MountSpec {
+                target: target.clone(),
+                kind: MountKind::Volume {
+                    source,
+                    access: MountAccess::ReadWrite,
+                    seed: VolumeSeed::Image,
+                },
+            });
+        }
+        Ok(())
+    }
+
+    /// A read-only root gets memory where programs expect to write.
+    fn scratch(&self, mounts: &mut Vec<MountSpec>) {
+        if self.root == RootAccess::Writable {
+            return;
+        }
+        let shared = SCRATCH_DIRECTORIES
+            .iter()
+            .map(|path| (PathBuf::from(path), 0o1777, (0, 0)));
+        let home = self
+            .home
+            .filter(|home| *home != Path::new("/") && !home.starts_with("/root"));
+        let owned = home.map(|home| (home.to_owned(), 0o700, (self.user.uid, self.user.gid)));
+        for (target, mode, owner) in shared.chain(owned) {
+            // A mount of the file at or above the place is there on purpose.
+            let taken = mounts.iter().any(|mount| target.starts_with(&mount.target));
+            // A home that other mounts lie in may hold what they need to stand on.
+            if !taken {
+                mounts.push(MountSpec {
+                    target,
+                    kind: MountKind::Tmpfs {
+                        size: None,
+                        mode,
+                        owner,
+                    },
+                });
+            }
+        }
+    }
+}

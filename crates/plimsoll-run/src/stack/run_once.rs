@@ -1,0 +1,110 @@
+//! One service's image, once, in the foreground.
+
+use plimsoll_model::Service;
+
+use super::ServiceImage;
+use super::record::StackRecord;
+use super::specification::{SpecificationSources, connect, own_network};
+use super::start::attach_request;
+use super::up::{UpError, UpRequest, machine_memory, make_networks, start_keeper, up};
+use crate::container::{ContainerSpec, StdinMode, Terminal};
+use crate::engine::Engine;
+use crate::network::{Keeper, NetworkError};
+
+/// What to run.
+pub struct RunRequest<'a> {
+    /// The services it depends on, to bring up first; the order may be empty.
+    pub up: UpRequest<'a>,
+    /// The service, changed as the command line says.
+    pub service: &'a Service,
+    /// Its image.
+    pub image: &'a ServiceImage,
+    /// What standard input is.
+    pub stdin: StdinMode,
+    /// Whether it gets a terminal.
+    pub terminal: Terminal,
+    /// Called once what it depends on is up, before it starts: the place to let go of locks.
+    pub ready: &'a mut dyn FnMut(),
+}
+
+/// Runs it to its end and gives its exit code. Its container is removed; what it depends on runs on.
+///
+/// # Errors
+/// When it cannot be started. A program that ends with a failure is not an error.
+pub fn run_once(engine: &Engine, request: RunRequest<'_>) -> Result<i32, UpError> {
+    let RunRequest {
+        up: before,
+        service,
+        image,
+        stdin,
+        terminal,
+        ready,
+    } = request;
+    if !before.order.sequence().is_empty() {
+        up(engine, &before)?;
+    }
+    let paths = before.paths;
+    let container = format!(
+        "{}-{}-run-{}",
+        before.project.name,
+        service.name,
+        std::process::id()
+    );
+    let sources = SpecificationSources {
+        project: before.project,
+        paths,
+        environment: before.environment,
+        service,
+        image,
+        container: &container,
+        machine_memory: machine_memory()?,
+    };
+    let mut spec = sources.specification().map_err(UpError::Configuration)?;
+    spec.stdin = stdin;
+    spec.terminal = terminal;
+    spec.health = None;
+    let mut keeper = match own_network(service) {
+        Some(network) => {
+            spec.network = network;
+            None
+        }
+        None => Some(join_networks(&before, service, &container, &mut spec)?),
+    };
+    ready();
+    let code = engine.run_foreground(&spec, &paths.container(&container));
+    if let Some(keeper) = &mut keeper {
+        keeper.detach(&container)?;
+    }
+    if let Some(mut keeper) = keeper
+        && StackRecord::read(paths)?.is_none_or(|record| record.containers.is_empty())
+        && keeper.status()?.containers.is_empty()
+    {
+        keeper.shutdown()?;
+    }
+    Ok(code?)
+}
+
+fn join_networks(
+    before: &UpRequest<'_>,
+    service: &Service,
+    container: &str,
+    spec: &mut ContainerSpec,
+) -> Result<Keeper, UpError> {
+    let mut keeper = match Keeper::connect(&before.paths.keeper()) {
+        Err(NetworkError::NotRunning { .. }) => start_keeper(before.paths)?,
+        result => result?,
+    };
+    make_networks(
+        &mut keeper,
+        before,
+        service.networks.keys().map(String::as_str),
+    )?;
+    // Others look up the service's running containers by its name, not this one.
+    let mut request = attach_request(service, container, spec);
+    for network in &mut request.networks {
+        network.names = vec![container.to_owned()];
+    }
+    let place = keeper.attach(&request)?.details;
+    connect(spec, service, &place);
+    Ok(keeper)
+}

@@ -1,0 +1,614 @@
+//! Starting one service: waiting for what it needs, its network, its ports, its containers.
+
+use std::fmt::Write as _;
+use std::net::SocketAddr;
+use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::time::Instant;
+
+use plimsoll_diag::{Diagnostic, ProgressEvent};
+use plimsoll_model::{Dependency, DependencyCondition, Port, Service};
+use sha2::{Digest as _, Sha256};
+
+use super::board::{Board, CANCELLATION_LOOK, Interruption, Stage};
+use super::down::remove_container;
+use super::logs::log_spec;
+use super::record::{ContainerRecord, PublishedRecord, StackRecord};
+use super::specification::{SpecificationSources, connect, may_end, own_network};
+use super::up::{
+    ServiceFailure, ServiceOutcome, ServiceReport, UpRequest, container_name, network_of,
+};
+use crate::container::{
+    ContainerSpec, ContainerState, HealthStatus, LogOptions, MountKind, NetworkSpec, Phase, logs,
+};
+use crate::engine::{ContainerHandle, Engine, EngineError};
+use crate::network::{
+    AttachRequest, AttachmentDetails, HostGateway, JoinNetwork, Keeper, NetworkError,
+    PublishRequest,
+};
+
+/// How many of its last lines a failed service is shown with.
+const LAST_LINES: usize = 12;
+
+/// What the threads that start services share.
+pub(super) struct Starter<'a> {
+    pub(super) engine: &'a Engine,
+    pub(super) request: &'a UpRequest<'a>,
+    pub(super) keeper: Mutex<Keeper>,
+    pub(super) record: &'a Mutex<StackRecord>,
+    pub(super) board: &'a Board<'a>,
+    pub(super) machine_memory: u64,
+}
+
+/// A service's failure; `None`: it did not come to it, because the user stopped.
+type Outcome<T> = Result<T, Option<ServiceFailure>>;
+
+/// Tells those that wait that the service will not come up.
+pub(super) fn reach_failed(board: &Board<'_>, service: &str) {
+    board.reach(service, Stage::Failed);
+}
+
+impl Starter<'_> {
+    /// Starts a service and waits until it is up.
+    pub(super) fn start(&self, name: &str) -> Outcome<ServiceReport> {
+        // The order holds only services of the project.
+        let Some(service) = self.request.project.services.get(name) else {
+            return Err(None);
+        };
+        for (dependency, how) in self.request.order.waits_of(name) {
+            self.wait_for(service, dependency, *how)?;
+        }
+        self.tell(name, "starting");
+        let began = Instant::now();
+        let mut outcomes = Vec::new();
+        let mut published = Vec::new();
+        let mut handles = Vec::new();
+        for index in 1..=service.scale.value {
+            let container = container_name(self.request.project, name, index);
+            let (handle, record, fresh) = self.start_container(service, &container, index)?;
+            published.extend(record.published);
+            handles.push((handle, fresh));
+        }
+        self.board.reach(name, Stage::Started);
+        for (handle, fresh) in &handles {
+            outcomes.push(self.wait_until_up(service, handle, *fresh, began)?);
+        }
+        let unchanged = !handles.is_empty()
+            && handles
+                .iter()
+                .all(|(_, fresh)| *fresh == Freshness::Unchanged);
+        let outcome = outcomes
+            .into_iter()
+            .next()
+            .unwrap_or(ServiceOutcome::Started);
+        self.board.reach(
+            name,
+            match outcome {
+                ServiceOutcome::Completed => Stage::Completed,
+                _ => Stage::Healthy,
+            },
+        );
+        Ok(ServiceReport {
+            service: name.to_owned(),
+            outcome: if unchanged && outcome != ServiceOutcome::Completed {
+                ServiceOutcome::Unchanged
+            } else {
+                outcome
+            },
+            took: began.elapsed(),
+            published,
+        })
+    }
+
+    fn wait_for(&self, service: &Service, dependency: &str, how: Dependency) -> Outcome<()> {
+        let state = match how.condition {
+            DependencyCondition::ServiceStarted => "start",
+            DependencyCondition::ServiceHealthy => "be healthy",
+            DependencyCondition::ServiceCompletedSuccessfully => "complete",
+        };
+        self.tell(
+            &service.name,
+            &format!("waiting for {dependency} to {state}"),
+        );
+        let place = service
+            .depends_on
+            .get(dependency)
+            .and_then(|how| how.span.clone());
+        let message = match self.board.wait_for(dependency, how.condition) {
+            Ok(()) => return Ok(()),
+            Err(_) if !how.required => return Ok(()),
+            Err(Interruption::Cancelled) => return Err(None),
+            Err(Interruption::Impossible) => {
+                format!(
+                    "`{}` was not started: `{dependency}` did not {}",
+                    service.name,
+                    did_not(how.condition)
+                )
+            }
+            Err(Interruption::TimedOut) => {
+                format!(
+                    "`{}` still waits for `{dependency}` to {state}",
+                    service.name
+                )
+            }
+        };
+        Err(Some(ServiceFailure {
+            service: service.name.clone(),
+            diagnostic: Diagnostic::error(message).at(place),
+            last_lines: Vec::new(),
+        }))
+    }
+
+    fn start_container(
+        &self,
+        service: &Service,
+        container: &str,
+        index: u32,
+    ) -> Outcome<(ContainerHandle, ContainerRecord, Freshness)> {
+        let request = self.request;
+        let fail = |diagnostic: Diagnostic| {
+            Some(ServiceFailure {
+                service: service.name.clone(),
+                diagnostic,
+                last_lines: Vec::new(),
+            })
+        };
+        let Some(image) = request.images.get(&service.name) else {
+            return Err(fail(
+                Diagnostic::error(format!("`{}` has no image", service.name))
+                    .at(service.span.clone()),
+            ));
+        };
+        let sources = SpecificationSources {
+            project: request.project,
+            paths: request.paths,
+            environment: request.environment,
+            service,
+            image,
+            container,
+            machine_memory: self.machine_memory,
+        };
+        let mut spec = sources.specification().map_err(fail)?;
+        let hash = self.hash(&spec, service, &image.digest);
+        let directory = request.paths.container(container);
+        if let Some((handle, record)) = self.unchanged(container, &hash) {
+            return Ok((handle, record, Freshness::Unchanged));
+        }
+        remove_container(self.engine, &directory, None).map_err(|error| {
+            fail(Diagnostic::error(format!(
+                "cannot replace `{container}`: {error}"
+            )))
+        })?;
+        let network_problem = |error: NetworkError| fail(network_diagnostic(service, &error));
+        let published = match own_network(service) {
+            Some(network) => {
+                spec.network = network;
+                Vec::new()
+            }
+            None => match network_of(service) {
+                Some(other) => {
+                    let other = container_name(request.project, other, 1);
+                    let place = self.place_of(&other).map_err(network_problem)?;
+                    connect(&mut spec, service, &place);
+                    Vec::new()
+                }
+                None => {
+                    let place = self
+                        .attach(service, container, &spec)
+                        .map_err(network_problem)?;
+                    connect(&mut spec, service, &place);
+                    self.publish(service, container, index)
+                        .map_err(network_problem)?
+                }
+            },
+        };
+        let record = ContainerRecord {
+            service: service.name.clone(),
+            index,
+            image: image.digest.clone(),
+            image_name: service.image.as_ref().map_or_else(
+                || format!("{}-{}", request.project.name, service.name),
+                |image| image.value.clone(),
+            ),
+            image_size: image.size,
+            hash,
+            published,
+        };
+        // Recorded before it runs: a command that is killed in between must leave a trace of it.
+        self.remember(container, &record).map_err(|error| {
+            fail(Diagnostic::error(format!(
+                "cannot record the stack: {error}"
+            )))
+        })?;
+        let handle = self.engine.start(&spec, &directory).map_err(|error| {
+            fail(
+                Diagnostic::error(format!("cannot start `{}`: {error}", service.name))
+                    .at(service.span.clone()),
+            )
+        })?;
+        Ok((handle, record, Freshness::Started))
+    }
+
+    /// The container as it runs, if it is what would be started now.
+    fn unchanged(&self, container: &str, hash: &str) -> Option<(ContainerHandle, ContainerRecord)> {
+        let record = self
+            .record()
+            .containers
+            .get(container)
+            .filter(|record| record.hash == hash)
+            .cloned()?;
+        let handle = ContainerHandle::new(&self.request.paths.container(container));
+        let state = handle.state().ok()?;
+        matches!(state.phase, Phase::Running).then_some((handle, record))
+    }
+
+    fn wait_until_up(
+        &self,
+        service: &Service,
+        handle: &ContainerHandle,
+        fresh: Freshness,
+        began: Instant,
+    ) -> Outcome<ServiceOutcome> {
+        loop {
+            let state = match self.settled_state(handle) {
+                Ok(Some(state)) => state,
+                Ok(None) if self.board.is_cancelled() => return Err(None),
+                Ok(None) if Instant::now() >= self.board.deadline() => {
+                    return Err(Some(self.too_slow(service, handle)));
+                }
+                Ok(None) => continue,
+                Err(error) => {
+                    return Err(Some(ServiceFailure {
+                        service: service.name.clone(),
+                        diagnostic: Diagnostic::error(format!("`{}`: {error}", service.name)),
+                        last_lines: Vec::new(),
+                    }));
+                }
+            };
+            if state.is_final() {
+                return match state.exit_code {
+                    Some(0) if may_end(service) => Ok(ServiceOutcome::Completed),
+                    _ => Err(Some(self.ended(service, &state, began))),
+                };
+            }
+            return match state.health_status() {
+                Some(HealthStatus::Unhealthy) => Err(Some(self.unhealthy(service, &state))),
+                _ if fresh == Freshness::Unchanged => Ok(ServiceOutcome::Unchanged),
+                _ if state.health.is_some() => Ok(ServiceOutcome::Healthy),
+                _ => Ok(ServiceOutcome::Started),
+            };
+        }
+    }
+
+    /// The container's state once it says how the start went; `None`: not yet.
+    fn settled_state(
+        &self,
+        handle: &ContainerHandle,
+    ) -> Result<Option<ContainerState>, EngineError> {
+        let look = (Instant::now() + CANCELLATION_LOOK).min(self.board.deadline());
+        for state in handle.states(Some(look))? {
+            let state = state?;
+            let settled = match state.health_status() {
+                Some(status) => status != HealthStatus::Starting,
+                None => state.phase == Phase::Running,
+            };
+            if settled || state.is_final() {
+                return Ok(Some(state));
+            }
+        }
+        Ok(None)
+    }
+
+    fn ended(&self, service: &Service, state: &ContainerState, began: Instant) -> ServiceFailure {
+        let name = &service.name;
+        let mut message = match (&state.error, state.exit_code) {
+            (Some(error), _) => format!("`{name}` could not be started: {error}"),
+            (None, _) if state.oom_killed => {
+                format!("`{name}` was killed: it used more memory than it may")
+            }
+            (None, Some(code)) => format!("`{name}` exited with code {code}"),
+            (None, None) => format!("`{name}` ended"),
+        };
+        if state.error.is_none() {
+            // Writing to a String cannot fail.
+            let _ = write!(
+                message,
+                " {:.1} s after its start",
+                began.elapsed().as_secs_f64()
+            );
+        }
+        let mut diagnostic = Diagnostic::error(message).at(service.span.clone());
+        let last_lines = self.last_lines(&state.id);
+        if let Some(hint) = read_only_hint(&last_lines) {
+            diagnostic = diagnostic.hint(hint);
+        }
+        ServiceFailure {
+            service: name.clone(),
+            diagnostic,
+            last_lines,
+        }
+    }
+
+    fn unhealthy(&self, service: &Service, state: &ContainerState) -> ServiceFailure {
+        let name = &service.name;
+        let last = state.health.as_ref().and_then(|health| health.log.last());
+        let said = last
+            .map(|check| check.output.trim().to_owned())
+            .filter(|said| !said.is_empty());
+        let waiting: Vec<String> = self
+            .request
+            .order
+            .sequence()
+            .iter()
+            .filter(|other| {
+                let waits = self.request.order.waits_of(other);
+                waits.iter().any(|(dependency, _)| dependency == name)
+            })
+            .map(|other| format!("`{other}`"))
+            .collect();
+        let mut message = format!("`{name}` is unhealthy");
+        if let Some(said) = said {
+            let _ = write!(message, ": its check says: {said}");
+        }
+        let span = service
+            .healthcheck
+            .as_ref()
+            .and_then(|check| check.span.clone());
+        let mut diagnostic = Diagnostic::error(message).at(span.or(service.span.clone()));
+        if !waiting.is_empty() {
+            diagnostic = diagnostic.hint(format!("{} wait for it", waiting.join(", ")));
+        }
+        ServiceFailure {
+            service: name.clone(),
+            diagnostic,
+            last_lines: self.last_lines(&state.id),
+        }
+    }
+
+    fn too_slow(&self, service: &Service, handle: &ContainerHandle) -> ServiceFailure {
+        let state = handle.state().ok();
+        let last = state
+            .as_ref()
+            .and_then(|state| state.health.as_ref())
+            .and_then(|health| health.log.last());
+        let said = last
+            .map(|check| format!(": its check says: {}", check.output.trim()))
+            .unwrap_or_default();
+        let seconds = self.request.patience.as_secs();
+        ServiceFailure {
+            service: service.name.clone(),
+            diagnostic: Diagnostic::error(format!(
+                "`{}` is not healthy after {seconds} s{said}",
+                service.name
+            ))
+            .at(service.span.clone())
+            .hint("`--wait-timeout SECONDS` waits longer"),
+            last_lines: state
+                .map(|state| self.last_lines(&state.id))
+                .unwrap_or_default(),
+        }
+    }
+
+    fn last_lines(&self, container: &str) -> Vec<String> {
+        let log = log_spec(self.request.paths, container);
+        let options = LogOptions {
+            tail: Some(LAST_LINES),
+            ..LogOptions::default()
+        };
+        let Ok(entries) = logs(&log, None, &options) else {
+            return Vec::new();
+        };
+        entries
+            .filter_map(Result::ok)
+            .map(|entry| entry.text.trim_end().to_owned())
+            .collect()
+    }
+
+    fn attach(
+        &self,
+        service: &Service,
+        container: &str,
+        spec: &ContainerSpec,
+    ) -> Result<AttachmentDetails, NetworkError> {
+        let request = attach_request(service, container, spec);
+        let mut keeper = self.keeper();
+        match keeper.attach(&request) {
+            Err(NetworkError::AttachedDifferently { .. }) => {
+                keeper.detach(container)?;
+                keeper.attach(&request)
+            }
+            result => result,
+        }
+        // The keeper holds the namespace open as long as the container is attached.
+        .map(|attachment| attachment.details)
+    }
+
+    fn place_of(&self, container: &str) -> Result<AttachmentDetails, NetworkError> {
+        let status = self.keeper().status()?;
+        status
+            .containers
+            .into_iter()
+            .find(|candidate| candidate.container == container)
+            .map(|candidate| candidate.attachment)
+            .ok_or_else(|| NetworkError::UnknownContainer {
+                container: container.to_owned(),
+            })
+    }
+
+    fn publish(
+        &self,
+        service: &Service,
+        container: &str,
+        index: u32,
+    ) -> Result<Vec<PublishedRecord>, NetworkError> {
+        let mut published = Vec::new();
+        let mut keeper = self.keeper();
+        for port in &service.ports {
+            // Only the first of several containers can have a port of the host that is named.
+            if index > 1 && port.published.is_some() {
+                continue;
+            }
+            let address = keeper.publish(&publish_request(self.request, container, port))?;
+            published.push(PublishedRecord {
+                address,
+                target: port.target,
+                protocol: port.protocol,
+            });
+        }
+        Ok(published)
+    }
+
+    /// What determines a container, without what differs from start to start.
+    fn hash(&self, spec: &ContainerSpec, service: &Service, image: &str) -> String {
+        let mut stable = spec.clone();
+        stable.network = NetworkSpec::None;
+        let mut hash = Sha256::new();
+        let written = (
+            &stable,
+            &service.ports,
+            &service.networks,
+            &service.network_mode,
+            &service.extra_hosts,
+            self.request.bind,
+        );
+        hash.update(serde_json::to_vec(&written).unwrap_or_default());
+        hash.update(image);
+        for mount in &spec.mounts {
+            if let MountKind::File { content, .. } = &mount.kind {
+                hash.update(content.expose());
+            }
+        }
+        hash.finalize()
+            .iter()
+            .fold(String::new(), |mut text, byte| {
+                let _ = write!(text, "{byte:02x}");
+                text
+            })
+    }
+
+    fn remember(&self, container: &str, record: &ContainerRecord) -> std::io::Result<()> {
+        let mut whole = self.record();
+        whole
+            .containers
+            .insert(container.to_owned(), record.clone());
+        whole.write(self.request.paths)
+    }
+
+    fn tell(&self, service: &str, step: &str) {
+        self.request.progress.report(ProgressEvent::Started {
+            subject: service.to_owned(),
+            step: step.to_owned(),
+        });
+    }
+
+    fn record(&self) -> MutexGuard<'_, StackRecord> {
+        self.record.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn keeper(&self) -> MutexGuard<'_, Keeper> {
+        self.keeper.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// Whether a container was started now.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Freshness {
+    Unchanged,
+    Started,
+}
+
+/// A service's place on its networks, under all its names.
+pub(super) fn attach_request(
+    service: &Service,
+    container: &str,
+    spec: &ContainerSpec,
+) -> AttachRequest {
+    let networks = service.networks.iter().map(|(network, place)| {
+        let mut names = vec![service.name.clone(), container.to_owned()];
+        names.extend(place.aliases.iter().cloned());
+        names.extend(
+            service
+                .hostname
+                .as_ref()
+                .map(|hostname| hostname.value.clone()),
+        );
+        names.sort();
+        names.dedup();
+        JoinNetwork {
+            network: network.clone(),
+            names,
+            address: place.ipv4_address,
+        }
+    });
+    let wants_host = service
+        .extra_hosts
+        .iter()
+        .any(|(_, address)| address == "host-gateway");
+    AttachRequest {
+        container: container.to_owned(),
+        hostname: spec.hostname.clone(),
+        networks: networks.collect(),
+        host_gateway: if wants_host {
+            HostGateway::Allowed
+        } else {
+            HostGateway::Refused
+        },
+    }
+}
+
+fn did_not(condition: DependencyCondition) -> &'static str {
+    match condition {
+        DependencyCondition::ServiceStarted => "start",
+        DependencyCondition::ServiceHealthy => "become healthy",
+        DependencyCondition::ServiceCompletedSuccessfully => "complete",
+    }
+}
+
+/// The host's side of a published port.
+fn publish_request(request: &UpRequest<'_>, container: &str, port: &Port) -> PublishRequest {
+    PublishRequest {
+        host: port.host_ip.unwrap_or(request.bind),
+        host_port: port.published.unwrap_or(0),
+        protocol: port.protocol,
+        container: container.to_owned(),
+        container_port: port.target,
+    }
+}
+
+/// A network's refusal, at the place that asked for it.
+fn network_diagnostic(service: &Service, error: &NetworkError) -> Diagnostic {
+    match error {
+        NetworkError::PortTaken { address, .. } | NetworkError::CannotListen { address, .. } => {
+            port_diagnostic(service, *address, error)
+        }
+        _ => Diagnostic::error(format!("`{}`: {error}", service.name)).at(service.span.clone()),
+    }
+}
+
+fn port_diagnostic(service: &Service, address: SocketAddr, error: &NetworkError) -> Diagnostic {
+    let port = service
+        .ports
+        .iter()
+        .find(|port| port.published == Some(address.port()));
+    Diagnostic::error(error.to_string())
+        .at(port
+            .and_then(|port| port.span.clone())
+            .or(service.span.clone()))
+        .label(format!("published by service `{}`", service.name))
+        .hint("free it, or publish another port")
+}
+
+/// What to do when a program failed because it could not write.
+fn read_only_hint(lines: &[String]) -> Option<String> {
+    let line = lines
+        .iter()
+        .rev()
+        .find(|line| line.contains("Read-only file system") || line.contains("EROFS"))?;
+    // The path stands quoted in what most languages print.
+    let path = line
+        .split(['\'', '"', '`'])
+        .find(|part| part.starts_with('/'));
+    Some(match path {
+        Some(path) => format!("its root is read-only: give `{path}` a volume or `tmpfs`, or write `read_only: false`"),
+        None => "its root is read-only: give it a volume or `tmpfs` where it writes, or write `read_only: false`".to_owned(),
+    })
+}
