@@ -86,6 +86,9 @@ async function useTheDesk(page) {
   const text = article.getByRole("region", { name: "Answer" });
   const lengths = new Set();
   const status = article.getByRole("status");
+  const alert = page.getByRole("alert");
+  await status.or(alert).first().waitFor();
+  if (await alert.isVisible()) throw new Error(`the page complains: ${await alert.textContent()}`);
   const deadline = Date.now() + PATIENCE_MS;
   for (;;) {
     const now = await status.textContent();
