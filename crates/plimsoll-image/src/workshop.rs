@@ -4,11 +4,13 @@
 
 use std::collections::HashMap;
 use std::path::{Path, PathBuf};
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 
 use plimsoll_diag::{Progress, ProgressEvent};
 use serde::{Deserialize, Serialize};
 
+use crate::builder::Outcome;
 use crate::clients::Registries;
 use crate::oci::Architecture;
 use crate::step::scratch::Scratch;
@@ -32,6 +34,8 @@ pub(crate) struct Workshop<'a> {
     pub memory: Memory,
     /// Whose work it is.
     pub subject: &'a str,
+    /// How many pieces of work had to be done.
+    pub made: AtomicUsize,
 }
 
 /// Whether what earlier builds made counts.
@@ -58,6 +62,14 @@ impl Workshop<'_> {
             subject: self.subject.to_string(),
             step: step.into(),
         });
+    }
+
+    /// Whether anything had to be made.
+    pub(crate) fn outcome(&self) -> Outcome {
+        match self.made.load(Ordering::Relaxed) {
+            0 => Outcome::Cached,
+            _ => Outcome::Built,
+        }
     }
 
     /// A directory for unfinished work.
@@ -89,6 +101,7 @@ impl Workshop<'_> {
             if let Some(known) = self.known(key) {
                 return Ok(known);
             }
+            self.made.fetch_add(1, Ordering::Relaxed);
             let layers = make()?;
             let kept: Vec<KeptLayer> = layers
                 .iter()

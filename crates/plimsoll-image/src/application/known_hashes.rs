@@ -72,8 +72,7 @@ impl KnownHashes {
             before,
             now: Vec::new(),
             learned: false,
-            horizon: i128::try_from(now.saturating_sub(TOO_RECENT).as_nanos())
-                .unwrap_or(i128::MAX),
+            horizon: i128::try_from(now.saturating_sub(TOO_RECENT).as_nanos()).unwrap_or(i128::MAX),
         }
     }
 

@@ -272,7 +272,10 @@ mod tests {
             (".git/config", "x"),
             ("web/node_modules/a/index.js", "x"),
         ]);
-        assert_eq!(paths(&look(&root, Purpose::Image)), [".env.example", "app/main.py"]);
+        assert_eq!(
+            paths(&look(&root, Purpose::Image)),
+            [".env.example", "app/main.py"]
+        );
         let input = look(&root, Purpose::BuildInput);
         assert_eq!(paths(&input), [".env", ".env.example", "app/main.py"]);
     }
@@ -286,7 +289,10 @@ mod tests {
             ("README.md", "x"),
             (".git/HEAD", "x"),
         ]);
-        assert_eq!(paths(&look(&root, Purpose::Image)), [".git/HEAD", "app/main.py"]);
+        assert_eq!(
+            paths(&look(&root, Purpose::Image)),
+            [".git/HEAD", "app/main.py"]
+        );
     }
 
     #[test]
@@ -295,7 +301,8 @@ mod tests {
         let path = root.path().join("context/a.py");
         let first = look(&root, Purpose::Image).identity();
         let file = fs::OpenOptions::new().write(true).open(&path).unwrap();
-        file.set_modified(std::time::SystemTime::UNIX_EPOCH).unwrap();
+        file.set_modified(std::time::SystemTime::UNIX_EPOCH)
+            .unwrap();
         assert_eq!(look(&root, Purpose::Image).identity(), first);
         fs::set_permissions(&path, std::fs::Permissions::from_mode(0o755)).unwrap();
         let second = look(&root, Purpose::Image).identity();

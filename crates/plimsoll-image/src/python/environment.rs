@@ -97,7 +97,10 @@ impl Distribution {
             } else {
                 Attributes::FILE
             };
-            set.insert(&target, Node::File(attributes, Content::File(source.clone())))?;
+            set.insert(
+                &target,
+                Node::File(attributes, Content::File(source.clone())),
+            )?;
         }
         Ok(set)
     }
@@ -309,7 +312,10 @@ mod tests {
                       a-1.dist-info/direct_url.json,sha256=y,3\n";
         put("a-1.dist-info/RECORD", record);
         put("a-1.dist-info/direct_url.json", "{}");
-        put("b-2.dist-info/RECORD", "b.py,sha256=x,0\nb-2.dist-info/RECORD,,\n");
+        put(
+            "b-2.dist-info/RECORD",
+            "b.py,sha256=x,0\nb-2.dist-info/RECORD,,\n",
+        );
 
         let found = take_apart(root.path(), interpreter).unwrap();
         let names: Vec<&str> = found.iter().map(|d| d.name.as_str()).collect();
@@ -326,7 +332,10 @@ mod tests {
         let record = root.path().join(&site).join("a-1.dist-info/RECORD");
         assert!(!fs::read_to_string(record).unwrap().contains("direct_url"));
         let set = found[1].file_set().unwrap();
-        assert!(set.get("app/.venv/lib/python3.13/site-packages/b.py").is_some());
+        assert!(
+            set.get("app/.venv/lib/python3.13/site-packages/b.py")
+                .is_some()
+        );
     }
 
     #[test]

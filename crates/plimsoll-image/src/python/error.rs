@@ -3,9 +3,9 @@
 use plimsoll_diag::{Diagnostic, Spanned};
 use thiserror::Error;
 
+use super::InstalledError;
 use super::failure::UvFailure;
 use super::interpreter::INTERPRETERS;
-use super::InstalledError;
 use crate::SandboxError;
 use crate::application::ContextError;
 use crate::clients::UnknownRegistry;
@@ -87,10 +87,9 @@ impl PythonError {
             Self::OutOfMemory { .. } => {
                 diagnostic.hint("require versions that have a wheel, which need no building")
             }
-            Self::Registry(unknown) => diagnostic.hint(format!(
-                "set {} to the index's address",
-                unknown.variable
-            )),
+            Self::Registry(unknown) => {
+                diagnostic.hint(format!("set {} to the index's address", unknown.variable))
+            }
             _ => diagnostic,
         }
     }

@@ -121,9 +121,17 @@ fn ours(hint: &str) -> Option<String> {
 }
 
 fn is_noise(line: &str) -> bool {
-    ["Using ", "Resolved ", "Prepared ", "Downloading ", "Downloaded ", "Building ", "Built "]
-        .iter()
-        .any(|start| line.starts_with(start))
+    [
+        "Using ",
+        "Resolved ",
+        "Prepared ",
+        "Downloading ",
+        "Downloaded ",
+        "Building ",
+        "Built ",
+    ]
+    .iter()
+    .any(|start| line.starts_with(start))
         || line.starts_with("warning:")
 }
 
@@ -133,11 +141,19 @@ fn kind_of(text: &str) -> UvFailureKind {
         || text.contains("building from source is disabled")
     {
         UvFailureKind::OnlySource
-    } else if contains(&["Failed to build", "Failed to download and build", "build backend"]) {
+    } else if contains(&[
+        "Failed to build",
+        "Failed to download and build",
+        "build backend",
+    ]) {
         UvFailureKind::Build
     } else if text.contains("No solution found") {
         UvFailureKind::Unsatisfiable
-    } else if contains(&["Failed to fetch", "error sending request", "Failed to download"]) {
+    } else if contains(&[
+        "Failed to fetch",
+        "error sending request",
+        "Failed to download",
+    ]) {
         UvFailureKind::Network
     } else {
         UvFailureKind::Other

@@ -41,7 +41,10 @@ impl Inputs {
         for file in application.files() {
             let name = file.path.rsplit('/').next().unwrap_or_default();
             if let SourceKind::File { digest, .. } = &file.kind
-                && matches!(name, "pyproject.toml" | "uv.toml" | "setup.cfg" | "setup.py")
+                && matches!(
+                    name,
+                    "pyproject.toml" | "uv.toml" | "setup.cfg" | "setup.py"
+                )
             {
                 inputs.files.insert(PathBuf::from(&file.path), *digest);
             }
@@ -115,18 +118,23 @@ mod tests {
 
     #[test]
     fn included_files_are_followed() {
-        let text = "fastapi\n-r base.txt  # ours\n--constraint=limits.txt\n-c https://x.example/c\n";
+        let text =
+            "fastapi\n-r base.txt  # ours\n--constraint=limits.txt\n-c https://x.example/c\n";
         assert_eq!(included(text), ["base.txt", "limits.txt"]);
         let root = tempfile::tempdir().unwrap();
         let write = |name: &str, text: &str| fs::write(root.path().join(name), text).unwrap();
         write("a.txt", "-r b.txt");
         write("b.txt", "-r a.txt\nx");
         let mut inputs = Inputs::default();
-        inputs.add_requirements(root.path(), Path::new("a.txt")).unwrap();
+        inputs
+            .add_requirements(root.path(), Path::new("a.txt"))
+            .unwrap();
         let before = inputs.identity();
         write("b.txt", "-r a.txt\ny");
         let mut inputs = Inputs::default();
-        inputs.add_requirements(root.path(), Path::new("a.txt")).unwrap();
+        inputs
+            .add_requirements(root.path(), Path::new("a.txt"))
+            .unwrap();
         assert_ne!(inputs.identity(), before);
     }
 }

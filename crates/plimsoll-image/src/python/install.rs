@@ -128,9 +128,16 @@ pub(super) fn projects(
 
 fn pip_install() -> Vec<String> {
     let python = format!("{ENVIRONMENT}/bin/python");
-    [place::UV, "pip", "install", "--no-deps", "--python", &python]
-        .map(str::to_string)
-        .to_vec()
+    [
+        place::UV,
+        "pip",
+        "install",
+        "--no-deps",
+        "--python",
+        &python,
+    ]
+    .map(str::to_string)
+    .to_vec()
 }
 
 fn build_wheel(
@@ -178,9 +185,13 @@ fn build_wheel(
 
 /// Whether a build failed because the cache lacks what it needs.
 fn lacks_packages(reason: &str) -> bool {
-    ["not found in the cache", "network was disabled", "Network connectivity is disabled"]
-        .iter()
-        .any(|part| reason.contains(part))
+    [
+        "not found in the cache",
+        "network was disabled",
+        "Network connectivity is disabled",
+    ]
+    .iter()
+    .any(|part| reason.contains(part))
 }
 
 /// Fetches what a build system requires, as wheels and without running anything.
@@ -276,7 +287,9 @@ pub(super) fn compile_library(
     const OUT: &str = "/plimsoll/out";
     let mut listing = String::new();
     for module in modules {
-        let group = module.rsplit_once('/').map_or("", |(directory, _)| directory);
+        let group = module
+            .rsplit_once('/')
+            .map_or("", |(directory, _)| directory);
         listing.push_str(&format!("{group}\t{module}\n"));
     }
     compile_listing(

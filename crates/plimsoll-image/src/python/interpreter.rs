@@ -67,12 +67,11 @@ pub fn choose(
     let fitting: Vec<Interpreter> = match requires_python {
         None => INTERPRETERS.to_vec(),
         Some(text) => {
-            let wanted = VersionSpecifiers::from_str(text).map_err(|error| {
-                PythonError::RequiresPython {
+            let wanted =
+                VersionSpecifiers::from_str(text).map_err(|error| PythonError::RequiresPython {
                     requirement: text.clone(),
                     reason: error.to_string(),
-                }
-            })?;
+                })?;
             let fits = |interpreter: &&Interpreter| interpreter.fits(&wanted);
             INTERPRETERS.iter().filter(fits).copied().collect()
         }
@@ -121,7 +120,10 @@ mod tests {
         assert_eq!(chosen(">=3.10,<3.13", None).unwrap(), "3.11");
         assert_eq!(chosen(">=3.10", Some("3.11\n")).unwrap(), "3.11");
         assert_eq!(chosen(">=3.12", Some("3.11")).unwrap(), "3.13");
-        assert_eq!(chosen(">=3.10", Some("# x\ncpython-3.11.9")).unwrap(), "3.11");
+        assert_eq!(
+            chosen(">=3.10", Some("# x\ncpython-3.11.9")).unwrap(),
+            "3.11"
+        );
         assert_eq!(choose(None, None).unwrap().minor, "3.13");
     }
 

@@ -5,8 +5,8 @@ use std::path::{Path, PathBuf};
 use fs_err as fs;
 
 use super::PythonError;
-use super::interpreter::Interpreter;
 use super::install;
+use super::interpreter::Interpreter;
 use super::uv::{BUILD_USER, Uv};
 use crate::layer::{Attributes, Content, FileSet, Node};
 
@@ -72,10 +72,7 @@ fn pack(directory: &Path, prefix: &str, set: &mut FileSet) -> Result<(), PythonE
         if path.is_dir() {
             pack(&path, &format!("{relative}/"), set)?;
         } else if relative.ends_with(".pyc") {
-            set.insert(
-                &relative,
-                Node::File(Attributes::FILE, Content::File(path)),
-            )?;
+            set.insert(&relative, Node::File(Attributes::FILE, Content::File(path)))?;
         }
     }
     Ok(())

@@ -22,5 +22,5 @@ pub use failure::{UvFailure, UvFailureKind};
 pub use install::Bytecode;
 pub use interpreter::{INTERPRETERS, Interpreter, choose};
 
-pub(crate) use build::{PythonOptions, build};
+pub(crate) use build::{PythonOptions, build, exposed};
 pub(crate) use uv::BUILD_USER;

@@ -283,9 +283,15 @@ mod tests {
 
     #[test]
     fn paths_stay_inside_the_context() {
-        assert_eq!(from_context(Path::new("backend"), "../libs/core"), "libs/core");
+        assert_eq!(
+            from_context(Path::new("backend"), "../libs/core"),
+            "libs/core"
+        );
         assert_eq!(from_context(Path::new(""), "."), "");
         assert_eq!(from_context(Path::new("a"), "../../../etc"), "etc");
-        assert_eq!(in_sandbox(Path::new("./b/pyproject.toml")), "/plimsoll/project/b/pyproject.toml");
+        assert_eq!(
+            in_sandbox(Path::new("./b/pyproject.toml")),
+            "/plimsoll/project/b/pyproject.toml"
+        );
     }
 }

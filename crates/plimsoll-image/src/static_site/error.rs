@@ -1,0 +1,121 @@
+//! Why a site does not become an image.
+
+use plimsoll_diag::Diagnostic;
+use plimsoll_model::NodeManager;
+use thiserror::Error;
+
+use crate::SandboxError;
+use crate::application::ContextError;
+use crate::base::BaseError;
+use crate::clients::UnknownRegistry;
+use crate::store::StoreError;
+use crate::toolchain::ToolchainError;
+
+/// Why a site does not become an image.
+#[derive(Debug, Error)]
+pub enum StaticSiteError {
+    /// The packages cannot be installed.
+    #[error("the packages of the site cannot be installed:\n{}", output.join("\n"))]
+    Install {
+        /// The package manager's own last lines.
+        output: Vec<String>,
+    },
+    /// The build script failed.
+    #[error("`{script}` failed with exit code {exit_code}:\n{}", output.join("\n"))]
+    Script {
+        /// What was run.
+        script: String,
+        /// How it ended.
+        exit_code: i32,
+        /// Its own last lines.
+        output: Vec<String>,
+    },
+    /// A step used more memory than it may.
+    #[error("`{script}` used more than {limit} MiB of memory and was killed")]
+    OutOfMemory {
+        /// What was run.
+        script: String,
+        /// The limit in mebibytes.
+        limit: u64,
+    },
+    /// The build script left nothing where the recipe expects it.
+    #[error("`{script}` succeeded but left nothing in `{output}`")]
+    NoOutput {
+        /// What was run.
+        script: String,
+        /// Where the files should be, below the site's root.
+        output: String,
+    },
+    /// A package manager that is not supported.
+    #[error("`{}` cannot install packages here", name(*manager))]
+    Manager {
+        /// The manager.
+        manager: NodeManager,
+    },
+    /// The step could not run.
+    #[error(transparent)]
+    Sandbox(#[from] SandboxError),
+    /// Nobody says where the registry is.
+    #[error(transparent)]
+    Registry(#[from] UnknownRegistry),
+    /// Node or the package manager cannot be had.
+    #[error(transparent)]
+    Toolchain(#[from] ToolchainError),
+    /// The Debian base cannot be had.
+    #[error(transparent)]
+    Base(#[from] BaseError),
+    /// The site's files cannot be read.
+    #[error(transparent)]
+    Context(#[from] ContextError),
+    /// The store could not do its part.
+    #[error(transparent)]
+    Store(#[from] StoreError),
+    /// A file could not be read or written.
+    #[error(transparent)]
+    Io(#[from] std::io::Error),
+}
+
+impl From<crate::layer::FileSetError> for StaticSiteError {
+    fn from(error: crate::layer::FileSetError) -> Self {
+        Self::Context(ContextError::Files(error))
+    }
+}
+
+impl StaticSiteError {
+    /// The error and what to do about it.
+    pub fn diagnostic(&self) -> Diagnostic {
+        let diagnostic = Diagnostic::error(self.to_string());
+        match self {
+            Self::Manager { .. } => {
+                diagnostic.hint("commit a `package-lock.json`, `pnpm-lock.yaml` or `yarn.lock`")
+            }
+            Self::NoOutput { .. } => {
+                diagnostic.hint("say where the build leaves its files (`output`)")
+            }
+            Self::Script { output, .. } if is_about_network(output) => {
+                diagnostic.hint("the build runs without a network: commit what it fetches")
+            }
+            Self::Registry(unknown) => diagnostic.hint(format!(
+                "set {} to the registry's address",
+                unknown.variable
+            )),
+            _ => diagnostic,
+        }
+    }
+}
+
+fn name(manager: NodeManager) -> &'static str {
+    match manager {
+        NodeManager::Npm => "npm",
+        NodeManager::Pnpm => "pnpm",
+        NodeManager::Yarn => "yarn",
+        NodeManager::Bun => "bun",
+    }
+}
+
+fn is_about_network(output: &[String]) -> bool {
+    let signs = ["ENOTFOUND", "EAI_AGAIN", "ENETUNREACH", "fetch failed"];
+    output
+        .iter()
+        .any(|line| signs.iter().any(|sign| line.contains(sign)))
+}
