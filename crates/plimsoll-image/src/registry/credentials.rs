@@ -78,7 +78,11 @@ fn configuration_file(settings: &ClientSettings) -> Option<PathBuf> {
 }
 
 fn stored(entry: &Entry) -> Option<Credentials> {
-    if let Some(token) = entry.identitytoken.as_ref().filter(|token| !token.is_empty()) {
+    if let Some(token) = entry
+        .identitytoken
+        .as_ref()
+        .filter(|token| !token.is_empty())
+    {
         return Some(Credentials::IdentityToken(Secret::new(token.clone())));
     }
     if let (Some(name), Some(password)) = (&entry.username, &entry.password) {
@@ -186,7 +190,8 @@ mod tests {
 
     #[test]
     fn a_helper_that_is_not_there_or_is_a_path_gives_nothing() {
-        let json = r#"{"credHelpers":{"r.example":"no-such-helper-here","s.example":"../../bin/sh"}}"#;
+        let json =
+            r#"{"credHelpers":{"r.example":"no-such-helper-here","s.example":"../../bin/sh"}}"#;
         assert_eq!(found(json, "r.example/a"), None);
         assert_eq!(found(json, "s.example/a"), None);
     }

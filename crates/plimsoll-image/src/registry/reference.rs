@@ -125,7 +125,9 @@ impl FromStr for Reference {
         };
         let (rest, digest) = match text.split_once('@') {
             Some((rest, digest)) => {
-                let digest = digest.parse().map_err(|_| error("its digest is malformed"))?;
+                let digest = digest
+                    .parse()
+                    .map_err(|_| error("its digest is malformed"))?;
                 (rest, Some(digest))
             }
             None => (text, None),
@@ -240,12 +242,24 @@ mod tests {
         let of = |domain: &str, name: &str, tag: &str| {
             (domain.to_string(), name.to_string(), Some(tag.to_string()))
         };
-        assert_eq!(parts("postgres"), of(DEFAULT_DOMAIN, "library/postgres", "latest"));
-        assert_eq!(parts("pgvector/pgvector:pg17"), of(DEFAULT_DOMAIN, "pgvector/pgvector", "pg17"));
+        assert_eq!(
+            parts("postgres"),
+            of(DEFAULT_DOMAIN, "library/postgres", "latest")
+        );
+        assert_eq!(
+            parts("pgvector/pgvector:pg17"),
+            of(DEFAULT_DOMAIN, "pgvector/pgvector", "pg17")
+        );
         assert_eq!(parts("localhost/a:1"), of("localhost", "a", "1"));
-        assert_eq!(parts("r.example:5000/a/b__c-d"), of("r.example:5000", "a/b__c-d", "latest"));
+        assert_eq!(
+            parts("r.example:5000/a/b__c-d"),
+            of("r.example:5000", "a/b__c-d", "latest")
+        );
         let pinned: Reference = format!("a@sha256:{}", "0".repeat(64)).parse().unwrap();
-        assert_eq!((pinned.tag.clone(), pinned.manifest_name().len()), (None, 71));
+        assert_eq!(
+            (pinned.tag.clone(), pinned.manifest_name().len()),
+            (None, 71)
+        );
     }
 
     #[test]
@@ -259,7 +273,11 @@ mod tests {
             ("a//b", "its name is malformed"),
             ("a_-b", "its name is malformed"),
         ] {
-            assert_eq!(text.parse::<Reference>().unwrap_err().reason, reason, "{text}");
+            assert_eq!(
+                text.parse::<Reference>().unwrap_err().reason,
+                reason,
+                "{text}"
+            );
         }
     }
 

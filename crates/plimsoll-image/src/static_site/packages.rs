@@ -9,7 +9,7 @@ use plimsoll_diag::{Diagnostic, ProgressEvent};
 
 use super::StaticSiteError;
 use super::build::{SITE, Site};
-use super::manager::{CACHE, Locked, MANAGER, Manager, NODE, PROGRAMS, is_manifest};
+use super::manager::{CACHE, Locked, MANAGER, NODE, PROGRAMS, is_manifest};
 use super::version_range;
 use crate::application::{Application, SourceKind};
 use crate::clients::npmrc_files;
