@@ -88,8 +88,15 @@ def _configure_logs(**_: object) -> None:
 
 @worker_init.connect
 def _make_tables(**_: object) -> None:
-    # In the parent, before it forks: a database that is not there ends the worker at once.
-    Questions.connect(str(settings().database_url), connections=1).close()
+    # This comes before the logs are set up.
+    logs.configure(settings().log_level)
+    # In the parent, before it forks. Celery would log what a signal's receiver raises, and go on
+    # without tables; only an exit ends the worker, for whoever started it to try again.
+    try:
+        Questions.connect(str(settings().database_url), connections=1).close()
+    except psycopg.OperationalError as error:
+        log.critical("the database cannot be reached: %s", error)
+        raise SystemExit(1) from None
 
 
 @cache
