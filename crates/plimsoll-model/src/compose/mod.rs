@@ -302,7 +302,7 @@ fn name(
         return Err(GivenUp);
     }
     let mut name = String::new();
-    if let Some(node) = found {
+    if let Some(node) = &found {
         let text = node.as_text().unwrap_or_default();
         match interpolate::fill(text, node.span.as_ref(), variables, &mut source.unset) {
             Ok(filled) => name = normal_name(&filled),
@@ -312,13 +312,16 @@ fn name(
             }
         }
     }
-    if name.is_empty() {
+    let is_named = found.is_some();
+    if name.is_empty() && !is_named {
         name = normal_name(&directory.file_name().unwrap_or_default().to_string_lossy());
     }
     if name.is_empty() {
         source.problems.push(
-            Diagnostic::error("the project has no name, and its directory's name gives none")
-                .hint("write `name:` at the top of the Compose file"),
+            Diagnostic::error(
+                "the project has no name: nothing is left of what the file or the directory says",
+            )
+            .hint("write `name:` at the top of the Compose file"),
         );
         return Err(GivenUp);
     }

@@ -118,6 +118,14 @@ fn normalise_service(service: &mut Map, variables: &Variables) {
             };
         }
     }
+    if let Some(scale) = service
+        .get("scale")
+        .filter(|scale| !scale.is_null())
+        .cloned()
+        && let Some(deploy) = service.get_mut("deploy").and_then(Node::as_map_mut)
+    {
+        deploy.entry_or("replicas", || scale);
+    }
     add_dependencies(service);
     inherit_image(service);
 }

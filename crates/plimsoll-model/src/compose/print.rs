@@ -40,6 +40,10 @@ impl Printer<'_> {
                     let span = node.span.clone().or_else(|| key.span.clone());
                     printed.insert(key, Node::at(value, span));
                 }
+                // A project has services, if only none.
+                _ if field.key == "services" && path.depth() == 0 => {
+                    printed.insert(key, Node::made(Map::new()));
+                }
                 _ if record.print != Print::Usual => {
                     printed.insert(key, Node::made(zero(&field.form)));
                 }

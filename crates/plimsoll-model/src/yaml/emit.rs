@@ -115,7 +115,10 @@ fn write_scalar_text(text: &mut String, value: &str, indent: usize) {
 
 /// Whether a reader of any YAML version takes the plain text for just this text.
 fn needs_quotes(value: &str) -> bool {
-    if value.is_empty() || scalar::resolve_plain(value) != Value::Text(value.to_owned()) {
+    if value.is_empty()
+        || scalar::number(value).is_some()
+        || scalar::resolve_plain(value) != Value::Text(value.to_owned())
+    {
         return true;
     }
     let old_boolean = matches!(

@@ -6,6 +6,7 @@
 //! of YAML. Nothing here knows what a Compose key means.
 
 mod emit;
+mod lenient;
 mod node;
 mod number;
 mod parse;

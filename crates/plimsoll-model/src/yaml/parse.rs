@@ -5,8 +5,9 @@ use std::path::Path;
 use std::sync::Arc;
 
 use plimsoll_diag::{Diagnostic, Diagnostics, Span};
-use saphyr_parser::{Event, Parser, ScalarStyle, Tag as EventTag};
+use saphyr_parser::{Event, Parser, ScalarStyle, ScanError, Tag as EventTag};
 
+use super::lenient::Pushed;
 use super::node::{Key, Map, Node, Tag, Value};
 use super::scalar;
 
@@ -21,41 +22,42 @@ const ALIAS_BUDGET: usize = 200_000;
 /// Merge keys (`<<`) are applied. A file that is not YAML gives one error; duplicate keys, keys
 /// that are not text and wrong merges are all collected.
 pub fn parse(text: &str, file: impl Into<Arc<Path>>) -> Result<Vec<Node>, Diagnostics> {
+    let file = file.into();
     let text = text.strip_prefix('\u{feff}').unwrap_or(text);
-    let mut builder = Builder {
-        file: file.into(),
-        stack: Vec::new(),
-        anchors: HashMap::new(),
-        copied: 0,
-        documents: Vec::new(),
-        problems: Diagnostics::default(),
-    };
-    let mut parser = Parser::new_from_str(text);
-    while let Some(event) = parser.next_event() {
-        let outcome = match event {
-            Ok((event, span)) => builder.event(event, span),
-            Err(error) => {
-                let mark = error.marker();
-                Err(
-                    Diagnostic::error(format!("not valid YAML: {}", error.info()))
-                        .at(builder.place(mark.line(), mark.col(), 1))
-                        .hint("check the indentation and the quotes around this place"),
-                )
-            }
+    let mut pushed = Pushed::new(text);
+    loop {
+        let mut builder = Builder {
+            file: Arc::clone(&file),
+            pushed: &pushed,
+            stack: Vec::new(),
+            anchors: HashMap::new(),
+            copied: 0,
+            documents: Vec::new(),
+            problems: Diagnostics::default(),
         };
-        if let Err(problem) = outcome {
+        let fault = builder.read();
+        if let Some(error) = fault {
+            let mark = error.marker();
+            let problem = Diagnostic::error(format!("not valid YAML: {}", error.info()))
+                .at(builder.place(mark.line(), mark.col(), 1))
+                .hint("check the indentation and the quotes around this place");
             builder.problems.push(problem);
-            break;
+            let problems = builder.problems;
+            if pushed.relax(&error) {
+                continue;
+            }
+            return Err(problems);
         }
+        if builder.problems.has_errors() {
+            return Err(builder.problems);
+        }
+        return Ok(builder.documents);
     }
-    if builder.problems.has_errors() {
-        return Err(builder.problems);
-    }
-    Ok(builder.documents)
 }
 
-struct Builder {
+struct Builder<'p> {
     file: Arc<Path>,
+    pushed: &'p Pushed,
     stack: Vec<Frame>,
     anchors: HashMap<usize, Node>,
     copied: usize,
@@ -80,8 +82,27 @@ enum PendingKey {
     Refused,
 }
 
-impl Builder {
+impl Builder<'_> {
+    /// Reads the whole text; what the parser stumbles over is returned, the rest is collected.
+    fn read(&mut self) -> Option<ScanError> {
+        let pushed = self.pushed;
+        let mut parser = Parser::new_from_str(&pushed.text);
+        while let Some(event) = parser.next_event() {
+            match event {
+                Ok((event, span)) => {
+                    if let Err(problem) = self.event(event, span) {
+                        self.problems.push(problem);
+                        return None;
+                    }
+                }
+                Err(error) => return Some(error),
+            }
+        }
+        None
+    }
+
     fn place(&self, line: usize, column: usize, length: usize) -> Option<Span> {
+        let column = self.pushed.column(line, column);
         let number = |value: usize| u32::try_from(value).unwrap_or(u32::MAX);
         Some(Span::new(
             Arc::clone(&self.file),
@@ -106,7 +127,10 @@ impl Builder {
             Event::DocumentStart(_) => self.anchors.clear(),
             Event::Scalar(text, style, anchor, tag) => {
                 let span = self.span(at);
-                let is_merge = text == "<<" && style == ScalarStyle::Plain && tag.is_none();
+                let tag_allows = tag
+                    .as_deref()
+                    .is_none_or(|tag| tag.is_yaml_core_schema() && tag.suffix == "merge");
+                let is_merge = text == "<<" && style == ScalarStyle::Plain && tag_allows;
                 let node = scalar_node(&text, style, tag.as_deref(), span)?;
                 if anchor != 0 {
                     self.anchors.insert(anchor, node.clone());

@@ -26,7 +26,11 @@ pub(super) fn resolve_plain(text: &str) -> Value {
 pub(super) fn number(text: &str) -> Option<Value> {
     let digits: String = text.chars().filter(|&c| c != '_').collect();
     if let Some(value) = integer(&digits) {
-        return Some(Value::Integer(value));
+        return Some(match i64::try_from(value) {
+            Ok(value) => Value::Integer(value),
+            // Too large to reckon with, but its digits are kept.
+            Err(_) => Value::Text(value.to_string()),
+        });
     }
     if !looks_like_float(&digits) {
         return None;
@@ -34,7 +38,7 @@ pub(super) fn number(text: &str) -> Option<Value> {
     digits.parse().ok().map(Value::Float)
 }
 
-fn integer(text: &str) -> Option<i64> {
+fn integer(text: &str) -> Option<i128> {
     let (negative, digits) = match text.as_bytes().first()? {
         b'-' => (true, &text[1..]),
         b'+' => (false, &text[1..]),
@@ -56,7 +60,10 @@ fn integer(text: &str) -> Option<i64> {
         return None;
     }
     let magnitude = i128::from_str_radix(digits, radix).ok()?;
-    i64::try_from(if negative { -magnitude } else { magnitude }).ok()
+    let value = if negative { -magnitude } else { magnitude };
+    (i128::from(i64::MIN)..=i128::from(u64::MAX))
+        .contains(&value)
+        .then_some(value)
 }
 
 /// `[-+]? ( . digits | digits [ . digits? ] ) [ e [-+]? digits ]`

@@ -152,7 +152,7 @@ static ENV_FILE: Record = record(
     "env_file",
     &[
         field("path", &TEXT, Form::Text),
-        field("required", &FLAG, Form::Flag),
+        field("required", &FLAG, Form::FlagKept),
         field("format", &TEXT, Form::Text),
     ],
     &["path"],

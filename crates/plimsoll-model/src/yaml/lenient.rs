@@ -1,0 +1,99 @@
+//! Indentation that YAML forbids and everybody accepts.
+//!
+//! Inside brackets, braces and quotes, indentation means nothing to a reader, yet the standard
+//! wants it. Lines there are pushed to the right until the parser is content; places are told as
+//! they stand in the file.
+
+use std::collections::BTreeMap;
+
+use saphyr_parser::ScanError;
+
+/// Far enough to the right for any depth that is read.
+const PUSH: usize = 300;
+
+/// Lines pushed in one file, at most.
+const MOST: usize = 2_000;
+
+/// A text some of whose lines are pushed to the right.
+pub(super) struct Pushed {
+    pub(super) text: String,
+    /// By line, from 1.
+    lines: BTreeMap<usize, usize>,
+}
+
+impl Pushed {
+    /// A text as it is.
+    pub(super) fn new(text: &str) -> Self {
+        Self {
+            text: text.to_owned(),
+            lines: BTreeMap::new(),
+        }
+    }
+
+    /// Where a column of a line stands in the file.
+    pub(super) fn column(&self, line: usize, column: usize) -> usize {
+        column.saturating_sub(self.lines.get(&line).copied().unwrap_or(0))
+    }
+
+    /// Pushes the lines that `error` is about; `false` when it is about something else.
+    pub(super) fn relax(&mut self, error: &ScanError) -> bool {
+        let mark = error.marker();
+        let lines = match error.info() {
+            "invalid indentation" | "invalid indentation in flow construct" => {
+                mark.line()..=mark.line()
+            }
+            "invalid indentation in quoted scalar" => {
+                let last = self.last_line_of_quotes(mark.line(), mark.col());
+                if last == mark.line() {
+                    return false;
+                }
+                mark.line() + 1..=last
+            }
+            _ => return false,
+        };
+        // A line that was pushed already has another fault.
+        if lines.clone().any(|line| self.lines.contains_key(&line))
+            || self.lines.len() + lines.clone().count() > MOST
+        {
+            return false;
+        }
+        let mut text = String::with_capacity(self.text.len() + PUSH);
+        for (index, line) in self.text.split_inclusive('\n').enumerate() {
+            if lines.contains(&(index + 1)) && !line.trim().is_empty() {
+                text.extend(std::iter::repeat_n(' ', PUSH));
+                self.lines.insert(index + 1, PUSH);
+            }
+            text.push_str(line);
+        }
+        self.text = text;
+        true
+    }
+
+    /// The line on which the quotes close that open at a place.
+    fn last_line_of_quotes(&self, line: usize, column: usize) -> usize {
+        let mut at = line;
+        let rest = self
+            .text
+            .split_inclusive('\n')
+            .skip(line - 1)
+            .flat_map(str::chars)
+            .skip(column);
+        let mut quote = None;
+        let mut escaped = false;
+        for character in rest {
+            if character == '\n' {
+                at += 1;
+            }
+            match quote {
+                None => quote = Some(character),
+                Some('"') if escaped => escaped = false,
+                Some('"') if character == '\\' => escaped = true,
+                // A doubled single quote closes and opens: no harm is done in stopping early, the
+                // parser then asks again.
+                Some(open) if character == open => return at,
+                Some(_) => {}
+            }
+        }
+        at
+    }
+}
