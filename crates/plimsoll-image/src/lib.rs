@@ -4,14 +4,23 @@
 //! execute something go through [`Sandbox`]. Nothing here prints, reads the environment, or names
 //! the host of a package registry.
 
+mod application;
+mod base;
+pub mod builder;
 pub mod clients;
+pub mod debian;
 mod digest;
 mod fetch;
 pub mod layer;
 pub mod oci;
+pub mod python;
+pub mod registry;
 mod sandbox;
+pub mod static_site;
+mod step;
 pub mod store;
 pub mod toolchain;
+mod workshop;
 
 pub use digest::{Digest, DigestError, Hasher};
 pub use fetch::{

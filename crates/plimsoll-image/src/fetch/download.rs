@@ -2,8 +2,8 @@
 
 use std::io::{self, Read, Write};
 use std::path::{Path, PathBuf};
-use std::sync::Mutex;
 use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
+use std::sync::{Mutex, PoisonError};
 
 use fs_err::File;
 use plimsoll_diag::ProgressEvent;
@@ -84,51 +84,84 @@ impl Fetcher {
         subject: &str,
         downloads: &[Download],
     ) -> Result<Vec<Digest>, FetchError> {
+        let choices: Vec<&[Download]> = downloads.iter().map(std::slice::from_ref).collect();
+        self.download_each(subject, &choices, |_, digest| Ok(digest))
+    }
+
+    /// Fetches several files at once and works on each as soon as it is there, on the thread that
+    /// fetched it. Each file has one or more places, tried in order. Returns the results in the
+    /// order of the files.
+    ///
+    /// # Errors
+    /// The first failure, of fetching or of the work. Files that were complete by then stay.
+    pub fn download_each<T: Send, E: From<FetchError> + Send>(
+        &self,
+        subject: &str,
+        files: &[&[Download]],
+        work: impl Fn(usize, Digest) -> Result<T, E> + Sync,
+    ) -> Result<Vec<T>, E> {
         let meter = Meter {
             fetcher: self,
             subject,
             done: AtomicU64::new(0),
-            total: downloads.iter().map(|download| download.size).sum(),
+            total: files
+                .iter()
+                .map(|places| places.first().and_then(|download| download.size))
+                .sum(),
         };
         let next = AtomicUsize::new(0);
         let stop = AtomicBool::new(false);
-        let results: Vec<Mutex<Option<Result<Digest, FetchError>>>> =
-            downloads.iter().map(|_| Mutex::new(None)).collect();
-        let work = || {
+        let results: Vec<Mutex<Option<Result<T, E>>>> =
+            files.iter().map(|_| Mutex::new(None)).collect();
+        let run = || {
             while !stop.load(Ordering::Relaxed) {
                 let index = next.fetch_add(1, Ordering::Relaxed);
-                let Some(download) = downloads.get(index) else {
+                let Some(places) = files.get(index) else {
                     break;
                 };
-                let result = self.fetch_file(download, &meter);
+                let result = self
+                    .fetch_from(places, &meter)
+                    .map_err(E::from)
+                    .and_then(|digest| work(index, digest));
                 stop.fetch_or(result.is_err(), Ordering::Relaxed);
                 *results[index]
                     .lock()
-                    .unwrap_or_else(std::sync::PoisonError::into_inner) = Some(result);
+                    .unwrap_or_else(PoisonError::into_inner) = Some(result);
             }
         };
-        let threads = self.settings.parallel.clamp(1, downloads.len().max(1));
+        let threads = self.settings.parallel.clamp(1, files.len().max(1));
         std::thread::scope(|scope| {
             for _ in 1..threads {
-                scope.spawn(work);
+                scope.spawn(run);
             }
-            work();
+            run();
         });
-        let mut digests = Vec::with_capacity(downloads.len());
-        let mut abandoned = false;
-        for result in results {
-            match result
-                .into_inner()
-                .unwrap_or_else(std::sync::PoisonError::into_inner)
-            {
-                Some(Ok(digest)) => digests.push(digest),
-                Some(Err(error)) => return Err(error),
-                // Not begun because another one failed, whose error comes later in this list.
-                None => abandoned = true,
+        let results = results
+            .into_iter()
+            .map(|result| result.into_inner().unwrap_or_else(PoisonError::into_inner));
+        let mut values = Vec::with_capacity(files.len());
+        for result in results.flatten() {
+            // What was not begun, because another one failed, left no result.
+            values.push(result?);
+        }
+        Ok(values)
+    }
+
+    fn fetch_from(&self, places: &[Download], meter: &Meter<'_>) -> Result<Digest, FetchError> {
+        let mut first = None;
+        for place in places {
+            match self.fetch_file(place, meter) {
+                Ok(digest) => return Ok(digest),
+                Err(error @ FetchError::Write { .. }) => return Err(error),
+                Err(error) => {
+                    first.get_or_insert(error);
+                }
             }
         }
-        debug_assert!(!abandoned, "a file is left out only after a failure");
-        Ok(digests)
+        Err(first.unwrap_or_else(|| FetchError::Request {
+            url: ShownUrl::of(""),
+            reason: "no place is known for it".to_owned(),
+        }))
     }
 
     fn fetch_file(&self, download: &Download, meter: &Meter<'_>) -> Result<Digest, FetchError> {

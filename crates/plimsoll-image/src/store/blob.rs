@@ -53,7 +53,7 @@ impl Store {
     /// A blob's length, if it is there.
     pub fn blob_size(&self, digest: &Digest) -> Option<u64> {
         let metadata = fs_err::metadata(self.blob(digest)).ok()?;
-        metadata.is_file().then(|| metadata.len())
+        metadata.is_file().then_some(metadata.len())
     }
 
     /// A small blob, verified.

@@ -1,7 +1,6 @@
 //! Looking whether everything in the store is what its name says, and taking away what is not.
 
 use std::collections::HashSet;
-use std::io;
 use std::path::PathBuf;
 
 use fs_err::File;
@@ -87,22 +86,22 @@ impl Store {
     }
 
     fn check_blobs(&self, report: &mut FsckReport) -> Result<(), StoreError> {
-        let checked: Vec<(Digest, Result<(Digest, u64), io::Error>)> = self
-            .names("blobs/sha256")?
-            .into_par_iter()
+        let names = self.names("blobs/sha256")?;
+        let hashed: Vec<Option<u64>> = names
+            .par_iter()
             .map(|name| {
-                let hashed =
-                    File::open(self.blob(&name)).and_then(|mut file| Digest::of_reader(&mut file));
-                (name, hashed)
+                // A block that the disk cannot read is damage as well.
+                let (digest, bytes) =
+                    Digest::of_reader(&mut File::open(self.blob(name)).ok()?).ok()?;
+                (digest == *name).then_some(bytes)
             })
             .collect();
-        for (name, hashed) in checked {
+        for (name, bytes) in names.iter().zip(hashed) {
             report.blobs += 1;
-            // A block that the disk cannot read is damage as well.
-            match hashed {
-                Ok((digest, bytes)) if digest == name => report.bytes += bytes,
-                _ => {
-                    self.remove(&self.blob(&name))?;
+            match bytes {
+                Some(bytes) => report.bytes += bytes,
+                None => {
+                    self.remove(&self.blob(name))?;
                     let path = PathBuf::from("blobs/sha256").join(name.hex());
                     report.damaged.push(path);
                 }

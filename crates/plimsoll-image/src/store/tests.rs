@@ -270,7 +270,7 @@ fn threads_and_processes_unpack_once() {
     });
     assert!(trees.iter().all(|tree| *tree == trees[0]));
     assert_eq!(
-        fs_err::read_dir(&store.scratch.path().parent().unwrap())
+        fs_err::read_dir(store.scratch.path().parent().unwrap())
             .unwrap()
             .count(),
         0
