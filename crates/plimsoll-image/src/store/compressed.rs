@@ -1,50 +1,62 @@
 //! Segments compressed once, so that exporting an image again costs copying.
 //!
-//! Each segment becomes one gzip member; members one after the other are the compressed layer.
-//! The bytes are a function of the segment, this library's exact version (pinned), and the level.
+//! Each segment becomes gzip members of a fixed amount of content; the members of its segments,
+//! one after the other, are the compressed layer. The bytes are a function of the segment, of
+//! this library's exact version (pinned) and of the level, not of the number of threads.
 
-use std::io::Read;
+use std::io::{Read, Write};
 use std::path::PathBuf;
 
 use libdeflater::{CompressionLvl, Compressor};
+use rayon::prelude::*;
 
 use super::{Segment, Store, StoreError};
 use crate::Digest;
 
-/// What the member of a segment larger than this is cut into: memory stays bounded, and the cuts
-/// depend on nothing but the segment.
-const PIECE: usize = 8 << 20;
+/// How much content goes into one member.
+const PIECE: usize = 1 << 20;
+
+/// How many pieces are held in memory at once.
+const BATCH: usize = 16;
 
 /// The best that costs no more time than zlib's default.
 const LEVEL: i32 = 6;
 
 impl Store {
     /// The segment as gzip, from an earlier time or made now.
-    pub(crate) fn gzip_member(&self, segment: &Segment) -> Result<PathBuf, StoreError> {
-        let path = self.member_path(&segment.digest);
+    pub(super) fn compressed(&self, segment: &Segment) -> Result<PathBuf, StoreError> {
+        let fail = |error| self.fail(error);
+        let path = self.compressed_path(&segment.digest);
         if path.is_file() {
             return Ok(path);
         }
-        let mut source = self.open_blob(&segment.digest)?;
+        let mut source = self.open_blob(&segment.digest)?.take(segment.size);
         let mut draft = self.draft()?;
-        let mut piece = vec![0; PIECE.min(usize::try_from(segment.size).unwrap_or(PIECE))];
-        let mut remaining = segment.size;
-        while remaining > 0 {
-            let length = piece
-                .len()
-                .min(usize::try_from(remaining).unwrap_or(usize::MAX));
-            source
-                .read_exact(&mut piece[..length])
-                .map_err(|error| self.fail(error))?;
-            std::io::Write::write_all(&mut draft, &gzip(&piece[..length]))
-                .map_err(|error| self.fail(error))?;
-            remaining -= length as u64;
+        let mut batch = Vec::new();
+        let mut seen = 0;
+        loop {
+            batch.clear();
+            (&mut source)
+                .take((BATCH * PIECE) as u64)
+                .read_to_end(&mut batch)
+                .map_err(fail)?;
+            if batch.is_empty() {
+                break;
+            }
+            seen += batch.len() as u64;
+            let members: Vec<Vec<u8>> = batch.par_chunks(PIECE).map(gzip).collect();
+            for member in members {
+                draft.write_all(&member).map_err(fail)?;
+            }
         }
-        draft.place(&path).map_err(|error| self.fail(error))?;
+        if seen != segment.size {
+            return Err(self.corrupt(&segment.digest));
+        }
+        draft.place(&path).map_err(fail)?;
         Ok(path)
     }
 
-    pub(super) fn member_path(&self, segment: &Digest) -> PathBuf {
+    pub(super) fn compressed_path(&self, segment: &Digest) -> PathBuf {
         self.root.join("compressed").join(segment.hex())
     }
 }

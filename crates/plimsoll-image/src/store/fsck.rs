@@ -144,7 +144,7 @@ impl Store {
 
     fn check_members(&self, report: &mut FsckReport) -> Result<(), StoreError> {
         for segment in self.names("compressed")? {
-            let path = self.member_path(&segment);
+            let path = self.compressed_path(&segment);
             let file = File::open(&path).map_err(|error| self.fail(error))?;
             let plain = Compression::Gzip
                 .reader(file)

@@ -19,6 +19,7 @@
 mod blob;
 mod compressed;
 mod error;
+mod export;
 mod fsck;
 mod image;
 mod layer;
@@ -33,6 +34,7 @@ use std::io;
 use std::path::{Path, PathBuf};
 
 pub use error::StoreError;
+pub use export::LayerForm;
 pub use fsck::FsckReport;
 pub use image::{Image, ImageLayer, NewImage};
 pub use layer::{Hold, Layer, Segment};

@@ -82,7 +82,7 @@ impl Store {
             }
         }
         for segment in self.names("compressed")? {
-            let path = self.member_path(&segment);
+            let path = self.compressed_path(&segment);
             if !keep.contains(&segment) {
                 report.bytes += fs_err::metadata(&path).map_or(0, |metadata| metadata.len());
                 self.remove(&path)?;

@@ -206,14 +206,14 @@ fn fsck_finds_and_removes_every_kind_of_damage() {
     image(&store, "good", std::slice::from_ref(&good));
     image(&store, "bad", &[good.clone(), bad.clone()]);
     store.unpacked(&bad).unwrap();
-    store.gzip_member(&good.parts[0]).unwrap();
+    store.compressed(&good.parts[0]).unwrap();
     assert!(store.fsck().unwrap().is_clean());
 
     let broken = store.blob_path(&bad.parts[0].digest).unwrap();
     let mut bytes = fs_err::read(&broken).unwrap();
     bytes[600] ^= 1;
     fs_err::write(&broken, bytes).unwrap();
-    fs_err::write(store.member_path(&good.parts[0].digest), "no gzip").unwrap();
+    fs_err::write(store.compressed_path(&good.parts[0].digest), "no gzip").unwrap();
     fs_err::write(store.root().join("blobs/sha256/stray"), "?").unwrap();
     fs_err::create_dir_all(store.root().join("unpacked/half/etc")).unwrap();
 
@@ -277,6 +277,105 @@ fn threads_and_processes_unpack_once() {
     );
 }
 
+#[test]
+fn an_exported_layout_is_whole_and_the_same_each_time() {
+    let (directory, store) = open();
+    let big = "x".repeat(3 << 20);
+    let layers = [
+        layer(&store, &[("a", &big), ("b", "2")]),
+        layer(&store, &[("c", "3")]),
+    ];
+    let image = image(&store, "app:1", &layers);
+    let export = |name: &str| {
+        let place = directory.path().join(name);
+        store
+            .export_layout(std::slice::from_ref(&image), LayerForm::Gzip, &place)
+            .unwrap();
+        place
+    };
+    let place = export("one");
+    let read = |path: &str| fs_err::read(place.join(path)).unwrap();
+    let index: crate::oci::Index = serde_json::from_slice(&read("index.json")).unwrap();
+    assert_eq!(index.manifests.len(), 1);
+    assert_eq!(index.manifests[0].reference(), Some("app:1"));
+    let blob = |digest: &Digest| {
+        let bytes = read(&format!("blobs/sha256/{}", digest.hex()));
+        assert_eq!(Digest::of(&bytes), *digest);
+        bytes
+    };
+    let manifest: crate::oci::Manifest =
+        serde_json::from_slice(&blob(&index.manifests[0].digest)).unwrap();
+    assert_eq!(manifest.config.digest, image.id);
+    for (descriptor, layer) in manifest.layers.iter().zip(&layers) {
+        let bytes = blob(&descriptor.digest);
+        assert_eq!(bytes.len() as u64, descriptor.size);
+        let mut plain = flate2::read::MultiGzDecoder::new(bytes.as_slice());
+        assert_eq!(Digest::of_reader(&mut plain).unwrap().0, layer.diff_id);
+    }
+    assert_eq!(
+        fs_err::read(export("two").join("index.json")).unwrap(),
+        read("index.json")
+    );
+}
+
+#[test]
+fn an_archive_has_what_docker_looks_for() {
+    let (_directory, store) = open();
+    let one = layer(&store, &[("a", "1")]);
+    let image = image(&store, "app:1", &[one]);
+    let export = |form| {
+        let mut bytes = Vec::new();
+        store
+            .export_archive(std::slice::from_ref(&image), form, &mut bytes)
+            .unwrap();
+        bytes
+    };
+    let bytes = export(LayerForm::Gzip);
+    assert_eq!(bytes, export(LayerForm::Gzip));
+    let mut files = std::collections::BTreeMap::new();
+    for entry in tar::Archive::new(bytes.as_slice()).entries().unwrap() {
+        let mut entry = entry.unwrap();
+        let mut content = Vec::new();
+        entry.read_to_end(&mut content).unwrap();
+        files.insert(entry.path().unwrap().display().to_string(), content);
+    }
+    let docker: serde_json::Value = serde_json::from_slice(&files["manifest.json"]).unwrap();
+    assert_eq!(docker[0]["RepoTags"][0], "app:1");
+    assert!(files.contains_key(docker[0]["Config"].as_str().unwrap()));
+    assert!(files.contains_key(docker[0]["Layers"][0].as_str().unwrap()));
+    assert!(files.contains_key("oci-layout") && files.contains_key("index.json"));
+    let plain = export(LayerForm::Plain);
+    assert!(plain.len() > bytes.len());
+}
+
+#[test]
+fn one_name_for_two_architectures_is_an_index() {
+    let (directory, store) = open();
+    let layer = layer(&store, &[("a", "1")]);
+    let both = [Architecture::Amd64, Architecture::Arm64].map(|architecture| {
+        store
+            .put_image(&NewImage {
+                reference: "app:1",
+                architecture,
+                config: &ImageConfig::default(),
+                layers: &[ImageLayer {
+                    layer: layer.clone(),
+                    created_by: "test".into(),
+                }],
+                annotations: [].into(),
+            })
+            .unwrap()
+    });
+    let place = directory.path().join("out");
+    store
+        .export_layout(&both, LayerForm::Plain, &place)
+        .unwrap();
+    let index = fs_err::read(place.join("index.json")).unwrap();
+    let index: crate::oci::Index = serde_json::from_slice(&index).unwrap();
+    assert_eq!(index.manifests[0].media_type, crate::oci::media_type::INDEX);
+    assert_eq!(store.images().unwrap().len(), 2);
+}
+
 /// Set for the child process of the next test: the store it writes to.
 const VICTIM: &str = "PLIMSOLL_TEST_VICTIM_STORE";
 
@@ -301,7 +400,7 @@ fn victim() {
         let segment = store.put_segment(&format!("{name} {round}"), &set).unwrap();
         let layer = store.commit_layer(&[segment]).unwrap();
         store.unpacked(&layer).unwrap();
-        store.gzip_member(&segment).unwrap();
+        store.compressed(&segment).unwrap();
         image(&store, &name, &[layer]);
     }
 }
