@@ -1,6 +1,6 @@
 //! Prints a project as `docker compose config` does, for comparing the two by hand.
 //!
-//! Arguments: `[--yaml] [--no-interpolate] [-f FILE]… [--profile NAME]… [DIRECTORY]`.
+//! Arguments: `[--yaml] [--hash] [--no-interpolate] [-f FILE]… [--profile NAME]… [DIRECTORY]`.
 #![expect(
     clippy::print_stdout,
     clippy::print_stderr,
@@ -21,10 +21,12 @@ fn main() {
     };
     let mut format = config::Format::Json;
     let mut keep_variables = false;
+    let mut hash = false;
     let mut arguments = std::env::args().skip(1);
     while let Some(argument) = arguments.next() {
         match argument.as_str() {
             "--yaml" => format = config::Format::Yaml,
+            "--hash" => hash = true,
             "--no-interpolate" => keep_variables = true,
             "-f" => options.files.extend(arguments.next().map(PathBuf::from)),
             "--profile" => options.profiles.extend(arguments.next()),
@@ -39,7 +41,17 @@ fn main() {
             )
         })
     } else {
-        resolve(&options).map(|loaded| (config::render(&loaded, format), loaded.warnings))
+        resolve(&options).map(|loaded| {
+            let text = if hash {
+                config::names(&loaded, "services")
+                    .iter()
+                    .filter_map(|name| Some(format!("{name} {}\n", config::hash(&loaded, name)?)))
+                    .collect()
+            } else {
+                config::render(&loaded, format)
+            };
+            (text, loaded.warnings)
+        })
     };
     let root = options.directory.as_path();
     match outcome {
@@ -47,7 +59,7 @@ fn main() {
             for warning in warnings {
                 eprint!("{}", render(&warning, root, Palette::Plain));
             }
-            println!("{text}");
+            print!("{text}");
         }
         Err(problems) => {
             for problem in &problems.0 {

@@ -217,7 +217,9 @@ impl Work<'_> {
         if short.nocopy {
             volume.insert("nocopy", at(true.into()));
         }
-        if !volume.is_empty() || !is_bind {
+        // The peer takes very short texts as they are.
+        let is_tiny = text.len() <= 2;
+        if !volume.is_empty() || !(is_bind || is_tiny) {
             map.insert("volume", at(volume.into()));
         }
         node.value = Value::Map(map);

@@ -5,6 +5,7 @@
 use std::collections::BTreeSet;
 
 use serde_json::{Map as JsonMap, Value as Json};
+use sha2::{Digest as _, Sha256};
 
 use super::Resolved;
 use super::keys::{PROJECT, SERVICE};
@@ -97,18 +98,34 @@ pub fn names(resolved: &Resolved, of: &str) -> Vec<String> {
         .collect()
 }
 
-/// The text whose SHA-256 is a service's hash: what a container is made from, without what only
-/// says how many, when and from which sources.
-pub fn hash_input(resolved: &Resolved, service: &str) -> Option<String> {
-    let node = resolved.model.find(&["services", service])?;
-    let mut json = record_json(node.as_map()?, &SERVICE);
+/// A service's hash: of what its containers are made from, without what only says how many, when
+/// and from which sources.
+pub fn hash(resolved: &Resolved, service: &str) -> Option<String> {
+    let map = match resolved.before_env_files.get(service) {
+        Some(map) => map,
+        None => resolved.model.find(&["services", service])?.as_map()?,
+    };
+    let mut json = record_json(map, &SERVICE);
     for key in ["build", "pull_policy", "scale", "depends_on", "profiles"] {
         json.shift_remove(key);
+    }
+    // A required file is written as its path alone.
+    for file in json
+        .get_mut("env_file")
+        .and_then(Json::as_array_mut)
+        .into_iter()
+        .flatten()
+    {
+        if file.get("required") == Some(&Json::Bool(true)) {
+            *file = file.get("path").cloned().unwrap_or_default();
+        }
     }
     if let Some(Json::Object(deploy)) = json.get_mut("deploy") {
         deploy.shift_remove("replicas");
     }
-    Some(escape_for_web(&Json::Object(json).to_string()))
+    let text = escape_for_web(&Json::Object(json).to_string());
+    let digest = Sha256::digest(text.as_bytes());
+    Some(digest.iter().map(|byte| format!("{byte:02x}")).collect())
 }
 
 /// The peer's JSON writer keeps text safe for pages.

@@ -12,37 +12,16 @@ use super::keys::SERVICE;
 use super::normal::is_true;
 use crate::yaml::{Key, Map, Node, Value};
 
-/// Reads the files of one service into its environment and labels, and forgets the files.
-pub(super) fn resolve(
+/// Reads a service's environment files into its environment, and forgets the files.
+pub(super) fn read_env_files(
     service: &mut Map,
     root: &Path,
     variables: &Variables,
     problems: &mut Diagnostics,
 ) {
-    let env_files = service.remove("env_file");
-    if let Some(files) = env_files.as_ref().and_then(Node::as_list) {
-        read_env_files(service, files, root, variables, problems);
-    }
-    let label_files = service.remove("label_file");
-    if let Some(files) = label_files.as_ref().and_then(Node::as_list) {
-        read_label_files(service, files, root, problems);
-    }
-    let place = |key: &Key| {
-        SERVICE
-            .fields
-            .iter()
-            .position(|field| field.key == key.text)
+    let Some(Value::List(files)) = service.remove("env_file").map(|node| node.value) else {
+        return;
     };
-    service.sort_by_key(|key| place(key).unwrap_or(usize::MAX));
-}
-
-fn read_env_files(
-    service: &mut Map,
-    files: &[Node],
-    root: &Path,
-    variables: &Variables,
-    problems: &mut Diagnostics,
-) {
     let own = service
         .get("environment")
         .and_then(Node::as_map)
@@ -59,7 +38,7 @@ fn read_env_files(
         .collect();
     // The last file that sets a name is where its value stands.
     let mut places: BTreeMap<String, Option<Span>> = BTreeMap::new();
-    for file in files {
+    for file in &files {
         let Some(path) = file.get("path").and_then(Node::as_text) else {
             continue;
         };
@@ -113,6 +92,18 @@ fn read_env_files(
             .and_then(|node| node.span.clone());
         service.insert("environment", Node::at(environment, span));
     }
+    in_order(service);
+}
+
+/// Puts the keys of a service in their usual order.
+fn in_order(service: &mut Map) {
+    let place = |key: &Key| {
+        SERVICE
+            .fields
+            .iter()
+            .position(|field| field.key == key.text)
+    };
+    service.sort_by_key(|key| place(key).unwrap_or(usize::MAX));
 }
 
 /// `NAME=value` lines whose values are taken as they are.
@@ -135,9 +126,13 @@ fn raw(text: &str, values: &mut BTreeMap<String, String>, outer: &dyn Fn(&str) -
     }
 }
 
-fn read_label_files(service: &mut Map, files: &[Node], root: &Path, problems: &mut Diagnostics) {
+/// Reads a service's label files into its labels, and forgets the files.
+pub(super) fn read_label_files(service: &mut Map, root: &Path, problems: &mut Diagnostics) {
+    let Some(Value::List(files)) = service.remove("label_file").map(|node| node.value) else {
+        return;
+    };
     let mut values = BTreeMap::new();
-    for file in files {
+    for file in &files {
         let Some(path) = file.as_text() else { continue };
         let Some(text) = read(path, "label", true, file.span.clone(), problems) else {
             continue;
@@ -165,6 +160,7 @@ fn read_label_files(service: &mut Map, files: &[Node], root: &Path, problems: &m
     if !labels.is_empty() {
         service.insert("labels", Node::at(labels, span));
     }
+    in_order(service);
 }
 
 fn read(

@@ -42,6 +42,7 @@ use interpolate::Variables;
 use source::{GivenUp, Interpolation, Source};
 
 pub use files::discover;
+pub use mount::parse_volume;
 pub use template::Variable;
 
 /// What to load.
@@ -82,6 +83,8 @@ pub struct Resolved {
     pub warnings: Vec<Diagnostic>,
     /// The variables that were filled in: the caller's environment, then `.env` files.
     pub variables: BTreeMap<String, String>,
+    /// Services with an `env_file`, as they were before it was read.
+    before_env_files: BTreeMap<String, Map>,
 }
 
 /// A project that can be run.
@@ -150,9 +153,14 @@ pub fn resolve(options: &LoadOptions) -> Result<Resolved, Diagnostics> {
     if problems.has_errors() {
         return Err(in_order(problems));
     }
-    for (_, service) in entries_mut(&mut project, "services") {
+    let mut before_env_files = BTreeMap::new();
+    for (key, service) in entries_mut(&mut project, "services") {
         if let Some(service) = service.as_map_mut() {
-            environment::resolve(service, &read.directory, &read.variables, &mut problems);
+            environment::read_label_files(service, &read.directory, &mut problems);
+            if service.contains("env_file") {
+                before_env_files.insert(key.text.clone(), service.clone());
+            }
+            environment::read_env_files(service, &read.directory, &read.variables, &mut problems);
         }
     }
     if problems.has_errors() {
@@ -170,6 +178,7 @@ pub fn resolve(options: &LoadOptions) -> Result<Resolved, Diagnostics> {
         inactive,
         warnings: read.warnings,
         variables: read.variables.values,
+        before_env_files,
     })
 }
 
@@ -329,6 +338,11 @@ fn name(
 }
 
 /// Small letters, digits, `-` and `_` of a text; letters and digits first.
+/// The project name that a text gives, such as a directory's name; `None`: nothing of it is left.
+pub fn project_name_of(text: &str) -> Option<String> {
+    Some(normal_name(text)).filter(|name| !name.is_empty())
+}
+
 fn normal_name(text: &str) -> String {
     let kept: String = text
         .to_lowercase()

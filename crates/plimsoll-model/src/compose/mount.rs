@@ -1,5 +1,11 @@
 //! The short form of a mount.
 
+use std::path::{Path, PathBuf};
+
+use plimsoll_diag::Diagnostic;
+
+use crate::{Mount, MountKind};
+
 /// A short form, taken apart.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub(super) struct ShortMount {
@@ -75,6 +81,42 @@ pub(super) fn parse(text: &str) -> Result<ShortMount, String> {
         }
     }
     Ok(mount)
+}
+
+/// Reads a mount as the command line writes it: `[source:]target[:options]`, relative sources from
+/// `base`.
+///
+/// # Errors
+/// What is wrong with it.
+pub fn parse_volume(text: &str, base: &Path) -> Result<Mount, Diagnostic> {
+    let problem = |reason: String| {
+        Diagnostic::error(format!("`{text}` is no mount: {reason}")).hint("as in `./data:/data:ro`")
+    };
+    let short = parse(text).map_err(problem)?;
+    let target = PathBuf::from(&short.target);
+    if !target.is_absolute() {
+        return Err(problem(format!("`{}` is not absolute", short.target)));
+    }
+    let kind = if short.is_bind() {
+        // The caller's shell has replaced `~` already.
+        let source: PathBuf = base.join(&short.source).components().collect();
+        MountKind::Bind {
+            source,
+            create: true,
+        }
+    } else {
+        let name = Some(short.source).filter(|name| !name.is_empty());
+        MountKind::Volume {
+            name,
+            nocopy: short.nocopy,
+            subpath: None,
+        }
+    };
+    Ok(Mount {
+        kind,
+        target,
+        read_only: short.read_only,
+    })
 }
 
 /// Splits at colons that stand outside of `${...}` and after no drive letter.

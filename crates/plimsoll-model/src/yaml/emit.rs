@@ -164,12 +164,22 @@ fn needs_quotes(value: &str) -> bool {
 /// Whether readers of YAML 1.1 see a number in base sixty (`1:20`) or a date (`2001-01-01`).
 fn is_old_number(value: &str) -> bool {
     let digits = |part: &str| !part.is_empty() && part.bytes().all(|byte| byte.is_ascii_digit());
-    let sixty = value.trim_start_matches(['+', '-']);
-    let is_sixty = sixty.contains(':')
-        && sixty.starts_with(|first: char| first.is_ascii_digit())
-        && sixty
+    let sixty = value.strip_prefix(['+', '-']).unwrap_or(value);
+    let (whole, fraction) = sixty.split_once('.').unwrap_or((sixty, ""));
+    let mut places = whole.split(':');
+    let is_sixty = whole.contains(':')
+        && fraction
             .bytes()
-            .all(|byte| byte.is_ascii_digit() || matches!(byte, b':' | b'_' | b'.'));
+            .all(|byte| byte.is_ascii_digit() || byte == b'_')
+        && places.next().is_some_and(|first| {
+            first.starts_with(|first: char| first.is_ascii_digit())
+                && first
+                    .bytes()
+                    .all(|byte| byte.is_ascii_digit() || byte == b'_')
+        })
+        && places.all(|place| {
+            digits(place) && place.parse::<u64>().is_ok_and(|place| place < 60) && place.len() <= 2
+        });
     let mut parts = value.splitn(3, '-');
     let year = parts
         .next()
