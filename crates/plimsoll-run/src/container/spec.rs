@@ -1,0 +1,602 @@
+//! The specification of one container, as the orchestrator writes it for the supervisor.
+//!
+//! Names are already resolved: users are numbers, layers are unpacked directories, networks are
+//! namespaces. Contents of secret files are not part of the written form.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::net::IpAddr;
+use std::path::{Component, Path, PathBuf};
+use std::time::Duration;
+
+use plimsoll_diag::Secret;
+use plimsoll_model::Restart;
+use serde::{Deserialize, Serialize};
+use thiserror::Error;
+
+use super::health_command::ProbeCommand;
+
+/// One container.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub struct ContainerSpec {
+    /// Name, unique among the containers of the same runtime directory: `[A-Za-z0-9_.-]+`.
+    pub id: String,
+    /// Host name inside.
+    pub hostname: String,
+    /// Unpacked layers, lowest first.
+    pub layers: Vec<PathBuf>,
+    /// A directory on a disk of the host that takes what the container writes to its root. It is
+    /// made when missing and removed with the container.
+    pub scratch: PathBuf,
+    /// Whether the root can be written to.
+    pub root: RootAccess,
+    /// Program and arguments.
+    pub command: Vec<String>,
+    /// The whole environment, in order.
+    pub environment: Vec<(String, String)>,
+    /// Working directory; made when missing.
+    pub working_dir: PathBuf,
+    /// Who runs the program.
+    pub user: UserSpec,
+    /// What is mounted, in any order.
+    pub mounts: Vec<MountSpec>,
+    /// Lines of `/etc/hosts` beside those of the loopback.
+    pub hosts: Vec<HostEntry>,
+    /// Content of `/etc/resolv.conf`; `None`: the host's own with [`NetworkSpec::Host`], else
+    /// no name server.
+    pub resolver: Option<Resolver>,
+    /// Capabilities as `CAP_CHOWN`.
+    pub capabilities: BTreeSet<String>,
+    /// Whether set-user-id programs and file capabilities work.
+    pub privileges: Privileges,
+    /// System call filter.
+    pub seccomp: Seccomp,
+    /// How far the container is kept from the kernel's control files.
+    pub confinement: Confinement,
+    /// Resource limits.
+    pub limits: LimitSpec,
+    /// Size of `/dev/shm` in bytes.
+    pub shm_size: u64,
+    /// Kernel parameters of the container's own namespaces.
+    pub sysctls: BTreeMap<String, String>,
+    /// Network.
+    pub network: NetworkSpec,
+    /// The container's own addresses, copied to its state and used in `/etc/hosts`.
+    pub addresses: Vec<IpAddr>,
+    /// Health check.
+    pub health: Option<HealthSpec>,
+    /// What happens when the program ends.
+    pub restart: Restart,
+    /// How it is asked to end.
+    pub stop: StopSpec,
+    /// Where its output goes.
+    pub log: LogSpec,
+    /// What process number 1 is.
+    pub init: InitProcess,
+    /// Whether it has a terminal.
+    pub terminal: Terminal,
+    /// What standard input is.
+    pub stdin: StdinMode,
+    /// Labels, not interpreted.
+    pub labels: BTreeMap<String, String>,
+}
+
+impl ContainerSpec {
+    /// A hardened container: root read-only, user 65532, no capability, no network.
+    pub fn new(id: &str, layers: Vec<PathBuf>, command: Vec<String>, scratch: PathBuf) -> Self {
+        let log = LogSpec::new(scratch.with_extension("log"));
+        Self {
+            id: id.to_owned(),
+            hostname: id.to_owned(),
+            layers,
+            scratch,
+            root: RootAccess::ReadOnly,
+            command,
+            environment: vec![("PATH".to_owned(), DEFAULT_PATH.to_owned())],
+            working_dir: PathBuf::from("/"),
+            user: UserSpec {
+                uid: 65532,
+                gid: 65532,
+                additional_gids: Vec::new(),
+            },
+            mounts: Vec::new(),
+            hosts: Vec::new(),
+            resolver: None,
+            capabilities: BTreeSet::new(),
+            privileges: Privileges::NoNew,
+            seccomp: Seccomp::Default,
+            confinement: Confinement::Standard,
+            limits: LimitSpec::default(),
+            shm_size: 64 << 20,
+            sysctls: BTreeMap::new(),
+            network: NetworkSpec::None,
+            addresses: Vec::new(),
+            health: None,
+            restart: Restart::No,
+            stop: StopSpec::default(),
+            log,
+            init: InitProcess::Program,
+            terminal: Terminal::None,
+            stdin: StdinMode::Closed,
+            labels: BTreeMap::new(),
+        }
+    }
+
+    /// Refuses what could not be run, or would reach outside of the container.
+    ///
+    /// # Errors
+    /// The first field that does not hold.
+    pub fn validate(&self) -> Result<(), SpecError> {
+        let bad = |field: &str, reason: String| SpecError {
+            field: field.to_owned(),
+            reason,
+        };
+        let valid = |character: char| {
+            character.is_ascii_alphanumeric() || matches!(character, '_' | '.' | '-')
+        };
+        if self.id.is_empty()
+            || self.id.len() > 128
+            || self.id.starts_with('.')
+            || !self.id.chars().all(valid)
+        {
+            return Err(bad("id", format!("`{}` is not a name", self.id)));
+        }
+        if self.hostname.is_empty() || self.hostname.len() > 63 || !self.hostname.chars().all(valid)
+        {
+            return Err(bad(
+                "hostname",
+                format!("`{}` is not a host name", self.hostname),
+            ));
+        }
+        if self.command.first().is_none_or(String::is_empty) {
+            return Err(bad("command", "there is no program to run".to_owned()));
+        }
+        if self.command.iter().any(|word| word.contains('\0')) {
+            return Err(bad("command", "a word holds a NUL byte".to_owned()));
+        }
+        for (name, value) in &self.environment {
+            if name.is_empty() || name.contains(['=', '\0']) || value.contains('\0') {
+                return Err(bad(
+                    "environment",
+                    format!("`{}` is not a variable", name.escape_default()),
+                ));
+            }
+        }
+        for path in self.layers.iter().chain([&self.scratch, &self.log.path]) {
+            if !path.is_absolute() {
+                return Err(bad("layers", format!("`{}` is relative", path.display())));
+            }
+        }
+        normal_path(&self.working_dir).map_err(|reason| bad("working_dir", reason))?;
+        for mount in &self.mounts {
+            mount_target(&mount.target).map_err(|reason| bad("mounts", reason))?;
+            if let MountKind::Bind { source, .. } | MountKind::Volume { source, .. } = &mount.kind
+                && !source.is_absolute()
+            {
+                return Err(bad("mounts", format!("`{}` is relative", source.display())));
+            }
+        }
+        Ok(())
+    }
+}
+
+/// Search path of a container whose image names none.
+pub(crate) const DEFAULT_PATH: &str =
+    "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin";
+
+/// Checks that a path is absolute and has no `..`; those would be resolved inside of the root, but
+/// not where the author meant.
+fn normal_path(path: &Path) -> Result<(), String> {
+    if !path.is_absolute() {
+        return Err(format!("`{}` is relative", path.display()));
+    }
+    if path
+        .components()
+        .any(|component| matches!(component, Component::ParentDir))
+    {
+        return Err(format!("`{}` climbs with `..`", path.display()));
+    }
+    Ok(())
+}
+
+/// Checks a mount's target: mounts over what the engine itself mounts would undo the confinement.
+fn mount_target(target: &Path) -> Result<(), String> {
+    normal_path(target)?;
+    let clean: PathBuf = target.components().collect();
+    if clean == Path::new("/") || clean == Path::new("/dev") {
+        return Err(format!("`{}` cannot be mounted over", clean.display()));
+    }
+    if clean.starts_with("/proc") || clean.starts_with("/sys") {
+        return Err(format!(
+            "`{}` belongs to the kernel and cannot be mounted over",
+            clean.display()
+        ));
+    }
+    Ok(())
+}
+
+/// A specification that cannot be run.
+#[derive(Debug, Clone, Error)]
+#[error("container specification, `{field}`: {reason}")]
+pub struct SpecError {
+    /// The field.
+    pub field: String,
+    /// What is wrong with it.
+    pub reason: String,
+}
+
+/// Whether the root file system can be written to.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum RootAccess {
+    /// Only mounts can be written to.
+    ReadOnly,
+    /// Writes go to the scratch directory.
+    Writable,
+}
+
+/// A numeric user.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct UserSpec {
+    /// User.
+    pub uid: u32,
+    /// Group.
+    pub gid: u32,
+    /// Supplementary groups.
+    pub additional_gids: Vec<u32>,
+}
+
+/// One mount.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub struct MountSpec {
+    /// Absolute path in the container.
+    pub target: PathBuf,
+    /// What is shown there.
+    #[serde(flatten)]
+    pub kind: MountKind,
+}
+
+/// What a mount shows.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+#[serde(tag = "type", rename_all = "snake_case")]
+pub enum MountKind {
+    /// A directory or file of the host.
+    Bind {
+        /// Absolute path on the host; it exists.
+        source: PathBuf,
+        /// Who may write there.
+        access: MountAccess,
+        /// Whether mounts below the source are shown too.
+        recursive: bool,
+    },
+    /// A directory of the host that belongs to the project.
+    Volume {
+        /// Absolute path on the host; made when missing.
+        source: PathBuf,
+        /// Who may write there.
+        access: MountAccess,
+        /// What an empty volume starts with.
+        seed: VolumeSeed,
+    },
+    /// Memory.
+    Tmpfs {
+        /// Size in bytes.
+        size: Option<u64>,
+        /// Mode bits of its root.
+        mode: u32,
+        /// Owner of its root: user and group.
+        owner: (u32, u32),
+    },
+    /// A file whose content lives in memory only.
+    File {
+        /// The content; not part of the written form.
+        #[serde(skip)]
+        content: FileContent,
+        /// Mode bits.
+        mode: u32,
+        /// User and group.
+        owner: (u32, u32),
+    },
+}
+
+/// Content of a file mount.
+#[derive(Debug, Clone)]
+pub struct FileContent(Secret<Vec<u8>>);
+
+impl FileContent {
+    /// Wraps the content.
+    pub fn new(content: Vec<u8>) -> Self {
+        Self(Secret::new(content))
+    }
+
+    /// The content, for writing it where only the container can read it.
+    pub(crate) fn expose(&self) -> &[u8] {
+        self.0.expose()
+    }
+}
+
+impl Default for FileContent {
+    fn default() -> Self {
+        Self::new(Vec::new())
+    }
+}
+
+/// Whether a mount can be written to.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum MountAccess {
+    /// Reading only.
+    ReadOnly,
+    /// Reading and writing.
+    ReadWrite,
+}
+
+/// What an empty volume starts with.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum VolumeSeed {
+    /// Content, owner and mode of the image's directory at the target. Where the image has none,
+    /// the volume belongs to the container's user.
+    Image,
+    /// Nothing.
+    Empty,
+}
+
+/// One line of `/etc/hosts`.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct HostEntry {
+    /// Address.
+    pub address: IpAddr,
+    /// Names.
+    pub names: Vec<String>,
+}
+
+/// Content of `/etc/resolv.conf`.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Resolver {
+    /// Name servers.
+    pub nameservers: Vec<IpAddr>,
+    /// Search domains.
+    pub search: Vec<String>,
+    /// Options as `ndots:0`.
+    pub options: Vec<String>,
+}
+
+/// Whether a program can gain privileges by what it executes.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Privileges {
+    /// `no_new_privs` is set.
+    NoNew,
+    /// Set-user-id programs and file capabilities work.
+    MayGain,
+}
+
+/// System call filter.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Seccomp {
+    /// The engine's allow-list.
+    Default,
+    /// None.
+    Unconfined,
+}
+
+/// How far the container is kept from the kernel's control files.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Confinement {
+    /// Parts of `/proc` are hidden or read-only, `/sys` is read-only.
+    Standard,
+    /// Nothing is hidden, and device nodes can be made: what Compose calls `privileged`.
+    Privileged,
+}
+
+/// Resource limits.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Serialize, Deserialize)]
+pub struct LimitSpec {
+    /// Memory in bytes. Swap is not given on top.
+    pub memory: Option<u64>,
+    /// Processors, in fractions.
+    pub cpus: Option<f64>,
+    /// Processes and threads.
+    pub pids: Option<u32>,
+}
+
+/// Network of a container.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum NetworkSpec {
+    /// A new namespace with nothing but the loopback.
+    None,
+    /// The host's own network.
+    Host,
+    /// A namespace that exists, named by a path that can be opened
+    /// (`/run/netns/x`, `/proc/PID/fd/N`). The supervisor keeps it open.
+    Namespace(PathBuf),
+}
+
+/// A health check.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct HealthSpec {
+    /// What is run.
+    pub test: HealthTest,
+    /// Time between checks.
+    pub interval: Duration,
+    /// Time a check may take.
+    pub timeout: Duration,
+    /// Failures in a row that mean unhealthy.
+    pub retries: u32,
+    /// Time after the start in which failures do not count.
+    pub start_period: Duration,
+    /// Time between checks in the start period.
+    pub start_interval: Duration,
+}
+
+impl HealthSpec {
+    /// A check with Docker's times: every 30 s, 30 s to answer, three failures.
+    pub fn new(test: HealthTest) -> Self {
+        Self {
+            test,
+            interval: Duration::from_secs(30),
+            timeout: Duration::from_secs(30),
+            retries: 3,
+            start_period: Duration::ZERO,
+            start_interval: Duration::from_secs(5),
+        }
+    }
+}
+
+/// What a health check runs.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum HealthTest {
+    /// A program of the image.
+    Exec(Vec<String>),
+    /// A line for the image's shell.
+    Shell(String),
+    /// A request that the engine makes itself, from inside the container's network.
+    Probe(ProbeCommand),
+}
+
+/// How a container is asked to end.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub struct StopSpec {
+    /// Number of the signal.
+    pub signal: i32,
+    /// Time before SIGKILL.
+    pub grace: Duration,
+}
+
+impl Default for StopSpec {
+    fn default() -> Self {
+        Self {
+            signal: libc::SIGTERM,
+            grace: Duration::from_secs(10),
+        }
+    }
+}
+
+/// Where output goes.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct LogSpec {
+    /// The newest file; older ones have `.1`, `.2` appended.
+    pub path: PathBuf,
+    /// Size in bytes at which a new file begins.
+    pub max_size: u64,
+    /// Number of files kept, the newest included.
+    pub max_files: u32,
+}
+
+impl LogSpec {
+    /// Three files of ten megabytes.
+    pub fn new(path: PathBuf) -> Self {
+        Self {
+            path,
+            max_size: 10_000_000,
+            max_files: 3,
+        }
+    }
+}
+
+/// What process number 1 of a container is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum InitProcess {
+    /// The program itself.
+    Program,
+    /// A process of the engine that starts the program, passes signals on, and reaps.
+    Reaper,
+}
+
+/// Whether a container has a terminal.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Terminal {
+    /// Pipes.
+    None,
+    /// A pseudo terminal.
+    Allocate,
+}
+
+/// What standard input of a container is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum StdinMode {
+    /// Empty.
+    Closed,
+    /// Open: the caller's in the foreground, else silent.
+    Open,
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn spec() -> ContainerSpec {
+        ContainerSpec::new(
+            "web",
+            vec![PathBuf::from("/layers/a")],
+            vec!["true".to_owned()],
+            PathBuf::from("/scratch/web"),
+        )
+    }
+
+    #[test]
+    fn a_plain_specification_is_valid() {
+        spec().validate().unwrap();
+    }
+
+    #[test]
+    fn targets_that_would_undo_the_confinement_are_refused() {
+        for target in [
+            "/",
+            "//",
+            "/dev",
+            "/dev/.",
+            "/proc",
+            "/proc/sys",
+            "/sys/fs/cgroup",
+            "data",
+            "/a/../b",
+            "/./",
+        ] {
+            let mut spec = spec();
+            spec.mounts.push(MountSpec {
+                target: PathBuf::from(target),
+                kind: MountKind::Tmpfs {
+                    size: None,
+                    mode: 0o1777,
+                    owner: (0, 0),
+                },
+            });
+            assert!(spec.validate().is_err(), "{target}");
+        }
+    }
+
+    #[test]
+    fn ids_that_are_no_file_names_are_refused() {
+        for id in ["", ".", "..", "a/b", "a b", ".hidden"] {
+            let mut spec = spec();
+            spec.id = id.to_owned();
+            assert!(spec.validate().is_err(), "{id}");
+        }
+    }
+
+    #[test]
+    fn contents_of_secret_files_are_not_written() {
+        let mut spec = spec();
+        spec.mounts.push(MountSpec {
+            target: PathBuf::from("/run/secrets/key"),
+            kind: MountKind::File {
+                content: FileContent::new(b"hunter2".to_vec()),
+                mode: 0o400,
+                owner: (1, 1),
+            },
+        });
+        let text = serde_json::to_string(&spec).unwrap();
+        assert!(!text.contains("content"), "{text}");
+        assert!(!format!("{spec:?}").contains("hunter2"));
+        let back: ContainerSpec = serde_json::from_str(&text).unwrap();
+        assert_eq!(back.mounts[0].target, Path::new("/run/secrets/key"));
+    }
+}

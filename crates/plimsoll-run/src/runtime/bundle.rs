@@ -1,0 +1,563 @@
+//! A container for `libcontainer`: its OCI bundle, its creation, its start.
+
+use std::collections::BTreeSet;
+use std::io::{self, Read};
+use std::os::fd::{AsRawFd, BorrowedFd, OwnedFd};
+use std::path::{Path, PathBuf};
+
+use libcontainer::container::builder::ContainerBuilder;
+use libcontainer::syscall::syscall::SyscallType;
+use rustix::process::{Pid, PidfdFlags};
+use rustix::thread::CapabilitySet;
+use serde_json::{Value, json};
+
+use super::cgroup::{Controller, Hierarchies};
+use super::executor::{INSTALLER_CAPABILITIES, ProgramExecutor, execution_failure};
+use super::files::GeneratedFile;
+use super::root::Root;
+use super::seccomp::Filter;
+use super::volume;
+use super::{AtPath, StartFailure, StartStage};
+use crate::container::{
+    Confinement, ContainerSpec, InitProcess, MountAccess, MountKind, NetworkSpec, Privileges,
+    Seccomp, Terminal, UserSpec, Warning,
+};
+
+/// Hidden from containers, as other runtimes do.
+const MASKED: [&str; 12] = [
+    "/proc/acpi",
+    "/proc/asound",
+    "/proc/interrupts",
+    "/proc/kcore",
+    "/proc/keys",
+    "/proc/latency_stats",
+    "/proc/sched_debug",
+    "/proc/scsi",
+    "/proc/timer_list",
+    "/proc/timer_stats",
+    "/sys/devices/virtual/powercap",
+    "/sys/firmware",
+];
+/// Shown read-only.
+const READ_ONLY: [&str; 5] = [
+    "/proc/bus",
+    "/proc/fs",
+    "/proc/irq",
+    "/proc/sys",
+    "/proc/sysrq-trigger",
+];
+
+/// What a process of a container may do: the same for its first one and for those that join.
+pub(crate) struct Credentials {
+    /// Capabilities the container's program holds.
+    capabilities: BTreeSet<String>,
+    /// Capabilities the runtime leaves, more where the filter's installation takes them.
+    granted: BTreeSet<String>,
+    filter: Option<Filter>,
+    privileges: Privileges,
+    /// Capabilities that were asked for and that this machine does not have.
+    pub(crate) warnings: Vec<Warning>,
+}
+
+impl Credentials {
+    pub(crate) fn new(spec: &ContainerSpec) -> Result<Self, StartFailure> {
+        let own = rustix::thread::capabilities(None)
+            .map_err(|error| StartFailure::new(StartStage::Container, error))?
+            .permitted;
+        let own: BTreeSet<String> = CapabilitySet::all()
+            .iter_names()
+            .filter(|(_, bit)| own.contains(*bit))
+            .map(|(name, _)| format!("CAP_{name}"))
+            .collect();
+        let wanted = match spec.confinement {
+            Confinement::Standard => spec.capabilities.clone(),
+            Confinement::Privileged => own.clone(),
+        };
+        let warnings = wanted
+            .difference(&own)
+            .map(|capability| Warning::CapabilityMissing {
+                capability: capability.clone(),
+            })
+            .collect();
+        let capabilities: BTreeSet<String> = wanted.intersection(&own).cloned().collect();
+        let filter = match (spec.seccomp, spec.confinement) {
+            (Seccomp::Default, Confinement::Standard) => Some(Filter::new(&capabilities)?),
+            _ => None,
+        };
+        let mut granted = capabilities.clone();
+        if filter.is_some() && spec.privileges == Privileges::MayGain {
+            granted.extend(INSTALLER_CAPABILITIES.map(str::to_owned));
+        }
+        Ok(Self {
+            capabilities,
+            granted,
+            filter,
+            privileges: spec.privileges,
+            warnings,
+        })
+    }
+
+    fn reduce_to(&self) -> Option<u64> {
+        if self.granted == self.capabilities {
+            return None;
+        }
+        let bits = self.capabilities.iter().filter_map(|name| {
+            CapabilitySet::from_name(name.strip_prefix("CAP_")?).map(|bit| bit.bits())
+        });
+        Some(bits.fold(0, |all, bit| all | bit))
+    }
+
+    /// The `process` object of the runtime specification.
+    pub(crate) fn process(&self, process: &ProcessSpec<'_>) -> Value {
+        let names: Vec<&String> = self.granted.iter().collect();
+        json!({
+            "terminal": process.terminal == Terminal::Allocate,
+            "user": {
+                "uid": process.user.uid,
+                "gid": process.user.gid,
+                "additionalGids": process.user.additional_gids,
+                "umask": 0o022,
+            },
+            "args": process.command,
+            "env": process.environment.iter()
+                .map(|(name, value)| format!("{name}={value}"))
+                .collect::<Vec<_>>(),
+            "cwd": process.working_dir,
+            "capabilities": {
+                "bounding": names,
+                "effective": names,
+                "permitted": names,
+                "inheritable": [],
+                "ambient": [],
+            },
+            "noNewPrivileges": self.privileges == Privileges::NoNew,
+        })
+    }
+
+    /// The executor for a process with these credentials, and the end of the pipe on which it
+    /// reports a failure to execute.
+    pub(crate) fn executor(
+        &self,
+        process: &ProcessSpec<'_>,
+        init: InitProcess,
+        parent: BorrowedFd<'_>,
+    ) -> Result<(ProgramExecutor, ReportPipe), StartFailure> {
+        let pipe =
+            ReportPipe::new().map_err(|error| StartFailure::new(StartStage::Container, error))?;
+        let (arguments, environment, candidates) =
+            ProgramExecutor::program(process.command, process.environment)?;
+        let executor = ProgramExecutor {
+            arguments,
+            environment,
+            candidates,
+            filter: self.filter.clone(),
+            reduce_to: self.reduce_to(),
+            report: pipe.write.as_raw_fd(),
+            parent: parent.as_raw_fd(),
+            init,
+        };
+        Ok((executor, pipe))
+    }
+}
+
+/// One process of a container.
+pub(crate) struct ProcessSpec<'a> {
+    pub(crate) command: &'a [String],
+    pub(crate) environment: &'a [(String, String)],
+    pub(crate) working_dir: &'a Path,
+    pub(crate) user: &'a UserSpec,
+    pub(crate) terminal: Terminal,
+}
+
+/// Tells whether a program was executed: executing closes the writing end.
+pub(crate) struct ReportPipe {
+    read: OwnedFd,
+    write: OwnedFd,
+}
+
+impl ReportPipe {
+    fn new() -> io::Result<Self> {
+        let (read, write) = rustix::pipe::pipe_with(rustix::pipe::PipeFlags::CLOEXEC)?;
+        Ok(Self { read, write })
+    }
+
+    /// Waits until the program runs or could not be executed.
+    pub(crate) fn outcome(self, program: &str) -> Result<(), StartFailure> {
+        drop(self.write);
+        let mut bytes = Vec::new();
+        std::fs::File::from(self.read)
+            .read_to_end(&mut bytes)
+            .map_err(|error| StartFailure::new(StartStage::Container, error))?;
+        match <[u8; 4]>::try_from(bytes.as_slice()) {
+            Ok(code) => Err(execution_failure(program, i32::from_ne_bytes(code))),
+            Err(_) => Ok(()),
+        }
+    }
+}
+
+/// What the machine offers and what of the specification cannot be had.
+pub(crate) struct Limits {
+    resources: Value,
+    pub(crate) warnings: Vec<Warning>,
+}
+
+impl Limits {
+    pub(crate) fn new(spec: &ContainerSpec, hierarchies: &Hierarchies) -> Self {
+        let mut warnings = Vec::new();
+        let mut available = |controller: Controller, limit: &str| {
+            let has = hierarchies.has(controller);
+            if !has {
+                warnings.push(Warning::ControllerMissing {
+                    controller: controller.name().to_owned(),
+                    limit: limit.to_owned(),
+                });
+            }
+            has
+        };
+        let mut resources = json!({ "devices": devices(spec) });
+        if let Some(memory) = spec.limits.memory
+            && available(Controller::Memory, "memory")
+        {
+            resources["memory"] = json!({ "limit": memory });
+        }
+        if let Some(cpus) = spec.limits.cpus
+            && available(Controller::Cpu, "processor")
+        {
+            let period = 100_000_u64;
+            // A thousandth of a processor is the least the kernel takes.
+            let quota = (cpus * period as f64).max(1_000.0) as i64;
+            resources["cpu"] = json!({ "period": period, "quota": quota });
+        }
+        if let Some(pids) = spec.limits.pids
+            && available(Controller::Pids, "process")
+        {
+            resources["pids"] = json!({ "limit": pids });
+        }
+        Self {
+            resources,
+            warnings,
+        }
+    }
+}
+
+fn devices(spec: &ContainerSpec) -> Value {
+    match spec.confinement {
+        Confinement::Standard => json!([{ "allow": false, "access": "rwm" }]),
+        Confinement::Privileged => json!([{ "allow": true, "access": "rwm" }]),
+    }
+}
+
+/// A container that is made and can be started.
+pub(crate) struct Bundle<'a> {
+    pub(crate) spec: &'a ContainerSpec,
+    /// The container's directory.
+    pub(crate) dir: &'a Path,
+    pub(crate) root: &'a Root,
+    /// Path of the control group.
+    pub(crate) cgroup: &'a str,
+    pub(crate) credentials: &'a Credentials,
+    pub(crate) limits: &'a Limits,
+    /// `/etc/hosts` and its like, then secret files.
+    pub(crate) files: &'a [GeneratedFile],
+    /// The network's namespace, kept open.
+    pub(crate) network: Option<BorrowedFd<'a>>,
+}
+
+/// A started container's first process.
+pub(crate) struct Started {
+    pub(crate) pid: Pid,
+    /// Readable when it has ended.
+    pub(crate) handle: OwnedFd,
+}
+
+/// What the first process gets as standard input, output and error.
+pub(crate) enum Stdio {
+    /// Three descriptors.
+    Files([OwnedFd; 3]),
+    /// A terminal, whose master is sent to a listener on this path.
+    Console(PathBuf),
+}
+
+/// Where `libcontainer` keeps its own state.
+pub(crate) fn runtime_dir(dir: &Path) -> PathBuf {
+    dir.join("runtime")
+}
+
+/// Where the runtime specification is.
+pub(crate) fn bundle_dir(dir: &Path) -> PathBuf {
+    dir.join("bundle")
+}
+
+impl Bundle<'_> {
+    /// Makes the targets of mounts, seeds volumes, and writes the runtime specification. Once in a
+    /// container's life; restarts use the same.
+    pub(crate) fn prepare(&self) -> Result<(), StartFailure> {
+        let tree = &self.root.tree;
+        tree.make_directory(&self.spec.working_dir)
+            .at(StartStage::Mounts, &self.spec.working_dir)?;
+        for mount in &self.spec.mounts {
+            let target = &mount.target;
+            match &mount.kind {
+                MountKind::Volume { source, seed, .. } => {
+                    volume::prepare(source, tree, target, *seed, &self.spec.user)
+                        .at(StartStage::Mounts, target)?;
+                }
+                MountKind::Bind { source, .. } if !source.exists() => {
+                    return Err(StartFailure::new(
+                        StartStage::Mounts,
+                        format!("`{}` does not exist", source.display()),
+                    ));
+                }
+                _ => {}
+            }
+        }
+        for file in self.files {
+            if file.target.starts_with("/etc") {
+                tree.make_file(&file.target)
+                    .at(StartStage::Mounts, &file.target)?;
+            }
+        }
+        let bundle = bundle_dir(self.dir);
+        super::root::make_dir(&bundle)?;
+        let path = bundle.join("config.json");
+        let text = self.config().to_string();
+        fs_err::write(&path, text).map_err(|error| StartFailure::new(StartStage::Container, error))
+    }
+
+    fn config(&self) -> Value {
+        let spec = self.spec;
+        let mut namespaces = vec![
+            json!({ "type": "pid" }),
+            json!({ "type": "ipc" }),
+            json!({ "type": "uts" }),
+            json!({ "type": "mount" }),
+        ];
+        if Path::new("/proc/self/ns/cgroup").exists() {
+            namespaces.push(json!({ "type": "cgroup" }));
+        }
+        match (&spec.network, self.network) {
+            (NetworkSpec::Host, _) => {}
+            (NetworkSpec::Namespace(_), Some(fd)) => namespaces.push(json!({
+                "type": "network",
+                "path": format!("/proc/self/fd/{}", fd.as_raw_fd()),
+            })),
+            (NetworkSpec::None | NetworkSpec::Namespace(_), _) => {
+                namespaces.push(json!({ "type": "network" }));
+            }
+        }
+        let (masked, read_only): (&[&str], &[&str]) = match spec.confinement {
+            Confinement::Standard => (&MASKED, &READ_ONLY),
+            Confinement::Privileged => (&[], &[]),
+        };
+        json!({
+            "ociVersion": "1.0.2",
+            "hostname": spec.hostname,
+            "root": {
+                "path": self.root.path,
+                "readonly": spec.root == crate::container::RootAccess::ReadOnly,
+            },
+            "process": self.credentials.process(&first_process(spec)),
+            "mounts": self.mounts(),
+            "linux": {
+                "namespaces": namespaces,
+                "cgroupsPath": self.cgroup,
+                "resources": self.limits.resources,
+                "maskedPaths": masked,
+                "readonlyPaths": read_only,
+                "sysctl": sysctls(spec),
+            },
+        })
+    }
+
+    fn mounts(&self) -> Vec<Value> {
+        let spec = self.spec;
+        let mount = |target: &Path, kind: &str, source: &Path, options: Vec<String>| json!({ "destination": target, "type": kind, "source": source, "options": options });
+        let words = |options: &str| options.split(',').map(str::to_owned).collect::<Vec<_>>();
+        let sys_access = match spec.confinement {
+            Confinement::Standard => "ro",
+            Confinement::Privileged => "rw",
+        };
+        let system = [
+            ("/proc", "proc", "nosuid,noexec,nodev".to_owned()),
+            (
+                "/dev",
+                "tmpfs",
+                "nosuid,strictatime,mode=0755,size=65536k".to_owned(),
+            ),
+            (
+                "/dev/pts",
+                "devpts",
+                "nosuid,noexec,newinstance,ptmxmode=0666,mode=0620,gid=5".to_owned(),
+            ),
+            (
+                "/dev/shm",
+                "tmpfs",
+                format!("nosuid,noexec,nodev,mode=1777,size={}", spec.shm_size),
+            ),
+            ("/dev/mqueue", "mqueue", "nosuid,noexec,nodev".to_owned()),
+            ("/sys", "sysfs", format!("nosuid,noexec,nodev,{sys_access}")),
+        ];
+        let mut mounts: Vec<Value> = system
+            .iter()
+            .filter(|(target, ..)| {
+                !spec
+                    .mounts
+                    .iter()
+                    .any(|mount| mount.target == Path::new(target))
+            })
+            .map(|(target, kind, options)| {
+                mount(Path::new(target), kind, Path::new(kind), words(options))
+            })
+            .collect();
+        let bind = |target: &Path, source: &Path, access: MountAccess, recursive: bool| {
+            let mut options = words(if recursive {
+                "rbind,rprivate"
+            } else {
+                "bind,rprivate"
+            });
+            match (access, recursive) {
+                (MountAccess::ReadOnly, true) => options.extend(words("ro,rro")),
+                (MountAccess::ReadOnly, false) => options.push("ro".to_owned()),
+                (MountAccess::ReadWrite, _) => {}
+            }
+            mount(target, "bind", source, options)
+        };
+        let mut own: Vec<(&Path, Value)> = self
+            .files
+            .iter()
+            .filter(|file| !self.is_replaced(&file.target))
+            .map(|file| {
+                let value = bind(&file.target, &file.source, MountAccess::ReadOnly, false);
+                (file.target.as_path(), value)
+            })
+            .collect();
+        for entry in &spec.mounts {
+            let target = entry.target.as_path();
+            let value = match &entry.kind {
+                MountKind::Bind {
+                    source,
+                    access,
+                    recursive,
+                } => bind(target, source, *access, *recursive),
+                MountKind::Volume { source, access, .. } => bind(target, source, *access, false),
+                MountKind::Tmpfs { size, mode, owner } => {
+                    let mut options = words("nosuid,nodev");
+                    options.push(format!("mode={mode:04o}"));
+                    options.push(format!("uid={}", owner.0));
+                    options.push(format!("gid={}", owner.1));
+                    options.extend(size.map(|size| format!("size={size}")));
+                    mount(target, "tmpfs", Path::new("tmpfs"), options)
+                }
+                // Among the generated files already.
+                MountKind::File { .. } => continue,
+            };
+            own.push((target, value));
+        }
+        // A mount below another one's target must come after it.
+        own.sort_by_key(|(target, _)| target.components().count());
+        mounts.extend(own.into_iter().map(|(_, value)| value));
+        mounts
+    }
+
+    /// Whether the specification mounts something of its own at a generated file's place.
+    fn is_replaced(&self, target: &Path) -> bool {
+        self.spec
+            .mounts
+            .iter()
+            .any(|mount| mount.target == target && !matches!(mount.kind, MountKind::File { .. }))
+    }
+
+    /// Makes the container and starts it. Returns once its program runs.
+    pub(crate) fn start(&self, stdio: Stdio) -> Result<Started, StartFailure> {
+        let fail = |error: &dyn std::fmt::Display| StartFailure::new(StartStage::Container, error);
+        let own = rustix::process::pidfd_open(rustix::process::getpid(), PidfdFlags::empty())
+            .map_err(|error| fail(&error))?;
+        let process = first_process(self.spec);
+        let (executor, report) =
+            self.credentials
+                .executor(&process, self.spec.init, std::os::fd::AsFd::as_fd(&own))?;
+        let runtime = runtime_dir(self.dir);
+        super::root::make_dir(&runtime)?;
+        let mut builder = ContainerBuilder::new(self.spec.id.clone(), SyscallType::default())
+            .with_root_path(&runtime)
+            .map_err(|error| fail(&chain(&error)))?
+            .with_executor(executor);
+        match stdio {
+            Stdio::Files([stdin, stdout, stderr]) => {
+                builder = builder
+                    .with_stdin(stdin)
+                    .with_stdout(stdout)
+                    .with_stderr(stderr);
+            }
+            Stdio::Console(path) => builder = builder.with_console_socket(Some(path)),
+        }
+        let mut container = builder
+            .as_init(bundle_dir(self.dir))
+            .with_systemd(false)
+            .build()
+            .map_err(|error| fail(&chain(&error)))?;
+        let pid = container
+            .pid()
+            .and_then(|pid| Pid::from_raw(pid.as_raw()))
+            .ok_or_else(|| fail(&"the container has no process"))?;
+        let handle =
+            rustix::process::pidfd_open(pid, PidfdFlags::empty()).map_err(|error| fail(&error))?;
+        container.start().map_err(|error| fail(&chain(&error)))?;
+        let outcome = report.outcome(self.spec.command.first().map_or("", String::as_str));
+        if let Err(failure) = outcome {
+            let _ = rustix::process::waitpid(Some(pid), rustix::process::WaitOptions::empty());
+            return Err(failure);
+        }
+        Ok(Started { pid, handle })
+    }
+}
+
+/// The first process of a container.
+fn first_process(spec: &ContainerSpec) -> ProcessSpec<'_> {
+    ProcessSpec {
+        command: &spec.command,
+        environment: &spec.environment,
+        working_dir: &spec.working_dir,
+        user: &spec.user,
+        terminal: spec.terminal,
+    }
+}
+
+fn sysctls(spec: &ContainerSpec) -> serde_json::Map<String, Value> {
+    let mut sysctls = serde_json::Map::new();
+    if spec.network != NetworkSpec::Host {
+        // In a network of its own, port 80 needs no privilege, nor does a ping.
+        sysctls.insert("net.ipv4.ip_unprivileged_port_start".to_owned(), json!("0"));
+        sysctls.insert(
+            "net.ipv4.ping_group_range".to_owned(),
+            json!("0 2147483647"),
+        );
+    }
+    for (name, value) in &spec.sysctls {
+        sysctls.insert(name.clone(), json!(value));
+    }
+    sysctls
+}
+
+/// Forgets a container that has ended, so that it can be made again.
+pub(crate) fn forget(dir: &Path) -> io::Result<()> {
+    match fs_err::remove_dir_all(runtime_dir(dir)) {
+        Err(error) if error.kind() != io::ErrorKind::NotFound => Err(error),
+        _ => Ok(()),
+    }
+}
+
+/// An error with its causes: those of `libcontainer` say little by themselves.
+pub(crate) fn chain(error: &dyn std::error::Error) -> String {
+    let mut text = error.to_string();
+    let mut cause = error.source();
+    while let Some(error) = cause {
+        let more = error.to_string();
+        if !text.ends_with(&more) {
+            text.push_str(": ");
+            text.push_str(&more);
+        }
+        cause = error.source();
+    }
+    text
+}
