@@ -1,1 +1,67 @@
-//! placeholder
+//! From a source tree to the services it holds, with evidence.
+//!
+//! [`detect`] reads a [`Tree`] and gives a [`Detection`]: services, what they need, the variables
+//! they read, what looks like a service but is none, and what is wrong. Code is read by its syntax
+//! tree. What files such as a Dockerfile say about code is a claim to be weighed, not a fact.
+//! Nothing here runs the code it reads, prints, or looks outside of the tree.
+
+mod backing;
+mod claims;
+mod complete;
+mod detection;
+mod document;
+mod found;
+mod merge;
+mod needs;
+mod node;
+mod places;
+mod project;
+mod python;
+mod syntax;
+mod text;
+mod tree;
+
+pub use complete::{complete, complete_with};
+pub use detection::{
+    DetectedService, Detection, Health, Need, NeedKind, Problem, Rejected, Route, ServiceKind,
+    Stream, Variable, VariableKind,
+};
+pub use project::fill_environment;
+pub use text::View;
+pub use tree::{Bounds, File, Tree, TreeError};
+
+/// Finds what a tree holds.
+pub fn detect(tree: &Tree) -> Detection {
+    let claims = claims::Reviewed::read(tree);
+    let versions: Vec<_> = claims.files.iter().map(|file| file.python(None)).collect();
+    let workspace = python::Workspace::new(tree);
+    let python = python::find(&workspace, &|dotted, path| {
+        let (port, file) = claims.about(dotted, path);
+        let index = file.and_then(|file| {
+            claims
+                .files
+                .iter()
+                .position(|other| other.path == file.path)
+        });
+        python::Claimed {
+            port,
+            python: index.and_then(|index| versions[index].as_ref()),
+        }
+    });
+    let stated = workspace
+        .projects
+        .get(std::path::Path::new(""))
+        .and_then(|project| project.name.as_ref())
+        .map(|name| name.value.clone());
+    let name = merge::project_name(tree, stated.as_deref());
+    let node = node::find(tree);
+    let mut found = python.found;
+    found.extend(node.found);
+    let mut rejected = python.rejected;
+    rejected.extend(node.rejected);
+    let mut problems = python.problems;
+    problems.extend(node.problems);
+    let mut detection = merge::merge(tree, name, found, rejected, problems);
+    claims::review(tree, &claims, &mut detection);
+    detection
+}

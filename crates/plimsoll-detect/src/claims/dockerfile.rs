@@ -1,0 +1,302 @@
+//! A Dockerfile, read as what it claims about the code: never executed.
+
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use plimsoll_diag::{Span, Spanned};
+
+use crate::syntax::Place;
+use crate::tree::Tree;
+
+/// A command in either form.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) enum Line {
+    Exec(Vec<String>),
+    Shell(String),
+}
+
+impl Line {
+    /// The words, split as a shell splits plain ones.
+    pub(crate) fn words(&self) -> Vec<String> {
+        match self {
+            Line::Exec(words) => words.clone(),
+            Line::Shell(line) => line
+                .split_whitespace()
+                .map(|word| word.trim_matches(['"', '\'']).to_owned())
+                .collect(),
+        }
+    }
+}
+
+/// What one stage says.
+#[derive(Debug, Clone, Default)]
+pub(crate) struct Stage {
+    pub(crate) name: Option<String>,
+    pub(crate) base: Option<Spanned<String>>,
+    pub(crate) command: Option<Spanned<Line>>,
+    pub(crate) entrypoint: Option<Spanned<Line>>,
+    pub(crate) health: Option<Spanned<Line>>,
+    pub(crate) ports: Vec<Spanned<u16>>,
+    /// Sources of `COPY` that come from the context.
+    pub(crate) copies: Vec<Spanned<String>>,
+    /// Packages that `apt-get install` and `apk add` name.
+    pub(crate) packages: Vec<Spanned<String>>,
+}
+
+/// What a Dockerfile says.
+#[derive(Debug, Clone, Default)]
+pub(crate) struct Dockerfile {
+    pub(crate) path: PathBuf,
+    pub(crate) stages: Vec<Stage>,
+}
+
+impl Dockerfile {
+    /// Reads the file at `path`.
+    pub(crate) fn read(tree: &Tree, path: &Path) -> Option<Self> {
+        let text = tree.source(path)?;
+        Some(Self {
+            path: path.to_owned(),
+            stages: stages(&text, &tree.shown(path)),
+        })
+    }
+
+    /// What the image of stage `target`, or of the last one, ends up with: a stage inherits from the
+    /// stage it is made from.
+    pub(crate) fn image(&self, target: Option<&str>) -> Stage {
+        let index = match target {
+            Some(name) => self
+                .stages
+                .iter()
+                .position(|stage| stage.name.as_deref() == Some(name)),
+            None => self.stages.len().checked_sub(1),
+        };
+        let mut chain = Vec::new();
+        let mut next = index;
+        while let Some(index) = next {
+            let stage = &self.stages[index];
+            chain.push(stage);
+            let base = stage.base.as_ref().map(|base| base.value.as_str());
+            next = self.stages[..index]
+                .iter()
+                .rposition(|earlier| earlier.name.is_some() && earlier.name.as_deref() == base);
+        }
+        let mut image = Stage::default();
+        for stage in chain.into_iter().rev() {
+            image.base = match &image.base {
+                None => stage.base.clone(),
+                known => known.clone(),
+            };
+            image.command = stage.command.clone().or(image.command);
+            image.entrypoint = stage.entrypoint.clone().or(image.entrypoint);
+            image.health = stage.health.clone().or(image.health);
+            image.ports.extend(stage.ports.iter().cloned());
+            image.copies.extend(stage.copies.iter().cloned());
+            image.packages.extend(stage.packages.iter().cloned());
+        }
+        image
+    }
+
+    /// The Python version that an image is built on: `3.11` of `python:3.11-slim`.
+    pub(crate) fn python(&self, target: Option<&str>) -> Option<Spanned<String>> {
+        let base = self.image(target).base?;
+        let (name, tag) = base.value.rsplit_once(':')?;
+        if name.rsplit('/').next() != Some("python") {
+            return None;
+        }
+        let version = tag.split('-').next().unwrap_or(tag);
+        let parts: Vec<&str> = version.split('.').take(2).collect();
+        let numeric = parts.len() == 2
+            && parts
+                .iter()
+                .all(|part| !part.is_empty() && part.chars().all(|c| c.is_ascii_digit()));
+        let version = parts.join(".");
+        numeric.then(|| base.clone().map(|_| version))
+    }
+}
+
+fn stages(text: &str, shown: &Arc<Path>) -> Vec<Stage> {
+    let mut stages: Vec<Stage> = Vec::new();
+    for (number, instruction) in instructions(text) {
+        let (word, rest) = instruction
+            .split_once(char::is_whitespace)
+            .unwrap_or((&instruction, ""));
+        let rest = rest.trim();
+        let length = text
+            .lines()
+            .nth(number as usize - 1)
+            .map_or(0, |line| line.trim_end().chars().count());
+        let mut place = Place::line(number);
+        place.end.column += length as u32;
+        let span: Span = place.in_file(shown.clone());
+        if word.eq_ignore_ascii_case("FROM") {
+            let words: Vec<&str> = rest
+                .split_whitespace()
+                .filter(|word| !word.starts_with("--"))
+                .collect();
+            let name = words
+                .iter()
+                .position(|word| word.eq_ignore_ascii_case("as"))
+                .and_then(|index| words.get(index + 1));
+            stages.push(Stage {
+                name: name.map(|name| (*name).to_owned()),
+                base: words
+                    .first()
+                    .map(|base| Spanned::new((*base).to_owned(), span)),
+                ..Stage::default()
+            });
+            continue;
+        }
+        let Some(stage) = stages.last_mut() else {
+            continue;
+        };
+        match word.to_ascii_uppercase().as_str() {
+            "CMD" => stage.command = Some(Spanned::new(line(rest), span)),
+            "ENTRYPOINT" => {
+                stage.entrypoint = Some(Spanned::new(line(rest), span));
+                // A new entrypoint drops the command it inherited.
+            }
+            "HEALTHCHECK" => {
+                let test = rest.split_once("CMD").map(|(_, test)| line(test.trim()));
+                stage.health = test.map(|test| Spanned::new(test, span));
+            }
+            "EXPOSE" => {
+                let ports = rest
+                    .split_whitespace()
+                    .filter_map(|port| port.split('/').next()?.parse().ok());
+                stage
+                    .ports
+                    .extend(ports.map(|port| Spanned::new(port, span.clone())));
+            }
+            "COPY" | "ADD" if !rest.contains("--from=") => {
+                let mut words: Vec<String> = match line(rest) {
+                    Line::Exec(words) => words,
+                    Line::Shell(line) => line
+                        .split_whitespace()
+                        .filter(|word| !word.starts_with("--"))
+                        .map(str::to_owned)
+                        .collect(),
+                };
+                words.pop();
+                stage.copies.extend(
+                    words
+                        .into_iter()
+                        .map(|word| Spanned::new(word, span.clone())),
+                );
+            }
+            "RUN" => stage.packages.extend(
+                installed(rest)
+                    .into_iter()
+                    .map(|package| Spanned::new(package, span.clone())),
+            ),
+            _ => {}
+        }
+    }
+    stages
+}
+
+/// The instructions, lines joined, each with the number of its first line.
+fn instructions(text: &str) -> Vec<(u32, String)> {
+    let mut found = Vec::new();
+    let mut open: Option<(u32, String)> = None;
+    for (index, line) in text.lines().enumerate() {
+        let trimmed = line.trim();
+        if trimmed.starts_with('#') || trimmed.is_empty() {
+            continue;
+        }
+        let (start, mut whole) = open.take().unwrap_or((index as u32 + 1, String::new()));
+        match trimmed.strip_suffix('\\') {
+            Some(part) => {
+                whole.push_str(part);
+                whole.push(' ');
+                open = Some((start, whole));
+            }
+            None => {
+                whole.push_str(trimmed);
+                found.push((start, whole));
+            }
+        }
+    }
+    found.extend(open);
+    found
+}
+
+/// The exec form, if it is one; anything else is a line for a shell.
+fn line(text: &str) -> Line {
+    let words = text
+        .starts_with('[')
+        .then(|| crate::document::Item::json(&Arc::from(Path::new("")), text.to_owned()))
+        .flatten();
+    match words {
+        Some(item) if text.ends_with(']') => Line::Exec(
+            item.list()
+                .iter()
+                .filter_map(|word| word.as_text().map(str::to_owned))
+                .collect(),
+        ),
+        _ => Line::Shell(text.to_owned()),
+    }
+}
+
+fn installed(line: &str) -> Vec<String> {
+    let mut packages = Vec::new();
+    for part in line.split(['&', ';', '|']) {
+        let words: Vec<&str> = part.split_whitespace().collect();
+        let installs = words
+            .windows(2)
+            .any(|pair| matches!(pair, ["apt-get" | "apt", _]) || matches!(pair, ["apk", "add"]))
+            && words.iter().any(|word| matches!(*word, "install" | "add"));
+        if installs {
+            let start = words
+                .iter()
+                .position(|word| matches!(*word, "install" | "add"))
+                .unwrap_or(0)
+                + 1;
+            packages.extend(
+                words[start..]
+                    .iter()
+                    .filter(|word| !word.starts_with('-'))
+                    .map(|word| word.split('=').next().unwrap_or(word).to_owned()),
+            );
+        }
+    }
+    packages
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn read(text: &str) -> Dockerfile {
+        Dockerfile {
+            path: PathBuf::new(),
+            stages: stages(text, &Arc::from(Path::new("Dockerfile"))),
+        }
+    }
+
+    #[test]
+    fn stages_inherit_and_comments_do_not_end_instructions() {
+        let file = read(
+            "FROM python:3.11-slim AS base\nRUN apt-get update && \\\n  # why\n  apt-get install -y --no-install-recommends git=1 \\\n  curl && rm -rf x\nEXPOSE 8000/tcp\nHEALTHCHECK --interval=3s CMD [\"ps\", \"aux\"]\nFROM base\nCOPY --chown=1:1 src pyproject.toml ./\nCMD uvicorn a:b\n",
+        );
+        let image = file.image(None);
+        assert_eq!(file.python(None).unwrap().value, "3.11");
+        assert_eq!(image.ports[0].value, 8000);
+        assert_eq!(image.health.unwrap().value.words(), ["ps", "aux"]);
+        let packages: Vec<_> = image
+            .packages
+            .iter()
+            .map(|package| package.value.as_str())
+            .collect();
+        assert_eq!(packages, ["git", "curl"]);
+        let copies: Vec<_> = image
+            .copies
+            .iter()
+            .map(|copy| copy.value.as_str())
+            .collect();
+        assert_eq!(copies, ["src", "pyproject.toml"]);
+        assert_eq!(
+            image.command.unwrap().value,
+            Line::Shell("uvicorn a:b".to_owned())
+        );
+    }
+}

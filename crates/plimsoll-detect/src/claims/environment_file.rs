@@ -1,0 +1,161 @@
+//! Files such as `.env.example`: variables that they document, and that nothing reads.
+
+use std::collections::BTreeMap;
+use std::path::Path;
+use std::sync::Arc;
+
+use aho_corasick::AhoCorasick;
+use plimsoll_diag::{Diagnostic, Span};
+
+use crate::detection::Variable;
+use crate::places;
+use crate::tree::Tree;
+
+/// Contradictions told one by one; more are told together.
+const ONE_BY_ONE: usize = 3;
+
+/// Names of files that document variables.
+fn documents(path: &Path) -> bool {
+    let name = path
+        .file_name()
+        .and_then(|name| name.to_str())
+        .unwrap_or_default();
+    matches!(
+        name,
+        ".env.example"
+            | ".env.sample"
+            | ".env.template"
+            | ".env.dist"
+            | "env.example"
+            | ".env.defaults"
+            | "example.env"
+    )
+}
+
+/// What the documents of a tree say that is not so.
+pub(crate) fn review(tree: &Tree, environment: &[Variable]) -> Vec<Diagnostic> {
+    let mut found = Vec::new();
+    for file in tree.files() {
+        if !documents(&file.path) || places::set_aside(&file.path).is_some() {
+            continue;
+        }
+        let Some(text) = tree.source(&file.path) else {
+            continue;
+        };
+        let mut unread = documented(&text, &tree.shown(&file.path));
+        unread.retain(|(name, _)| environment.iter().all(|variable| variable.name != *name));
+        mentioned_elsewhere(tree, &mut unread);
+        found.extend(told(unread));
+    }
+    found
+}
+
+fn documented(text: &str, shown: &Arc<Path>) -> Vec<(String, Span)> {
+    let mut found = Vec::new();
+    for (index, line) in text.lines().enumerate() {
+        let line = line.trim_start();
+        let line = line.strip_prefix("export ").unwrap_or(line);
+        let Some((name, _)) = line.split_once('=') else {
+            continue;
+        };
+        let name = name.trim();
+        let plain = !name.is_empty()
+            && name
+                .chars()
+                .all(|c| c.is_ascii_uppercase() || c.is_ascii_digit() || c == '_');
+        if plain {
+            let span = Span::new(shown.clone(), index as u32 + 1, 1, name.len() as u32);
+            found.push((name.to_owned(), span));
+        }
+    }
+    found
+}
+
+/// Keeps what no other file mentions: start scripts, Compose files and code that no service imports may read it.
+fn mentioned_elsewhere(tree: &Tree, unread: &mut Vec<(String, Span)>) {
+    if unread.is_empty() {
+        return;
+    }
+    let Ok(search) = AhoCorasick::new(unread.iter().map(|(name, _)| name)) else {
+        unread.clear();
+        return;
+    };
+    let mut mentioned: BTreeMap<usize, bool> = BTreeMap::new();
+    for file in tree.files() {
+        let name = places::text(&file.path);
+        if documents(&file.path)
+            || [".md", ".rst", ".txt", ".lock", ".json", ".svg"]
+                .iter()
+                .any(|end| name.ends_with(end))
+        {
+            continue;
+        }
+        if mentioned.len() == unread.len() {
+            break;
+        }
+        let Some(text) = tree.source(&file.path) else {
+            continue;
+        };
+        for hit in search.find_overlapping_iter_checked(&text) {
+            mentioned.insert(hit, true);
+        }
+    }
+    let mut index = 0;
+    unread.retain(|_| {
+        index += 1;
+        !mentioned.contains_key(&(index - 1))
+    });
+}
+
+/// Whole words only: `PORT` is not mentioned by `SUPPORT`.
+trait WholeWords {
+    fn find_overlapping_iter_checked(&self, text: &str) -> Vec<usize>;
+}
+
+impl WholeWords for AhoCorasick {
+    fn find_overlapping_iter_checked(&self, text: &str) -> Vec<usize> {
+        let bytes = text.as_bytes();
+        let word = |index: usize| {
+            bytes
+                .get(index)
+                .is_some_and(|byte| byte.is_ascii_alphanumeric() || *byte == b'_')
+        };
+        self.find_overlapping_iter(text)
+            .filter(|hit| {
+                let begins = hit.start() == 0 || !word(hit.start() - 1);
+                begins && !word(hit.end())
+            })
+            .map(|hit| hit.pattern().as_usize())
+            .collect()
+    }
+}
+
+fn told(unread: Vec<(String, Span)>) -> Vec<Diagnostic> {
+    let hint = "drop it, or it misleads whoever sets it";
+    if unread.len() <= ONE_BY_ONE {
+        return unread
+            .into_iter()
+            .map(|(name, span)| {
+                Diagnostic::warning(format!("documents {name}, which nothing reads"))
+                    .at(span)
+                    .hint(hint)
+            })
+            .collect();
+    }
+    let span = unread.first().map(|(_, span)| span.clone());
+    let names: Vec<&str> = unread
+        .iter()
+        .take(ONE_BY_ONE)
+        .map(|(name, _)| name.as_str())
+        .collect();
+    vec![
+        Diagnostic::warning(format!(
+            "documents {} variables that nothing reads: {} and {} more",
+            unread.len(),
+            names.join(", "),
+            unread.len() - names.len()
+        ))
+        .at(span)
+        .hint("drop them, or they mislead whoever sets them"),
+    ]
+}

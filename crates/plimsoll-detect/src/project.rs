@@ -1,0 +1,329 @@
+//! From a detection to a project, for a tree without a Compose file.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::net::{IpAddr, Ipv4Addr};
+use std::path::Path;
+use std::time::Duration;
+
+use plimsoll_diag::{Diagnostic, Spanned};
+use plimsoll_model::{
+    Dependency, DependencyCondition, HealthTest, Healthcheck, Network, NetworkAttachment, Port,
+    Project, Protocol, RecipeKind, Restart, Service,
+};
+
+use crate::backing::{Backing, backing, value};
+use crate::detection::{DetectedService, Detection, Health, NeedKind, ServiceKind, VariableKind};
+
+/// The profile of services that only a person starts: a program that talks over its standard input
+/// has nobody to talk to in a stack.
+const BY_HAND: &str = "stdio";
+
+impl Detection {
+    /// The project that the tree amounts to: its services, what they need beside them, and variables
+    /// that lead them there. `password` makes the password of the service it is called with. The
+    /// diagnostics tell what could not be settled.
+    pub fn into_project(
+        self,
+        name: &str,
+        directory: &Path,
+        password: &dyn Fn(&str) -> String,
+    ) -> (Project, Vec<Diagnostic>) {
+        let mut project = Project {
+            name: name.to_owned(),
+            directory: directory.to_owned(),
+            ..Project::default()
+        };
+        let mut diagnostics: Vec<Diagnostic> = self
+            .problems
+            .iter()
+            .filter(|problem| problem.severity != plimsoll_diag::Severity::Note)
+            .map(|problem| {
+                let mut diagnostic = problem.to_diagnostic();
+                // What is found is told; whether it stops anything is seen when it runs.
+                diagnostic.severity = plimsoll_diag::Severity::Warning;
+                diagnostic
+            })
+            .collect();
+        project.networks.insert(
+            "default".to_owned(),
+            Network {
+                name: format!("{name}_default"),
+                ..Network::default()
+            },
+        );
+        let backings = self.backings(name, password);
+        let mut taken: BTreeSet<u16> = BTreeSet::new();
+        for detected in &self.services {
+            if detected.recipe.is_none() || detected.kind == ServiceKind::Cli {
+                continue;
+            }
+            let service = self.service_of(detected, &backings, &mut taken, password);
+            project.services.insert(detected.name.clone(), service);
+        }
+        lead_pages_to_backends(&self, &mut project);
+        for backing in backings.into_values() {
+            project.volumes.extend(backing.volumes);
+            project
+                .services
+                .insert(backing.service.name.clone(), backing.service);
+        }
+        for service in project.services.values_mut() {
+            service
+                .networks
+                .insert("default".to_owned(), NetworkAttachment::default());
+        }
+        for variable in &self.environment {
+            let unset = variable.required
+                && project.services.values().any(|service| {
+                    service
+                        .environment
+                        .get(&variable.name)
+                        .is_some_and(|value| value.is_none())
+                });
+            if unset {
+                let span = variable
+                    .evidence
+                    .first()
+                    .map(|evidence| evidence.span.clone());
+                diagnostics.push(
+                    Diagnostic::warning(format!(
+                        "`{}` is required, and nothing sets it",
+                        variable.name
+                    ))
+                    .at(span)
+                    .hint(format!(
+                        "set `{}` in the environment or in `.env`",
+                        variable.name
+                    )),
+                );
+            }
+        }
+        (project, diagnostics)
+    }
+
+    fn backings(
+        &self,
+        project: &str,
+        password: &dyn Fn(&str) -> String,
+    ) -> BTreeMap<NeedKind, Backing> {
+        self.needs
+            .iter()
+            .filter(|need| need.required)
+            .map(|need| (need.kind, backing(project, need.kind, password)))
+            .collect()
+    }
+
+    fn service_of(
+        &self,
+        detected: &DetectedService,
+        backings: &BTreeMap<NeedKind, Backing>,
+        taken: &mut BTreeSet<u16>,
+        password: &dyn Fn(&str) -> String,
+    ) -> Service {
+        let daemon = detected.kind.is_daemon();
+        let mut service = Service {
+            name: detected.name.clone(),
+            span: Some(detected.defined_at.clone()),
+            recipe: detected.recipe.clone(),
+            healthcheck: healthcheck(detected),
+            restart: Spanned::unplaced(if daemon {
+                Restart::UnlessStopped
+            } else {
+                Restart::No
+            }),
+            scale: Spanned::unplaced(1),
+            stdin_open: detected.kind == ServiceKind::McpStdio,
+            ..Service::default()
+        };
+        if !daemon {
+            service.profiles.push(BY_HAND.to_owned());
+        }
+        if matches!(
+            detected.kind,
+            ServiceKind::Web | ServiceKind::Ui | ServiceKind::McpHttp
+        ) {
+            for target in &detected.ports {
+                let published = (*target..=u16::MAX).find(|port| taken.insert(*port));
+                service.ports.push(Spanned::unplaced(Port {
+                    host_ip: Some(IpAddr::V4(Ipv4Addr::LOCALHOST)),
+                    published,
+                    target: *target,
+                    protocol: Protocol::Tcp,
+                }));
+            }
+        }
+        for kind in &detected.needs {
+            if let Some(backing) = backings.get(kind) {
+                service.depends_on.insert(
+                    backing.service.name.clone(),
+                    Spanned::unplaced(Dependency {
+                        condition: DependencyCondition::ServiceHealthy,
+                        required: true,
+                        restart: false,
+                    }),
+                );
+            }
+        }
+        let mine = self
+            .environment
+            .iter()
+            .filter(|variable| variable.services.contains(&detected.name));
+        for variable in mine {
+            let led = variable.need.and_then(|kind| {
+                let backing = backings.get(&kind)?;
+                let scheme = self
+                    .needs
+                    .iter()
+                    .find(|need| need.kind == kind)?
+                    .scheme
+                    .as_deref();
+                value(variable, kind, backing.password.as_deref(), scheme)
+            });
+            let span = variable
+                .evidence
+                .first()
+                .map(|evidence| evidence.span.clone());
+            // A secret of the project's own can be made up; a key of somebody else's service cannot.
+            let own_secret = variable.required && variable.secret && is_own_secret(&variable.name);
+            let value = led.or_else(|| own_secret.then(|| password(&variable.name)));
+            if value.is_some() || variable.default.is_none() {
+                service
+                    .environment
+                    .insert(variable.name.clone(), Spanned { value, span });
+            }
+        }
+        service
+    }
+}
+
+/// Whether a secret only has to be secret, as opposed to known to somebody else.
+fn is_own_secret(name: &str) -> bool {
+    let upper = name.to_ascii_uppercase();
+    [
+        "SECRET_KEY",
+        "JWT_SECRET",
+        "SESSION_SECRET",
+        "APP_SECRET",
+        "SIGNING_KEY",
+        "COOKIE_SECRET",
+        "JWT_SECRET_KEY",
+        "AUTH_SECRET",
+    ]
+    .iter()
+    .any(|own| upper.ends_with(own))
+}
+
+/// Gives every variable that is named without a value what `lookup` knows of it.
+pub fn fill_environment(project: &mut Project, lookup: &dyn Fn(&str) -> Option<String>) {
+    for service in project.services.values_mut() {
+        for (name, value) in &mut service.environment {
+            if value.value.is_none() {
+                value.value = lookup(name);
+            }
+        }
+    }
+}
+
+/// The health check for what is known of a service's health.
+pub(crate) fn healthcheck(detected: &DetectedService) -> Option<Spanned<Healthcheck>> {
+    let probe = |words: &[&str]| {
+        words
+            .iter()
+            .map(|word| (*word).to_owned())
+            .collect::<Vec<_>>()
+    };
+    let (test, heavy, span) = match detected.health.as_ref()? {
+        Health::Http(route) => {
+            let url = format!("http://127.0.0.1:{}{}", route.port, route.path);
+            (
+                probe(&["plimsoll-probe", "http", &url]),
+                false,
+                route.span.clone(),
+            )
+        }
+        Health::Tcp { port } => {
+            let address = format!("127.0.0.1:{port}");
+            (probe(&["plimsoll-probe", "tcp", &address]), false, None)
+        }
+        Health::Command { command, .. } => (command.clone(), true, None),
+        Health::McpHandshake => return None,
+    };
+    // A probe costs nothing; a command starts an interpreter.
+    let (interval, timeout, start) = if heavy {
+        (
+            Duration::from_secs(60),
+            Duration::from_secs(30),
+            Duration::from_secs(3),
+        )
+    } else {
+        (
+            Duration::from_secs(10),
+            Duration::from_secs(5),
+            Duration::from_millis(500),
+        )
+    };
+    Some(Spanned {
+        value: Healthcheck {
+            test: Some(HealthTest::Exec(test)),
+            interval: Some(interval),
+            timeout: Some(timeout),
+            retries: Some(3),
+            start_period: Some(Duration::from_secs(60)),
+            start_interval: Some(start),
+        },
+        span,
+    })
+}
+
+/// Pages are built with the address that a browser reaches the backend at.
+fn lead_pages_to_backends(detection: &Detection, project: &mut Project) {
+    let backends: Vec<(String, u16)> = detection
+        .services
+        .iter()
+        .filter(|service| service.kind == ServiceKind::Web)
+        .filter_map(|service| {
+            let port = project
+                .services
+                .get(&service.name)?
+                .ports
+                .first()?
+                .published?;
+            Some((service.name.clone(), port))
+        })
+        .collect();
+    let [(_, port)] = backends.as_slice() else {
+        return;
+    };
+    for detected in detection
+        .services
+        .iter()
+        .filter(|service| service.kind == ServiceKind::Ui)
+    {
+        let Some(service) = project.services.get_mut(&detected.name) else {
+            continue;
+        };
+        let Some(recipe) = &mut service.recipe else {
+            continue;
+        };
+        let RecipeKind::StaticSite(site) = &mut recipe.kind else {
+            continue;
+        };
+        for variable in &detection.environment {
+            let reads = variable.services.contains(&detected.name);
+            let upper = variable.name.to_ascii_uppercase();
+            let backend = ["API", "BACKEND", "SERVER"]
+                .iter()
+                .any(|word| upper.split('_').any(|part| part == *word));
+            if !reads || !backend || variable.kind != VariableKind::Url {
+                continue;
+            }
+            let address = format!("http://localhost:{port}");
+            if variable.default.as_deref() != Some(address.as_str()) {
+                site.build_environment
+                    .push((variable.name.clone(), address));
+            }
+        }
+        // Variables of the build are no variables of the server.
+        service.environment.clear();
+    }
+}

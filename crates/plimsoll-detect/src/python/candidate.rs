@@ -1,0 +1,139 @@
+//! What in a Python file may be a service, before it is weighed.
+
+use std::rc::Rc;
+
+use plimsoll_diag::Evidence;
+
+use crate::detection::ServiceKind;
+use crate::python::module::Module;
+use crate::python::workspace::{Workspace, reached};
+use crate::syntax::Place;
+
+/// How a candidate is started.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) enum Launch {
+    /// A server program imports it: variable, and whether it is a function that makes it.
+    Asgi { variable: String, factory: bool },
+    /// The same for WSGI.
+    Wsgi { variable: String, factory: bool },
+    /// Celery: the variable, modules of tasks it would not find by itself.
+    CeleryWorker {
+        variable: String,
+        include: Vec<String>,
+    },
+    /// Celery's scheduler.
+    CeleryBeat { variable: String },
+    /// `arq module.Class`.
+    Arq { class: String },
+    /// `dramatiq module`.
+    Dramatiq,
+    /// `taskiq worker module:variable`.
+    Taskiq { variable: String },
+    /// `rq worker`, for a module that has no worker of its own.
+    Module,
+    /// The script that `[project.scripts]` names.
+    ConsoleScript(String),
+    /// `python -m package`, for its `__main__.py`.
+    Package(String),
+    /// `streamlit run file`.
+    Streamlit,
+    /// `fastmcp run file:variable`.
+    FastMcp { variable: String },
+}
+
+/// What may be a service.
+#[derive(Debug, Clone)]
+pub(crate) struct Candidate {
+    pub(crate) module: Rc<Module>,
+    pub(crate) kind: ServiceKind,
+    pub(crate) framework: &'static str,
+    /// The framework's distribution.
+    pub(crate) distribution: &'static str,
+    pub(crate) launch: Launch,
+    /// The port that the code chooses, when it is started as the code means it.
+    pub(crate) port: Option<u16>,
+    /// The address that the code listens on, when it is started as the code means it.
+    pub(crate) host: Option<(crate::python::evaluate::Constant, Place)>,
+    pub(crate) evidence: Vec<Evidence>,
+}
+
+impl Candidate {
+    pub(crate) fn new(
+        module: &Rc<Module>,
+        place: Place,
+        kind: ServiceKind,
+        framework: (&'static str, &'static str),
+        launch: Launch,
+        why: impl Into<String>,
+    ) -> Self {
+        Self {
+            kind,
+            framework: framework.0,
+            distribution: framework.1,
+            launch,
+            port: None,
+            host: None,
+            evidence: vec![Evidence::new(module.span(place), why)],
+            module: module.clone(),
+        }
+    }
+}
+
+/// How the code at a scope of a file is started, if anything starts it: a console script, the file
+/// itself, or the `__main__.py` beside it.
+pub(crate) fn launch_of(
+    workspace: &Workspace<'_>,
+    module: &Rc<Module>,
+    scope: &crate::python::module::Scope,
+) -> Option<(Launch, Vec<Evidence>)> {
+    let inside = |names: &std::collections::BTreeSet<String>| {
+        scope.path.split('.').any(|part| names.contains(part))
+    };
+    if let Some(project) = workspace.project_of(&module.path) {
+        let dotted = workspace.home(&module.path).1;
+        for script in &project.scripts {
+            let direct =
+                script.module == dotted && inside(&reached(module, Some(&script.function)));
+            if direct {
+                let why = format!("declares the program `{}`", script.name);
+                return Some((
+                    Launch::ConsoleScript(script.name.clone()),
+                    vec![Evidence::new(script.span.clone(), why)],
+                ));
+            }
+        }
+    }
+    let guard = module
+        .main_guard
+        .map(|place| Evidence::new(module.span(place), "starts when the file is run"));
+    if scope.main || module.main_guard.is_some() && inside(&reached(module, None)) {
+        return Some((Launch::Module, guard.into_iter().collect()));
+    }
+    if scope.is_top() && module.main_guard.is_none() {
+        return Some((Launch::Module, Vec::new()));
+    }
+    let beside = module.path.parent()?.join("__main__.py");
+    let main = workspace.modules.get(&beside)?;
+    let calls_here = main.calls.iter().any(|placed| {
+        let Some(name) = placed.call.function.as_name() else {
+            return false;
+        };
+        let first = name.split('.').next().unwrap_or_default();
+        workspace
+            .origin(&main, name)
+            .or_else(|| workspace.origin(&main, first))
+            .is_some_and(|(origin, target)| {
+                origin.path == module.path && inside(&reached(module, Some(&target)))
+            })
+    });
+    calls_here.then(|| {
+        let package = workspace.home(&beside).1;
+        let package = package
+            .trim_end_matches("__main__")
+            .trim_end_matches('.')
+            .to_owned();
+        let why = format!("`python -m {package}` starts it");
+        let span = main.span(Place::line(1));
+        (Launch::Package(package), vec![Evidence::new(span, why)])
+    })
+}

@@ -1,0 +1,108 @@
+//! Which Python files are worth parsing before anything leads to them.
+
+use std::path::Path;
+use std::rc::Rc;
+use std::sync::Arc;
+
+use aho_corasick::AhoCorasick;
+
+use crate::python::extract::extract;
+use crate::python::module::Module;
+use crate::python::workspace::Workspace;
+use crate::tree::Tree;
+
+/// Words without which a file starts nothing. They only save work: what a file says is read from
+/// its syntax tree.
+const WORDS: &[&str] = &[
+    "__main__",
+    "ASGI",
+    "Celery",
+    "FastAPI",
+    "FastMCP",
+    "Flask",
+    "HTTPServer",
+    "Litestar",
+    "Quart",
+    "Robyn",
+    "Sanic",
+    "Starlette",
+    "WSGI",
+    "actor",
+    "add_periodic_task",
+    "aiohttp",
+    "application",
+    "arq",
+    "asgi",
+    "beat_schedule",
+    "create_app",
+    "falcon",
+    "gradio",
+    "grpc",
+    "include_router",
+    "mcp",
+    "rq",
+    "shared_task",
+    "stdio_server",
+    "streamlit",
+    "taskiq",
+    ".task",
+    "tornado",
+    "uvicorn",
+    "wsgi",
+    "_app(",
+    "APIRouter",
+    "Blueprint",
+    "Scheduler",
+    "Worker",
+];
+
+/// Threads that parse; more would not help on the machines this runs on.
+const THREADS: usize = 4;
+
+/// Parses the files that may start something, or that others hang routes and tasks on.
+pub(crate) fn entries(workspace: &Workspace<'_>) -> Vec<Rc<Module>> {
+    let paths: Vec<&Arc<Path>> = workspace
+        .tree
+        .files()
+        .iter()
+        .map(|file| &file.path)
+        .filter(|path| path.extension().is_some_and(|end| end == "py"))
+        .collect();
+    let parsed = parse(workspace.tree, &paths);
+    let found: Vec<Arc<Path>> = parsed.iter().map(|module| module.path.clone()).collect();
+    workspace.modules.adopt(parsed);
+    found
+        .iter()
+        .filter_map(|path| workspace.modules.get(path))
+        .collect()
+}
+
+fn parse(tree: &Tree, paths: &[&Arc<Path>]) -> Vec<Module> {
+    let words = AhoCorasick::new(WORDS);
+    let Ok(words) = &words else {
+        return Vec::new();
+    };
+    let share = paths.len().div_ceil(THREADS).max(64);
+    std::thread::scope(|scope| {
+        let workers: Vec<_> = paths
+            .chunks(share)
+            .map(|chunk| {
+                scope.spawn(move || {
+                    chunk
+                        .iter()
+                        .filter_map(|path| {
+                            let text = tree.source(path)?;
+                            words.is_match(&text).then_some(())?;
+                            extract((*path).clone(), tree.shown(path), text)
+                        })
+                        .collect::<Vec<_>>()
+                })
+            })
+            .collect();
+        workers
+            .into_iter()
+            // A worker that panicked found nothing; parsing never panics on purpose.
+            .flat_map(|worker| worker.join().unwrap_or_default())
+            .collect()
+    })
+}

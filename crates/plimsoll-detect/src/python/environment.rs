@@ -1,0 +1,469 @@
+//! Variables of the environment that Python code reads.
+
+use std::collections::BTreeMap;
+use std::path::{Path, PathBuf};
+use std::rc::Rc;
+
+use plimsoll_diag::Span;
+
+use crate::python::evaluate::evaluate;
+use crate::python::graph::{Modules, Target};
+use crate::python::module::{Binding, Class, Module, Moment};
+use crate::python::value::{Call, Value};
+
+/// One reading of a variable, as written.
+pub(crate) struct Read<'c> {
+    pub(crate) name: &'c str,
+    pub(crate) default: Option<&'c Value>,
+    /// Whether it fails when the variable is not there.
+    pub(crate) strict: bool,
+}
+
+/// One reading of a variable, understood.
+#[derive(Debug, Clone)]
+pub(crate) struct VariableRead {
+    pub(crate) name: String,
+    pub(crate) required: bool,
+    pub(crate) secret: bool,
+    pub(crate) default: Option<String>,
+    /// The type that the code gives it, by its last name: `int`, `PostgresDsn`.
+    pub(crate) type_name: Option<String>,
+    pub(crate) span: Span,
+    pub(crate) why: String,
+}
+
+/// The variable that a call reads, if it reads one.
+pub(crate) fn read_of<'c>(call: &'c Call, module: &Module) -> Option<Read<'c>> {
+    let callee = module.callee(call)?;
+    let name = call.arguments.first().and_then(Value::as_text);
+    let default = call
+        .keyword("default")
+        .or_else(|| call.arguments.get(1))
+        .filter(|default| **default != Value::None);
+    match callee.as_str() {
+        "os.getenv" | "os.environ.get" | "os.environ.setdefault" | "os.environ.pop" => Some(Read {
+            name: name?,
+            default,
+            strict: false,
+        }),
+        // decouple, starlette and environs: without a default they fail.
+        "decouple.config" | "decouple.AutoConfig" => Some(Read {
+            name: name?,
+            default: call
+                .keyword("default")
+                .filter(|default| **default != Value::None),
+            strict: call.keyword("default").is_none(),
+        }),
+        _ => {
+            let receiver = call.receiver().unwrap_or(call.function.as_name()?);
+            let first = receiver.split('.').next()?;
+            let maker = module.top_value(first)?.value.as_ref()?.as_call()?;
+            let maker = module.callee(maker)?;
+            let reader = matches!(
+                maker.as_str(),
+                "environ.Env"
+                    | "environs.Env"
+                    | "environs.env"
+                    | "starlette.config.Config"
+                    | "environ.FileAwareEnv"
+            );
+            let name = name?;
+            let looks_so = !name.is_empty()
+                && name
+                    .chars()
+                    .all(|c| c.is_ascii_uppercase() || c.is_ascii_digit() || c == '_');
+            (reader && looks_so).then(|| Read {
+                name,
+                default,
+                strict: call.keyword("default").is_none() && call.arguments.len() < 2,
+            })
+        }
+    }
+}
+
+/// Every variable that the files of a closure read.
+pub(crate) fn reads(
+    modules: &Modules<'_>,
+    files: &BTreeMap<std::sync::Arc<Path>, Moment>,
+    roots: &[PathBuf],
+) -> Vec<VariableRead> {
+    let loaded: Vec<Rc<Module>> = files.keys().filter_map(|path| modules.get(path)).collect();
+    let wrappers = wrappers(&loaded);
+    let mut found = Vec::new();
+    for module in &loaded {
+        plain_reads(module, &mut found);
+        wrapped_reads(module, &wrappers, &mut found);
+        settings_reads(module, modules, roots, &mut found);
+        dynaconf_reads(module, &loaded, &mut found);
+    }
+    found
+}
+
+fn plain_reads(module: &Module, found: &mut Vec<VariableRead>) {
+    for placed in &module.calls {
+        let Some(read) = read_of(&placed.call, module) else {
+            continue;
+        };
+        let default = read
+            .default
+            .and_then(|default| evaluate(default, module, &placed.scope.path).text);
+        let required = read.strict
+            && read.default.is_none()
+            && placed.scope.moment == Moment::Import
+            || read.default.is_none() && is_insisted_on(module, &placed.call, &placed.scope.path);
+        found.push(VariableRead {
+            name: read.name.to_owned(),
+            required,
+            secret: false,
+            type_name: type_around(module, &placed.call),
+            default,
+            span: module.span(placed.call.place),
+            why: format!("reads `{}`", read.name),
+        });
+    }
+    for subscript in &module.subscripts {
+        let (Some(base), Some(name)) = (subscript.base.as_name(), subscript.index.as_text()) else {
+            continue;
+        };
+        if module.qualify(base) == "os.environ" {
+            found.push(VariableRead {
+                name: name.to_owned(),
+                required: subscript.scope.moment <= Moment::Call
+                    && !subscript.scope.main
+                    && subscript.scope.moment != Moment::Guarded,
+                secret: false,
+                default: None,
+                type_name: None,
+                span: module.span(subscript.place),
+                why: format!("reads `{name}` and fails without it"),
+            });
+        }
+    }
+}
+
+/// Whether the value read is checked and its absence ends the work: `if not KEY: raise …`.
+fn is_insisted_on(module: &Module, call: &Call, path: &str) -> bool {
+    module.bindings.iter().any(|binding| {
+        *binding.scope.path == *path
+            && matches!(&binding.value, Some(Value::Call(bound)) if bound.place == call.place)
+            && module
+                .insisted
+                .iter()
+                .any(|(scope, name)| **scope == *path && *name == binding.target)
+    })
+}
+
+/// `int` of `int(os.getenv("PORT"))`.
+fn type_around(module: &Module, call: &Call) -> Option<String> {
+    module
+        .calls
+        .iter()
+        .find(|outer| {
+            matches!(outer.call.arguments.first(), Some(Value::Call(inner)) if inner.place == call.place)
+        })
+        .and_then(|outer| outer.call.method())
+        .filter(|name| matches!(*name, "int" | "float" | "bool" | "Path"))
+        .map(str::to_owned)
+}
+
+/// Functions that read the variable named by a parameter: name, index of the parameter, and the
+/// parameter that is the default.
+fn wrappers(modules: &[Rc<Module>]) -> Vec<(String, usize, Option<usize>)> {
+    let mut found = Vec::new();
+    for module in modules {
+        for placed in &module.calls {
+            let callee = module.callee(&placed.call);
+            if !matches!(callee.as_deref(), Some("os.getenv" | "os.environ.get")) {
+                continue;
+            }
+            let Some(function) = module.function(&placed.scope.path) else {
+                continue;
+            };
+            let index = |value: Option<&Value>| {
+                let name = value?.as_name()?;
+                function
+                    .parameters
+                    .iter()
+                    .filter(|parameter| parameter.name != "self" && parameter.name != "cls")
+                    .position(|parameter| parameter.name == name)
+            };
+            if let Some(position) = index(placed.call.arguments.first()) {
+                let default = index(placed.call.arguments.get(1)).or_else(|| {
+                    function
+                        .parameters
+                        .iter()
+                        .position(|parameter| parameter.name == "default")
+                });
+                found.push((function.name.clone(), position, default));
+            }
+        }
+    }
+    found
+}
+
+fn wrapped_reads(
+    module: &Module,
+    wrappers: &[(String, usize, Option<usize>)],
+    found: &mut Vec<VariableRead>,
+) {
+    if wrappers.is_empty() {
+        return;
+    }
+    for placed in &module.calls {
+        let Some(method) = placed.call.method() else {
+            continue;
+        };
+        let Some((_, index, default)) = wrappers.iter().find(|(name, _, _)| name == method) else {
+            continue;
+        };
+        let Some(name) = placed.call.arguments.get(*index).and_then(Value::as_text) else {
+            continue;
+        };
+        if !name
+            .chars()
+            .all(|c| c.is_ascii_uppercase() || c.is_ascii_digit() || c == '_')
+        {
+            continue;
+        }
+        let default = placed
+            .call
+            .keyword("default")
+            .or_else(|| placed.call.arguments.get((*default)?))
+            .and_then(|default| evaluate(default, module, &placed.scope.path).text);
+        found.push(VariableRead {
+            name: name.to_owned(),
+            required: false,
+            secret: false,
+            default,
+            type_name: None,
+            span: module.span(placed.call.place),
+            why: format!("reads `{name}` through `{method}`"),
+        });
+    }
+}
+
+const SETTINGS_BASES: &[&str] = &[
+    "pydantic_settings.BaseSettings",
+    "pydantic_settings.main.BaseSettings",
+    "pydantic.BaseSettings",
+    "pydantic.v1.BaseSettings",
+];
+
+fn settings_reads(
+    module: &Module,
+    modules: &Modules<'_>,
+    roots: &[PathBuf],
+    found: &mut Vec<VariableRead>,
+) {
+    for class in &module.classes {
+        if !is_settings(module, class, modules, roots, 0) {
+            continue;
+        }
+        let prefix = settings_prefix(module, class);
+        let path = crate::python::module::join(&class.scope.path, &class.name);
+        for field in &module.bindings {
+            let plain = field.annotation.is_some()
+                || matches!(&field.value, Some(Value::Call(call)) if call.method() == Some("Field"));
+            if *field.scope.path != *path
+                || !plain
+                || field.target.starts_with('_')
+                || field.target == "model_config"
+            {
+                continue;
+            }
+            if field.annotation.as_ref().and_then(Value::last_name) == Some("ClassVar") {
+                continue;
+            }
+            found.push(settings_field(module, class, field, &prefix));
+        }
+    }
+}
+
+fn is_settings(
+    module: &Module,
+    class: &Class,
+    modules: &Modules<'_>,
+    roots: &[PathBuf],
+    depth: usize,
+) -> bool {
+    depth < 6
+        && class.bases.iter().any(|base| {
+            let Some(name) = base.as_name() else {
+                return false;
+            };
+            if SETTINGS_BASES.contains(&module.qualify(name).as_str()) {
+                return true;
+            }
+            if let Some(local) = module.class(name) {
+                return local.name != class.name
+                    && is_settings(module, local, modules, roots, depth + 1);
+            }
+            let Some(import) = module.import_of(name) else {
+                return false;
+            };
+            let Target::Files(files) = modules.resolve(module, import, roots) else {
+                return false;
+            };
+            let wanted = import.name.as_deref().unwrap_or(name);
+            files
+                .last()
+                .and_then(|file| modules.get(file))
+                .is_some_and(|other| {
+                    other
+                        .class(wanted)
+                        .is_some_and(|class| is_settings(&other, class, modules, roots, depth + 1))
+                })
+        })
+}
+
+fn settings_prefix(module: &Module, class: &Class) -> String {
+    let path = crate::python::module::join(&class.scope.path, &class.name);
+    let from_config = module
+        .bindings
+        .iter()
+        .filter(|binding| *binding.scope.path == *path && binding.target == "model_config")
+        .find_map(|binding| match binding.value.as_ref()? {
+            Value::Call(call) => call.keyword("env_prefix")?.as_text().map(str::to_owned),
+            Value::Table(entries) => entries
+                .iter()
+                .find(|(key, _)| key.as_text() == Some("env_prefix"))
+                .and_then(|(_, value)| value.as_text().map(str::to_owned)),
+            _ => None,
+        });
+    let inner = format!("{path}.Config");
+    from_config
+        .or_else(|| {
+            module
+                .bindings
+                .iter()
+                .find(|binding| *binding.scope.path == *inner && binding.target == "env_prefix")
+                .and_then(|binding| binding.value.as_ref()?.as_text().map(str::to_owned))
+        })
+        .or_else(|| {
+            let (_, value) = class
+                .keywords
+                .iter()
+                .find(|(name, _)| name == "env_prefix")?;
+            value.as_text().map(str::to_owned)
+        })
+        .unwrap_or_default()
+}
+
+fn settings_field(module: &Module, class: &Class, field: &Binding, prefix: &str) -> VariableRead {
+    let path = &field.scope.path;
+    let mut type_name = None;
+    let mut optional = false;
+    let mut described: Option<&Call> = None;
+    if let Some(annotation) = &field.annotation {
+        annotation.walk(&mut |value| match value {
+            Value::Name(name) => {
+                let last = name.rsplit('.').next().unwrap_or(name);
+                match last {
+                    "Optional" | "Union" | "Annotated" | "Literal" | "Field" | "list" | "List" => {}
+                    _ if type_name.is_none() => type_name = Some(last.to_owned()),
+                    _ => {}
+                }
+                optional |= last == "Optional";
+            }
+            Value::None => optional = true,
+            Value::Call(call) if call.method() == Some("Field") => described = Some(call),
+            _ => {}
+        });
+    }
+    let mut default = field.value.as_ref();
+    if let Some(Value::Call(call)) = default
+        && call.method() == Some("Field")
+    {
+        described = Some(call);
+        default = call
+            .argument(0, "default")
+            .or_else(|| call.keyword("default_factory"));
+    }
+    let missing = match default {
+        None => true,
+        Some(Value::Name(name)) => name == "...",
+        Some(_) => false,
+    };
+    let alias = described.and_then(|call| {
+        ["validation_alias", "alias", "env"]
+            .into_iter()
+            .find_map(|keyword| match call.keyword(keyword)? {
+                Value::Text(text) => Some(text.clone()),
+                Value::Call(choices) => choices.arguments.first()?.as_text().map(str::to_owned),
+                Value::List(choices) => choices.first()?.as_text().map(str::to_owned),
+                _ => None,
+            })
+    });
+    let name = alias
+        .unwrap_or_else(|| format!("{prefix}{}", field.target))
+        .to_uppercase();
+    let text = default.and_then(|default| evaluate(default, module, path).text);
+    VariableRead {
+        required: missing && !(optional && field.value.is_some()),
+        secret: type_name.as_deref() == Some("SecretStr"),
+        default: text,
+        type_name,
+        span: module.span(field.place),
+        why: format!("field of `{}`", class.name),
+        name,
+    }
+}
+
+fn dynaconf_reads(module: &Module, loaded: &[Rc<Module>], found: &mut Vec<VariableRead>) {
+    let imports_it = |module: &Module| {
+        module
+            .imports
+            .iter()
+            .any(|import| import.level == 0 && import.module == "dynaconf")
+    };
+    if !imports_it(module) {
+        return;
+    }
+    let prefix = loaded
+        .iter()
+        .filter(|module| imports_it(module))
+        .find_map(|module| {
+            module.calls.iter().find_map(|placed| {
+                let callee = module.callee(&placed.call)?;
+                if !matches!(
+                    callee.as_str(),
+                    "dynaconf.Dynaconf" | "dynaconf.LazySettings"
+                ) {
+                    return None;
+                }
+                placed
+                    .call
+                    .keyword("envvar_prefix")?
+                    .as_text()
+                    .map(str::to_owned)
+            })
+        });
+    let prefix = prefix.unwrap_or_else(|| "DYNACONF".to_owned());
+    for placed in &module.calls {
+        if placed.call.method() != Some("get") || read_of(&placed.call, module).is_some() {
+            continue;
+        }
+        let Some(name) = placed.call.arguments.first().and_then(Value::as_text) else {
+            continue;
+        };
+        if !name
+            .chars()
+            .all(|c| c.is_ascii_uppercase() || c.is_ascii_digit() || c == '_')
+        {
+            continue;
+        }
+        found.push(VariableRead {
+            name: format!("{}_{name}", prefix.to_uppercase()),
+            required: false,
+            secret: false,
+            default: placed
+                .call
+                .arguments
+                .get(1)
+                .and_then(|default| evaluate(default, module, &placed.scope.path).text),
+            type_name: None,
+            span: module.span(placed.call.place),
+            why: format!("reads setting `{name}` under the prefix `{prefix}`"),
+        });
+    }
+}

@@ -1,0 +1,749 @@
+//! From a Python file's syntax tree to a [`Module`].
+
+use std::collections::BTreeMap;
+use std::path::Path;
+use std::sync::Arc;
+
+use tree_sitter::Node;
+
+use crate::python::module::{
+    Binding, Class, Function, Import, Module, Moment, Parameter, PlacedCall, PlacedSubscript,
+    Scope, join,
+};
+use crate::python::value::{Call, Value};
+use crate::syntax::{DEPTH, Grammar, Place, Source, named_children};
+
+/// How deep an expression is taken apart: each call is also kept inside the calls around it, so
+/// depth costs more than it shows.
+const VALUE_DEPTH: usize = 10;
+
+/// Entries of a list or table that are kept.
+const LONGEST_LIST: usize = 200;
+
+/// Reads one file. `shown` is its path as people should see it.
+pub(crate) fn extract(path: Arc<Path>, shown: Arc<Path>, text: String) -> Option<Module> {
+    let source = Source::parse(path.clone(), text, Grammar::Python)?;
+    let mut extractor = Extractor {
+        source: &source,
+        module: Module {
+            path,
+            shown,
+            imports: Vec::new(),
+            bindings: Vec::new(),
+            functions: Vec::new(),
+            classes: Vec::new(),
+            calls: Vec::new(),
+            subscripts: Vec::new(),
+            main_guard: None,
+            syntax_error: None,
+            insisted: Vec::new(),
+            endless_loop: None,
+            local_names: BTreeMap::new(),
+        },
+    };
+    let top = Scope {
+        path: Arc::from(""),
+        moment: Moment::Import,
+        main: false,
+    };
+    let root = source.root();
+    extractor.walk(root, &top, 0);
+    let mut module = extractor.module;
+    for (index, import) in module.imports.iter().enumerate() {
+        // A name bound for type checkers only, or late, does not replace one bound for real.
+        let better = module
+            .local_names
+            .get(&import.local)
+            .is_none_or(|other| module.imports[*other].scope.moment >= import.scope.moment);
+        if better {
+            module.local_names.insert(import.local.clone(), index);
+        }
+    }
+    if root.has_error() {
+        module.syntax_error = first_error(root, &source, 0);
+    }
+    Some(module)
+}
+
+fn first_error(node: Node<'_>, source: &Source, depth: usize) -> Option<Place> {
+    if node.is_error() || node.is_missing() {
+        return Some(source.place(node));
+    }
+    if depth > DEPTH || !node.has_error() {
+        return None;
+    }
+    let mut cursor = node.walk();
+    node.children(&mut cursor)
+        .find_map(|child| first_error(child, source, depth + 1))
+}
+
+struct Extractor<'a> {
+    source: &'a Source,
+    module: Module,
+}
+
+impl Extractor<'_> {
+    fn walk(&mut self, node: Node<'_>, scope: &Scope, depth: usize) {
+        if depth > DEPTH {
+            return;
+        }
+        match node.kind() {
+            "import_statement" | "import_from_statement" | "future_import_statement" => {
+                self.import(node, scope);
+            }
+            "function_definition" => self.function(node, &[], scope, depth),
+            "class_definition" => self.class(node, scope, depth),
+            "decorated_definition" => self.decorated(node, scope, depth),
+            "if_statement" => self.condition(node, scope, depth),
+            "try_statement" => self.attempt(node, scope, depth),
+            "while_statement" => {
+                let endless = node
+                    .child_by_field_name("condition")
+                    .is_some_and(|test| matches!(self.source.text_of(test), "True" | "1"));
+                if endless && self.module.endless_loop.is_none() {
+                    self.module.endless_loop = Some(self.source.place(node));
+                }
+                self.children(node, scope, depth);
+            }
+            "assignment" => {
+                self.assignment(node, scope);
+                let left = node.child_by_field_name("left");
+                for child in named_children(node) {
+                    // `os.environ["X"] = …` writes.
+                    if Some(child) != left || child.kind() != "subscript" {
+                        self.walk(child, scope, depth + 1);
+                    }
+                }
+            }
+            "call" => {
+                if let Value::Call(call) = self.value(node, 0) {
+                    self.module.calls.push(PlacedCall {
+                        call: *call,
+                        scope: scope.clone(),
+                    });
+                }
+                self.children(node, scope, depth);
+            }
+            "subscript" => {
+                if let Value::Subscript(base, index) = self.value(node, 0) {
+                    self.module.subscripts.push(PlacedSubscript {
+                        base: *base,
+                        index: *index,
+                        scope: scope.clone(),
+                        place: self.source.place(node),
+                    });
+                }
+                self.children(node, scope, depth);
+            }
+            "return_statement" => {
+                self.result(node, scope);
+                self.children(node, scope, depth);
+            }
+            "yield" => {
+                if let Some(function) = self.current_function(scope) {
+                    function.generator = true;
+                }
+                self.children(node, scope, depth);
+            }
+            "lambda" => {
+                let inner = Scope {
+                    moment: scope.moment.max(Moment::Call),
+                    ..scope.clone()
+                };
+                self.children(node, &inner, depth);
+            }
+            "string" | "comment" if node.named_child_count() == 0 => {}
+            _ => self.children(node, scope, depth),
+        }
+    }
+
+    fn children(&mut self, node: Node<'_>, scope: &Scope, depth: usize) {
+        for child in named_children(node) {
+            self.walk(child, scope, depth + 1);
+        }
+    }
+
+    fn current_function(&mut self, scope: &Scope) -> Option<&mut Function> {
+        // Functions are pushed before their bodies are walked, so the innermost is near the end.
+        self.module
+            .functions
+            .iter_mut()
+            .rev()
+            .find(|function| function.inner_path() == *scope.path)
+    }
+
+    fn result(&mut self, node: Node<'_>, scope: &Scope) {
+        let Some(value) = node.named_child(0).map(|value| self.value(value, 0)) else {
+            return;
+        };
+        if let Some(function) = self.current_function(scope) {
+            function.returns.push(value);
+        }
+    }
+
+    fn import(&mut self, node: Node<'_>, scope: &Scope) {
+        let mut level = 0;
+        let mut module = String::new();
+        let from = node.kind() != "import_statement";
+        let origin = node.child_by_field_name("module_name");
+        if let Some(name) = origin {
+            let text: String = self
+                .source
+                .text_of(name)
+                .chars()
+                .filter(|character| !character.is_whitespace())
+                .collect();
+            level = text.chars().take_while(|c| *c == '.').count();
+            module = text[level..].to_owned();
+        }
+        let place = self.source.place(node);
+        let mut push = |module: String, name: Option<String>, local: String| {
+            self.module.imports.push(Import {
+                level,
+                module,
+                name,
+                local,
+                scope: scope.clone(),
+                place,
+            });
+        };
+        for child in named_children(node) {
+            if Some(child) == origin {
+                continue;
+            }
+            let (name, alias) = match child.kind() {
+                "dotted_name" => (self.source.text_of(child), None),
+                "aliased_import" => {
+                    let (Some(name), Some(alias)) = (
+                        child.child_by_field_name("name"),
+                        child.child_by_field_name("alias"),
+                    ) else {
+                        continue;
+                    };
+                    (
+                        self.source.text_of(name),
+                        Some(self.source.text_of(alias).to_owned()),
+                    )
+                }
+                "wildcard_import" => ("*", None),
+                _ => continue,
+            };
+            if from {
+                let local = alias.unwrap_or_else(|| name.to_owned());
+                push(module.clone(), Some(name.to_owned()), local);
+            } else {
+                let local =
+                    alias.unwrap_or_else(|| name.split('.').next().unwrap_or_default().to_owned());
+                push(name.to_owned(), None, local);
+            }
+        }
+    }
+
+    fn decorated(&mut self, node: Node<'_>, scope: &Scope, depth: usize) {
+        let mut decorators = Vec::new();
+        for child in named_children(node) {
+            if child.kind() == "decorator" {
+                if let Some(expression) = child.named_child(0) {
+                    decorators.push((self.value(expression, 0), self.source.place(child)));
+                }
+                self.children(child, scope, depth);
+            }
+        }
+        match node.child_by_field_name("definition") {
+            Some(definition) if definition.kind() == "function_definition" => {
+                self.function(definition, &decorators, scope, depth + 1);
+            }
+            Some(definition) => self.walk(definition, scope, depth + 1),
+            None => {}
+        }
+    }
+
+    fn function(
+        &mut self,
+        node: Node<'_>,
+        decorators: &[(Value, Place)],
+        scope: &Scope,
+        depth: usize,
+    ) {
+        let Some(name) = node.child_by_field_name("name") else {
+            return;
+        };
+        let name = self.source.text_of(name).to_owned();
+        let mut parameters = Vec::new();
+        if let Some(list) = node.child_by_field_name("parameters") {
+            for parameter in named_children(list) {
+                parameters.extend(self.parameter(parameter));
+            }
+            self.children(list, scope, depth + 1);
+        }
+        let inner = Scope {
+            path: Arc::from(join(&scope.path, &name)),
+            moment: scope.moment.max(Moment::Call),
+            main: scope.main,
+        };
+        self.module.functions.push(Function {
+            name,
+            decorators: decorators.to_vec(),
+            parameters,
+            returns: Vec::new(),
+            generator: false,
+            scope: scope.clone(),
+            place: self.source.place(node),
+        });
+        if let Some(body) = node.child_by_field_name("body") {
+            self.children(body, &inner, depth + 1);
+        }
+    }
+
+    fn parameter(&self, node: Node<'_>) -> Option<Parameter> {
+        let (name, default) = match node.kind() {
+            "identifier" => (node, None),
+            "typed_parameter" => (node.named_child(0)?, None),
+            "default_parameter" | "typed_default_parameter" => (
+                node.child_by_field_name("name")?,
+                node.child_by_field_name("value"),
+            ),
+            _ => return None,
+        };
+        Some(Parameter {
+            name: self.source.text_of(name).to_owned(),
+            default: default.map(|value| self.value(value, 0)),
+        })
+    }
+
+    fn class(&mut self, node: Node<'_>, scope: &Scope, depth: usize) {
+        let Some(name) = node.child_by_field_name("name") else {
+            return;
+        };
+        let name = self.source.text_of(name).to_owned();
+        let (bases, keywords) = node
+            .child_by_field_name("superclasses")
+            .map(|list| self.arguments(list, 0))
+            .unwrap_or_default();
+        let inner = Scope {
+            path: Arc::from(join(&scope.path, &name)),
+            ..scope.clone()
+        };
+        self.module.classes.push(Class {
+            name,
+            bases,
+            keywords,
+            scope: scope.clone(),
+        });
+        if let Some(body) = node.child_by_field_name("body") {
+            self.children(body, &inner, depth + 1);
+        }
+    }
+
+    /// Notes what `if not KEY: raise` and `if KEY is None: sys.exit()` insist on.
+    fn insistence(&mut self, node: Node<'_>, scope: &Scope) {
+        let Some(test) = node.child_by_field_name("condition") else {
+            return;
+        };
+        let name = match test.kind() {
+            "not_operator" => test.child_by_field_name("argument"),
+            "comparison_operator" if self.source.text_of(test).ends_with("is None") => {
+                test.named_child(0)
+            }
+            _ => None,
+        };
+        let Some(name) = name.filter(|name| matches!(name.kind(), "identifier" | "attribute"))
+        else {
+            return;
+        };
+        let Some(body) = node.child_by_field_name("consequence") else {
+            return;
+        };
+        let ends = named_children(body).into_iter().any(|statement| {
+            statement.kind() == "raise_statement"
+                || statement.kind() == "expression_statement"
+                    && statement.named_child(0).is_some_and(|call| {
+                        call.kind() == "call"
+                            && call
+                                .child_by_field_name("function")
+                                .is_some_and(|function| {
+                                    matches!(
+                                        self.source.text_of(function),
+                                        "sys.exit" | "exit" | "quit"
+                                    )
+                                })
+                    })
+        });
+        if ends {
+            let name = self.source.text_of(name).to_owned();
+            self.module.insisted.push((scope.path.clone(), name));
+        }
+    }
+
+    fn condition(&mut self, node: Node<'_>, scope: &Scope, depth: usize) {
+        self.insistence(node, scope);
+        let test = node
+            .child_by_field_name("condition")
+            .map(|test| self.source.text_of(test))
+            .unwrap_or_default();
+        let main = test.contains("__name__") && test.contains("__main__");
+        if main && self.module.main_guard.is_none() {
+            self.module.main_guard = Some(self.source.place(node));
+        }
+        let moment = if main {
+            scope.moment
+        } else if test.rsplit('.').next() == Some("TYPE_CHECKING") {
+            Moment::Never
+        } else {
+            scope.moment.max(Moment::Guarded)
+        };
+        let inner = Scope {
+            moment,
+            main: scope.main || main,
+            path: scope.path.clone(),
+        };
+        let other = Scope {
+            moment: scope.moment.max(Moment::Guarded),
+            ..scope.clone()
+        };
+        let body = node.child_by_field_name("consequence");
+        for child in named_children(node) {
+            if Some(child) == body {
+                self.walk(child, &inner, depth + 1);
+            } else {
+                self.walk(child, &other, depth + 1);
+            }
+        }
+    }
+
+    fn attempt(&mut self, node: Node<'_>, scope: &Scope, depth: usize) {
+        let caught = named_children(node)
+            .iter()
+            .any(|child| child.kind().starts_with("except"));
+        let inner = Scope {
+            moment: if caught {
+                scope.moment.max(Moment::Guarded)
+            } else {
+                scope.moment
+            },
+            ..scope.clone()
+        };
+        self.children(node, &inner, depth);
+    }
+
+    fn assignment(&mut self, node: Node<'_>, scope: &Scope) {
+        let Some(left) = node.child_by_field_name("left") else {
+            return;
+        };
+        let right = node.child_by_field_name("right");
+        let annotation = node
+            .child_by_field_name("type")
+            .map(|annotation| self.value(annotation, 0));
+        let place = self.source.place(node);
+        let mut push = |target: &str, value: Option<Value>| {
+            self.module.bindings.push(Binding {
+                target: target.to_owned(),
+                value,
+                annotation: annotation.clone(),
+                scope: scope.clone(),
+                place,
+            });
+        };
+        match left.kind() {
+            "identifier" | "attribute" => {
+                let value = right.map(|value| value_of(self.source, value, 0));
+                push(self.source.text_of(left), value);
+            }
+            "pattern_list" | "tuple_pattern" => {
+                let values: Vec<_> = right
+                    .filter(|value| matches!(value.kind(), "expression_list" | "tuple"))
+                    .map(|value| named_children(value))
+                    .unwrap_or_default();
+                for (index, target) in named_children(left).into_iter().enumerate() {
+                    let value = values
+                        .get(index)
+                        .map(|value| value_of(self.source, *value, 0));
+                    push(self.source.text_of(target), value);
+                }
+            }
+            _ => {}
+        }
+    }
+
+    fn arguments(&self, list: Node<'_>, depth: usize) -> (Vec<Value>, Vec<(String, Value)>) {
+        arguments_of(self.source, list, depth)
+    }
+
+    fn value(&self, node: Node<'_>, depth: usize) -> Value {
+        value_of(self.source, node, depth)
+    }
+}
+
+fn arguments_of(
+    source: &Source,
+    list: Node<'_>,
+    depth: usize,
+) -> (Vec<Value>, Vec<(String, Value)>) {
+    let mut arguments = Vec::new();
+    let mut keywords = Vec::new();
+    for child in named_children(list).into_iter().take(LONGEST_LIST) {
+        match child.kind() {
+            "keyword_argument" => {
+                let (Some(name), Some(value)) = (
+                    child.child_by_field_name("name"),
+                    child.child_by_field_name("value"),
+                ) else {
+                    continue;
+                };
+                keywords.push((
+                    source.text_of(name).to_owned(),
+                    value_of(source, value, depth + 1),
+                ));
+            }
+            "comment" => {}
+            _ => arguments.push(value_of(source, child, depth + 1)),
+        }
+    }
+    (arguments, keywords)
+}
+
+fn value_of(source: &Source, node: Node<'_>, depth: usize) -> Value {
+    if depth > VALUE_DEPTH {
+        return Value::Other;
+    }
+    let child = |name: &str| node.child_by_field_name(name);
+    let below = |node: Node<'_>| value_of(source, node, depth + 1);
+    match node.kind() {
+        "string" => text_of(source, node, depth),
+        "concatenated_string" => joined(named_children(node).into_iter().map(below).collect()),
+        "integer" => source
+            .text_of(node)
+            .replace('_', "")
+            .parse()
+            .map_or(Value::Other, Value::Integer),
+        "true" => Value::Boolean(true),
+        "false" => Value::Boolean(false),
+        "none" => Value::None,
+        "ellipsis" => Value::Name("...".to_owned()),
+        "identifier" => Value::Name(source.text_of(node).to_owned()),
+        "attribute" => {
+            let (Some(object), Some(attribute)) = (child("object"), child("attribute")) else {
+                return Value::Other;
+            };
+            let attribute = source.text_of(attribute);
+            match below(object) {
+                Value::Name(name) => Value::Name(format!("{name}.{attribute}")),
+                Value::Other => Value::Other,
+                base => Value::Attribute(Box::new(base), attribute.to_owned()),
+            }
+        }
+        "call" => {
+            let (Some(function), Some(list)) = (child("function"), child("arguments")) else {
+                return Value::Other;
+            };
+            let (arguments, keywords) = arguments_of(source, list, depth);
+            Value::Call(Box::new(Call {
+                function: below(function),
+                arguments,
+                keywords,
+                place: source.place(node),
+            }))
+        }
+        "subscript" => {
+            let (Some(base), Some(index)) = (child("value"), child("subscript")) else {
+                return Value::Other;
+            };
+            Value::Subscript(Box::new(below(base)), Box::new(below(index)))
+        }
+        // A generic annotation: `Annotated[str, Field(alias="X")]`.
+        "generic_type" => {
+            let parts = named_children(node);
+            let [base, list] = parts.as_slice() else {
+                return Value::Other;
+            };
+            let list = named_children(*list).into_iter().map(below).collect();
+            Value::Subscript(Box::new(below(*base)), Box::new(Value::List(list)))
+        }
+        "type"
+        | "parenthesized_expression"
+        | "await"
+        | "expression_statement"
+        | "as_pattern"
+        | "list_splat"
+        | "interpolation" => node.named_child(0).map_or(Value::Other, below),
+        "list" | "tuple" | "set" | "expression_list" => Value::List(
+            named_children(node)
+                .into_iter()
+                .take(LONGEST_LIST)
+                .map(below)
+                .collect(),
+        ),
+        "dictionary" => Value::Table(
+            named_children(node)
+                .into_iter()
+                .take(LONGEST_LIST)
+                .filter_map(|pair| {
+                    Some((
+                        below(pair.child_by_field_name("key")?),
+                        below(pair.child_by_field_name("value")?),
+                    ))
+                })
+                .collect(),
+        ),
+        "boolean_operator" => {
+            let operator = child("operator").map(|node| node.kind());
+            match (child("left"), child("right"), operator) {
+                (Some(left), Some(right), Some("or")) => {
+                    Value::Either(vec![below(left), below(right)])
+                }
+                // `a and b` is `b` where it matters.
+                (Some(left), Some(right), _) => Value::Either(vec![below(right), below(left)]),
+                _ => Value::Other,
+            }
+        }
+        "conditional_expression" => {
+            let parts = named_children(node);
+            let [then, test, other] = parts.as_slice() else {
+                return Value::Other;
+            };
+            Value::Either(vec![below(*then), below(*other), below(*test)])
+        }
+        "binary_operator" => match (child("left"), child("operator"), child("right")) {
+            (Some(left), Some(operator), Some(right)) if operator.kind() == "+" => {
+                joined(vec![below(left), below(right)])
+            }
+            (Some(left), Some(operator), Some(right)) if operator.kind() == "|" => {
+                Value::Either(vec![below(left), below(right)])
+            }
+            (Some(left), Some(operator), Some(right)) if operator.kind() == "/" => {
+                Value::Joined(vec![below(left), below(right), Value::Other])
+            }
+            _ => Value::Other,
+        },
+        "union_type" => Value::Either(named_children(node).into_iter().map(below).collect()),
+        "comparison_operator" | "not_operator" => {
+            Value::List(named_children(node).into_iter().map(below).collect())
+        }
+        _ => Value::Other,
+    }
+}
+
+/// Joins texts that are all known; keeps the parts otherwise.
+fn joined(parts: Vec<Value>) -> Value {
+    let mut text = String::new();
+    for part in &parts {
+        match part {
+            Value::Text(piece) => text.push_str(piece),
+            _ => return Value::Joined(parts),
+        }
+    }
+    Value::Text(text)
+}
+
+fn text_of(source: &Source, node: Node<'_>, depth: usize) -> Value {
+    let mut parts = Vec::new();
+    let mut cursor = node.walk();
+    for child in node.children(&mut cursor) {
+        match child.kind() {
+            "string_start" if source.text_of(child).to_ascii_lowercase().contains('b') => {
+                return Value::Other;
+            }
+            "string_content" => parts.push(Value::Text(unescape(source.text_of(child)))),
+            "interpolation" => parts.push(
+                child
+                    .named_child(0)
+                    .map_or(Value::Other, |inner| value_of(source, inner, depth + 1)),
+            ),
+            _ => {}
+        }
+    }
+    joined(parts)
+}
+
+/// The escapes that occur in names, paths and URLs.
+fn unescape(text: &str) -> String {
+    if !text.contains('\\') {
+        return text.to_owned();
+    }
+    text.replace("\\n", "\n")
+        .replace("\\t", "\t")
+        .replace("\\\"", "\"")
+        .replace("\\'", "'")
+        .replace("\\\\", "\\")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn module(text: &str) -> Module {
+        let path: Arc<Path> = Arc::from(Path::new("app.py"));
+        extract(path.clone(), path, text.to_owned()).unwrap()
+    }
+
+    #[test]
+    fn names_are_traced_to_their_imports() {
+        let module = module(
+            "import uvicorn\nimport os.path\nimport numpy as np\nfrom fastapi import FastAPI as F\nfrom ..core import x\nfrom . import y\n",
+        );
+        assert_eq!(module.qualify("uvicorn.run"), "uvicorn.run");
+        assert_eq!(module.qualify("os.path.join"), "os.path.join");
+        assert_eq!(module.qualify("np.array"), "numpy.array");
+        assert_eq!(module.qualify("F"), "fastapi.FastAPI");
+        assert_eq!(module.qualify("x.z"), "..core.x.z");
+        assert_eq!(module.qualify("y"), ".y");
+        assert_eq!(module.qualify("other"), "other");
+    }
+
+    #[test]
+    fn moments_tell_when_an_import_happens() {
+        let module = module(
+            "import a\nfrom typing import TYPE_CHECKING\nif TYPE_CHECKING:\n    import b\ntry:\n    import c\nexcept ImportError:\n    c = None\ndef f():\n    import d\nif __name__ == '__main__':\n    import e\n",
+        );
+        let moments: Vec<_> = module
+            .imports
+            .iter()
+            .map(|import| {
+                (
+                    import.local.as_str(),
+                    import.scope.moment,
+                    import.scope.main,
+                )
+            })
+            .collect();
+        assert_eq!(
+            moments,
+            [
+                ("a", Moment::Import, false),
+                ("TYPE_CHECKING", Moment::Import, false),
+                ("b", Moment::Never, false),
+                ("c", Moment::Guarded, false),
+                ("d", Moment::Call, false),
+                ("e", Moment::Import, true),
+            ]
+        );
+    }
+
+    #[test]
+    fn calls_keep_their_arguments() {
+        let module = module(
+            "import uvicorn, os\nuvicorn.run('a:app', port=int(os.getenv('PORT', '80' '00')))\n",
+        );
+        let call = &module.calls[0].call;
+        assert_eq!(module.callee(call).as_deref(), Some("uvicorn.run"));
+        assert_eq!(call.arguments[0], Value::Text("a:app".to_owned()));
+        let port = call.keyword("port").unwrap().as_call().unwrap();
+        let get = port.arguments[0].as_call().unwrap();
+        assert_eq!(get.arguments[1], Value::Text("8000".to_owned()));
+        assert_eq!(module.calls.len(), 3);
+    }
+
+    #[test]
+    fn text_that_is_no_program_is_survived() {
+        for text in [
+            "(".repeat(50_000),
+            "a = [".repeat(20_000),
+            "if x:\n ".repeat(3_000),
+            "\u{0}\u{1}def class import from (((".repeat(500),
+            format!("x = {}1{}", "f(".repeat(5_000), ")".repeat(5_000)),
+        ] {
+            let path: Arc<Path> = Arc::from(Path::new("app.py"));
+            let _ = extract(path.clone(), path, text);
+        }
+    }
+}

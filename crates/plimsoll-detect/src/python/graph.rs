@@ -1,0 +1,367 @@
+//! Which files and which distributions a file needs: its imports, followed.
+
+use std::cell::RefCell;
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
+use std::path::{Path, PathBuf};
+use std::rc::Rc;
+use std::sync::Arc;
+
+use plimsoll_diag::Span;
+
+use crate::places;
+use crate::python::extract::extract;
+use crate::python::module::{Import, Module, Moment};
+use crate::python::standard::is_standard;
+use crate::tree::Tree;
+
+/// The Python files of a tree, parsed when they are asked for.
+pub(crate) struct Modules<'t> {
+    pub(crate) tree: &'t Tree,
+    parsed: RefCell<BTreeMap<Arc<Path>, Option<Rc<Module>>>>,
+}
+
+/// What an import leads to.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) enum Target {
+    /// Files of the tree: the packages around it and the module itself.
+    Files(Vec<Arc<Path>>),
+    /// A module that is not in the tree.
+    External(String),
+    /// A module that should be in the tree, but is not; or a name that it does not define.
+    Missing(String),
+}
+
+/// The use of a module that is not in the tree.
+#[derive(Debug, Clone)]
+pub(crate) struct External {
+    pub(crate) moment: Moment,
+    pub(crate) span: Span,
+}
+
+/// An import that cannot work.
+#[derive(Debug, Clone)]
+pub(crate) struct MissingImport {
+    pub(crate) what: String,
+    pub(crate) span: Span,
+    pub(crate) moment: Moment,
+}
+
+/// What a file needs.
+#[derive(Debug, Default)]
+pub(crate) struct Closure {
+    /// Files of the tree, and when they are first imported.
+    pub(crate) files: BTreeMap<Arc<Path>, Moment>,
+    /// Modules from elsewhere, by dotted name; the standard library is left out.
+    pub(crate) external: BTreeMap<String, External>,
+    pub(crate) missing: Vec<MissingImport>,
+}
+
+impl<'t> Modules<'t> {
+    pub(crate) fn new(tree: &'t Tree) -> Self {
+        Self {
+            tree,
+            parsed: RefCell::default(),
+        }
+    }
+
+    /// Takes modules that were parsed elsewhere.
+    pub(crate) fn adopt(&self, modules: impl IntoIterator<Item = Module>) {
+        let mut parsed = self.parsed.borrow_mut();
+        for module in modules {
+            parsed.insert(module.path.clone(), Some(Rc::new(module)));
+        }
+    }
+
+    /// The module at `path`.
+    pub(crate) fn get(&self, path: &Path) -> Option<Rc<Module>> {
+        if let Some(known) = self.parsed.borrow().get(path) {
+            return known.clone();
+        }
+        let path: Arc<Path> = Arc::from(path);
+        let module = self
+            .tree
+            .source(&path)
+            .and_then(|text| extract(path.clone(), self.tree.shown(&path), text))
+            .map(Rc::new);
+        self.parsed.borrow_mut().insert(path, module.clone());
+        module
+    }
+
+    /// The file of the dotted module under `root`: `a/b.py` or `a/b/__init__.py`.
+    pub(crate) fn file_of(&self, root: &Path, dotted: &str) -> Option<PathBuf> {
+        let base = root.join(dotted.replace('.', "/"));
+        let package = base.join("__init__.py");
+        if self.tree.has_file(&package) {
+            return Some(package);
+        }
+        let module = PathBuf::from(format!("{}.py", places::text(&base)));
+        self.tree.has_file(&module).then_some(module)
+    }
+
+    fn exists(&self, root: &Path, dotted: &str) -> bool {
+        self.file_of(root, dotted).is_some()
+            || self
+                .tree
+                .has_directory(&root.join(dotted.replace('.', "/")))
+    }
+
+    /// The file of a module seen from any of `roots`.
+    pub(crate) fn find(&self, roots: &[PathBuf], dotted: &str) -> Option<PathBuf> {
+        roots.iter().find_map(|root| self.file_of(root, dotted))
+    }
+
+    /// What `import` of `module` leads to, when modules are imported from `roots`.
+    pub(crate) fn resolve(&self, module: &Module, import: &Import, roots: &[PathBuf]) -> Target {
+        let (root, dotted) = if import.level > 0 {
+            let mut base = module.path.parent();
+            for _ in 1..import.level {
+                base = base.and_then(Path::parent);
+            }
+            let Some(base) = base else {
+                return Target::Missing(format!("{}{}", ".".repeat(import.level), import.module));
+            };
+            (base.to_owned(), import.module.clone())
+        } else {
+            let top = import.module.split('.').next().unwrap_or_default();
+            let owner = roots.iter().find(|root| {
+                // A directory without Python in it is no package: `redis/` may hold its configuration.
+                self.file_of(root, top).is_some() || self.holds_python(&root.join(top))
+            });
+            match owner {
+                Some(root) if !is_standard(top) => (root.clone(), import.module.clone()),
+                _ => return Target::External(import.module.clone()),
+            }
+        };
+        self.resolve_below(&root, &dotted, import)
+    }
+
+    fn holds_python(&self, directory: &Path) -> bool {
+        self.tree.has_directory(directory)
+            && self
+                .tree
+                .files()
+                .iter()
+                .skip(
+                    self.tree
+                        .files()
+                        .partition_point(|file| *file.path < *directory),
+                )
+                .take_while(|file| file.path.starts_with(directory))
+                .any(|file| file.path.extension().is_some_and(|end| end == "py"))
+    }
+
+    fn resolve_below(&self, root: &Path, dotted: &str, import: &Import) -> Target {
+        let mut files: Vec<Arc<Path>> = Vec::new();
+        let mut base = root.to_owned();
+        let mut last: Option<PathBuf> = None;
+        if import.level > 0 && dotted.is_empty() {
+            let package = root.join("__init__.py");
+            if self.tree.has_file(&package) {
+                last = Some(package.clone());
+                files.push(Arc::from(package));
+            }
+        }
+        for part in dotted.split('.').filter(|part| !part.is_empty()) {
+            match self.file_of(&base, part) {
+                Some(file) => {
+                    last = Some(file.clone());
+                    files.push(Arc::from(file));
+                }
+                None if self.tree.has_directory(&base.join(part)) => last = None,
+                None => {
+                    let dots = ".".repeat(import.level);
+                    return Target::Missing(format!("{dots}{dotted}"));
+                }
+            }
+            base.push(part);
+        }
+        let Some(name) = import.name.as_deref().filter(|name| *name != "*") else {
+            return Target::Files(files);
+        };
+        if let Some(submodule) = self.file_of(&base, name) {
+            files.push(Arc::from(submodule));
+            return Target::Files(files);
+        }
+        if self.exists(&base, name) {
+            return Target::Files(files);
+        }
+        match last.as_deref().and_then(|file| self.get(file)) {
+            Some(module) if !module.defines(name) && module.syntax_error.is_none() => {
+                let dots = ".".repeat(import.level);
+                Target::Missing(format!("{dots}{dotted}:{name}"))
+            }
+            _ => Target::Files(files),
+        }
+    }
+
+    /// Everything that `entry` needs. `as_script`: whether it is started itself rather than imported.
+    pub(crate) fn closure(&self, entry: &Path, roots: &[PathBuf], start: Start) -> Closure {
+        let mut closure = Closure::default();
+        let mut queue: VecDeque<(Arc<Path>, Moment)> = VecDeque::new();
+        // Importing a module imports the packages around it first.
+        let mut directory = entry.parent();
+        while let Some(around) = directory {
+            let package = around.join("__init__.py");
+            if !self.tree.has_file(&package) || roots.iter().any(|root| root == around) {
+                break;
+            }
+            queue.push_back((Arc::from(package), Moment::Import));
+            directory = around.parent();
+        }
+        let entry: Arc<Path> = Arc::from(entry);
+        queue.push_back((entry.clone(), Moment::Import));
+        let mut missing: BTreeMap<(String, Span), Moment> = BTreeMap::new();
+        while let Some((path, moment)) = queue.pop_front() {
+            if closure
+                .files
+                .get(&path)
+                .is_some_and(|known| *known <= moment)
+            {
+                continue;
+            }
+            closure.files.insert(path.clone(), moment);
+            let Some(module) = self.get(&path) else {
+                continue;
+            };
+            for import in &module.imports {
+                if import.scope.moment == Moment::Never
+                    || import.scope.main && !(path == entry && start == Start::Script)
+                {
+                    continue;
+                }
+                let moment = moment.max(import.scope.moment);
+                match self.resolve(&module, import, roots) {
+                    Target::Files(files) => {
+                        queue.extend(files.into_iter().map(|file| (file, moment)));
+                    }
+                    Target::External(dotted) => {
+                        let top = dotted.split('.').next().unwrap_or_default();
+                        if top.is_empty() || is_standard(top) {
+                            continue;
+                        }
+                        // `from google.cloud import storage` names a module, too.
+                        let dotted = match &import.name {
+                            Some(name)
+                                if name != "*"
+                                    && name.chars().all(|c| c.is_lowercase() || c == '_') =>
+                            {
+                                format!("{dotted}.{name}")
+                            }
+                            _ => dotted,
+                        };
+                        let span = module.span(import.place);
+                        let known = closure.external.entry(dotted).or_insert(External {
+                            moment,
+                            span: span.clone(),
+                        });
+                        if moment < known.moment {
+                            *known = External { moment, span };
+                        }
+                    }
+                    Target::Missing(what) => {
+                        let known = missing
+                            .entry((what, module.span(import.place)))
+                            .or_insert(moment);
+                        *known = (*known).min(moment);
+                    }
+                }
+            }
+        }
+        closure.missing = missing
+            .into_iter()
+            .map(|((what, span), moment)| MissingImport { what, span, moment })
+            .collect();
+        closure
+    }
+}
+
+/// How an entry is started.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Start {
+    /// Another program imports it.
+    Imported,
+    /// It is run itself.
+    Script,
+}
+
+/// The directory from which the file at `path` is imported, and its dotted name from there.
+pub(crate) fn import_root(
+    modules: &Modules<'_>,
+    path: &Path,
+    candidates: &[PathBuf],
+) -> (PathBuf, String) {
+    let mut natural = path.parent().unwrap_or(Path::new("")).to_owned();
+    let in_package = modules.tree.has_file(&natural.join("__init__.py"));
+    while modules.tree.has_file(&natural.join("__init__.py")) {
+        let Some(above) = natural.parent() else { break };
+        natural = above.to_owned();
+    }
+    let mut roots: Vec<PathBuf> = candidates
+        .iter()
+        .filter(|root| path.starts_with(root))
+        .cloned()
+        .collect();
+    // The one that holds without evidence comes first.
+    if in_package || roots.is_empty() {
+        roots.insert(0, natural.clone());
+    } else {
+        // A root inside another one is the closer one.
+        roots.sort_by_key(|root| std::cmp::Reverse(root.components().count()));
+        roots.push(natural.clone());
+    }
+    let mut above = natural.parent();
+    while let Some(directory) = above {
+        roots.push(directory.to_owned());
+        above = directory.parent();
+    }
+    let neighbours = path.parent().unwrap_or(Path::new(""));
+    let mut tops: BTreeSet<String> = BTreeSet::new();
+    for file in modules.tree.files_in(neighbours).take(60) {
+        let python = file.path.extension().is_some_and(|end| end == "py");
+        if !python || places::set_aside(&file.path).is_some() && *file.path != *path {
+            continue;
+        }
+        if let Some(module) = modules.get(&file.path) {
+            let absolute = module.imports.iter().filter(|import| import.level == 0);
+            tops.extend(absolute.map(|import| {
+                import
+                    .module
+                    .split('.')
+                    .take(2)
+                    .collect::<Vec<_>>()
+                    .join(".")
+            }));
+        }
+    }
+    let score = |root: &Path| {
+        tops.iter()
+            .filter(|top| {
+                let first = top.split('.').next().unwrap_or_default();
+                !is_standard(first)
+                    && (modules.file_of(root, top).is_some()
+                        || modules.file_of(root, first).is_some())
+            })
+            .count()
+    };
+    let mut best = roots[0].clone();
+    let mut best_score = score(&best);
+    for root in &roots[1..] {
+        let here = score(root);
+        if here > best_score {
+            best = root.clone();
+            best_score = here;
+        }
+    }
+    let dotted = dotted_name(path, &best);
+    (best, dotted)
+}
+
+/// The dotted name of the module at `path`, seen from `root`.
+pub(crate) fn dotted_name(path: &Path, root: &Path) -> String {
+    let relative = path.strip_prefix(root).unwrap_or(path).with_extension("");
+    let text = places::text(&relative).replace('/', ".");
+    match text.strip_suffix(".__init__") {
+        Some(package) => package.to_owned(),
+        None => text,
+    }
+}

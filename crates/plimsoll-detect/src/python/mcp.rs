@@ -1,0 +1,243 @@
+//! Servers of the Model Context Protocol, and the transport they speak.
+
+use std::rc::Rc;
+
+use plimsoll_diag::Evidence;
+
+use crate::detection::ServiceKind;
+use crate::python::candidate::{Candidate, Launch, launch_of};
+use crate::python::evaluate::evaluate;
+use crate::python::module::{Module, PlacedCall};
+use crate::python::value::Value;
+use crate::python::workspace::Workspace;
+
+/// What makes a server: full name, distribution.
+const MAKERS: &[(&str, &str)] = &[
+    ("fastmcp.FastMCP", "fastmcp"),
+    ("fastmcp.server.FastMCP", "fastmcp"),
+    ("fastmcp.server.server.FastMCP", "fastmcp"),
+    ("mcp.server.fastmcp.FastMCP", "mcp"),
+    ("mcp.server.fastmcp.server.FastMCP", "mcp"),
+    ("mcp.server.FastMCP", "mcp"),
+    ("fastmcp.FastMCP.from_openapi", "fastmcp"),
+    ("fastmcp.FastMCP.from_fastapi", "fastmcp"),
+    ("fastmcp.FastMCP.as_proxy", "fastmcp"),
+];
+
+/// Port when the code names none.
+const PORT: u16 = 8000;
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Transport {
+    Stdio,
+    Http,
+}
+
+/// Finds the servers that the files at `entries` start.
+pub(crate) fn find(workspace: &Workspace<'_>, entries: &[Rc<Module>]) -> Vec<Candidate> {
+    let mut found = Vec::new();
+    for module in entries {
+        let mut started: Vec<Candidate> = Vec::new();
+        for placed in &module.calls {
+            if let Some(candidate) =
+                fast(workspace, module, placed).or_else(|| low_level(workspace, module, placed))
+            {
+                started.push(candidate);
+            }
+        }
+        found.extend(choose(started));
+        found.extend(never_run(workspace, module, entries));
+    }
+    found
+}
+
+/// One file may start its server in several ways, chosen by an argument; the one without
+/// arguments is what it does by itself.
+fn choose(started: Vec<Candidate>) -> Option<Candidate> {
+    let mut started = started.into_iter();
+    let first = started.next()?;
+    let mut best = first;
+    let mut others = Vec::new();
+    for candidate in started {
+        if candidate.kind == ServiceKind::McpStdio && best.kind != ServiceKind::McpStdio {
+            others.push(std::mem::replace(&mut best, candidate));
+        } else {
+            others.push(candidate);
+        }
+    }
+    for other in others {
+        best.evidence.extend(other.evidence.into_iter().take(1));
+    }
+    Some(best)
+}
+
+fn fast(workspace: &Workspace<'_>, module: &Rc<Module>, placed: &PlacedCall) -> Option<Candidate> {
+    let call = &placed.call;
+    let scope = &*placed.scope.path;
+    let method = call.method()?;
+    let fixed = match method {
+        "run" | "run_async" => None,
+        "run_stdio_async" => Some(Transport::Stdio),
+        "run_sse_async" | "run_streamable_http_async" | "run_http_async" => Some(Transport::Http),
+        _ => return None,
+    };
+    // `FastMCP("x").run()` and `server.run()`.
+    let (distribution, own_port, own_host) = match &call.function {
+        Value::Attribute(base, _) => {
+            let made = base.as_call()?;
+            (distribution_of(&module.callee(made)?)?, None, None)
+        }
+        _ => {
+            let (definition, callee) = workspace.maker(module, scope, call.receiver()?)?;
+            let distribution = distribution_of(&callee)?;
+            let made = definition.binding.value.as_ref()?.as_call()?;
+            let owner = &definition.module;
+            let inside = &definition.binding.scope.path;
+            let port = made
+                .keyword("port")
+                .and_then(|port| evaluate(port, owner, inside).port());
+            let host = made
+                .keyword("host")
+                .map(|host| evaluate(host, owner, inside));
+            (distribution, port, host)
+        }
+    };
+    let transport = match fixed {
+        Some(transport) => transport,
+        None => match call.argument(0, "transport") {
+            None => Transport::Stdio,
+            Some(value) => match evaluate(value, module, scope).text.as_deref() {
+                Some("sse" | "http" | "streamable-http" | "streamable_http") => Transport::Http,
+                _ => Transport::Stdio,
+            },
+        },
+    };
+    let (launch, evidence) = launch_of(workspace, module, &placed.scope)?;
+    let (kind, why) = match transport {
+        Transport::Stdio => (
+            ServiceKind::McpStdio,
+            "runs an MCP server over standard input and output",
+        ),
+        Transport::Http => (ServiceKind::McpHttp, "runs an MCP server over HTTP"),
+    };
+    let mut candidate = Candidate::new(
+        module,
+        call.place,
+        kind,
+        ("FastMCP", distribution),
+        launch,
+        why,
+    );
+    if transport == Transport::Http {
+        let port = call
+            .keyword("port")
+            .and_then(|port| evaluate(port, module, scope).port());
+        candidate.port = Some(port.or(own_port).unwrap_or(PORT));
+        candidate.host = call
+            .keyword("host")
+            .map(|host| evaluate(host, module, scope))
+            .or(own_host)
+            .map(|host| (host, call.place));
+    }
+    candidate.evidence.extend(evidence);
+    Some(candidate)
+}
+
+fn distribution_of(callee: &str) -> Option<&'static str> {
+    MAKERS
+        .iter()
+        .find(|(name, _)| *name == callee)
+        .map(|(_, distribution)| *distribution)
+}
+
+fn low_level(
+    workspace: &Workspace<'_>,
+    module: &Rc<Module>,
+    placed: &PlacedCall,
+) -> Option<Candidate> {
+    let callee = module.callee(&placed.call)?;
+    if !matches!(
+        callee.as_str(),
+        "mcp.server.stdio.stdio_server" | "mcp.stdio_server" | "mcp.server.stdio_server"
+    ) {
+        return None;
+    }
+    let (launch, evidence) = launch_of(workspace, module, &placed.scope)?;
+    let why = "serves MCP over standard input and output";
+    let mut candidate = Candidate::new(
+        module,
+        placed.call.place,
+        ServiceKind::McpStdio,
+        ("MCP", "mcp"),
+        launch,
+        why,
+    );
+    candidate.evidence.extend(evidence);
+    Some(candidate)
+}
+
+/// A server at the top of a file that nothing runs: its own program can.
+fn never_run(
+    workspace: &Workspace<'_>,
+    module: &Rc<Module>,
+    entries: &[Rc<Module>],
+) -> Option<Candidate> {
+    let binding = module.bindings.iter().find(|binding| {
+        let call = binding.value.as_ref().and_then(Value::as_call);
+        binding.scope.is_top()
+            && !binding.scope.main
+            && call
+                .and_then(|call| module.callee(call))
+                .is_some_and(|callee| distribution_of(&callee) == Some("fastmcp"))
+    })?;
+    let used = entries.iter().any(|other| {
+        other.calls.iter().any(|placed| {
+            let Some(receiver) = placed.call.receiver() else {
+                return false;
+            };
+            let uses = placed.call.method().is_some_and(|method| {
+                method.starts_with("run")
+                    || matches!(method, "http_app" | "sse_app" | "streamable_http_app")
+            });
+            uses && (other.path == module.path && receiver == binding.target
+                || workspace
+                    .origin(other, receiver)
+                    .is_some_and(|(origin, name)| {
+                        origin.path == module.path && name == binding.target
+                    }))
+        }) || other.calls.iter().any(|placed| {
+            // Mounted into another server.
+            matches!(placed.call.method(), Some("mount" | "import_server"))
+                && placed
+                    .call
+                    .arguments
+                    .iter()
+                    .filter_map(Value::as_name)
+                    .any(|name| {
+                        other.path == module.path && name == binding.target
+                            || workspace.origin(other, name).is_some_and(|(origin, name)| {
+                                origin.path == module.path && name == binding.target
+                            })
+                    })
+        })
+    });
+    if used {
+        return None;
+    }
+    let launch = Launch::FastMcp {
+        variable: binding.target.clone(),
+    };
+    let mut candidate = Candidate::new(
+        module,
+        binding.place,
+        ServiceKind::McpStdio,
+        ("FastMCP", "fastmcp"),
+        launch,
+        "makes an MCP server",
+    );
+    candidate.evidence.push(Evidence::new(
+        module.span(binding.place),
+        "nothing in the code runs it; `fastmcp run` does",
+    ));
+    Some(candidate)
+}

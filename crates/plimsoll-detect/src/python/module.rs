@@ -1,0 +1,247 @@
+//! What one Python file says: imports, bindings, calls, functions, classes.
+
+use std::collections::BTreeMap;
+use std::path::Path;
+use std::sync::Arc;
+
+use plimsoll_diag::Span;
+
+use crate::python::value::{Call, Value};
+use crate::syntax::Place;
+
+/// When a statement runs.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub(crate) enum Moment {
+    /// Whenever the file is imported.
+    Import,
+    /// When the file is imported, but a failure is caught, or it depends on a condition.
+    Guarded,
+    /// When a function is called.
+    Call,
+    /// Only for a type checker.
+    Never,
+}
+
+/// Where a statement stands.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Scope {
+    /// Functions and classes around it, dotted: `Server.run`; empty at the top.
+    pub(crate) path: Arc<str>,
+    /// When it runs.
+    pub(crate) moment: Moment,
+    /// Whether it stands under `if __name__ == "__main__"`.
+    pub(crate) main: bool,
+}
+
+impl Scope {
+    /// Whether it is a statement of the module itself.
+    pub(crate) fn is_top(&self) -> bool {
+        self.path.is_empty()
+    }
+}
+
+/// One imported module or name.
+#[derive(Debug, Clone)]
+pub(crate) struct Import {
+    /// Leading dots of a relative import.
+    pub(crate) level: usize,
+    /// The module: `a.b`; may be empty for `from . import x`.
+    pub(crate) module: String,
+    /// What is taken from it; `None` for `import a.b`; `*` for everything.
+    pub(crate) name: Option<String>,
+    /// The name it has here.
+    pub(crate) local: String,
+    pub(crate) scope: Scope,
+    pub(crate) place: Place,
+}
+
+/// `target = value`, with or without an annotation.
+#[derive(Debug, Clone)]
+pub(crate) struct Binding {
+    pub(crate) target: String,
+    pub(crate) value: Option<Value>,
+    pub(crate) annotation: Option<Value>,
+    pub(crate) scope: Scope,
+    pub(crate) place: Place,
+}
+
+/// A function or method.
+#[derive(Debug, Clone)]
+pub(crate) struct Function {
+    pub(crate) name: String,
+    pub(crate) decorators: Vec<(Value, Place)>,
+    pub(crate) parameters: Vec<Parameter>,
+    /// What it returns, where that is an expression.
+    pub(crate) returns: Vec<Value>,
+    /// Whether it yields.
+    pub(crate) generator: bool,
+    pub(crate) scope: Scope,
+    pub(crate) place: Place,
+}
+
+impl Function {
+    /// The dotted path of statements inside.
+    pub(crate) fn inner_path(&self) -> String {
+        join(&self.scope.path, &self.name)
+    }
+}
+
+/// A parameter of a function.
+#[derive(Debug, Clone)]
+pub(crate) struct Parameter {
+    pub(crate) name: String,
+    pub(crate) default: Option<Value>,
+}
+
+/// A class.
+#[derive(Debug, Clone)]
+pub(crate) struct Class {
+    pub(crate) name: String,
+    pub(crate) bases: Vec<Value>,
+    pub(crate) keywords: Vec<(String, Value)>,
+    pub(crate) scope: Scope,
+}
+
+/// A call and where it stands.
+#[derive(Debug, Clone)]
+pub(crate) struct PlacedCall {
+    pub(crate) call: Call,
+    pub(crate) scope: Scope,
+}
+
+/// `base[index]`, read.
+#[derive(Debug, Clone)]
+pub(crate) struct PlacedSubscript {
+    pub(crate) base: Value,
+    pub(crate) index: Value,
+    pub(crate) scope: Scope,
+    pub(crate) place: Place,
+}
+
+/// What one file says.
+#[derive(Debug)]
+pub(crate) struct Module {
+    pub(crate) path: Arc<Path>,
+    pub(crate) shown: Arc<Path>,
+    pub(crate) imports: Vec<Import>,
+    pub(crate) bindings: Vec<Binding>,
+    pub(crate) functions: Vec<Function>,
+    pub(crate) classes: Vec<Class>,
+    pub(crate) calls: Vec<PlacedCall>,
+    pub(crate) subscripts: Vec<PlacedSubscript>,
+    pub(crate) main_guard: Option<Place>,
+    /// The first place that is no Python.
+    pub(crate) syntax_error: Option<Place>,
+    /// Names whose absence ends the work, by the scope of the check: `if not KEY: raise`.
+    pub(crate) insisted: Vec<(Arc<str>, String)>,
+    /// A loop without end.
+    pub(crate) endless_loop: Option<Place>,
+    pub(crate) local_names: BTreeMap<String, usize>,
+}
+
+impl Module {
+    /// The span of a place in this file.
+    pub(crate) fn span(&self, place: Place) -> Span {
+        place.in_file(self.shown.clone())
+    }
+
+    /// The full name behind a dotted name as written here: `FastAPI` is `fastapi.FastAPI` after
+    /// `from fastapi import FastAPI`. Relative imports keep their dots.
+    pub(crate) fn qualify(&self, name: &str) -> String {
+        let (first, rest) = match name.split_once('.') {
+            Some((first, rest)) => (first, Some(rest)),
+            None => (name, None),
+        };
+        let Some(import) = self.import_of(first) else {
+            return name.to_owned();
+        };
+        let mut full = ".".repeat(import.level);
+        full.push_str(&import.module);
+        match &import.name {
+            Some(taken) => {
+                if !import.module.is_empty() {
+                    full.push('.');
+                }
+                full.push_str(taken);
+            }
+            // `import a.b` binds `a`.
+            None if import.local == first && !import.module.is_empty() => {
+                let whole = import.module.split('.').next().unwrap_or_default() == first;
+                if whole {
+                    full = first.to_owned();
+                }
+            }
+            None => {}
+        }
+        if let Some(rest) = rest {
+            full.push('.');
+            full.push_str(rest);
+        }
+        full
+    }
+
+    /// The import that gives a name, the last one in the file.
+    pub(crate) fn import_of(&self, local: &str) -> Option<&Import> {
+        self.local_names
+            .get(local)
+            .map(|index| &self.imports[*index])
+    }
+
+    /// The full name of a call's function.
+    pub(crate) fn callee(&self, call: &Call) -> Option<String> {
+        call.function.as_name().map(|name| self.qualify(name))
+    }
+
+    /// The last value bound to a name at the top of the file.
+    pub(crate) fn top_value(&self, name: &str) -> Option<&Binding> {
+        self.bindings
+            .iter()
+            .rev()
+            .find(|binding| binding.scope.is_top() && binding.target == name)
+    }
+
+    /// Whether importing `name` from this file works, as far as one can see.
+    pub(crate) fn defines(&self, name: &str) -> bool {
+        let top = |scope: &Scope| scope.is_top() && !scope.main;
+        self.bindings
+            .iter()
+            .any(|binding| top(&binding.scope) && binding.target == name)
+            || self
+                .functions
+                .iter()
+                .any(|function| top(&function.scope) && (function.name == name || function.name == "__getattr__"))
+            || self
+                .classes
+                .iter()
+                .any(|class| top(&class.scope) && class.name == name)
+            || self
+                .imports
+                .iter()
+                .any(|import| top(&import.scope) && (import.local == name || import.local == "*"))
+            // Written into the module's own dictionary.
+            || self.calls.iter().any(|placed| {
+                top(&placed.scope) && matches!(placed.call.function.as_name(), Some("globals" | "setattr" | "exec"))
+            })
+    }
+
+    /// The function or method at a dotted path.
+    pub(crate) fn function(&self, path: &str) -> Option<&Function> {
+        self.functions
+            .iter()
+            .find(|function| function.inner_path() == path)
+    }
+
+    /// The class `name` at the top of the file.
+    pub(crate) fn class(&self, name: &str) -> Option<&Class> {
+        self.classes.iter().find(|class| class.name == name)
+    }
+}
+
+/// Two parts of a dotted path.
+pub(crate) fn join(path: &str, name: &str) -> String {
+    if path.is_empty() {
+        name.to_owned()
+    } else {
+        format!("{path}.{name}")
+    }
+}

@@ -1,0 +1,134 @@
+//! Pages for people: Streamlit and Gradio.
+
+use std::collections::BTreeSet;
+use std::path::Path;
+use std::rc::Rc;
+use std::sync::Arc;
+
+use crate::detection::ServiceKind;
+use crate::python::candidate::{Candidate, Launch, launch_of};
+use crate::python::evaluate::evaluate;
+use crate::python::graph::Target;
+use crate::python::module::Module;
+use crate::python::workspace::{Workspace, reached};
+
+/// Finds the pages in the files at `entries`.
+pub(crate) fn find(workspace: &Workspace<'_>, entries: &[Rc<Module>]) -> Vec<Candidate> {
+    let mut found: Vec<Candidate> = entries.iter().filter_map(streamlit).collect();
+    let imported = imported(workspace, entries);
+    found.retain(|candidate| !imported.contains(&candidate.module.path));
+    found.extend(
+        entries
+            .iter()
+            .filter_map(|module| gradio(workspace, module)),
+    );
+    found
+}
+
+fn streamlit(module: &Rc<Module>) -> Option<Candidate> {
+    // Pages of a multi-page application belong to the file beside their directory.
+    if module
+        .path
+        .parent()
+        .and_then(Path::file_name)
+        .is_some_and(|name| name == "pages")
+    {
+        return None;
+    }
+    let top = reached(module, None);
+    let first = module.calls.iter().find(|placed| {
+        let draws = module
+            .callee(&placed.call)
+            .is_some_and(|callee| callee.starts_with("streamlit."));
+        // Anything drawn when the file runs makes it a page; a helper draws only when called.
+        let runs = placed.scope.is_top()
+            || placed.scope.path.split('.').any(|part| top.contains(part))
+            || placed
+                .scope
+                .path
+                .split('.')
+                .all(|part| called_at_top(module, part));
+        draws && runs && !decorates(placed.call.method())
+    })?;
+    let why = "draws a Streamlit page when it runs";
+    let mut candidate = Candidate::new(
+        module,
+        first.call.place,
+        ServiceKind::Ui,
+        ("Streamlit", "streamlit"),
+        Launch::Streamlit,
+        why,
+    );
+    candidate.port = Some(8501);
+    Some(candidate)
+}
+
+fn decorates(method: Option<&str>) -> bool {
+    matches!(
+        method,
+        Some("cache_data" | "cache_resource" | "fragment" | "experimental_memo")
+    )
+}
+
+fn called_at_top(module: &Module, name: &str) -> bool {
+    module
+        .calls
+        .iter()
+        .any(|placed| placed.scope.is_top() && placed.call.function.as_name() == Some(name))
+}
+
+/// Files that other pages import.
+fn imported(workspace: &Workspace<'_>, entries: &[Rc<Module>]) -> BTreeSet<Arc<Path>> {
+    let mut imported = BTreeSet::new();
+    for module in entries {
+        let streamlit = module
+            .imports
+            .iter()
+            .any(|import| import.module.starts_with("streamlit"));
+        if !streamlit {
+            continue;
+        }
+        let roots = workspace.roots(&module.path);
+        for import in &module.imports {
+            if let Target::Files(files) = workspace.modules.resolve(module, import, &roots) {
+                imported.extend(files.into_iter().filter(|file| *file != module.path));
+            }
+        }
+    }
+    imported
+}
+
+fn gradio(workspace: &Workspace<'_>, module: &Rc<Module>) -> Option<Candidate> {
+    let makes = module
+        .imports
+        .iter()
+        .any(|import| import.module.split('.').next() == Some("gradio"));
+    if !makes {
+        return None;
+    }
+    let placed = module
+        .calls
+        .iter()
+        .find(|placed| placed.call.method() == Some("launch"))?;
+    let (launch, evidence) = launch_of(workspace, module, &placed.scope)?;
+    let mut candidate = Candidate::new(
+        module,
+        placed.call.place,
+        ServiceKind::Ui,
+        ("Gradio", "gradio"),
+        launch,
+        "launches a Gradio page",
+    );
+    let scope = &placed.scope.path;
+    let port = placed
+        .call
+        .keyword("server_port")
+        .and_then(|port| evaluate(port, module, scope).port());
+    candidate.port = Some(port.unwrap_or(7860));
+    candidate.host = placed
+        .call
+        .keyword("server_name")
+        .map(|host| (evaluate(host, module, scope), placed.call.place));
+    candidate.evidence.extend(evidence);
+    Some(candidate)
+}

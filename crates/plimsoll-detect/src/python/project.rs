@@ -1,0 +1,399 @@
+//! Python projects: directories that state dependencies, and how.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::path::{Path, PathBuf};
+
+use plimsoll_diag::{Span, Spanned};
+
+use crate::document::Item;
+use crate::places;
+use crate::python::distributions::normalize;
+use crate::python::requirement::{Requirement, RequirementsFile};
+use crate::tree::Tree;
+
+/// A console script: `name = "module:function"`.
+#[derive(Debug, Clone)]
+pub(crate) struct Script {
+    pub(crate) name: String,
+    pub(crate) module: String,
+    pub(crate) function: String,
+    pub(crate) span: Span,
+}
+
+/// Versions that a lock file settles on.
+#[derive(Debug, Clone, Default)]
+pub(crate) struct Lock {
+    pub(crate) path: PathBuf,
+    pub(crate) versions: BTreeMap<String, String>,
+    /// Workspace members: directory of the project, normalised distribution name.
+    pub(crate) members: BTreeMap<PathBuf, String>,
+}
+
+/// A directory that states dependencies.
+#[derive(Debug, Clone, Default)]
+pub(crate) struct PythonProject {
+    pub(crate) directory: PathBuf,
+    /// `pyproject.toml` with a `[project]` table, where there is one.
+    pub(crate) pyproject: Option<PathBuf>,
+    pub(crate) name: Option<Spanned<String>>,
+    pub(crate) requires_python: Option<Spanned<String>>,
+    pub(crate) dependencies: Vec<Requirement>,
+    pub(crate) optional: Vec<(String, Vec<Requirement>)>,
+    pub(crate) scripts: Vec<Script>,
+    pub(crate) build_system: Option<Span>,
+    pub(crate) files: Vec<RequirementsFile>,
+    /// `uv.lock` of the project or of the workspace it belongs to.
+    pub(crate) uv_lock: Option<Lock>,
+    /// Another manager's lock file: name of the manager, versions.
+    pub(crate) other_lock: Option<(&'static str, Lock)>,
+    /// Whether the dependencies come from `[tool.poetry]`.
+    pub(crate) poetry: bool,
+    /// Directories that modules are imported from, relative to the tree.
+    pub(crate) import_roots: Vec<PathBuf>,
+    /// Patterns of the packages it says it ships, where it says so.
+    pub(crate) shipped: Vec<String>,
+}
+
+/// A manifest that could not be read.
+#[derive(Debug, Clone)]
+pub(crate) struct BrokenManifest {
+    pub(crate) span: Span,
+    pub(crate) message: String,
+}
+
+impl PythonProject {
+    /// Every project of the tree, by directory.
+    pub(crate) fn find(tree: &Tree) -> (BTreeMap<PathBuf, Self>, Vec<BrokenManifest>) {
+        let mut broken = Vec::new();
+        let mut projects: BTreeMap<PathBuf, Self> = BTreeMap::new();
+        let mut locks: Vec<(PathBuf, Lock)> = Vec::new();
+        for file in tree.files() {
+            let Some(name) = file.path.file_name().and_then(|name| name.to_str()) else {
+                continue;
+            };
+            let directory = file.path.parent().unwrap_or(Path::new("")).to_owned();
+            match name {
+                "pyproject.toml" => match Self::read(tree, &file.path) {
+                    Ok(Some(project)) => {
+                        let files = projects
+                            .remove(&directory)
+                            .map(|other| other.files)
+                            .unwrap_or_default();
+                        projects.insert(directory, Self { files, ..project });
+                    }
+                    Ok(None) => {}
+                    Err(error) => broken.push(error),
+                },
+                "uv.lock" => {
+                    locks.extend(Lock::read(tree, &file.path).map(|lock| (directory, lock)))
+                }
+                "setup.py" => {
+                    projects.entry(directory).or_default();
+                }
+                _ if RequirementsFile::is_named_so(&file.path) => {
+                    let Some(list) = RequirementsFile::read(tree, &file.path) else {
+                        continue;
+                    };
+                    let grouped = directory
+                        .file_name()
+                        .is_some_and(|name| name == "requirements");
+                    let owner = if grouped {
+                        directory.parent().unwrap_or(Path::new("")).to_owned()
+                    } else {
+                        directory
+                    };
+                    projects.entry(owner).or_default().files.push(list);
+                }
+                _ => {}
+            }
+        }
+        for (directory, project) in &mut projects {
+            project.directory = directory.clone();
+            project.uv_lock = locks
+                .iter()
+                .filter(|(above, lock)| {
+                    above == directory || lock.members.contains_key(directory.as_path())
+                })
+                .max_by_key(|(above, _)| above.components().count())
+                .map(|(_, lock)| lock.clone());
+            for (file, manager) in [("poetry.lock", "poetry"), ("pdm.lock", "pdm")] {
+                if let Some(lock) = Lock::read(tree, &directory.join(file)) {
+                    project.other_lock = Some((manager, lock));
+                }
+            }
+            project.settle_import_roots(tree);
+        }
+        // A file of development tools alone makes no project.
+        projects.retain(|_, project| {
+            project.pyproject.is_some()
+                || project.files.is_empty()
+                || project.files.iter().any(|file| !file.development)
+        });
+        (projects, broken)
+    }
+
+    fn read(tree: &Tree, path: &Path) -> Result<Option<Self>, BrokenManifest> {
+        let Some(text) = tree.manifest(path) else {
+            return Ok(None);
+        };
+        let shown = tree.shown(path);
+        let item = Item::toml(&text).map_err(|(message, place)| BrokenManifest {
+            span: place.in_file(shown.clone()),
+            message,
+        })?;
+        let span = |item: &Item| item.place.in_file(shown.clone());
+        let poetry = item.get(&["tool", "poetry"]);
+        let Some(project) = item.get(&["project"]).or(poetry) else {
+            return Ok(None);
+        };
+        let spanned = |key: &[&str]| {
+            let item = project.get(key)?;
+            Some(Spanned::new(item.as_text()?.to_owned(), span(item)))
+        };
+        let list = |items: &[Item]| -> Vec<Requirement> {
+            items
+                .iter()
+                .filter_map(|item| Requirement::parse(item.as_text()?, span(item)))
+                .collect()
+        };
+        let mut found = Self {
+            pyproject: Some(path.to_owned()),
+            name: spanned(&["name"]),
+            requires_python: spanned(&["requires-python"]),
+            dependencies: project
+                .get(&["dependencies"])
+                .map(|item| list(item.list()))
+                .unwrap_or_default(),
+            optional: project
+                .entries(&["optional-dependencies"])
+                .iter()
+                .map(|(name, items)| (normalize(name), list(items.list())))
+                .collect(),
+            build_system: item.get(&["build-system"]).map(span),
+            shipped: item
+                .texts(&["tool", "setuptools", "packages", "find", "include"])
+                .into_iter()
+                .chain(item.texts(&["tool", "setuptools", "packages"]))
+                .map(str::to_owned)
+                .collect(),
+            ..Self::default()
+        };
+        for (name, target) in project.entries(&["scripts"]) {
+            let Some((module, function)) = target.as_text().and_then(|text| text.split_once(':'))
+            else {
+                continue;
+            };
+            found.scripts.push(Script {
+                name: name.clone(),
+                module: module.trim().to_owned(),
+                function: function
+                    .split('[')
+                    .next()
+                    .unwrap_or_default()
+                    .trim()
+                    .to_owned(),
+                span: span(target),
+            });
+        }
+        if let Some(poetry) = poetry {
+            found.read_poetry(poetry, &span);
+        }
+        let parent = path.parent().unwrap_or(Path::new(""));
+        let roots = item
+            .texts(&["tool", "hatch", "build", "targets", "wheel", "packages"])
+            .into_iter()
+            .filter_map(|package| Some(Path::new(package).parent()?.to_owned()))
+            .chain(
+                item.texts(&["tool", "setuptools", "packages", "find", "where"])
+                    .into_iter()
+                    .map(PathBuf::from),
+            )
+            .chain(
+                item.text(&["tool", "setuptools", "package-dir", ""])
+                    .map(PathBuf::from),
+            );
+        for root in roots {
+            found
+                .import_roots
+                .extend(places::within(parent, places::text(&root)));
+        }
+        Ok(Some(found))
+    }
+
+    fn read_poetry(&mut self, poetry: &Item, span: &dyn Fn(&Item) -> Span) {
+        if !self.dependencies.is_empty() {
+            return;
+        }
+        for (name, value) in poetry.entries(&["dependencies"]) {
+            let version = value
+                .as_text()
+                .or_else(|| value.text(&["version"]))
+                .unwrap_or("*");
+            let specifier = from_poetry(version);
+            if normalize(name) == "python" {
+                self.requires_python = Some(Spanned::new(specifier, span(value)));
+                continue;
+            }
+            self.poetry = true;
+            self.dependencies.push(Requirement {
+                name: normalize(name),
+                extras: value
+                    .texts(&["extras"])
+                    .into_iter()
+                    .map(normalize)
+                    .collect(),
+                specifier,
+                span: span(value),
+            });
+        }
+    }
+
+    fn settle_import_roots(&mut self, tree: &Tree) {
+        let source = self.directory.join("src");
+        // A `src` that is itself a package is imported as `src.…`.
+        if tree.has_directory(&source) && !tree.has_file(&source.join("__init__.py")) {
+            self.import_roots.push(source);
+        }
+        self.import_roots.push(self.directory.clone());
+        let mut seen = BTreeSet::new();
+        self.import_roots.retain(|root| {
+            (root.as_os_str().is_empty() || tree.has_directory(root)) && seen.insert(root.clone())
+        });
+    }
+
+    /// The distributions that its own manifest declares, extras left out.
+    pub(crate) fn declared(&self) -> BTreeSet<String> {
+        self.dependencies
+            .iter()
+            .map(|requirement| requirement.name.clone())
+            .collect()
+    }
+
+    /// The version of a distribution that a lock file or a pin settles on.
+    pub(crate) fn version_of(&self, distribution: &str, files: &[PathBuf]) -> Option<String> {
+        let locked = |lock: &Lock| lock.versions.get(distribution).cloned();
+        self.uv_lock
+            .as_ref()
+            .and_then(locked)
+            .or_else(|| self.other_lock.as_ref().and_then(|(_, lock)| locked(lock)))
+            .or_else(|| {
+                self.files
+                    .iter()
+                    .filter(|file| files.contains(&file.path))
+                    .flat_map(|file| &file.requirements)
+                    .chain(&self.dependencies)
+                    .find(|requirement| requirement.name == distribution)
+                    .and_then(|requirement| requirement.pin())
+                    .map(str::to_owned)
+            })
+    }
+
+    /// The member of a `uv` workspace that it is; `None` for the root of one, or without one.
+    pub(crate) fn member(&self) -> Option<&str> {
+        let lock = self.uv_lock.as_ref()?;
+        if lock.path.parent() == Some(self.directory.as_path()) {
+            return None;
+        }
+        lock.members.get(&self.directory).map(String::as_str)
+    }
+}
+
+impl Lock {
+    fn read(tree: &Tree, path: &Path) -> Option<Self> {
+        let item = Item::toml(&tree.manifest(path)?).ok()?;
+        let base = path.parent()?;
+        let mut lock = Self {
+            path: path.to_owned(),
+            ..Self::default()
+        };
+        for package in item.get(&["package"])?.list() {
+            let Some(name) = package.text(&["name"]).map(normalize) else {
+                continue;
+            };
+            let local = ["editable", "virtual"]
+                .into_iter()
+                .find_map(|kind| package.text(&["source", kind]));
+            if let Some(directory) = local.and_then(|local| places::within(base, local)) {
+                lock.members.insert(directory, name.clone());
+            }
+            if let Some(version) = package.text(&["version"]) {
+                lock.versions.insert(name, version.to_owned());
+            }
+        }
+        Some(lock)
+    }
+}
+
+/// A version constraint of Poetry as a PEP 440 specifier: `^1.2` is `>=1.2,<2`.
+fn from_poetry(constraint: &str) -> String {
+    let parts = constraint.split(',').map(|part| {
+        let part = part.trim();
+        if let Some(version) = part.strip_prefix('^') {
+            caret(version)
+        } else if let Some(version) = part.strip_prefix('~').filter(|rest| !rest.starts_with('=')) {
+            tilde(version)
+        } else if part == "*" || part.is_empty() {
+            String::new()
+        } else if part.starts_with(|character: char| character.is_ascii_digit()) {
+            format!("=={part}")
+        } else {
+            part.replace(' ', "")
+        }
+    });
+    parts
+        .filter(|part| !part.is_empty())
+        .collect::<Vec<_>>()
+        .join(",")
+}
+
+fn numbers(version: &str) -> Vec<u64> {
+    version
+        .split('.')
+        .map_while(|part| part.parse().ok())
+        .collect()
+}
+
+fn caret(version: &str) -> String {
+    let parts = numbers(version);
+    let first = parts
+        .iter()
+        .position(|part| *part != 0)
+        .unwrap_or(parts.len().saturating_sub(1));
+    let mut upper: Vec<u64> = parts.iter().take(first + 1).copied().collect();
+    if let Some(last) = upper.last_mut() {
+        *last += 1;
+    }
+    bounded(version, &upper)
+}
+
+fn tilde(version: &str) -> String {
+    let parts = numbers(version);
+    let mut upper: Vec<u64> = parts.iter().take(2).copied().collect();
+    if let Some(last) = upper.last_mut() {
+        *last += 1;
+    }
+    bounded(version, &upper)
+}
+
+fn bounded(version: &str, upper: &[u64]) -> String {
+    if upper.is_empty() {
+        return String::new();
+    }
+    let upper: Vec<_> = upper.iter().map(u64::to_string).collect();
+    format!(">={version},<{}", upper.join("."))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn constraints_of_poetry_become_specifiers() {
+        assert_eq!(from_poetry("^1.2.3"), ">=1.2.3,<2");
+        assert_eq!(from_poetry("^0.110"), ">=0.110,<0.111");
+        assert_eq!(from_poetry("~3.11"), ">=3.11,<3.12");
+        assert_eq!(from_poetry("*"), "");
+        assert_eq!(from_poetry("1.4.0"), "==1.4.0");
+        assert_eq!(from_poetry(">=3.10, <3.13"), ">=3.10,<3.13");
+    }
+}

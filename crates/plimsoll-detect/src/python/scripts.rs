@@ -1,0 +1,153 @@
+//! Files that a person starts: declared programs, and scripts that run once and exit.
+
+use std::collections::BTreeSet;
+use std::path::Path;
+use std::rc::Rc;
+use std::sync::Arc;
+
+use plimsoll_diag::Diagnostic;
+
+use crate::detection::{Rejected, ServiceKind};
+use crate::places;
+use crate::python::PythonFindings;
+use crate::python::candidate::{Candidate, Launch};
+use crate::python::module::Module;
+use crate::python::service::{Claimed, assemble};
+use crate::python::workspace::Workspace;
+use crate::syntax::Place;
+
+/// What a candidate looks like, for people.
+pub(crate) fn looks_like(candidate: &Candidate) -> String {
+    match candidate.kind {
+        ServiceKind::Web => format!("{} application", candidate.framework),
+        ServiceKind::Ui => format!("{} page", candidate.framework),
+        ServiceKind::Worker => format!("{} worker", candidate.framework),
+        ServiceKind::Scheduler => format!("{} scheduler", candidate.framework),
+        ServiceKind::McpStdio | ServiceKind::McpHttp => "MCP server".to_owned(),
+        ServiceKind::Cli | ServiceKind::Job => "program".to_owned(),
+    }
+}
+
+/// Leaves one candidate for each thing that is started: one file's server may have been found in
+/// several ways.
+pub(crate) fn one_start_each(candidates: &mut Vec<Candidate>) {
+    let mut seen: Vec<(Arc<Path>, Launch, ServiceKind)> = Vec::new();
+    candidates.retain(|candidate| {
+        let itself = matches!(candidate.launch, Launch::Module | Launch::ConsoleScript(_) | Launch::Package(_));
+        let double = seen.iter().any(|(path, launch, kind)| {
+            *path == candidate.module.path
+                && (*launch == candidate.launch && *kind == candidate.kind
+                    // The application in this file is what the file starts.
+                    || itself && matches!(launch, Launch::Asgi { .. } | Launch::Wsgi { .. } | Launch::Module | Launch::ConsoleScript(_)))
+        });
+        if !double {
+            seen.push((candidate.module.path.clone(), candidate.launch.clone(), candidate.kind));
+        }
+        !double
+    });
+}
+
+/// Declared programs become services of their own; scripts are told of as rejected.
+pub(crate) fn rest<'c>(
+    workspace: &Workspace<'_>,
+    entries: &[Rc<Module>],
+    taken: &[Candidate],
+    findings: &mut PythonFindings,
+    claims: &dyn Fn(&str, &Path) -> Claimed<'c>,
+) {
+    let mut programs: BTreeSet<Arc<Path>> = taken
+        .iter()
+        .map(|candidate| candidate.module.path.clone())
+        .collect();
+    for project in workspace.projects.values() {
+        let manifest = project.directory.join("pyproject.toml");
+        if places::set_aside(&manifest).is_some() {
+            continue;
+        }
+        for script in &project.scripts {
+            let used = taken.iter().any(|candidate| {
+                candidate.launch == Launch::ConsoleScript(script.name.clone())
+                    || workspace.home(&candidate.module.path).1 == script.module
+            });
+            if used {
+                continue;
+            }
+            let Some(file) = workspace
+                .modules
+                .find(&project.import_roots, &script.module)
+            else {
+                findings.problems.push(
+                    Diagnostic::warning(format!(
+                        "declares the program `{}` in `{}`, which is not in the tree",
+                        script.name, script.module
+                    ))
+                    .at(script.span.clone())
+                    .hint("name a module that exists, or drop the line"),
+                );
+                continue;
+            };
+            let Some(module) = workspace.modules.get(&file) else {
+                continue;
+            };
+            // What makes an application is no program.
+            let makes = workspace.origin(&module, &script.function).is_some_and(|(origin, name)| {
+                taken.iter().any(|candidate| {
+                    candidate.module.path == origin.path
+                        && matches!(&candidate.launch, Launch::Asgi { variable, .. } | Launch::Wsgi { variable, .. } if *variable == name)
+                })
+            });
+            if makes {
+                continue;
+            }
+            let place = module
+                .function(&script.function)
+                .map_or(Place::line(1), |function| function.place);
+            let mut candidate = Candidate::new(
+                &module,
+                place,
+                ServiceKind::Cli,
+                ("", ""),
+                Launch::ConsoleScript(script.name.clone()),
+                format!("`{}` is what the program starts with", script.function),
+            );
+            candidate.evidence.insert(
+                0,
+                plimsoll_diag::Evidence::new(
+                    script.span.clone(),
+                    format!("declares the program `{}`", script.name),
+                ),
+            );
+            programs.insert(module.path.clone());
+            let dotted = workspace.home(&module.path).1;
+            match assemble(workspace, &candidate, claims(&dotted, &module.path)) {
+                Ok(found) => findings.found.push(found),
+                Err(cannot) => findings.rejected.push(Rejected {
+                    path: module.path.clone(),
+                    looks_like: "program".to_owned(),
+                    why: cannot.why,
+                }),
+            }
+        }
+    }
+    for module in entries {
+        let Some(guard) = module.main_guard else {
+            continue;
+        };
+        if programs.contains(&module.path) {
+            continue;
+        }
+        let why = places::set_aside(&module.path).unwrap_or({
+            if module.endless_loop.is_some() {
+                "loops, but listens on nothing and takes nothing from a queue"
+            } else {
+                "runs once and exits"
+            }
+        });
+        let _ = guard;
+        findings.rejected.push(Rejected {
+            path: module.path.clone(),
+            looks_like: "script".to_owned(),
+            why: why.to_owned(),
+        });
+    }
+}

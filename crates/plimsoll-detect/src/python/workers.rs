@@ -1,0 +1,396 @@
+//! Workers of queues, and schedulers.
+
+use std::collections::BTreeSet;
+use std::path::Path;
+use std::rc::Rc;
+use std::sync::Arc;
+
+use plimsoll_diag::Evidence;
+
+use crate::detection::ServiceKind;
+use crate::python::candidate::{Candidate, Launch, launch_of};
+use crate::python::graph::Start;
+use crate::python::module::Module;
+use crate::python::value::Value;
+use crate::python::workspace::Workspace;
+use crate::syntax::Place;
+
+const CELERY: (&str, &str) = ("Celery", "celery");
+
+/// Calls that work until the process ends: full name, framework, distribution, kind.
+#[rustfmt::skip]
+const LOOPS: &[(&str, &str, &str, ServiceKind)] = &[
+    ("rq.Worker", "RQ", "rq", ServiceKind::Worker),
+    ("rq.SimpleWorker", "RQ", "rq", ServiceKind::Worker),
+    ("rq.worker.Worker", "RQ", "rq", ServiceKind::Worker),
+    ("huey.consumer.Consumer", "Huey", "huey", ServiceKind::Worker),
+    ("apscheduler.schedulers.blocking.BlockingScheduler", "APScheduler", "apscheduler", ServiceKind::Scheduler),
+    ("pika.BlockingConnection", "Pika", "pika", ServiceKind::Worker),
+    ("aiokafka.AIOKafkaConsumer", "Kafka consumer", "aiokafka", ServiceKind::Worker),
+    ("kafka.KafkaConsumer", "Kafka consumer", "kafka-python", ServiceKind::Worker),
+    ("confluent_kafka.Consumer", "Kafka consumer", "confluent-kafka", ServiceKind::Worker),
+    ("telegram.ext.Application.builder", "Telegram bot", "python-telegram-bot", ServiceKind::Worker),
+    ("telegram.ext.ApplicationBuilder", "Telegram bot", "python-telegram-bot", ServiceKind::Worker),
+    ("slack_bolt.adapter.socket_mode.SocketModeHandler", "Slack bot", "slack-bolt", ServiceKind::Worker),
+    ("discord.Client", "Discord bot", "discord-py", ServiceKind::Worker),
+    ("discord.ext.commands.Bot", "Discord bot", "discord-py", ServiceKind::Worker),
+    ("temporalio.worker.Worker", "Temporal", "temporalio", ServiceKind::Worker),
+    ("livekit.agents.cli.run_app", "LiveKit agent", "livekit-agents", ServiceKind::Worker),
+];
+
+/// Finds the workers and schedulers in the files at `entries`.
+pub(crate) fn find(workspace: &Workspace<'_>, entries: &[Rc<Module>]) -> Vec<Candidate> {
+    let mut found = Vec::new();
+    for module in entries {
+        celery(workspace, module, entries, &mut found);
+        others(module, &mut found);
+        loops(workspace, module, &mut found);
+    }
+    found
+}
+
+fn celery(
+    workspace: &Workspace<'_>,
+    module: &Rc<Module>,
+    entries: &[Rc<Module>],
+    found: &mut Vec<Candidate>,
+) {
+    for binding in &module.bindings {
+        if !binding.scope.is_top() || binding.scope.main || binding.target.contains('.') {
+            continue;
+        }
+        let Some(Value::Call(call)) = &binding.value else {
+            continue;
+        };
+        let Some(why) = makes_celery(workspace, module, call) else {
+            continue;
+        };
+        let variable = binding.target.clone();
+        let include = unknown_tasks(workspace, module, &variable, entries);
+        let worker = Launch::CeleryWorker {
+            variable: variable.clone(),
+            include,
+        };
+        let mut candidate = Candidate::new(
+            module,
+            binding.place,
+            ServiceKind::Worker,
+            CELERY,
+            worker,
+            why,
+        );
+        if let Some((task, place)) = first_task(workspace, module, &variable, entries) {
+            candidate
+                .evidence
+                .push(Evidence::new(task.span(place), "defines a task"));
+        }
+        found.push(candidate);
+        if let Some((where_, place)) = schedule(workspace, module, &variable, entries) {
+            let launch = Launch::CeleryBeat {
+                variable: variable.clone(),
+            };
+            let mut beat = Candidate::new(
+                module,
+                binding.place,
+                ServiceKind::Scheduler,
+                CELERY,
+                launch,
+                "makes a Celery application",
+            );
+            beat.evidence
+                .insert(0, Evidence::new(where_.span(place), "sets a schedule"));
+            found.push(beat);
+        }
+    }
+}
+
+fn makes_celery(
+    workspace: &Workspace<'_>,
+    module: &Rc<Module>,
+    call: &crate::python::value::Call,
+) -> Option<String> {
+    let is_maker = |callee: &str| {
+        matches!(
+            callee,
+            "celery.Celery" | "celery.app.Celery" | "celery.app.base.Celery"
+        )
+    };
+    if module.callee(call).is_some_and(|callee| is_maker(&callee)) {
+        return Some("makes a Celery application".to_owned());
+    }
+    let (origin, name) = workspace.origin(module, call.function.as_name()?)?;
+    let function = origin.function(&name)?;
+    let inside = function.inner_path();
+    origin
+        .calls
+        .iter()
+        .any(|placed| {
+            *placed.scope.path == *inside
+                && origin
+                    .callee(&placed.call)
+                    .is_some_and(|callee| is_maker(&callee))
+        })
+        .then(|| format!("is the Celery application that `{name}()` makes"))
+}
+
+/// Whether `name` in `module` stands for the Celery application `variable` of `owner`.
+fn is_application(
+    workspace: &Workspace<'_>,
+    module: &Rc<Module>,
+    name: &str,
+    owner: &Rc<Module>,
+    variable: &str,
+) -> bool {
+    if module.path == owner.path {
+        return name == variable;
+    }
+    workspace
+        .origin(module, name)
+        .is_some_and(|(origin, name)| origin.path == owner.path && name == variable)
+}
+
+fn tasks<'e>(
+    workspace: &'e Workspace<'_>,
+    owner: &'e Rc<Module>,
+    variable: &'e str,
+    entries: &'e [Rc<Module>],
+) -> impl Iterator<Item = (&'e Rc<Module>, Place)> {
+    entries.iter().flat_map(move |module| {
+        module.functions.iter().filter_map(move |function| {
+            let (_, place) = function.decorators.iter().find(|(decorator, _)| {
+                let name = match decorator {
+                    Value::Call(call) => call.function.as_name(),
+                    other => other.as_name(),
+                };
+                let Some(name) = name else {
+                    return false;
+                };
+                if module.qualify(name) == "celery.shared_task" {
+                    return true;
+                }
+                name.strip_suffix(".task").is_some_and(|receiver| {
+                    is_application(workspace, module, receiver, owner, variable)
+                })
+            })?;
+            Some((module, *place))
+        })
+    })
+}
+
+fn first_task<'e>(
+    workspace: &'e Workspace<'_>,
+    owner: &'e Rc<Module>,
+    variable: &'e str,
+    entries: &'e [Rc<Module>],
+) -> Option<(&'e Rc<Module>, Place)> {
+    tasks(workspace, owner, variable, entries)
+        .find(|(module, _)| crate::places::set_aside(&module.path).is_none())
+}
+
+/// Modules with tasks that importing the application does not import.
+fn unknown_tasks(
+    workspace: &Workspace<'_>,
+    owner: &Rc<Module>,
+    variable: &str,
+    entries: &[Rc<Module>],
+) -> Vec<String> {
+    let roots = workspace.roots(&owner.path);
+    let closure = workspace
+        .modules
+        .closure(&owner.path, &roots, Start::Imported);
+    let mut known: BTreeSet<String> = BTreeSet::new();
+    let mut finds_all = false;
+    for placed in &owner.calls {
+        if placed.call.method() == Some("autodiscover_tasks") {
+            finds_all |= placed.call.arguments.is_empty();
+        }
+        for value in placed
+            .call
+            .arguments
+            .iter()
+            .chain(placed.call.keywords.iter().map(|(_, value)| value))
+        {
+            value.walk(&mut |value| {
+                known.extend(value.as_text().map(str::to_owned));
+            });
+        }
+    }
+    for binding in &owner.bindings {
+        if let Some(value) = &binding.value {
+            value.walk(&mut |value| known.extend(value.as_text().map(str::to_owned)));
+        }
+    }
+    let mut include = BTreeSet::new();
+    for (module, _) in tasks(workspace, owner, variable, entries) {
+        let path: &Arc<Path> = &module.path;
+        if closure.files.contains_key(path) || crate::places::set_aside(path).is_some() {
+            continue;
+        }
+        let (root, dotted) = workspace.home(path);
+        let package = dotted.rsplit_once('.').map_or("", |(package, _)| package);
+        let discovered = finds_all && dotted.ends_with(".tasks")
+            || known.contains(&dotted)
+            || known.contains(package);
+        let reachable = roots.contains(&root);
+        // A shared task belongs to whoever imports it.
+        if !discovered && reachable && !shared_only(module) {
+            include.insert(dotted);
+        }
+    }
+    include.into_iter().collect()
+}
+
+fn shared_only(module: &Module) -> bool {
+    module
+        .imports
+        .iter()
+        .any(|import| import.name.as_deref() == Some("shared_task"))
+}
+
+/// Where a schedule is set.
+fn schedule(
+    workspace: &Workspace<'_>,
+    owner: &Rc<Module>,
+    variable: &str,
+    entries: &[Rc<Module>],
+) -> Option<(Rc<Module>, Place)> {
+    for module in entries {
+        for binding in &module.bindings {
+            let Some(receiver) = binding.target.strip_suffix(".conf.beat_schedule") else {
+                continue;
+            };
+            if is_application(workspace, module, receiver, owner, variable) {
+                return Some((module.clone(), binding.place));
+            }
+        }
+        for placed in &module.calls {
+            let Some(receiver) = placed.call.receiver() else {
+                continue;
+            };
+            let mine =
+                |receiver: &str| is_application(workspace, module, receiver, owner, variable);
+            let set = placed.call.keyword("beat_schedule").is_some()
+                && receiver.strip_suffix(".conf").is_some_and(mine);
+            let added = placed.call.method() == Some("add_periodic_task")
+                && (mine(receiver) || module.path == owner.path);
+            if set || added {
+                return Some((module.clone(), placed.call.place));
+            }
+        }
+    }
+    let django = owner
+        .bindings
+        .iter()
+        .find(|binding| binding.target.ends_with("BEAT_SCHEDULE"));
+    django.map(|binding| (owner.clone(), binding.place))
+}
+
+/// Queues whose worker programs import a module.
+fn others(module: &Rc<Module>, found: &mut Vec<Candidate>) {
+    let imports = |name: &str| {
+        module.imports.iter().any(|import| {
+            import.level == 0
+                && (import.module == name || import.module.starts_with(&format!("{name}.")))
+        })
+    };
+    for class in &module.classes {
+        let inside = &class.name;
+        let functions = module.bindings.iter().find(|binding| {
+            *binding.scope.path == **inside
+                && matches!(binding.target.as_str(), "functions" | "cron_jobs")
+        });
+        if let Some(binding) = functions
+            && class.scope.is_top()
+            && (imports("arq") || class.name == "WorkerSettings")
+        {
+            let launch = Launch::Arq {
+                class: class.name.clone(),
+            };
+            found.push(Candidate::new(
+                module,
+                binding.place,
+                ServiceKind::Worker,
+                ("arq", "arq"),
+                launch,
+                format!("`{}` lists the functions of an arq worker", class.name),
+            ));
+        }
+    }
+    if imports("dramatiq") {
+        let actor = module.functions.iter().find_map(|function| {
+            function
+                .decorators
+                .iter()
+                .find(|(decorator, _)| decorator.last_name() == Some("actor"))
+        });
+        if let Some((_, place)) = actor {
+            found.push(Candidate::new(
+                module,
+                *place,
+                ServiceKind::Worker,
+                ("Dramatiq", "dramatiq"),
+                Launch::Dramatiq,
+                "defines a Dramatiq actor",
+            ));
+        }
+    }
+    for binding in &module.bindings {
+        let Some(Value::Call(call)) = &binding.value else {
+            continue;
+        };
+        let callee = module.callee(call).unwrap_or_default();
+        if binding.scope.is_top()
+            && callee.starts_with("taskiq")
+            && callee.ends_with("Broker")
+            && !callee.ends_with("InMemoryBroker")
+        {
+            let launch = Launch::Taskiq {
+                variable: binding.target.clone(),
+            };
+            found.push(Candidate::new(
+                module,
+                binding.place,
+                ServiceKind::Worker,
+                ("Taskiq", "taskiq"),
+                launch,
+                "makes a Taskiq broker",
+            ));
+        }
+    }
+}
+
+fn loops(workspace: &Workspace<'_>, module: &Rc<Module>, found: &mut Vec<Candidate>) {
+    for placed in &module.calls {
+        let Some(callee) = module.callee(&placed.call) else {
+            continue;
+        };
+        let Some((_, framework, distribution, kind)) =
+            LOOPS.iter().find(|(name, ..)| *name == callee)
+        else {
+            continue;
+        };
+        let Some((launch, evidence)) = launch_of(workspace, module, &placed.scope) else {
+            continue;
+        };
+        // Connecting is not yet consuming.
+        if callee == "pika.BlockingConnection"
+            && !module
+                .calls
+                .iter()
+                .any(|placed| placed.call.method() == Some("start_consuming"))
+        {
+            continue;
+        }
+        let mut candidate = Candidate::new(
+            module,
+            placed.call.place,
+            *kind,
+            (framework, distribution),
+            launch,
+            format!("`{callee}` works until the process ends"),
+        );
+        candidate.evidence.extend(evidence);
+        found.push(candidate);
+        return;
+    }
+}

@@ -1,0 +1,215 @@
+//! The Python side of a tree: its projects, its modules, and how names lead from one to another.
+
+use std::cell::RefCell;
+use std::collections::{BTreeMap, BTreeSet};
+use std::path::{Path, PathBuf};
+use std::rc::Rc;
+
+use crate::python::graph::{Modules, Target, import_root};
+use crate::python::module::{Binding, Module};
+use crate::python::project::{BrokenManifest, PythonProject};
+use crate::python::value::Value;
+use crate::tree::Tree;
+
+/// The Python side of a tree.
+pub(crate) struct Workspace<'t> {
+    pub(crate) tree: &'t Tree,
+    pub(crate) modules: Modules<'t>,
+    pub(crate) projects: BTreeMap<PathBuf, PythonProject>,
+    pub(crate) broken: Vec<BrokenManifest>,
+    homes: RefCell<BTreeMap<PathBuf, (PathBuf, String)>>,
+}
+
+/// Where a name is bound.
+pub(crate) struct Definition {
+    pub(crate) module: Rc<Module>,
+    pub(crate) binding: Binding,
+}
+
+impl<'t> Workspace<'t> {
+    pub(crate) fn new(tree: &'t Tree) -> Self {
+        let (projects, broken) = PythonProject::find(tree);
+        Self {
+            tree,
+            modules: Modules::new(tree),
+            projects,
+            broken,
+            homes: RefCell::default(),
+        }
+    }
+
+    /// The project that a file belongs to: the one in the closest directory above.
+    pub(crate) fn project_of(&self, path: &Path) -> Option<&PythonProject> {
+        path.ancestors()
+            .skip(1)
+            .find_map(|directory| self.projects.get(directory))
+    }
+
+    /// The directory a file is imported from, and its dotted name there.
+    pub(crate) fn home(&self, path: &Path) -> (PathBuf, String) {
+        if let Some(known) = self.homes.borrow().get(path) {
+            return known.clone();
+        }
+        let candidates = self
+            .project_of(path)
+            .map(|project| project.import_roots.clone())
+            .unwrap_or_default();
+        let home = import_root(&self.modules, path, &candidates);
+        self.homes
+            .borrow_mut()
+            .insert(path.to_owned(), home.clone());
+        home
+    }
+
+    /// The directories that a file's imports are looked up in, in order.
+    pub(crate) fn roots(&self, path: &Path) -> Vec<PathBuf> {
+        let mut roots = vec![self.home(path).0];
+        if let Some(project) = self.project_of(path) {
+            roots.extend(project.import_roots.iter().cloned());
+            // Members of one workspace are installed side by side.
+            for directory in project.uv_lock.iter().flat_map(|lock| lock.members.keys()) {
+                if let Some(member) = self.projects.get(directory) {
+                    roots.extend(member.import_roots.iter().cloned());
+                }
+            }
+        }
+        let mut seen = BTreeSet::new();
+        roots.retain(|root| seen.insert(root.clone()));
+        roots
+    }
+
+    /// The module and name that a dotted name leads to, through imports.
+    pub(crate) fn origin(&self, module: &Rc<Module>, name: &str) -> Option<(Rc<Module>, String)> {
+        let mut module = module.clone();
+        let mut name = name.to_owned();
+        // Names are often passed on through `__init__` files.
+        for _ in 0..8 {
+            let first = name.split('.').next().unwrap_or_default().to_owned();
+            let bound_here = module.top_value(&first).is_some()
+                || module
+                    .functions
+                    .iter()
+                    .any(|function| function.scope.is_top() && function.name == first)
+                || module.class(&first).is_some();
+            let Some(import) = module.import_of(&first).filter(|_| !bound_here) else {
+                return bound_here.then_some((module, name));
+            };
+            let roots = self.roots(&module.path);
+            let Target::Files(files) = self.modules.resolve(&module, import, &roots) else {
+                return None;
+            };
+            let file = files.last()?;
+            let rest = name
+                .strip_prefix(&first)
+                .unwrap_or_default()
+                .trim_start_matches('.')
+                .to_owned();
+            let next = match &import.name {
+                Some(taken) => {
+                    let whole = self.home(file).1;
+                    let submodule = whole.ends_with(&format!(".{taken}")) || whole == *taken;
+                    match (submodule && !rest.is_empty(), rest.is_empty()) {
+                        (true, _) => rest,
+                        (false, true) => taken.clone(),
+                        (false, false) => format!("{taken}.{rest}"),
+                    }
+                }
+                // `import a.b` and then `a.b.c`.
+                None => {
+                    let inner = import.module.split_once('.').map_or("", |(_, inner)| inner);
+                    rest.strip_prefix(inner)
+                        .unwrap_or(&rest)
+                        .trim_start_matches('.')
+                        .to_owned()
+                }
+            };
+            module = self.modules.get(file)?;
+            name = next;
+        }
+        None
+    }
+
+    /// Where a name that is used in `scope` of `module` is bound.
+    pub(crate) fn definition(
+        &self,
+        module: &Rc<Module>,
+        scope: &str,
+        name: &str,
+    ) -> Option<Definition> {
+        let local = module
+            .bindings
+            .iter()
+            .rev()
+            .find(|binding| binding.target == name && *binding.scope.path == *scope);
+        if let Some(binding) = local {
+            return Some(Definition {
+                module: module.clone(),
+                binding: binding.clone(),
+            });
+        }
+        let (origin, name) = self.origin(module, name)?;
+        let binding = origin.top_value(&name)?.clone();
+        Some(Definition {
+            module: origin,
+            binding,
+        })
+    }
+
+    /// The call that makes what a name stands for, and the full name of its function.
+    pub(crate) fn maker(
+        &self,
+        module: &Rc<Module>,
+        scope: &str,
+        name: &str,
+    ) -> Option<(Definition, String)> {
+        let definition = self.definition(module, scope, name)?;
+        let Some(Value::Call(call)) = &definition.binding.value else {
+            return None;
+        };
+        let callee = definition.module.callee(call)?;
+        Some((definition, callee))
+    }
+}
+
+/// Functions of a file that run when one of them, or the file itself, is started: last names.
+pub(crate) fn reached(module: &Module, from: Option<&str>) -> BTreeSet<String> {
+    let mut reached: BTreeSet<String> = from.map(str::to_owned).into_iter().collect();
+    let is_main_file = module
+        .path
+        .file_name()
+        .is_some_and(|name| name == "__main__.py");
+    loop {
+        let before = reached.len();
+        for placed in &module.calls {
+            let inside = placed
+                .scope
+                .path
+                .split('.')
+                .any(|part| reached.contains(part))
+                || from.is_none() && (placed.scope.main || is_main_file && placed.scope.is_top());
+            if !inside {
+                continue;
+            }
+            reached.extend(placed.call.method().map(str::to_owned));
+            // Passed on to be called: `asyncio.run(main)`, `Thread(target=work)`.
+            let passed = placed
+                .call
+                .arguments
+                .iter()
+                .chain(placed.call.keywords.iter().map(|(_, value)| value));
+            for value in passed {
+                if let Value::Name(name) = value
+                    && module
+                        .functions
+                        .iter()
+                        .any(|function| function.name == *name)
+                {
+                    reached.insert(name.clone());
+                }
+            }
+        }
+        if reached.len() == before {
+            return reached;
+        }
+    }
+}

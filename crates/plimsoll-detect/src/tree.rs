@@ -1,0 +1,407 @@
+//! A bounded snapshot of a directory: which files there are, and their text on demand.
+//!
+//! What version control ignores, what package managers install, and links are not in it. Nothing
+//! outside of the root is read. What an image's ignore file leaves out is in it, but marked.
+
+use std::collections::BTreeSet;
+use std::io::Read as _;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::sync::Mutex;
+use std::sync::atomic::{AtomicUsize, Ordering};
+
+use ignore::WalkBuilder;
+use ignore::gitignore::{Gitignore, GitignoreBuilder};
+
+/// Why a snapshot could not be made.
+#[derive(Debug, thiserror::Error)]
+pub enum TreeError {
+    /// The root is not there, or is not a directory.
+    #[error("{path}: not a directory")]
+    NotADirectory {
+        /// The path asked for.
+        path: PathBuf,
+    },
+    /// The root could not be read.
+    #[error(transparent)]
+    Io(#[from] std::io::Error),
+}
+
+/// How much of a directory is looked at.
+#[derive(Debug, Clone, Copy)]
+pub struct Bounds {
+    /// Files listed at most; the rest is left out, and said to be.
+    pub files: usize,
+    /// Bytes of a source file read at most; a larger one is generated, and is left out.
+    pub source_bytes: u64,
+    /// Bytes of a manifest or lock file read at most.
+    pub manifest_bytes: u64,
+    /// Directories below the root that are entered at most.
+    pub depth: usize,
+}
+
+impl Default for Bounds {
+    fn default() -> Self {
+        Self {
+            files: 250_000,
+            source_bytes: 1 << 20,
+            manifest_bytes: 32 << 20,
+            depth: 48,
+        }
+    }
+}
+
+/// Directories that hold what tools made or installed, never what somebody wrote.
+const INSTALLED: &[&str] = &[
+    ".cache",
+    ".eggs",
+    ".git",
+    ".gradle",
+    ".hg",
+    ".ipynb_checkpoints",
+    ".mypy_cache",
+    ".next",
+    ".nox",
+    ".nuxt",
+    ".pnpm-store",
+    ".pytest_cache",
+    ".ruff_cache",
+    ".svelte-kit",
+    ".svn",
+    ".terraform",
+    ".tox",
+    ".turbo",
+    ".venv",
+    ".yarn",
+    "__pycache__",
+    "bower_components",
+    "node_modules",
+    "site-packages",
+];
+
+/// One file of the snapshot.
+#[derive(Debug, Clone)]
+pub struct File {
+    /// Path relative to the root, valid Unicode.
+    pub path: Arc<Path>,
+    /// Size in bytes when it was listed.
+    pub size: u64,
+    /// Whether `.dockerignore` keeps it out of images.
+    pub left_out_of_images: bool,
+}
+
+/// A snapshot of a directory.
+#[derive(Debug)]
+pub struct Tree {
+    root: PathBuf,
+    prefix: PathBuf,
+    bounds: Bounds,
+    files: Vec<File>,
+    directories: BTreeSet<PathBuf>,
+    truncated: bool,
+    odd_names: usize,
+    read: AtomicUsize,
+    unreadable: Mutex<BTreeSet<(Arc<Path>, String)>>,
+}
+
+impl Tree {
+    /// Lists the files under `root`.
+    pub fn read(root: &Path) -> Result<Self, TreeError> {
+        Self::read_below(root, Path::new(""), Bounds::default())
+    }
+
+    /// Lists the files under `root`, whose places are shown with `prefix` before them.
+    pub fn read_below(root: &Path, prefix: &Path, bounds: Bounds) -> Result<Self, TreeError> {
+        let root = fs_err::canonicalize(root)?;
+        if !root.is_dir() {
+            return Err(TreeError::NotADirectory { path: root });
+        }
+        let mut tree = Self {
+            prefix: prefix.to_owned(),
+            bounds,
+            files: Vec::new(),
+            directories: BTreeSet::from([PathBuf::new()]),
+            truncated: false,
+            odd_names: 0,
+            read: AtomicUsize::new(0),
+            unreadable: Mutex::new(BTreeSet::new()),
+            root,
+        };
+        tree.walk();
+        Ok(tree)
+    }
+
+    fn walk(&mut self) {
+        let images = ImageIgnore::read(&self.root);
+        let walk = WalkBuilder::new(&self.root)
+            .hidden(false)
+            .parents(false)
+            .git_global(false)
+            .git_exclude(false)
+            .require_git(false)
+            .ignore(false)
+            .follow_links(false)
+            .max_depth(Some(self.bounds.depth))
+            .filter_entry(|entry| {
+                let installed = entry
+                    .file_name()
+                    .to_str()
+                    .is_some_and(|name| INSTALLED.binary_search(&name).is_ok());
+                let directory = entry.file_type().is_some_and(|kind| kind.is_dir());
+                // A virtual environment may have any name, but always has this file.
+                let environment = directory && entry.path().join("pyvenv.cfg").exists();
+                !(directory && installed || environment)
+            })
+            .build();
+        // A directory that may not be listed is left out like one that is not there.
+        for entry in walk.flatten() {
+            let Ok(relative) = entry.path().strip_prefix(&self.root) else {
+                continue;
+            };
+            let Some(kind) = entry.file_type() else {
+                continue;
+            };
+            if relative.to_str().is_none() {
+                self.odd_names += 1;
+            } else if kind.is_dir() {
+                self.directories.insert(relative.to_owned());
+            } else if kind.is_file() {
+                if self.files.len() == self.bounds.files {
+                    self.truncated = true;
+                    break;
+                }
+                self.files.push(File {
+                    path: Arc::from(relative),
+                    size: entry.metadata().map(|data| data.len()).unwrap_or(0),
+                    left_out_of_images: images.leaves_out(relative),
+                });
+            }
+        }
+        self.files.sort_by(|one, other| one.path.cmp(&other.path));
+    }
+
+    /// The directory itself, absolute.
+    pub fn root(&self) -> &Path {
+        &self.root
+    }
+
+    /// The files, sorted by path.
+    pub fn files(&self) -> &[File] {
+        &self.files
+    }
+
+    /// Whether there were more files than the bounds allow.
+    pub fn is_truncated(&self) -> bool {
+        self.truncated
+    }
+
+    /// How many files were read so far.
+    pub fn files_read(&self) -> usize {
+        self.read.load(Ordering::Relaxed)
+    }
+
+    /// Files that should have been read but could not be, and why.
+    pub fn unreadable(&self) -> Vec<(Arc<Path>, String)> {
+        match self.unreadable.lock() {
+            Ok(set) => set.iter().cloned().collect(),
+            Err(poisoned) => poisoned.into_inner().iter().cloned().collect(),
+        }
+    }
+
+    /// The listed file at `path`.
+    pub fn file(&self, path: &Path) -> Option<&File> {
+        self.files
+            .binary_search_by(|file| (*file.path).cmp(path))
+            .ok()
+            .map(|index| &self.files[index])
+    }
+
+    /// Whether there is a file at `path`.
+    pub fn has_file(&self, path: &Path) -> bool {
+        self.file(path).is_some()
+    }
+
+    /// Whether there is a directory at `path`.
+    pub fn has_directory(&self, path: &Path) -> bool {
+        self.directories.contains(path)
+    }
+
+    /// The files directly in `directory`.
+    pub fn files_in<'a>(&'a self, directory: &'a Path) -> impl Iterator<Item = &'a File> {
+        let start = self.files.partition_point(|file| *file.path < *directory);
+        self.files[start..]
+            .iter()
+            .take_while(move |file| file.path.starts_with(directory))
+            .filter(move |file| file.path.parent() == Some(directory))
+    }
+
+    /// The path under which `path` is shown.
+    pub fn shown(&self, path: &Path) -> Arc<Path> {
+        Arc::from(self.prefix.join(path))
+    }
+
+    /// Text of a source file; `None` when it is not there, too large, or unreadable.
+    pub fn source(&self, path: &Path) -> Option<String> {
+        self.text(path, self.bounds.source_bytes)
+    }
+
+    /// Text of a manifest or lock file.
+    pub fn manifest(&self, path: &Path) -> Option<String> {
+        self.text(path, self.bounds.manifest_bytes)
+    }
+
+    fn text(&self, path: &Path, most: u64) -> Option<String> {
+        let file = self.file(path)?;
+        if file.size > most {
+            return None;
+        }
+        let read = || -> std::io::Result<Vec<u8>> {
+            let mut bytes = Vec::with_capacity(file.size as usize);
+            // The file may grow between listing and reading.
+            fs_err::File::open(self.root.join(path))?
+                .take(most)
+                .read_to_end(&mut bytes)?;
+            Ok(bytes)
+        };
+        self.read.fetch_add(1, Ordering::Relaxed);
+        match read() {
+            // One wrong byte in a comment must not hide a service.
+            Ok(bytes) => Some(match String::from_utf8(bytes) {
+                Ok(text) => text,
+                Err(error) => String::from_utf8_lossy(error.as_bytes()).into_owned(),
+            }),
+            Err(error) => {
+                if let Ok(mut unreadable) = self.unreadable.lock() {
+                    unreadable.insert((file.path.clone(), error.kind().to_string()));
+                }
+                None
+            }
+        }
+    }
+}
+
+/// What `.dockerignore` keeps out of images.
+struct ImageIgnore(Option<Gitignore>);
+
+impl ImageIgnore {
+    fn read(root: &Path) -> Self {
+        let Ok(text) = fs_err::read_to_string(root.join(".dockerignore")) else {
+            return Self(None);
+        };
+        let mut builder = GitignoreBuilder::new(root);
+        for line in text.lines() {
+            let line = line.trim();
+            if line.is_empty() || line.starts_with('#') {
+                continue;
+            }
+            let (keep, pattern) = match line.strip_prefix('!') {
+                Some(rest) => ("!", rest.trim()),
+                None => ("", line),
+            };
+            // Here a pattern without a slash counts from the root, unlike in `.gitignore`.
+            let pattern = pattern.trim_start_matches("./").trim_start_matches('/');
+            // A pattern that does not parse matches nothing, as in image builders.
+            let _ = builder.add_line(None, &format!("{keep}/{pattern}"));
+        }
+        Self(builder.build().ok())
+    }
+
+    fn leaves_out(&self, path: &Path) -> bool {
+        self.0.as_ref().is_some_and(|patterns| {
+            patterns
+                .matched_path_or_any_parents(path, false)
+                .is_ignore()
+        })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn tree(files: &[(&str, &str)]) -> (tempfile::TempDir, Tree) {
+        let directory = tempfile::tempdir().unwrap();
+        for (path, text) in files {
+            let path = directory.path().join(path);
+            fs_err::create_dir_all(path.parent().unwrap()).unwrap();
+            fs_err::write(path, text).unwrap();
+        }
+        let tree = Tree::read(directory.path()).unwrap();
+        (directory, tree)
+    }
+
+    fn paths(tree: &Tree) -> Vec<&str> {
+        tree.files()
+            .iter()
+            .map(|file| file.path.to_str().unwrap())
+            .collect()
+    }
+
+    #[test]
+    fn the_list_of_installed_directories_is_sorted() {
+        assert!(INSTALLED.is_sorted());
+    }
+
+    #[test]
+    fn ignored_and_installed_files_are_left_out() {
+        let (_directory, tree) = tree(&[
+            (".gitignore", "build/\n*.log\n"),
+            ("app.py", ""),
+            ("build/out.py", ""),
+            ("node_modules/x/index.js", ""),
+            ("env/pyvenv.cfg", ""),
+            ("env/lib/thing.py", ""),
+            ("trace.log", ""),
+        ]);
+        assert_eq!(paths(&tree), [".gitignore", "app.py"]);
+    }
+
+    #[test]
+    fn the_image_ignore_file_marks_but_does_not_hide() {
+        let (_directory, tree) = tree(&[
+            (".dockerignore", "# no\ntests\n*.md\n!README.md\n"),
+            ("README.md", ""),
+            ("NOTES.md", ""),
+            ("docs/NOTES.md", ""),
+            ("tests/app.py", ""),
+        ]);
+        let left_out: Vec<_> = tree
+            .files()
+            .iter()
+            .filter(|file| file.left_out_of_images)
+            .map(|file| file.path.to_str().unwrap())
+            .collect();
+        assert_eq!(left_out, ["NOTES.md", "tests/app.py"]);
+    }
+
+    #[test]
+    fn links_are_not_followed() {
+        let outside = tempfile::tempdir().unwrap();
+        fs_err::write(outside.path().join("secret.py"), "x").unwrap();
+        let (directory, _) = tree(&[("app.py", "")]);
+        fs_err::os::unix::fs::symlink(outside.path(), directory.path().join("out")).unwrap();
+        fs_err::os::unix::fs::symlink(
+            outside.path().join("secret.py"),
+            directory.path().join("link.py"),
+        )
+        .unwrap();
+        fs_err::os::unix::fs::symlink(directory.path(), directory.path().join("loop")).unwrap();
+        let tree = Tree::read(directory.path()).unwrap();
+        assert_eq!(paths(&tree), ["app.py"]);
+        assert_eq!(tree.source(Path::new("link.py")), None);
+    }
+
+    #[test]
+    fn wrong_bytes_and_large_files_do_no_harm() {
+        let directory = tempfile::tempdir().unwrap();
+        fs_err::write(directory.path().join("latin.py"), b"# caf\xe9\nx = 1\n").unwrap();
+        fs_err::write(directory.path().join("large.py"), vec![b'a'; 2 << 20]).unwrap();
+        let tree = Tree::read(directory.path()).unwrap();
+        assert!(
+            tree.source(Path::new("latin.py"))
+                .unwrap()
+                .ends_with("x = 1\n")
+        );
+        assert_eq!(tree.source(Path::new("large.py")), None);
+    }
+}
