@@ -47,14 +47,14 @@ pub fn check(target: &Target, timeout: Duration) -> Outcome {
             return Outcome::Unhealthy(format!("cannot resolve `{}`: {error}", target.host()));
         }
     };
-    let mut failure = String::new();
+    let mut failures = Vec::new();
     for address in addresses {
         match connect(address, deadline) {
             Ok(stream) => return ask(target, stream, deadline),
-            Err(error) => failure = format!("cannot connect to {address}: {error}"),
+            Err(error) => failures.push(format!("cannot connect to {address}: {error}")),
         }
     }
-    Outcome::Unhealthy(failure)
+    Outcome::Unhealthy(failures.join("; "))
 }
 
 fn ask(target: &Target, stream: TcpStream, deadline: Instant) -> Outcome {

@@ -6,12 +6,13 @@
 use std::io::{self, Write};
 use std::os::fd::{AsFd, BorrowedFd};
 use std::path::{Path, PathBuf};
+use std::time::{Duration, Instant};
 
 use libcontainer::container::builder::ContainerBuilder;
 use libcontainer::syscall::syscall::SyscallType;
 use nix::sys::signal::{SigSet, Signal};
 use nix::sys::signalfd::{SfdFlags, SignalFd};
-use rustix::event::{PollFd, PollFlags, poll};
+use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use rustix::process::{Pid, PidfdFlags};
 use serde::{Deserialize, Serialize};
 
@@ -35,6 +36,8 @@ pub struct ExecSpec {
     pub terminal: Terminal,
     /// What its standard input is.
     pub stdin: StdinMode,
+    /// When it is killed, with what it has started.
+    pub timeout: Option<Duration>,
 }
 
 impl ExecSpec {
@@ -47,6 +50,7 @@ impl ExecSpec {
             working_dir: None,
             terminal: Terminal::None,
             stdin: StdinMode::Closed,
+            timeout: None,
         }
     }
 }
@@ -108,7 +112,8 @@ pub(crate) fn exec(dir: &Path, exec: &ExecSpec) -> Result<i32, StartFailure> {
         crate::supervisor::exit_code(pid);
         return Err(failure);
     }
-    attend(pid, &signals, console).map_err(|error| fail(&error))
+    let deadline = exec.timeout.map(|timeout| Instant::now() + timeout);
+    attend(pid, &signals, console, deadline).map_err(|error| fail(&error))
 }
 
 fn read_spec(dir: &Path) -> Result<ContainerSpec, StartFailure> {
@@ -144,7 +149,12 @@ fn forwarded_signals() -> nix::Result<SignalFd> {
 }
 
 /// Passes signals and terminal input on until the program has ended.
-fn attend(pid: Pid, signals: &SignalFd, mut console: Option<Console>) -> io::Result<i32> {
+fn attend(
+    pid: Pid,
+    signals: &SignalFd,
+    mut console: Option<Console>,
+    mut deadline: Option<Instant>,
+) -> io::Result<i32> {
     let handle = rustix::process::pidfd_open(pid, PidfdFlags::empty())?;
     loop {
         let mut interests: Vec<(BorrowedFd<'_>, PollFlags)> = vec![
@@ -158,10 +168,19 @@ fn attend(pid: Pid, signals: &SignalFd, mut console: Option<Console>) -> io::Res
             .iter()
             .map(|(fd, events)| PollFd::new(fd, *events))
             .collect();
-        let _ = poll(&mut fds, None);
+        let left = deadline.map(|deadline| {
+            let left = deadline.saturating_duration_since(Instant::now());
+            Timespec::try_from(left).unwrap_or_default()
+        });
+        let _ = poll(&mut fds, left.as_ref());
         let ended = !fds[0].revents().is_empty();
         drop(fds);
         drop(interests);
+        if !ended && deadline.is_some_and(|deadline| Instant::now() >= deadline) {
+            // It leads a session and a group of its own, which its children are in.
+            let _ = rustix::process::kill_process_group(pid, rustix::process::Signal::KILL);
+            deadline = None;
+        }
         while let Ok(Some(information)) = signals.read_signal() {
             match (
                 Signal::try_from(information.ssi_signo.cast_signed()),
@@ -177,9 +196,8 @@ fn attend(pid: Pid, signals: &SignalFd, mut console: Option<Console>) -> io::Res
                 rustix::stdio::stdin(),
                 PollFlags::IN,
             )];
-            let readable = !ended
-                && poll(&mut input, Some(&rustix::event::Timespec::default()))
-                    .is_ok_and(|count| count > 0);
+            let readable =
+                !ended && poll(&mut input, Some(&Timespec::default())).is_ok_and(|count| count > 0);
             console.relay(readable, true);
             if ended {
                 console.flush_output();

@@ -8,7 +8,7 @@
 
 use std::ffi::CString;
 use std::io;
-use std::os::fd::{AsRawFd, BorrowedFd, RawFd};
+use std::os::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd, RawFd};
 
 use rustix::process::Pid;
 use rustix::thread::{UnshareFlags, unshare_unsafe};
@@ -61,12 +61,25 @@ pub(crate) fn send_signal(pid: Pid, signal: i32) -> io::Result<()> {
     check(unsafe { libc::kill(pid.as_raw_nonzero().get(), signal) }.into())
 }
 
-/// Gives all signals their default action. Rust ignores SIGPIPE, which programs would inherit.
+/// Gives all signals their default action. Rust ignores SIGPIPE, the C library's way to start
+/// processes ignores two of its own, and programs would inherit both.
 pub(crate) fn reset_signal_actions() {
+    // Zeros are the default action without flags, in the kernel's own structure: the C library
+    // refuses to touch the signals it uses itself.
+    let default = [0_u64; 4];
+    let mask_size = size_of::<u64>();
     for signal in 1..=64 {
-        // SAFETY: the default action needs no handler. Numbers that cannot be changed are refused
-        // by the kernel, which is fine.
-        unsafe { libc::signal(signal, libc::SIG_DFL) };
+        // SAFETY: the default action needs no handler, and the structure is as long as the
+        // kernel's. Numbers that cannot be changed are refused, which is fine.
+        unsafe {
+            libc::syscall(
+                libc::SYS_rt_sigaction,
+                signal,
+                default.as_ptr(),
+                std::ptr::null::<u64>(),
+                mask_size,
+            )
+        };
     }
 }
 
@@ -136,6 +149,59 @@ pub(crate) fn install_filter(program: &[seccompiler::sock_filter]) -> io::Result
 pub(crate) fn unshare_mounts() -> io::Result<()> {
     // SAFETY: of what can be unshared only the mount namespace is; no file descriptor table.
     Ok(unsafe { unshare_unsafe(UnshareFlags::NEWNS) }?)
+}
+
+/// Makes an empty network namespace whose loopback works, and stays in its own.
+pub(crate) fn new_network() -> io::Result<OwnedFd> {
+    use rustix::thread::{LinkNameSpaceType, move_into_link_name_space};
+    let here = || fs_err::File::open("/proc/self/ns/net");
+    let own = here()?;
+    // SAFETY: of what can be unshared only the network namespace is; no file descriptor table.
+    unsafe { unshare_unsafe(UnshareFlags::NEWNET) }?;
+    let made = raise_loopback().and_then(|()| here());
+    move_into_link_name_space(own.as_fd(), Some(LinkNameSpaceType::Network))?;
+    Ok(made?.into_parts().0.into())
+}
+
+fn raise_loopback() -> io::Result<()> {
+    use rustix::net::{AddressFamily, SocketFlags, SocketType, socket_with};
+    let socket = socket_with(
+        AddressFamily::INET,
+        SocketType::DGRAM,
+        SocketFlags::CLOEXEC,
+        None,
+    )?;
+    // SAFETY: all-zero is a valid value of this structure of numbers.
+    let mut request: libc::ifreq = unsafe { std::mem::zeroed() };
+    for (to, from) in request.ifr_name.iter_mut().zip(b"lo") {
+        *to = from.cast_signed() as libc::c_char;
+    }
+    request.ifr_ifru.ifru_flags = (libc::IFF_UP | libc::IFF_RUNNING) as libc::c_short;
+    // SAFETY: a valid descriptor, and the structure that this request reads.
+    check(
+        unsafe {
+            libc::ioctl(
+                socket.as_raw_fd(),
+                libc::SIOCSIFFLAGS as _,
+                &raw const request,
+            )
+        }
+        .into(),
+    )
+}
+
+/// Waits until nobody else has the lock that [`lock_file`] takes. The file must be open for
+/// writing.
+pub(crate) fn wait_for_lock(file: BorrowedFd<'_>) -> io::Result<()> {
+    let lock = whole_file();
+    loop {
+        // SAFETY: a valid descriptor and a valid structure.
+        let result = unsafe { libc::fcntl(file.as_raw_fd(), libc::F_OFD_SETLKW, &raw const lock) };
+        match check(result.into()) {
+            Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+            other => return other,
+        }
+    }
 }
 
 /// Whether there is something to read, without waiting. For a descriptor known by its number: it

@@ -179,9 +179,14 @@ impl ContainerHandle {
             Err(error) if is_gone(&error) => return Err(refused("the container has ended")),
             Err(error) => return Err(error.into()),
         };
-        stream.write_all(&line(&Request::Kill { signal }))?;
         let mut text = Vec::new();
-        BufReader::new(stream).read_until(b'\n', &mut text)?;
+        let answer = stream
+            .write_all(&line(&Request::Kill { signal }))
+            .and_then(|()| BufReader::new(stream).read_until(b'\n', &mut text));
+        match answer {
+            Err(error) if !is_gone(&error) => return Err(error.into()),
+            _ => {}
+        }
         match serde_json::from_slice(&text) {
             Ok(Reply::Refused { reason }) => Err(refused(&reason)),
             Ok(_) => Ok(()),
@@ -260,6 +265,10 @@ impl ContainerHandle {
             }
             text.clear();
         }
+        if deadline.is_none() {
+            // What follows may start another container in the same directory.
+            liveness::wait_until_free(&self.dir)?;
+        }
         self.state()
     }
 
@@ -284,7 +293,10 @@ pub enum Follow {
 fn is_gone(error: &io::Error) -> bool {
     matches!(
         error.kind(),
-        io::ErrorKind::NotFound | io::ErrorKind::ConnectionRefused | io::ErrorKind::ConnectionReset
+        io::ErrorKind::NotFound
+            | io::ErrorKind::ConnectionRefused
+            | io::ErrorKind::ConnectionReset
+            | io::ErrorKind::BrokenPipe
     )
 }
 

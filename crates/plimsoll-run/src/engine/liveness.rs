@@ -37,6 +37,19 @@ pub(crate) fn is_held(dir: &Path) -> io::Result<bool> {
     kernel::is_locked(file.as_fd())
 }
 
+/// Waits until no supervisor holds the lock of the container in `dir`.
+pub(crate) fn wait_until_free(dir: &Path) -> io::Result<()> {
+    let file = fs_err::OpenOptions::new()
+        .read(true)
+        .write(true)
+        .open(dir.join(LOCK_FILE));
+    match file {
+        Ok(file) => kernel::wait_for_lock(file.as_fd()),
+        Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(()),
+        Err(error) => Err(error),
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

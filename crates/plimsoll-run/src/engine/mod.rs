@@ -222,9 +222,13 @@ impl Engine {
     fn write(&self, spec: &ContainerSpec, dir: &Path) -> Result<Handover, EngineError> {
         spec.validate()?;
         if liveness::is_held(dir)? {
-            return Err(EngineError::Running {
-                id: spec.id.clone(),
-            });
+            if !ContainerState::read(dir).is_ok_and(|state| state.is_final()) {
+                return Err(EngineError::Running {
+                    id: spec.id.clone(),
+                });
+            }
+            // The last container has ended; its supervisor is about to.
+            liveness::wait_until_free(dir)?;
         }
         create_private_dir(dir)?;
         for leftover in [crate::container::STATE_FILE, "runtime"] {

@@ -259,7 +259,7 @@ pub(crate) struct Bundle<'a> {
     pub(crate) limits: &'a Limits,
     /// `/etc/hosts` and its like, then secret files.
     pub(crate) files: &'a [GeneratedFile],
-    /// The network's namespace, kept open.
+    /// The network's namespace, kept open; `None`: the host's.
     pub(crate) network: Option<BorrowedFd<'a>>,
 }
 
@@ -335,15 +335,12 @@ impl Bundle<'_> {
         if Path::new("/proc/self/ns/cgroup").exists() {
             namespaces.push(json!({ "type": "cgroup" }));
         }
-        match (&spec.network, self.network) {
-            (NetworkSpec::Host, _) => {}
-            (NetworkSpec::Namespace(_), Some(fd)) => namespaces.push(json!({
+        if let Some(network) = self.network {
+            namespaces.push(json!({
                 "type": "network",
-                "path": format!("/proc/self/fd/{}", fd.as_raw_fd()),
-            })),
-            (NetworkSpec::None | NetworkSpec::Namespace(_), _) => {
-                namespaces.push(json!({ "type": "network" }));
-            }
+                // Not through `self`: programs that join later read this, too.
+                "path": format!("/proc/{}/fd/{}", std::process::id(), network.as_raw_fd()),
+            }));
         }
         let (masked, read_only): (&[&str], &[&str]) = match spec.confinement {
             Confinement::Standard => (&MASKED, &READ_ONLY),

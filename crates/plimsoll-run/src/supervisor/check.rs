@@ -4,13 +4,16 @@ use std::io::{self, Read};
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::path::Path;
 use std::process::{Child, Command, Stdio};
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use rustix::process::{Pid, PidfdFlags};
 
 use crate::container::health::LONGEST_OUTPUT;
 use crate::container::{ContainerSpec, HealthRecord, HealthSpec, HealthTest, Timestamp, translate};
 use crate::exec::ExecSpec;
+
+/// Time a helper has beyond its limit to end what it started.
+const MERCY: Duration = Duration::from_secs(1);
 
 /// A helper process that makes the check, and what it said so far.
 pub(super) struct Check {
@@ -20,7 +23,7 @@ pub(super) struct Check {
     text: Vec<u8>,
     began: Instant,
     began_at: Timestamp,
-    deadline: Instant,
+    limit: Duration,
 }
 
 impl Check {
@@ -53,7 +56,8 @@ impl Check {
                     .arg(health.timeout.as_millis().to_string());
             }
             None => {
-                let exec = ExecSpec::new(words(&health.test));
+                let mut exec = ExecSpec::new(words(&health.test));
+                exec.timeout = Some(health.timeout);
                 command.args(["internal", "exec"]).arg(dir);
                 command.arg(serde_json::to_string(&exec).map_err(io::Error::other)?);
             }
@@ -81,13 +85,14 @@ impl Check {
             text: Vec::new(),
             began,
             began_at: Timestamp::now(),
-            deadline: began + health.timeout,
+            limit: health.timeout,
         })
     }
 
     /// When it has taken too long.
     pub(super) fn deadline(&self) -> Instant {
-        self.deadline
+        // The helper ends by itself in time, unless it is stuck.
+        self.began + self.limit + MERCY
     }
 
     /// When it began.
@@ -119,8 +124,9 @@ impl Check {
     /// Whether it has ended, or has to.
     pub(super) fn finish(mut self, now: Instant) -> Result<HealthRecord, Self> {
         let code = match self.child.try_wait() {
+            Ok(Some(_)) if now >= self.began + self.limit => -1,
             Ok(Some(status)) => status.code().unwrap_or(-1),
-            _ if now >= self.deadline => {
+            _ if now >= self.deadline() => {
                 // What it started inside of the container has it as parent, and dies with it.
                 let _ = self.child.kill();
                 let _ = self.child.wait();
@@ -131,8 +137,7 @@ impl Check {
         self.read();
         let mut output = String::from_utf8_lossy(&self.text).into_owned();
         if code == -1 {
-            let limit = self.deadline - self.began;
-            output.push_str(&format!("no answer within {limit:?}"));
+            output.push_str(&format!("no answer within {:?}", self.limit));
         }
         Ok(HealthRecord {
             started_at: self.began_at,

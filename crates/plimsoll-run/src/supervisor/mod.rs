@@ -49,13 +49,15 @@ pub(crate) fn supervise(dir: &Path, mode: Mode, contents: &[Vec<u8>], mut ready:
         let lock = crate::engine::liveness::hold(dir).at(StartStage::Specification, dir)?;
         Ok((spec, lock))
     });
-    let (spec, _lock) = match prepared {
+    let (spec, lock) = match prepared {
         Ok(prepared) => prepared,
         Err(failure) => {
             ready.tell(Err(&failure));
             return failure.stage.exit_code();
         }
     };
+    // Held until this process is gone: who gets it next knows that nothing of us is left.
+    std::mem::forget(lock);
     let state = initial_state(&spec, dir);
     match Supervisor::new(&spec, dir, mode, state.clone()) {
         Ok(mut supervisor) => supervisor.live(contents, &mut ready),
@@ -217,7 +219,11 @@ impl<'a> Supervisor<'a> {
                     .at(StartStage::Container, path)?;
                 Some(fd)
             }
-            NetworkSpec::None | NetworkSpec::Host => None,
+            NetworkSpec::None => {
+                let made = crate::kernel::new_network();
+                Some(made.at(StartStage::Container, Path::new("/proc/self/ns/net"))?)
+            }
+            NetworkSpec::Host => None,
         };
         root::leave_host_mounts()?;
         if spec.root == RootAccess::Writable {

@@ -100,19 +100,23 @@ fn allocate(mebibytes: usize) {
     println!("allocated {mebibytes}");
 }
 
-fn forks(most: u32) {
-    let mut made = 0;
-    while made < most {
+fn forks(most: usize) {
+    let mut made: Vec<i32> = Vec::new();
+    while made.len() < most {
         // SAFETY: this program has one thread; the child only waits.
         match unsafe { libc::fork() } {
             -1 => break,
             0 => loop {
                 std::thread::park();
             },
-            _ => made += 1,
+            child => made.push(child),
         }
     }
-    println!("forked {made}");
+    println!("forked {}", made.len());
+    for child in made {
+        // SAFETY: a child of this process that was not waited for.
+        unsafe { libc::kill(child, libc::SIGKILL) };
+    }
 }
 
 /// Serves HTTP on the loopback: well until `/tmp/sick` exists.
