@@ -116,6 +116,10 @@ impl Archive<'_> {
         let kept = self
             .lists_directory()
             .join(format!("{distribution}.InRelease"));
+        let absent = kept.with_extension("absent");
+        if freshness == Freshness::Kept && absent.exists() {
+            return Ok(None);
+        }
         if freshness == Freshness::Kept
             && let Ok(text) = fs_err::read_to_string(&kept)
             && let Ok(release) = self.believe(distribution, "the kept index", &text, keyring)
@@ -152,7 +156,10 @@ impl Archive<'_> {
         }
         match (last, need) {
             (None, _) => Ok(None),
-            (Some(DebianError::Fetch(error)), Need::Optional) if error.is_not_found() => Ok(None),
+            (Some(DebianError::Fetch(error)), Need::Optional) if error.is_not_found() => {
+                write(&absent, b"")?;
+                Ok(None)
+            }
             (Some(error), _) => Err(error),
         }
     }

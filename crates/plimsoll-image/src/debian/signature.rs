@@ -141,22 +141,24 @@ fn lives(created: SystemTime, duration: Option<pgp::types::Duration>, now: Syste
 
 /// Whether the key, or a subkey of it that may sign, made this signature over this text.
 fn signs(key: &SignedPublicKey, signature: &Signature, text: &str, now: SystemTime) -> bool {
+    // First who made it: a signature names its key, so this is cheap for all keys but one.
+    let primary = &key.primary_key;
+    let by_primary = is_by(signature, primary, text);
+    let by_subkey = key
+        .public_subkeys
+        .iter()
+        .find(|subkey| is_by(signature, &subkey.key, text));
+    if !by_primary && by_subkey.is_none() {
+        return false;
+    }
+    let created = SystemTime::from(primary.created_at());
     let Some(own) = own_certification(key) else {
         return false;
     };
-    let primary = &key.primary_key;
-    let created = SystemTime::from(primary.created_at());
-    if !key.details.revocation_signatures.is_empty()
-        || !lives(created, own.key_expiration_time(), now)
-    {
-        return false;
-    }
-    if own.key_flags().sign() && is_by(signature, primary, text) {
-        return true;
-    }
-    key.public_subkeys
-        .iter()
-        .any(|subkey| may_sign(subkey, key, now) && is_by(signature, &subkey.key, text))
+    key.details.revocation_signatures.is_empty()
+        && lives(created, own.key_expiration_time(), now)
+        && (by_primary && own.key_flags().sign()
+            || by_subkey.is_some_and(|subkey| may_sign(subkey, key, now)))
 }
 
 fn is_by(signature: &Signature, key: &impl VerifyingKey, text: &str) -> bool {
