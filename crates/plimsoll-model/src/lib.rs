@@ -6,6 +6,7 @@
 //! ([`plimsoll_diag::Spanned`]). Nothing here prints, reads the environment or runs anything.
 
 pub mod compose;
+pub mod extension;
 mod project;
 mod recipe;
 pub mod yaml;

@@ -11,6 +11,17 @@ pub(super) fn check(node: &Node, record: &'static Record, problems: &mut Diagnos
     record_fits(node, record, &Path::ROOT, None, problems);
 }
 
+/// The same for a part of a tree that stands at `path`, under `key`.
+pub(super) fn check_at(
+    node: &Node,
+    record: &'static Record,
+    path: &Path<'_>,
+    key: &Key,
+    problems: &mut Diagnostics,
+) {
+    record_fits(node, record, path, Some(key), problems);
+}
+
 fn fits(
     node: &Node,
     shape: &Shape,

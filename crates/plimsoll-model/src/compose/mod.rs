@@ -23,6 +23,7 @@ mod places;
 mod port;
 mod print;
 mod reset;
+mod schema;
 mod shape;
 mod source;
 mod template;
@@ -37,12 +38,14 @@ use std::path::PathBuf;
 use plimsoll_diag::{Diagnostic, Diagnostics, Spanned};
 
 use crate::Project;
+use crate::extension::Extensions;
 use crate::yaml::{Map, Node, Value};
 use interpolate::Variables;
 use source::{GivenUp, Interpolation, Source};
 
 pub use files::discover;
 pub use mount::parse_volume;
+pub use schema::extension_schema;
 pub use template::Variable;
 
 /// What to load.
@@ -94,6 +97,8 @@ pub struct Loaded {
     pub project: Project,
     /// What the files ask for outside of services that [`Project`] does not hold: key and place.
     pub unsupported: Vec<Spanned<String>>,
+    /// What stands under `x-plimsoll`.
+    pub extensions: Extensions,
     /// The tree it was read from.
     pub resolved: Resolved,
 }
@@ -121,17 +126,19 @@ pub fn load(options: &LoadOptions) -> Result<Loaded, Diagnostics> {
     let resolved = resolve(options)?;
     let mut problems = Diagnostics::default();
     let mut unsupported = Vec::new();
-    let project = typed::Reader {
+    let mut reader = typed::Reader {
         problems: &mut problems,
         unsupported: &mut unsupported,
-    }
-    .project(&resolved.model, &resolved.directory, &resolved.files);
+    };
+    let extensions = reader.extensions(&resolved.model);
+    let project = reader.project(&resolved.model, &resolved.directory, &resolved.files);
     if problems.has_errors() {
         return Err(in_order(problems));
     }
     Ok(Loaded {
         project,
         unsupported,
+        extensions,
         resolved,
     })
 }

@@ -109,6 +109,8 @@ pub(super) struct Field {
     pub(super) shape: &'static Shape,
     /// How it is printed.
     pub(super) form: Form,
+    /// What it is for; said of Plimsoll's own keys.
+    pub(super) about: &'static str,
 }
 
 /// How a value is printed. "Kept" means: also when it is zero, false or empty.
@@ -165,7 +167,22 @@ pub(super) enum Form {
 
 /// A field of a table.
 pub(super) const fn field(key: &'static str, shape: &'static Shape, form: Form) -> Field {
-    Field { key, shape, form }
+    Field {
+        key,
+        shape,
+        form,
+        about: "",
+    }
+}
+
+/// A field of Plimsoll's own, which is never printed in another form.
+pub(super) const fn own(key: &'static str, shape: &'static Shape, about: &'static str) -> Field {
+    Field {
+        key,
+        shape,
+        form: Form::Text,
+        about,
+    }
 }
 
 const fn kinds(text: bool, number: Numbers, boolean: bool, null: bool) -> Shape {

@@ -5,8 +5,10 @@
 
 mod build;
 mod deploy;
+mod own;
 mod service;
 mod top;
 
+pub(super) use own::{OWN_PROJECT, OWN_SERVICE};
 pub(super) use service::SERVICE;
 pub(super) use top::{PROJECT, SECTIONS};

@@ -3,6 +3,7 @@
 //! The tree is checked and in one form by now; what can still be wrong is what only a type knows:
 //! a restart policy, an address, a number out of range.
 
+mod own;
 mod service;
 mod storage;
 
