@@ -14,8 +14,9 @@ use tokio::runtime::Handle;
 use super::address_plan::{AddressPlan, choose_subnet, overlap, specific_routes};
 use super::directory::{Directory, ListedContainer, ListedNetwork, Membership};
 use super::dns::{self, Upstream};
-use super::egress::{self, HostView};
+use super::egress::{self, EgressMethod, HostView};
 use super::error::NetworkError;
+use super::keeper::KeeperOptions;
 use super::protocol::{
     AttachRequest, AttachmentDetails, ContainerStatus, Egress, HostGateway, JoinNetwork,
     JoinedNetwork, KeeperStatus, NetworkSpec, NetworkStatus, NetworkWarning, PublishRequest,
@@ -32,6 +33,7 @@ pub(crate) struct Control {
     directory: Arc<RwLock<Directory>>,
     upstream: Arc<Upstream>,
     host: Arc<HostView>,
+    egress_method: EgressMethod,
     networks: Vec<Network>,
     containers: Vec<Container>,
     publications: Vec<Publication>,
@@ -63,14 +65,15 @@ pub(crate) type Answer = (Response, Option<OwnedFd>);
 
 impl Control {
     /// A keeper that holds nothing yet; call it in the host's namespace.
-    pub(crate) fn new(runtime: Handle, resolver_file: PathBuf) -> Result<Self, NetworkError> {
+    pub(crate) fn new(runtime: Handle, options: KeeperOptions) -> Result<Self, NetworkError> {
         let host = HostView::open()
             .map_err(|error| NetworkError::system("look at the host's routes", &error))?;
         Ok(Self {
             runtime,
             directory: Arc::default(),
-            upstream: Arc::new(Upstream::new(resolver_file)),
+            upstream: Arc::new(Upstream::new(options.resolver_file)),
             host: Arc::new(host),
+            egress_method: options.egress_method,
             networks: Vec::new(),
             containers: Vec::new(),
             publications: Vec::new(),
@@ -123,7 +126,13 @@ impl Control {
             .collect();
         let subnet = choose_subnet(&spec, &existing, &routed)?;
         let plan = AddressPlan::new(&spec, subnet)?;
-        let rig = NetworkRig::create(&spec.name, subnet, plan.gateway(), spec.egress)?;
+        let rig = NetworkRig::create(
+            &spec.name,
+            subnet,
+            plan.gateway(),
+            plan.host_gateway(),
+            spec.egress,
+        )?;
         let names = dns::start(
             &self.runtime,
             rig.resident(),
@@ -139,7 +148,6 @@ impl Control {
             name: spec.name.clone(),
             egress: spec.egress,
             subnet,
-            gateway: plan.gateway(),
             host_gateway: plan.host_gateway(),
         };
         let mut warnings: Vec<NetworkWarning> = specific_routes(&routed)
@@ -155,6 +163,7 @@ impl Control {
             Egress::Open => {
                 let (way_out, warning) = egress::open(
                     &self.runtime,
+                    self.egress_method,
                     rig.resident(),
                     &listed,
                     &self.directory,

@@ -22,7 +22,6 @@ pub(crate) struct ListedNetwork {
     pub(crate) name: String,
     pub(crate) egress: Egress,
     pub(crate) subnet: Ipv4Net,
-    pub(crate) gateway: Ipv4Addr,
     pub(crate) host_gateway: Ipv4Addr,
 }
 
@@ -106,14 +105,6 @@ impl Directory {
             .find(|container| container.address_on(network) == Some(address))
     }
 
-    /// A container's address on a network.
-    pub(crate) fn address_of(&self, id: &str, network: &str) -> Option<Ipv4Addr> {
-        self.containers
-            .iter()
-            .find(|container| container.container == id)?
-            .address_on(network)
-    }
-
     /// What `asker` sees under a name, given in lower case without a final dot.
     pub(crate) fn resolve(&self, asker: &ListedContainer, name: &str) -> NameAnswer {
         let mut addresses = Vec::new();
@@ -194,7 +185,6 @@ mod tests {
             name: name.into(),
             egress,
             subnet: Ipv4Net::new_assert(Ipv4Addr::new(10, 89, third, 0), 24),
-            gateway: Ipv4Addr::new(10, 89, third, 1),
             host_gateway: Ipv4Addr::new(10, 89, third, 254),
         }
     }

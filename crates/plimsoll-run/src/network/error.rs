@@ -232,7 +232,7 @@ fn held_by(holder: Option<&PortHolder>) -> String {
             container: Some(container),
             ..
         }) => format!(" by container `{container}` of this project"),
-        Some(PortHolder { process, pid, .. }) => format!(" by `{process}` (process {pid})"),
+        Some(PortHolder { process, pid, .. }) => format!(" by `{process}` (pid {pid})"),
     }
 }
 

@@ -17,6 +17,7 @@ use rustix::process::Resource;
 use serde::{Deserialize, Serialize};
 
 use super::control::Control;
+use super::egress::EgressMethod;
 use super::error::NetworkError;
 use super::protocol::{Request, Response};
 use super::wire::Wire;
@@ -29,12 +30,15 @@ const WORKERS: usize = 4;
 pub struct KeeperOptions {
     /// The file that names the host's resolvers.
     pub resolver_file: PathBuf,
+    /// How connections to the outside are received.
+    pub egress_method: EgressMethod,
 }
 
 impl Default for KeeperOptions {
     fn default() -> Self {
         Self {
             resolver_file: PathBuf::from("/etc/resolv.conf"),
+            egress_method: EgressMethod::default(),
         }
     }
 }
@@ -69,8 +73,8 @@ pub fn main(directory: &Path) -> ExitCode {
         }
     };
     greet(&Greeting::Ready);
-    keeper.serve();
-    // The socket goes before the lock does: whoever gets the lock finds no socket of ours.
+    Arc::clone(&keeper).serve();
+    // `keeper` still has the lock: whoever gets it next finds no socket of ours.
     let _ = fs_err::remove_file(directory.join(files::SOCKET));
     ExitCode::SUCCESS
 }
@@ -117,7 +121,7 @@ fn prepare(directory: &Path) -> Result<Arc<KeeperProcess>, NetworkError> {
         .enable_all()
         .build()
         .map_err(|error| NetworkError::system("start the runtime", &error))?;
-    let control = Control::new(runtime.handle().clone(), options.resolver_file)?;
+    let control = Control::new(runtime.handle().clone(), options)?;
     let listener =
         UnixListener::bind(&socket).map_err(|error| NetworkError::file("bind", &socket, &error))?;
     rustix::fs::chmod(&socket, rustix::fs::Mode::RUSR | rustix::fs::Mode::WUSR)

@@ -24,6 +24,7 @@ mod topology;
 mod wire;
 
 pub use client::{Attachment, Keeper};
+pub use egress::EgressMethod;
 pub use error::{AddressHolder, NetworkError, PortHolder};
 pub use keeper::KeeperOptions;
 pub use protocol::{
@@ -31,3 +32,4 @@ pub use protocol::{
     JoinedNetwork, KeeperStatus, NetworkSpec, NetworkStatus, NetworkWarning, PublishRequest,
     PublishedPort, Request, Response,
 };
+pub(crate) use publish::holder_of;

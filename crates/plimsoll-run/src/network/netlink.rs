@@ -6,15 +6,20 @@
 use std::io;
 use std::net::{IpAddr, Ipv4Addr};
 use std::os::fd::{AsRawFd, BorrowedFd, OwnedFd};
+use std::thread;
+use std::time::{Duration, Instant};
 
 use ipnet::Ipv4Net;
 use netlink_packet_core::{
-    NLM_F_ACK, NLM_F_CREATE, NLM_F_DUMP, NLM_F_EXCL, NLM_F_REQUEST, NetlinkHeader, NetlinkMessage,
-    NetlinkPayload,
+    NLM_F_ACK, NLM_F_CREATE, NLM_F_DUMP, NLM_F_EXCL, NLM_F_REPLACE, NLM_F_REQUEST, NetlinkHeader,
+    NetlinkMessage, NetlinkPayload,
 };
 use netlink_packet_route::address::{AddressAttribute, AddressMessage};
 use netlink_packet_route::link::{
-    InfoData, InfoKind, InfoVeth, LinkAttribute, LinkFlags, LinkInfo, LinkMessage,
+    InfoData, InfoKind, InfoVeth, LinkAttribute, LinkFlags, LinkInfo, LinkMessage, State,
+};
+use netlink_packet_route::neighbour::{
+    NeighbourAddress, NeighbourAttribute, NeighbourMessage, NeighbourState,
 };
 use netlink_packet_route::route::{
     RouteAddress, RouteAttribute, RouteHeader, RouteMessage, RouteProtocol, RouteScope, RouteType,
@@ -25,6 +30,8 @@ use rustix::net::{RecvFlags, SendFlags, SocketFlags, SocketType};
 
 /// The loopback interface has this index in every namespace.
 pub(crate) const LOOPBACK: u32 = 1;
+
+const CARRIER_PATIENCE: Duration = Duration::from_millis(1500);
 
 /// A hardware address made from an IPv4 address, so that it comes back with it.
 pub(crate) fn hardware_address(address: Ipv4Addr) -> [u8; 6] {
@@ -135,6 +142,29 @@ impl RouteSocket {
             .ok_or_else(|| io::Error::from(io::ErrorKind::NotFound))
     }
 
+    /// Waits until a link that has a carrier also passes packets on.
+    ///
+    /// The kernel acts on a new carrier in its own time: until then a bridge drops what it should
+    /// give to the port. Asking for the link makes it act first, since Linux 6.8; older kernels
+    /// take a moment, at worst a second.
+    pub(crate) fn wait_for_carrier(&mut self, name: &str) -> io::Result<()> {
+        let deadline = Instant::now() + CARRIER_PATIENCE;
+        while !self.is_operational(name)? && Instant::now() < deadline {
+            thread::sleep(Duration::from_millis(1));
+        }
+        Ok(())
+    }
+
+    fn is_operational(&mut self, name: &str) -> io::Result<bool> {
+        let mut link = LinkMessage::default();
+        link.attributes = vec![LinkAttribute::IfName(name.to_owned())];
+        let links = self.request(RouteNetlinkMessage::GetLink(link), NLM_F_ACK)?;
+        Ok(links.into_iter().any(|message| {
+            matches!(message, RouteNetlinkMessage::NewLink(link)
+                if link.attributes.contains(&LinkAttribute::OperState(State::Up)))
+        }))
+    }
+
     /// Gives a link an address.
     pub(crate) fn add_address(
         &mut self,
@@ -151,6 +181,28 @@ impl RouteSocket {
             AddressAttribute::Address(IpAddr::V4(address)),
         ];
         self.create(RouteNetlinkMessage::NewAddress(message))
+    }
+
+    /// Says which hardware has an address on a link, for good.
+    pub(crate) fn add_neighbour(
+        &mut self,
+        index: u32,
+        address: Ipv4Addr,
+        hardware_address: [u8; 6],
+    ) -> io::Result<()> {
+        let mut message = NeighbourMessage::default();
+        message.header.family = AddressFamily::Inet;
+        message.header.ifindex = index;
+        message.header.state = NeighbourState::Permanent;
+        message.attributes = vec![
+            NeighbourAttribute::Destination(NeighbourAddress::Inet(address)),
+            NeighbourAttribute::LinkLayerAddress(hardware_address.to_vec()),
+        ];
+        self.request(
+            RouteNetlinkMessage::NewNeighbour(message),
+            NLM_F_ACK | NLM_F_CREATE | NLM_F_REPLACE,
+        )
+        .map(drop)
     }
 
     /// Sends everything without a more specific route to a gateway.

@@ -45,6 +45,7 @@ pub(crate) struct NetworkRig {
     resident: Arc<Resident>,
     routes: Mutex<RouteSocket>,
     bridge: u32,
+    gateway: Ipv4Addr,
 }
 
 /// A container's end on one network.
@@ -65,6 +66,7 @@ impl NetworkRig {
         name: &str,
         subnet: Ipv4Net,
         gateway: Ipv4Addr,
+        host_gateway: Ipv4Addr,
         egress: Egress,
     ) -> Result<Self, NetworkError> {
         let failed =
@@ -78,11 +80,16 @@ impl NetworkRig {
             .map_err(failed)?;
         if egress == Egress::Open {
             routes.add_local_default_route().map_err(failed)?;
+            // It lies in the subnet, so the bridge must answer for it.
+            routes
+                .add_address(bridge, host_gateway, 32)
+                .map_err(failed)?;
         }
         Ok(Self {
             resident: Arc::new(resident),
             routes: Mutex::new(routes),
             bridge,
+            gateway,
         })
     }
 
@@ -152,6 +159,18 @@ impl ContainerRig {
         })?;
         let index = routes.link_index(cable.interface)?;
         routes.add_address(index, cable.address, cable.subnet.prefix_len())?;
-        routes.set_up(index)
+        routes.set_up(index)?;
+        // Hardware addresses are known on either side, so nobody has to ask: packets that wait for
+        // an answer are few before they are dropped, and a burst of connections is more.
+        let gateway = cable.network.gateway;
+        routes.add_neighbour(index, gateway, hardware_address(gateway))?;
+        let mut outer = cable.network.routes();
+        outer.add_neighbour(
+            cable.network.bridge,
+            cable.address,
+            hardware_address(cable.address),
+        )?;
+        outer.wait_for_carrier(cable.bridge_end)?;
+        outer.wait_for_carrier(BRIDGE)
     }
 }

@@ -8,6 +8,8 @@ mod holder;
 mod tcp;
 mod udp;
 
+pub(crate) use holder::find as holder_of;
+
 use std::io;
 use std::net::{SocketAddr, SocketAddrV4};
 use std::sync::Arc;

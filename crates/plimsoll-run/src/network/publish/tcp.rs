@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use socket2::{Domain, Socket, Type};
 use tokio::net::{TcpListener, TcpSocket, TcpStream};
-use tokio::time::{Instant, sleep, timeout_at};
+use tokio::time::{Instant, sleep, timeout};
 
 use super::Destination;
 use crate::network::relay::{relay, reset};
@@ -14,6 +14,10 @@ use crate::network::relay::{relay, reset};
 /// How long a client waits for a container that does not listen yet. Long enough for "started"
 /// to become "listening" in most programs, short enough to look like a refusal in the others.
 const HOLD: Duration = Duration::from_secs(1);
+
+/// How long a connection attempt that nobody refuses may take: a busy server's full queue lets
+/// packets drop, and the kernel tries again after one, three and seven seconds.
+const PATIENCE: Duration = Duration::from_secs(30);
 const FIRST_PAUSE: Duration = Duration::from_millis(5);
 const LONGEST_PAUSE: Duration = Duration::from_millis(100);
 
@@ -48,11 +52,10 @@ async fn connect(destination: &Destination) -> io::Result<TcpStream> {
     let deadline = Instant::now() + HOLD;
     let mut pause = FIRST_PAUSE;
     loop {
-        match timeout_at(deadline, attempt(destination)).await {
-            Err(_) => return Err(io::ErrorKind::TimedOut.into()),
-            Ok(Ok(stream)) => return Ok(stream),
-            Ok(Err(error)) if Instant::now() + pause > deadline => return Err(error),
-            Ok(Err(_)) => sleep(pause).await,
+        match timeout(PATIENCE, attempt(destination)).await? {
+            Ok(stream) => return Ok(stream),
+            Err(error) if Instant::now() + pause > deadline => return Err(error),
+            Err(_) => sleep(pause).await,
         }
         pause = (pause * 2).min(LONGEST_PAUSE);
     }

@@ -13,8 +13,8 @@ use std::time::{Duration, Instant};
 
 use plimsoll_model::Protocol;
 use plimsoll_run::network::{
-    AttachRequest, Attachment, Egress, HostGateway, JoinNetwork, Keeper, KeeperOptions,
-    NetworkSpec, PublishRequest,
+    AttachRequest, Attachment, Egress, EgressMethod, HostGateway, JoinNetwork, Keeper,
+    KeeperOptions, NetworkError, NetworkSpec, NetworkStatus, PublishRequest,
 };
 use rustix::thread::LinkNameSpaceType;
 use tempfile::TempDir;
@@ -54,14 +54,18 @@ pub struct Project {
 
 impl Project {
     pub fn new() -> Self {
+        Self::with_method(EgressMethod::Automatic)
+    }
+
+    pub fn with_method(egress_method: EgressMethod) -> Self {
         let directory = tempfile::tempdir().unwrap();
         Self {
-            keeper: start_keeper(&directory),
+            keeper: start(&directory, egress_method).unwrap(),
             directory,
         }
     }
 
-    pub fn network(&mut self, name: &str, egress: Egress) -> plimsoll_run::network::NetworkStatus {
+    pub fn network(&mut self, name: &str, egress: Egress) -> NetworkStatus {
         self.keeper
             .create_network(&NetworkSpec::new(name, egress))
             .unwrap()
@@ -92,7 +96,7 @@ impl Project {
 
 impl Drop for Project {
     fn drop(&mut self) {
-        if let Ok(keeper) = Keeper::connect(self.directory.path()) {
+        if let Ok(keeper) = Keeper::connect(&self.directory.path().join("keeper")) {
             let _ = keeper.shutdown();
         }
     }
@@ -103,17 +107,19 @@ pub fn start_keeper(directory: &TempDir) -> Keeper {
     try_start_keeper(directory).unwrap()
 }
 
-pub fn try_start_keeper(
-    directory: &TempDir,
-) -> Result<Keeper, plimsoll_run::network::NetworkError> {
+pub fn try_start_keeper(directory: &TempDir) -> Result<Keeper, NetworkError> {
+    start(directory, EgressMethod::Automatic)
+}
+
+fn start(directory: &TempDir, egress_method: EgressMethod) -> Result<Keeper, NetworkError> {
     let resolver_file = directory.path().join("resolv.conf");
     fs_err::write(&resolver_file, format!("nameserver {}\n", outside::ADDRESS)).unwrap();
     let executable = std::env::current_exe().unwrap();
-    Keeper::start(
-        &directory.path().join("keeper"),
-        &executable,
-        &KeeperOptions { resolver_file },
-    )
+    let options = KeeperOptions {
+        resolver_file,
+        egress_method,
+    };
+    Keeper::start(&directory.path().join("keeper"), &executable, &options)
 }
 
 pub fn attach_request(container: &str, networks: &[&str]) -> AttachRequest {
