@@ -122,6 +122,10 @@ impl Completion<'_> {
                 let same = several.iter().all(|other| {
                     recipe_key(other).is_some() && recipe_key(other) == recipe_key(several[0])
                 });
+                if let Some(unknown) = unknown_start(service, &claim) {
+                    diagnostics.push(unknown);
+                    return;
+                }
                 if !(same && service.command.is_some()) {
                     diagnostics.push(ambiguous(service, &several, place));
                     return;
@@ -134,10 +138,15 @@ impl Completion<'_> {
                 return;
             }
         };
+        let celery = detected.framework.as_deref() == Some("Celery");
+        if !celery && let Some(unknown) = unknown_start(service, &claim) {
+            diagnostics.push(unknown);
+            return;
+        }
         let Some(recipe) = &detected.recipe else {
             let what = detected.framework.as_deref().unwrap_or(detected.language);
             diagnostics.push(
-                Diagnostic::error(format!(
+                Diagnostic::warning(format!(
                     "`{}` is a {what} application, which Plimsoll does not assemble yet",
                     service.name
                 ))
@@ -230,6 +239,28 @@ impl Completion<'_> {
     }
 }
 
+/// A command that starts a Celery application where the code makes none.
+fn unknown_start(service: &Service, claim: &Claim) -> Option<Diagnostic> {
+    let (Some(Starts::CeleryWorker { target }) | Some(Starts::CeleryBeat { target })) =
+        &claim.starts
+    else {
+        return None;
+    };
+    let span = service
+        .command
+        .as_ref()
+        .and_then(|command| command.span.clone())
+        .or_else(|| service.span.clone());
+    Some(
+        Diagnostic::warning(format!(
+            "`{}` starts the Celery application `{target}`, which nothing in the code makes",
+            service.name
+        ))
+        .at(span)
+        .hint("drop the service, or name the application that there is"),
+    )
+}
+
 /// What two services must share to differ by their command alone.
 fn recipe_key(service: &DetectedService) -> Option<(PathBuf, &RecipeKind)> {
     service
@@ -250,7 +281,7 @@ fn ambiguous(service: &Service, several: &[&DetectedService], place: Option<Span
             )
         })
         .collect();
-    Diagnostic::error(format!(
+    Diagnostic::warning(format!(
         "`{}` could be any of {}",
         service.name,
         names.join(", ")
@@ -260,7 +291,7 @@ fn ambiguous(service: &Service, several: &[&DetectedService], place: Option<Span
 }
 
 fn nothing_runs(service: &Service, detection: &Detection, place: Option<Span>) -> Diagnostic {
-    let mut diagnostic = Diagnostic::error(format!(
+    let mut diagnostic = Diagnostic::warning(format!(
         "nothing that runs was found for `{}`",
         service.name
     ))

@@ -26,7 +26,7 @@ pub(crate) fn merge(
     found.sort_by(|one, other| {
         let key = |found: &Found| {
             (
-                found.service.kind,
+                rank(found.service.kind),
                 found.service.root.clone(),
                 found.service.defined_at.clone(),
             )
@@ -75,6 +75,20 @@ pub(crate) fn merge(
         files_listed: tree.files().len(),
         files_read: tree.files_read(),
         services: found.into_iter().map(|found| found.service).collect(),
+    }
+}
+
+/// The order in which people ask about services.
+fn rank(kind: ServiceKind) -> usize {
+    match kind {
+        ServiceKind::Web => 0,
+        ServiceKind::McpHttp => 1,
+        ServiceKind::McpStdio => 2,
+        ServiceKind::Worker => 3,
+        ServiceKind::Scheduler => 4,
+        ServiceKind::Ui => 5,
+        ServiceKind::Job => 6,
+        ServiceKind::Cli => 7,
     }
 }
 
@@ -192,7 +206,12 @@ fn proposals(project: &str, service: &DetectedService, daemons: usize) -> Vec<St
             };
             vec![script.unwrap_or_default(), own, module, "mcp".to_owned()]
         }
-        _ if directory.is_empty() && alone => vec![valid_name(project), module, "web".to_owned()],
+        _ if directory.is_empty()
+            && alone
+            && (module.is_empty() || own_package(project, &service.target)) =>
+        {
+            vec![valid_name(project), module, "web".to_owned()]
+        }
         _ if directory.is_empty() => vec![
             if module.is_empty() {
                 "web".to_owned()
@@ -208,6 +227,11 @@ fn proposals(project: &str, service: &DetectedService, daemons: usize) -> Vec<St
             within(kind.word()),
         ],
     }
+}
+
+/// Whether what is started lies in the package that the project is named after.
+fn own_package(project: &str, target: &str) -> bool {
+    valid_name(target.split(['.', ':']).next().unwrap_or_default()) == valid_name(project)
 }
 
 fn share_dependencies(found: &mut [Found]) {
@@ -311,6 +335,11 @@ fn needs(found: &mut [Found]) -> Vec<Need> {
                 found.service.needs.push(one.kind);
             }
         }
+    }
+    // A driver that nothing tells where to connect is a feature that nobody asked for.
+    needs.retain(|_, need| need.required || need.how.is_some());
+    for found in found.iter_mut() {
+        found.service.needs.retain(|kind| needs.contains_key(kind));
     }
     needs.into_values().collect()
 }

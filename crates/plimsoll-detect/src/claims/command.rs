@@ -127,23 +127,14 @@ fn program_of(name: &str, arguments: &[String]) -> Option<Starts> {
                 .find_map(|flag| word.strip_prefix(&format!("{flag}=")).map(str::to_owned))
         })
     };
+    // `module:variable`, not the address to listen on.
     let positional = || {
-        let mut previous = "";
         arguments
             .iter()
             .find(|word| {
-                let free =
-                    !word.starts_with('-') && word.contains(':') && !previous.starts_with("--");
-                previous = word;
-                free
-            })
-            .or_else(|| {
-                arguments.iter().find(|word| {
-                    word.contains(':')
-                        && !word.starts_with('-')
-                        && !word.contains("0.0.0.0")
-                        && !word.contains("//")
-                })
+                let module = word.split(':').next().unwrap_or_default();
+                let address = module.chars().all(|c| c.is_ascii_digit() || c == '.');
+                word.contains(':') && !word.starts_with('-') && !word.contains('/') && !address
             })
             .cloned()
     };

@@ -253,6 +253,13 @@ fn factory(
     })
 }
 
+/// Whether the function `name` of `module` makes an application.
+pub(crate) fn is_factory(workspace: &Workspace<'_>, module: &Rc<Module>, name: &str) -> bool {
+    module
+        .function(name)
+        .is_some_and(|function| factory(workspace, module, function).is_some())
+}
+
 /// Variables bound to what a factory returns are served instead of the factory.
 fn called_factories(
     workspace: &Workspace<'_>,
@@ -373,6 +380,7 @@ fn serve(
         .as_ref()
         .and_then(|target| served(workspace, module, scope, target, applications));
     if let Some(index) = index {
+        rename(workspace, module, target.as_ref(), &mut applications[index]);
         let candidate = &mut applications[index].candidate;
         candidate.port = candidate.port.or(port);
         candidate.host = candidate.host.take().or(host);
@@ -418,6 +426,33 @@ fn serve(
     });
     candidate.evidence.extend(evidence);
     stray.push(candidate);
+}
+
+/// An application that a private module makes is known by the public name that serves it.
+fn rename(
+    workspace: &Workspace<'_>,
+    module: &Rc<Module>,
+    target: Option<&Value>,
+    application: &mut Application,
+) {
+    let Some(Value::Name(name)) = target else {
+        return;
+    };
+    let dotted = workspace.home(&application.candidate.module.path).1;
+    let private = dotted
+        .split('.')
+        .any(|part| part.starts_with('_') && !part.starts_with("__"));
+    let passed_on = module
+        .import_of(name)
+        .is_some_and(|import| import.scope.is_top());
+    if !private || !passed_on || name.contains('.') {
+        return;
+    }
+    application.candidate.module = module.clone();
+    match &mut application.candidate.launch {
+        Launch::Asgi { variable, .. } | Launch::Wsgi { variable, .. } => variable.clone_from(name),
+        _ => {}
+    }
 }
 
 /// The framework of an application that is made in a method or a function here.

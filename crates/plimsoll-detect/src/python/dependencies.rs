@@ -143,6 +143,9 @@ pub(crate) fn choose(project: Option<&PythonProject>, closure: &Closure) -> Depe
         _ => "pip",
     };
     let poetry = project.poetry && best.from == PythonDependencies::None;
+    if let Some(phantom) = phantoms(&best.requirements).next() {
+        return trimmed(&best, phantom, closure);
+    }
     let mut chosen = settle(
         best.from.clone(),
         manager,
@@ -163,23 +166,68 @@ pub(crate) fn choose(project: Option<&PythonProject>, closure: &Closure) -> Depe
     if matches!(best.from, PythonDependencies::Pyproject { .. }) {
         chosen.extras = extras(project, closure);
     }
-    let passed_over = project.files.iter().filter(|file| {
-        !file.development && best.file != file.path && file.path.ends_with("requirements.txt")
-    });
-    for file in passed_over {
-        let list: Vec<&Requirement> = file.requirements.iter().collect();
-        for phantom in phantoms(&list) {
-            chosen.problems.push(
-                Diagnostic::warning(format!(
-                    "`{}` names `{}`, which is a module of Python itself and no distribution to install",
-                    places::text(&file.path),
-                    phantom.name
-                ))
-                .at(phantom.span.clone())
-                .hint(format!("drop the line; `{}` is used instead of this file", places::text(&best.file))),
-            );
-        }
+    chosen
+}
+
+/// A file that cannot be installed as a whole still pins what the service imports: only that is taken.
+fn trimmed(best: &Choice<'_>, phantom: &Requirement, closure: &Closure) -> Dependencies {
+    let all = names(best.requirements.iter().copied());
+    let mut wanted: BTreeSet<&str> = closure
+        .external
+        .keys()
+        .filter_map(|module| provider(module, &all))
+        .collect();
+    // Imported late, by name, or by the command.
+    let asynchronous = closure
+        .external
+        .keys()
+        .any(|module| module.starts_with("fastapi") || module.starts_with("starlette"));
+    wanted.insert(if asynchronous { "uvicorn" } else { "gunicorn" });
+    wanted.extend(["python-multipart", "email-validator"]);
+    if closure
+        .external
+        .keys()
+        .any(|module| module.starts_with("sqlalchemy"))
+    {
+        wanted.extend([
+            "psycopg2",
+            "psycopg2-binary",
+            "psycopg",
+            "asyncpg",
+            "aiosqlite",
+            "pymysql",
+            "mysqlclient",
+        ]);
     }
+    let mut seen = BTreeSet::new();
+    let taken: Vec<&Requirement> = best
+        .requirements
+        .iter()
+        .copied()
+        .filter(|requirement| {
+            wanted.contains(requirement.name.as_str()) && seen.insert(&requirement.name)
+        })
+        .collect();
+    let declared = names(taken.iter().copied());
+    let requirements: Vec<Requirement> = taken.iter().map(|one| (*one).clone()).collect();
+    let handed: Vec<_> = requirements.iter().map(handed_on).collect();
+    let mut chosen = settle(
+        PythonDependencies::None,
+        "pip",
+        Some(best.file.clone()),
+        requirements,
+        declared,
+        closure,
+    );
+    chosen.problems.push(
+        Diagnostic::warning(format!(
+            "names `{}`, which is a module of Python itself and no distribution to install",
+            phantom.name
+        ))
+        .at(phantom.span.clone())
+        .hint(format!("drop the line; until then only the {} distributions that the code imports are taken from this file", handed.len())),
+    );
+    chosen.undeclared = handed.into_iter().chain(chosen.undeclared).collect();
     chosen
 }
 
@@ -330,9 +378,11 @@ fn settle(
                     undeclared.push(Spanned::new(distribution.to_owned(), span));
                 }
             }
+            // A lock file holds more than what is known here by name.
+            None if matches!(from, PythonDependencies::UvLock { .. }) => {}
             None => problems.push(
-                Diagnostic::error(format!(
-                    "imports `{top}`, which is neither in the tree nor declared as a dependency"
+                Diagnostic::warning(format!(
+                    "imports `{top}`, which is neither in the tree nor known to come with any declared dependency"
                 ))
                 .at(span)
                 .hint("declare the distribution that gives it; Plimsoll does not guess names of packages"),

@@ -55,6 +55,18 @@ pub(crate) fn provider<'a>(module: &str, declared: &'a BTreeSet<String>) -> Opti
                 .filter(|name| name.starts_with(&family))
                 .find(|name| parts.starts_with(*name) || NAME_SPACES.contains(&top))
         })
+        // What is not known may still tell by its name: `chatkit` comes with `openai-chatkit`.
+        .or_else(|| {
+            let word = normalize(top);
+            let hidden = known.is_none() && word.len() > 3;
+            declared
+                .iter()
+                .map(String::as_str)
+                .filter(|_| hidden)
+                .find(|name| {
+                    name.split('-').any(|part| part == word) || name.ends_with(&format!("-{word}"))
+                })
+        })
 }
 
 /// Name spaces that many distributions fill.

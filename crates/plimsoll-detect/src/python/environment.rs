@@ -397,7 +397,13 @@ fn settings_field(module: &Module, class: &Class, field: &Binding, prefix: &str)
     let name = alias
         .unwrap_or_else(|| format!("{prefix}{}", field.target))
         .to_uppercase();
-    let text = default.and_then(|default| evaluate(default, module, path).text);
+    let text = default.and_then(|default| match default {
+        Value::List(items) => {
+            let texts: Option<Vec<&str>> = items.iter().map(Value::as_text).collect();
+            texts.map(|texts| texts.join(","))
+        }
+        other => evaluate(other, module, path).text,
+    });
     VariableRead {
         required: missing && !(optional && field.value.is_some()),
         secret: type_name.as_deref() == Some("SecretStr"),

@@ -50,6 +50,7 @@ fn step(value: &Value, module: &Module, path: &str, steps: usize) -> Constant {
     match value {
         Value::Text(text) => Constant::of(text),
         Value::Integer(number) => Constant::of(number.to_string()),
+        Value::Decimal(number) => Constant::of(number),
         Value::Boolean(value) => Constant::of(if *value { "true" } else { "false" }),
         Value::Either(values) => {
             let mut all = values.iter().map(follow);

@@ -516,6 +516,7 @@ fn value_of(source: &Source, node: Node<'_>, depth: usize) -> Value {
             .replace('_', "")
             .parse()
             .map_or(Value::Other, Value::Integer),
+        "float" => Value::Decimal(source.text_of(node).replace('_', "")),
         "true" => Value::Boolean(true),
         "false" => Value::Boolean(false),
         "none" => Value::None,

@@ -87,7 +87,8 @@ impl PythonProject {
                 "uv.lock" => {
                     locks.extend(Lock::read(tree, &file.path).map(|lock| (directory, lock)))
                 }
-                "setup.py" => {
+                // Any module may be called so; one that builds a distribution imports the tool for it.
+                "setup.py" if builds_distribution(tree, &file.path) => {
                     projects.entry(directory).or_default();
                 }
                 _ if RequirementsFile::is_named_so(&file.path) => {
@@ -322,6 +323,20 @@ impl Lock {
         }
         Some(lock)
     }
+}
+
+fn builds_distribution(tree: &Tree, path: &Path) -> bool {
+    let path: std::sync::Arc<Path> = std::sync::Arc::from(path);
+    tree.source(&path)
+        .and_then(|text| crate::python::extract::extract(path.clone(), path.clone(), text))
+        .is_some_and(|module| {
+            module.imports.iter().any(|import| {
+                matches!(
+                    import.module.split('.').next(),
+                    Some("setuptools" | "distutils" | "skbuild")
+                )
+            })
+        })
 }
 
 /// A version constraint of Poetry as a PEP 440 specifier: `^1.2` is `>=1.2,<2`.

@@ -133,7 +133,11 @@ pub(crate) fn routes(
     found.paths = all.iter().map(|route| route.path.clone()).collect();
     found.metrics = all
         .iter()
-        .find(|route| route.path.ends_with("/metrics"))
+        .filter(|route| !route.path.contains(['{', '<']))
+        .filter(|route| {
+            route.path == "/metrics" || route.path.ends_with("/metrics") && exposes(&modules, route)
+        })
+        .min_by_key(|route| route.path.len())
         .cloned();
     found.health = all
         .iter()
@@ -152,6 +156,17 @@ pub(crate) fn routes(
             route
         });
     found
+}
+
+/// Whether the file of a route speaks Prometheus: other pages are called metrics, too.
+fn exposes(modules: &[Rc<Module>], route: &FoundRoute) -> bool {
+    modules.iter().any(|module| {
+        module.shown == route.span.file
+            && module
+                .imports
+                .iter()
+                .any(|import| import.module.starts_with("prometheus_client"))
+    })
 }
 
 fn rank(path: &str) -> Option<usize> {

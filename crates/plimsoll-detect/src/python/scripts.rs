@@ -9,11 +9,12 @@ use plimsoll_diag::Diagnostic;
 
 use crate::detection::{Rejected, ServiceKind};
 use crate::places;
-use crate::python::PythonFindings;
 use crate::python::candidate::{Candidate, Launch};
+use crate::python::graph::Target;
 use crate::python::module::Module;
 use crate::python::service::{Claimed, assemble};
 use crate::python::workspace::Workspace;
+use crate::python::{PythonFindings, applications};
 use crate::syntax::Place;
 
 /// What a candidate looks like, for people.
@@ -45,6 +46,28 @@ pub(crate) fn one_start_each(candidates: &mut Vec<Candidate>) {
         }
         !double
     });
+}
+
+/// Whether a file only starts what was found elsewhere.
+fn launches(workspace: &Workspace<'_>, module: &Rc<Module>, taken: &[Candidate]) -> bool {
+    let roots = workspace.roots(&module.path);
+    let shown = taken.iter().any(|candidate| {
+        candidate
+            .evidence
+            .iter()
+            .any(|evidence| evidence.span.file == module.shown)
+    });
+    shown
+        || module.imports.iter().any(|import| {
+            let Target::Files(files) = workspace.modules.resolve(module, import, &roots) else {
+                return false;
+            };
+            files.last().is_some_and(|file| {
+                taken.iter().any(|candidate| {
+                    candidate.kind != ServiceKind::Cli && candidate.module.path == *file
+                })
+            })
+        })
 }
 
 /// Declared programs become services of their own; scripts are told of as rejected.
@@ -91,7 +114,7 @@ pub(crate) fn rest<'c>(
             };
             // What makes an application is no program.
             let makes = workspace.origin(&module, &script.function).is_some_and(|(origin, name)| {
-                taken.iter().any(|candidate| {
+                applications::is_factory(workspace, &origin, &name) || taken.iter().any(|candidate| {
                     candidate.module.path == origin.path
                         && matches!(&candidate.launch, Launch::Asgi { variable, .. } | Launch::Wsgi { variable, .. } if *variable == name)
                 })
@@ -130,20 +153,21 @@ pub(crate) fn rest<'c>(
         }
     }
     for module in entries {
-        let Some(guard) = module.main_guard else {
-            continue;
-        };
         if programs.contains(&module.path) {
             continue;
         }
-        let why = places::set_aside(&module.path).unwrap_or({
-            if module.endless_loop.is_some() {
-                "loops, but listens on nothing and takes nothing from a queue"
-            } else {
-                "runs once and exits"
-            }
-        });
-        let _ = guard;
+        // Tests and examples are started by hand; nobody takes them for a service.
+        if module.main_guard.is_none()
+            || places::set_aside(&module.path).is_some()
+            || launches(workspace, module, taken)
+        {
+            continue;
+        }
+        let why = if module.endless_loop.is_some() {
+            "loops, but listens on nothing and takes nothing from a queue"
+        } else {
+            "runs once and exits"
+        };
         findings.rejected.push(Rejected {
             path: module.path.clone(),
             looks_like: "script".to_owned(),

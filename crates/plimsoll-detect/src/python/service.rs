@@ -141,7 +141,10 @@ pub(crate) fn assemble(
         .into_iter()
         .map(FoundVariable::from)
         .collect();
-    let found_needs = needs_of(&closure, &dependencies, &variables);
+    let mut found_needs = needs_of(&closure, &dependencies, &variables);
+    for module in &modules {
+        fixed_addresses(module, &mut found_needs, &mut problems);
+    }
     if let Some(remark) = started.remark {
         problems.push(Diagnostic::note(remark).at(service.defined_at.clone()));
     }
@@ -199,6 +202,38 @@ fn check(
             }));
         }
     }
+    if let Some((module, external)) = closure.external.iter().find(|(module, external)| {
+        let top = module.split('.').next().unwrap_or(module);
+        external.moment == Moment::Import
+            && matches!(
+                top,
+                "pytest" | "_pytest" | "nose" | "locust" | "pytest_asyncio"
+            )
+    }) {
+        let place = format!(
+            "{}:{}",
+            external.span.file.display(),
+            external.span.start.line
+        );
+        return Err(Box::new(CannotRun {
+            why: format!("needs its tests to start: {place} imports `{module}`"),
+            problem: Diagnostic::warning(format!(
+                "code that is no test imports `{module}`, which only tests have"
+            ))
+            .at(external.span.clone())
+            .hint("move what is needed out of the test's module"),
+        }));
+    }
+    if let Some((module, place)) = starts_tasks_too_early(workspace, closure) {
+        let span = module.span(place);
+        let at = format!("{}:{}", span.file.display(), span.start.line);
+        return Err(Box::new(CannotRun {
+            why: format!("cannot start: {at} starts a task while the file is imported, before there is an event loop"),
+            problem: Diagnostic::warning("cannot start: a task is started while the file is imported, before there is an event loop")
+                .at(span)
+                .hint("start it when the application starts, in its `lifespan`"),
+        }));
+    }
     let broken = closure
         .missing
         .iter()
@@ -227,6 +262,48 @@ fn check(
             .at(missing.span.clone())
             .hint(hint),
     }))
+}
+
+/// `asyncio.create_task` in the constructor of an object that is made when the file is imported.
+fn starts_tasks_too_early(
+    workspace: &Workspace<'_>,
+    closure: &Closure,
+) -> Option<(Rc<Module>, crate::syntax::Place)> {
+    let certain = closure
+        .files
+        .iter()
+        .filter(|(_, moment)| **moment == Moment::Import);
+    certain
+        .filter_map(|(path, _)| workspace.modules.get(path))
+        .find_map(|module| {
+            let early = module
+                .calls
+                .iter()
+                .filter(|placed| {
+                    placed.scope.is_top()
+                        && placed.scope.moment == Moment::Import
+                        && !placed.scope.main
+                })
+                .find_map(|placed| {
+                    let name = placed.call.function.as_name()?;
+                    let class = module.class(name)?;
+                    let constructor = format!(
+                        "{}.__init__",
+                        crate::python::module::join(&class.scope.path, &class.name)
+                    );
+                    module
+                        .calls
+                        .iter()
+                        .any(|inner| {
+                            *inner.scope.path == *constructor
+                                && inner.scope.moment == Moment::Call
+                                && module.callee(&inner.call).as_deref()
+                                    == Some("asyncio.create_task")
+                        })
+                        .then_some(placed.call.place)
+                })?;
+            Some((module, early))
+        })
 }
 
 /// A server that listens on its own loopback cannot be reached from outside of its container.
@@ -267,7 +344,13 @@ fn version(
         PythonDependencies::Requirements { files } => files.clone(),
         _ => Vec::new(),
     };
-    let whole = project?.version_of(distribution, &files)?;
+    let pinned = dependencies
+        .requirements
+        .iter()
+        .find(|requirement| requirement.name == distribution)
+        .and_then(|requirement| requirement.pin())
+        .map(str::to_owned);
+    let whole = pinned.or_else(|| project?.version_of(distribution, &files))?;
     Some(whole.split('.').take(2).collect::<Vec<_>>().join("."))
 }
 
@@ -418,7 +501,7 @@ fn requires_python(
     let stated = project.and_then(|project| project.requires_python.clone());
     // Pins of long ago have no wheels for the newest Python: the version that the project itself was run on
     // is the one they were pinned for.
-    let pinned = matches!(dependencies.from, PythonDependencies::Requirements { .. })
+    let pinned = !matches!(dependencies.from, PythonDependencies::UvLock { .. })
         && !dependencies.requirements.is_empty()
         && dependencies
             .requirements
@@ -620,6 +703,87 @@ fn needs_of(
         need.scheme = scheme(need.kind, closure, dependencies).map(str::to_owned);
     }
     found
+}
+
+/// Calls that connect.
+const CONNECTS: &[&str] = &[
+    "from_url",
+    "connect",
+    "create_pool",
+    "create_engine",
+    "create_async_engine",
+    "MongoClient",
+    "AsyncIOMotorClient",
+    "AsyncMongoClient",
+    "Redis",
+    "StrictRedis",
+    "ConnectionPool",
+    "Celery",
+    "AsyncConnectionPool",
+    "InfluxDBClient",
+];
+
+/// Addresses that the code fixes: needs that no variable leads to.
+fn fixed_addresses(
+    module: &Module,
+    found: &mut Vec<needs::FoundNeed>,
+    problems: &mut Vec<Diagnostic>,
+) {
+    for placed in &module.calls {
+        let call = &placed.call;
+        let Some(method) = call.method().filter(|method| CONNECTS.contains(method)) else {
+            continue;
+        };
+        let driver = module.callee(call).as_deref().and_then(needs::of_module);
+        let values = call.arguments.iter().map(|value| ("", value));
+        let named = call
+            .keywords
+            .iter()
+            .map(|(name, value)| (name.as_str(), value));
+        for (name, value) in values.chain(named) {
+            let constant = crate::python::evaluate::evaluate(value, module, &placed.scope.path);
+            let (Some(text), None) = (constant.text, constant.variable) else {
+                continue;
+            };
+            let kind = needs::of_url(&text)
+                .or_else(|| driver.filter(|_| name == "host" && !text.is_empty()));
+            let Some(kind) = kind else {
+                continue;
+            };
+            let span = module.span(call.place);
+            let evidence = Evidence::new(
+                span.clone(),
+                format!("`{method}` connects to a fixed address"),
+            );
+            if text.contains("localhost") || text.contains("127.0.0.1") {
+                problems.push(
+                    Diagnostic::warning(format!(
+                        "connects to `localhost`, which inside of a container is the container itself, not {}",
+                        kind.word()
+                    ))
+                    .at(span.clone())
+                    .hint("read the address from a variable"),
+                );
+            }
+            let how = format!("{}:{}", span.file.display(), span.start.line);
+            match found.iter_mut().find(|need| need.kind == kind) {
+                Some(need) => {
+                    if need.how.is_none() {
+                        need.how = Some(how);
+                        need.required = true;
+                    }
+                    need.evidence.push(evidence);
+                }
+                None => found.push(needs::FoundNeed {
+                    kind,
+                    required: true,
+                    how: Some(how),
+                    scheme: None,
+                    evidence: vec![evidence],
+                }),
+            }
+        }
+    }
 }
 
 /// How a connection string starts that the code can use: SQLAlchemy takes the driver from it.

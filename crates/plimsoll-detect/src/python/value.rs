@@ -7,6 +7,8 @@ use crate::syntax::Place;
 pub(crate) enum Value {
     Text(String),
     Integer(i64),
+    /// A number with a point, as written.
+    Decimal(String),
     Boolean(bool),
     None,
     /// A dotted name as written: `settings.port`.

@@ -80,6 +80,39 @@ impl<'t> Workspace<'t> {
 
     /// The module and name that a dotted name leads to, through imports.
     pub(crate) fn origin(&self, module: &Rc<Module>, name: &str) -> Option<(Rc<Module>, String)> {
+        self.origin_within(module, name, 0)
+    }
+
+    /// The origin of a name that `from x import *` may bring.
+    fn through_star(
+        &self,
+        module: &Rc<Module>,
+        name: &str,
+        depth: usize,
+    ) -> Option<(Rc<Module>, String)> {
+        if depth > 4 || name.starts_with('_') {
+            return None;
+        }
+        let roots = self.roots(&module.path);
+        module
+            .imports
+            .iter()
+            .filter(|import| import.name.as_deref() == Some("*"))
+            .find_map(|import| {
+                let Target::Files(files) = self.modules.resolve(module, import, &roots) else {
+                    return None;
+                };
+                let other = self.modules.get(files.last()?)?;
+                self.origin_within(&other, name, depth + 1)
+            })
+    }
+
+    fn origin_within(
+        &self,
+        module: &Rc<Module>,
+        name: &str,
+        depth: usize,
+    ) -> Option<(Rc<Module>, String)> {
         let mut module = module.clone();
         let mut name = name.to_owned();
         // Names are often passed on through `__init__` files.
@@ -92,7 +125,10 @@ impl<'t> Workspace<'t> {
                     .any(|function| function.scope.is_top() && function.name == first)
                 || module.class(&first).is_some();
             let Some(import) = module.import_of(&first).filter(|_| !bound_here) else {
-                return bound_here.then_some((module, name));
+                if bound_here {
+                    return Some((module, name));
+                }
+                return self.through_star(&module, &name, depth);
             };
             let roots = self.roots(&module.path);
             let Target::Files(files) = self.modules.resolve(&module, import, &roots) else {
