@@ -9,6 +9,7 @@ pub mod compose;
 pub mod extension;
 mod project;
 mod recipe;
+pub mod settings;
 pub mod yaml;
 
 pub use project::{

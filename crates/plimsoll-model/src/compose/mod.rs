@@ -43,6 +43,7 @@ use crate::yaml::{Map, Node, Value};
 use interpolate::Variables;
 use source::{GivenUp, Interpolation, Source};
 
+pub(crate) use check::nearest;
 pub use files::discover;
 pub use mount::parse_volume;
 pub use schema::extension_schema;

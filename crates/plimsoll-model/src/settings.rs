@@ -1,0 +1,306 @@
+//! `plimsoll.toml`: what is not the application.
+//!
+//! Mirrors, the place of the store, registries. Nothing here changes what a container runs; that
+//! is the Compose file's. The file is small and strict: an unknown key is an error.
+
+use std::collections::BTreeMap;
+use std::ops::Range;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use plimsoll_diag::{Diagnostic, Diagnostics, Span, Spanned};
+use serde::Serialize;
+use toml::Spanned as TomlSpanned;
+use toml::de::{DeString, DeTable, DeValue};
+
+use crate::compose::nearest;
+
+/// Name of the file, beside the Compose file.
+pub const FILE_NAME: &str = "plimsoll.toml";
+
+/// Everything that `plimsoll.toml` says.
+#[derive(Debug, Clone, Default, PartialEq, Serialize)]
+pub struct Settings {
+    /// `[debian]`
+    pub debian: DebianSettings,
+    /// `[store]`
+    pub store: StoreSettings,
+    /// `[registries."host"]`, by host.
+    pub registries: BTreeMap<String, RegistrySettings>,
+}
+
+/// Where Debian packages come from.
+#[derive(Debug, Clone, Default, PartialEq, Serialize)]
+pub struct DebianSettings {
+    /// Mirror instead of the one in the machine's apt sources.
+    pub mirror: Option<Spanned<String>>,
+    /// Mirror of security updates.
+    pub security_mirror: Option<Spanned<String>>,
+    /// Release that images are made from.
+    pub suite: Option<Spanned<String>>,
+}
+
+/// Where images and layers are kept.
+#[derive(Debug, Clone, Default, PartialEq, Serialize)]
+pub struct StoreSettings {
+    /// The directory; relative ones start from the file's.
+    pub path: Option<Spanned<PathBuf>>,
+}
+
+/// How one registry is reached.
+#[derive(Debug, Clone, Default, PartialEq, Serialize)]
+pub struct RegistrySettings {
+    /// Host that is asked instead.
+    pub mirror: Option<Spanned<String>>,
+}
+
+impl Settings {
+    /// Reads the file of a project; one that does not exist says nothing.
+    pub fn load(directory: &Path) -> Result<Self, Diagnostics> {
+        let path = directory.join(FILE_NAME);
+        match fs_err::read_to_string(&path) {
+            Ok(text) => Self::parse(&text, Path::new(FILE_NAME)),
+            Err(error) if error.kind() == std::io::ErrorKind::NotFound => Ok(Self::default()),
+            Err(error) => Err(Diagnostic::error(format!("cannot read: {error}")).into()),
+        }
+    }
+
+    /// Reads text; `file` is how places name it.
+    pub fn parse(text: &str, file: impl Into<Arc<Path>>) -> Result<Self, Diagnostics> {
+        let mut reader = Reader {
+            text,
+            file: file.into(),
+            problems: Diagnostics::default(),
+        };
+        let (table, errors) = DeTable::parse_recoverable(text);
+        for error in errors {
+            let span = error.span().map(|range| reader.place(range));
+            reader.problems.push(
+                Diagnostic::error(format!("not valid TOML: {}", error.message().trim())).at(span),
+            );
+        }
+        if reader.problems.has_errors() {
+            return Err(reader.problems);
+        }
+        let settings = reader.settings(table.get_ref());
+        if reader.problems.has_errors() {
+            // The table is ordered by key, a reader by line.
+            reader
+                .problems
+                .0
+                .sort_by(|left, right| left.span.cmp(&right.span));
+            return Err(reader.problems);
+        }
+        Ok(settings)
+    }
+}
+
+struct Reader<'t> {
+    text: &'t str,
+    file: Arc<Path>,
+    problems: Diagnostics,
+}
+
+type Entry<'e, 't> = (&'e TomlSpanned<DeString<'t>>, &'e TomlSpanned<DeValue<'t>>);
+
+impl Reader<'_> {
+    fn place(&self, range: Range<usize>) -> Span {
+        let start = range.start.min(self.text.len());
+        let before = self.text.get(..start).unwrap_or_default();
+        let marked = self.text.get(range).unwrap_or_default();
+        let count = |text: &str| u32::try_from(text.chars().count()).unwrap_or(u32::MAX);
+        let line = before.matches('\n').count() + 1;
+        Span::new(
+            Arc::clone(&self.file),
+            u32::try_from(line).unwrap_or(u32::MAX),
+            count(before.rsplit('\n').next().unwrap_or_default()) + 1,
+            count(marked.lines().next().unwrap_or_default()),
+        )
+    }
+
+    fn settings(&mut self, table: &DeTable<'_>) -> Settings {
+        let mut settings = Settings::default();
+        for (key, value) in table.iter() {
+            let name: &str = key.get_ref();
+            match name {
+                "debian" => {
+                    for (key, value) in self.table(key, value) {
+                        let target = match key.get_ref().as_ref() {
+                            "mirror" => &mut settings.debian.mirror,
+                            "security-mirror" => &mut settings.debian.security_mirror,
+                            "suite" => &mut settings.debian.suite,
+                            _ => {
+                                let known = ["mirror", "security-mirror", "suite"];
+                                self.unknown(key, "[debian]", &known);
+                                continue;
+                            }
+                        };
+                        *target = self.text_of(key, value);
+                    }
+                }
+                "store" => {
+                    for (key, value) in self.table(key, value) {
+                        if key.get_ref() == "path" {
+                            let path = self.text_of(key, value);
+                            settings.store.path = path.map(|path| path.map(PathBuf::from));
+                        } else {
+                            self.unknown(key, "[store]", &["path"]);
+                        }
+                    }
+                }
+                "registries" => {
+                    for (host, value) in self.table(key, value) {
+                        let mut registry = RegistrySettings::default();
+                        for (key, value) in self.table(host, value) {
+                            if key.get_ref() == "mirror" {
+                                registry.mirror = self.text_of(key, value);
+                            } else {
+                                self.unknown(key, "a registry", &["mirror"]);
+                            }
+                        }
+                        settings
+                            .registries
+                            .insert(host.get_ref().to_string(), registry);
+                    }
+                }
+                _ => self.unknown(key, FILE_NAME, &["debian", "store", "registries"]),
+            }
+        }
+        settings
+    }
+
+    fn table<'e, 't>(
+        &mut self,
+        key: &TomlSpanned<DeString<'t>>,
+        value: &'e TomlSpanned<DeValue<'t>>,
+    ) -> Vec<Entry<'e, 't>> {
+        match value.get_ref() {
+            DeValue::Table(table) => table.iter().collect(),
+            other => {
+                let name = key.get_ref();
+                self.problems.push(
+                    Diagnostic::error(format!(
+                        "`{name}`: expected a table, found {}",
+                        other.type_str()
+                    ))
+                    .at(self.place(key.span()))
+                    .hint(format!("write [{name}] on a line of its own")),
+                );
+                Vec::new()
+            }
+        }
+    }
+
+    fn text_of(
+        &mut self,
+        key: &TomlSpanned<DeString<'_>>,
+        value: &TomlSpanned<DeValue<'_>>,
+    ) -> Option<Spanned<String>> {
+        let span = self.place(value.span());
+        match value.get_ref() {
+            DeValue::String(text) if !text.is_empty() => Some(Spanned::new(text.to_string(), span)),
+            DeValue::String(_) => {
+                self.problems.push(
+                    Diagnostic::error(format!("`{}` is empty", key.get_ref()))
+                        .at(span)
+                        .hint("remove the line, or give it a value"),
+                );
+                None
+            }
+            other => {
+                self.problems.push(
+                    Diagnostic::error(format!(
+                        "`{}`: expected text, found {}",
+                        key.get_ref(),
+                        other.type_str()
+                    ))
+                    .at(span)
+                    .hint("put quotes around it"),
+                );
+                None
+            }
+        }
+    }
+
+    fn unknown(&mut self, key: &TomlSpanned<DeString<'_>>, owner: &str, known: &[&str]) {
+        let name: &str = key.get_ref();
+        let hint = match nearest(name, known.iter().copied()) {
+            Some(near) => format!("did you mean `{near}`?"),
+            None => format!("known keys: {}", known.join(", ")),
+        };
+        self.problems.push(
+            Diagnostic::error(format!("`{name}` is no key of {owner}"))
+                .at(self.place(key.span()))
+                .hint(hint),
+        );
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use plimsoll_diag::{Palette, render};
+
+    use super::*;
+
+    fn answer(text: &str) -> String {
+        match Settings::parse(text, Path::new(FILE_NAME)) {
+            Ok(settings) => format!("{settings:?}"),
+            Err(problems) => problems
+                .0
+                .iter()
+                .map(|problem| render(problem, Path::new("/nonexistent"), Palette::Plain))
+                .collect(),
+        }
+    }
+
+    #[test]
+    fn everything_it_may_say() {
+        let settings = Settings::parse(
+            concat!(
+                "[debian]\n",
+                "mirror = \"http://mirror.example/debian\"\n",
+                "suite = 'trixie'\n",
+                "[store]\n",
+                "path = \"store\"\n",
+                "[registries.\"registry.example\"]\n",
+                "mirror = \"cache.example:5000\"\n",
+            ),
+            Path::new(FILE_NAME),
+        )
+        .unwrap();
+        let mirror = settings.debian.mirror.unwrap();
+        assert_eq!(mirror.value, "http://mirror.example/debian");
+        assert_eq!(mirror.span.unwrap().to_string(), "plimsoll.toml:2:10");
+        assert_eq!(settings.store.path.unwrap().value, PathBuf::from("store"));
+        let registry = &settings.registries["registry.example"];
+        assert_eq!(
+            registry.mirror.as_ref().unwrap().value,
+            "cache.example:5000"
+        );
+    }
+
+    #[test]
+    fn what_is_wrong_is_told_together() {
+        insta::assert_snapshot!(answer("store = 1\nstorr = 2\n[debian]\nmiror = ''\nsuite = 13\nmirror = ''\n"), @r"
+        error: `store`: expected a table, found integer
+          --> plimsoll.toml:1:1
+        hint: write [store] on a line of its own
+        error: `storr` is no key of plimsoll.toml
+          --> plimsoll.toml:2:1
+        hint: did you mean `store`?
+        error: `miror` is no key of [debian]
+          --> plimsoll.toml:4:1
+        hint: did you mean `mirror`?
+        error: `suite`: expected text, found integer
+          --> plimsoll.toml:5:9
+        hint: put quotes around it
+        error: `mirror` is empty
+          --> plimsoll.toml:6:10
+        hint: remove the line, or give it a value
+        ");
+        insta::assert_snapshot!(answer("[debian\nsuite = \n"), @r"
+        error: not valid TOML: unclosed table, expected `]`
+          --> plimsoll.toml:1:8
+        ");
+    }
+}
