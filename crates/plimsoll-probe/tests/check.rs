@@ -1,4 +1,5 @@
 //! Checks against servers that behave, misbehave, and dawdle.
+#![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
 
 use std::io::{Read, Write};
 use std::net::{SocketAddr, TcpListener};

@@ -16,6 +16,7 @@ use rustix::thread::{LinkNameSpaceType, move_into_link_name_space};
 use crate::container::ProbeCommand;
 use crate::exec::ExecSpec;
 use crate::kernel::{self, Fork};
+use crate::network;
 use crate::runtime::StartFailure;
 use crate::supervisor::{Mode, Ready, supervise};
 
@@ -26,6 +27,11 @@ pub fn dispatch(args: impl IntoIterator<Item = OsString>) -> Option<ExitCode> {
     let (first, rest) = words.split_first()?;
     if first != "internal" {
         return None;
+    }
+    if let [command, directory] = rest
+        && command == "keep-network"
+    {
+        return Some(network::keeper::main(Path::new(directory)));
     }
     let words: Vec<&str> = rest.iter().filter_map(|word| word.to_str()).collect();
     let code = match words[..] {

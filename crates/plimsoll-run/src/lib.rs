@@ -11,7 +11,9 @@ mod sandbox;
 pub mod stack;
 mod supervisor;
 
-pub use engine::{Condition, ContainerHandle, Engine, EngineError, Follow, StateStream, Waited};
+pub use engine::{
+    Condition, ContainerHandle, Engine, EngineError, Follow, StateStream, Usage, Waited,
+};
 pub use exec::ExecSpec;
 pub use runtime::{StartFailure, StartStage};
 pub use sandbox::EngineSandbox;

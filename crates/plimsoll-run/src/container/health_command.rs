@@ -177,8 +177,7 @@ fn curl(arguments: &[&str]) -> Option<ProbeCommand> {
                 }
             }
             short if short.starts_with('-') && short.len() > 1 => {
-                let mut flags = short[1..].char_indices();
-                while let Some((at, flag)) = flags.next() {
+                for (at, flag) in short[1..].char_indices() {
                     match flag {
                         'f' => must_succeed = true,
                         's' | 'S' | 'L' | 'I' | 'k' | 'N' | '4' | '6' | 'q' => {}

@@ -13,6 +13,7 @@ use crate::container::{
     ContainerSpec, ContainerState, HealthStatus, LogOptions, LogReader, Phase, SOCKET_FILE,
     SPEC_FILE, StateError, logs,
 };
+use crate::runtime::cgroup::Hierarchies;
 
 /// A container, known by its directory.
 #[derive(Debug, Clone)]
@@ -194,6 +195,20 @@ impl ContainerHandle {
         }
     }
 
+    /// What it uses at the moment, as far as the kernel's control groups tell.
+    ///
+    /// # Errors
+    /// When its state cannot be read.
+    pub fn usage(&self) -> Result<Usage, EngineError> {
+        let state = ContainerState::read(&self.dir)?;
+        let group = Hierarchies::detect()?.group(&state.cgroup);
+        Ok(Usage {
+            memory: group.memory(),
+            processes: group.pids(),
+            processor: group.cpu(),
+        })
+    }
+
     /// Its log.
     ///
     /// # Errors
@@ -278,6 +293,17 @@ impl ContainerHandle {
         let dir = rustix::fs::openat(CWD, &self.dir, flags, Mode::empty())?;
         UnixStream::connect(crate::supervisor::descriptor_path(&dir).join(SOCKET_FILE))
     }
+}
+
+/// What a container uses.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Usage {
+    /// Memory in bytes, page cache included.
+    pub memory: Option<u64>,
+    /// Processes and threads.
+    pub processes: Option<u64>,
+    /// Processor time since its start.
+    pub processor: Option<Duration>,
 }
 
 /// Whether reading a log goes on until the container has ended.

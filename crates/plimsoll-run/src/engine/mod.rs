@@ -15,7 +15,7 @@ use std::sync::Arc;
 
 use thiserror::Error;
 
-pub use handle::{Condition, ContainerHandle, Follow, StateStream, Waited};
+pub use handle::{Condition, ContainerHandle, Follow, StateStream, Usage, Waited};
 use sealed::SealedExecutable;
 
 use crate::container::{ContainerSpec, ContainerState, MountKind, SpecError, StateError, Terminal};

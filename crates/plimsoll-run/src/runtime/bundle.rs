@@ -12,7 +12,7 @@ use rustix::thread::CapabilitySet;
 use serde_json::{Value, json};
 
 use super::cgroup::{Controller, Hierarchies};
-use super::executor::{INSTALLER_CAPABILITIES, ProgramExecutor, execution_failure};
+use super::executor::{INSTALLER_CAPABILITIES, Program, ProgramExecutor, execution_failure};
 use super::files::GeneratedFile;
 use super::root::Root;
 use super::seccomp::Filter;
@@ -144,12 +144,8 @@ impl Credentials {
     ) -> Result<(ProgramExecutor, ReportPipe), StartFailure> {
         let pipe =
             ReportPipe::new().map_err(|error| StartFailure::new(StartStage::Container, error))?;
-        let (arguments, environment, candidates) =
-            ProgramExecutor::program(process.command, process.environment)?;
         let executor = ProgramExecutor {
-            arguments,
-            environment,
-            candidates,
+            program: Program::new(process.command, process.environment)?,
             filter: self.filter.clone(),
             reduce_to: self.reduce_to(),
             report: pipe.write.as_raw_fd(),

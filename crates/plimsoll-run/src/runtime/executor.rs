@@ -23,10 +23,7 @@ pub(crate) const INSTALLER_CAPABILITIES: [&str; 2] = ["CAP_SYS_ADMIN", "CAP_SETP
 /// system calls are made.
 #[derive(Clone)]
 pub(crate) struct ProgramExecutor {
-    pub(crate) arguments: Vec<CString>,
-    pub(crate) environment: Vec<CString>,
-    /// Paths to try, in order.
-    pub(crate) candidates: Vec<CString>,
+    pub(crate) program: Program,
     pub(crate) filter: Option<Filter>,
     /// Bits of the capabilities the program may keep, when the process holds more.
     pub(crate) reduce_to: Option<u64>,
@@ -37,12 +34,20 @@ pub(crate) struct ProgramExecutor {
     pub(crate) init: InitProcess,
 }
 
-impl ProgramExecutor {
-    /// Splits what is to be executed into the forms the kernel takes.
-    pub(crate) fn program(
+/// A program in the form the kernel takes.
+#[derive(Debug, Clone)]
+pub(crate) struct Program {
+    arguments: Vec<CString>,
+    environment: Vec<CString>,
+    /// Paths to try, in order.
+    candidates: Vec<CString>,
+}
+
+impl Program {
+    pub(crate) fn new(
         command: &[String],
         environment: &[(String, String)],
-    ) -> Result<(Vec<CString>, Vec<CString>, Vec<CString>), StartFailure> {
+    ) -> Result<Self, StartFailure> {
         let text = |text: &str| {
             CString::new(text).map_err(|error| StartFailure::new(StartStage::Specification, error))
         };
@@ -68,9 +73,30 @@ impl ProgramExecutor {
                 .map(|directory| text(&format!("{directory}/{name}")))
                 .collect::<Result<_, _>>()?
         };
-        Ok((arguments, variables, candidates))
+        Ok(Self {
+            arguments,
+            environment: variables,
+            candidates,
+        })
     }
 
+    /// Executes it in this process; returns only when that fails.
+    fn execute(&self) -> io::Error {
+        let mut refused = None;
+        for candidate in &self.candidates {
+            let error = kernel::execute(candidate, &self.arguments, &self.environment);
+            match error.raw_os_error() {
+                Some(libc::ENOENT | libc::ENOTDIR) => {}
+                // As shells do: something else on the path may be executable.
+                Some(libc::EACCES) => drop(refused.get_or_insert(error)),
+                _ => return error,
+            }
+        }
+        refused.unwrap_or_else(|| io::Error::from_raw_os_error(libc::ENOENT))
+    }
+}
+
+impl ProgramExecutor {
     /// Has the kernel end this process when the supervisor ends, however that happens.
     fn die_with_parent(&self) -> io::Result<()> {
         rustix::process::set_parent_process_death_signal(Some(rustix::process::Signal::KILL))?;
@@ -83,20 +109,10 @@ impl ProgramExecutor {
     }
 
     fn execute(&self) -> io::Error {
-        if let Err(error) = self.prepare() {
-            return error;
+        match self.prepare() {
+            Ok(()) => self.program.execute(),
+            Err(error) => error,
         }
-        let mut refused = None;
-        for candidate in &self.candidates {
-            let error = kernel::execute(candidate, &self.arguments, &self.environment);
-            match error.raw_os_error() {
-                Some(libc::ENOENT | libc::ENOTDIR) => {}
-                // As shells do: something else on the path may be executable.
-                Some(libc::EACCES) => drop(refused.get_or_insert(error)),
-                _ => return error,
-            }
-        }
-        refused.unwrap_or_else(|| io::Error::from_raw_os_error(libc::ENOENT))
     }
 
     fn prepare(&self) -> io::Result<()> {

@@ -15,9 +15,9 @@ pub type Tests = &'static [(&'static str, fn())];
 /// Longest wait for what must happen.
 pub const PATIENCE: Option<Duration> = Some(Duration::from_secs(60));
 
-const PROGRAMS: [&str; 18] = [
+const PROGRAMS: [&str; 19] = [
     "sh", "cat", "id", "touch", "ls", "sleep", "mkdir", "grep", "stat", "true", "false", "env",
-    "echo", "rm", "head", "chmod", "kill", "seq",
+    "echo", "rm", "head", "chmod", "kill", "seq", "stty",
 ];
 
 /// The engine all tests share.

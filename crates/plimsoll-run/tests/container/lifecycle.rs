@@ -184,6 +184,18 @@ fn exec_confinement() {
     ] {
         assert!(status.contains(line), "{line} in {status}");
     }
+    let usage = handle.usage().unwrap();
+    assert!(usage.memory.is_some_and(|bytes| bytes > 0), "{usage:?}");
+    assert!(
+        usage
+            .processes
+            .is_some_and(|count| (1..=2).contains(&count)),
+        "{usage:?}"
+    );
+    assert!(
+        usage.processor.is_some_and(|time| !time.is_zero()),
+        "{usage:?}"
+    );
     let exec = ExecSpec::new(["tool", "tool", "forks", "20"].map(str::to_owned).to_vec());
     let (_, text, _) = ENGINE.exec_captured(&place.container(), &exec).unwrap();
     let text = String::from_utf8(text).unwrap();

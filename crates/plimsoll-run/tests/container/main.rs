@@ -2,9 +2,12 @@
 //!
 //! This binary is also what the engine starts again as its helpers, and, as `tool`, a program in
 //! the containers. So it has a `main` of its own.
+#![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
+#![expect(clippy::print_stdout, reason = "a program of its own, not a library")]
 
 mod confinement;
 mod fixture;
+mod foreground;
 mod lifecycle;
 mod mounts;
 mod sandboxing;
@@ -22,12 +25,16 @@ fn main() -> ExitCode {
     if words.get(1).is_some_and(|word| word == "tool") {
         return tools::main(&words[2..]);
     }
+    if words.get(1).is_some_and(|word| word == "foreground") {
+        return foreground::main(&words[2..]);
+    }
     let is_root = rustix::process::geteuid().is_root();
     if !is_root {
         println!("skipped: starting containers takes root");
     }
     let trials: Vec<Trial> = [
         confinement::TESTS,
+        foreground::TESTS,
         lifecycle::TESTS,
         mounts::TESTS,
         sandboxing::TESTS,

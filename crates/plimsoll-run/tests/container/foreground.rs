@@ -1,0 +1,213 @@
+//! Containers that have the caller's own input and output. Each runs in a process of its own:
+//! this binary as `foreground`, with pipes or a terminal.
+
+use std::ffi::OsString;
+use std::io::{Read, Write};
+use std::os::fd::OwnedFd;
+use std::path::Path;
+use std::process::{Child, Command, ExitCode, Stdio};
+
+use plimsoll_run::container::{ContainerSpec, StdinMode, Terminal};
+use plimsoll_run::{Engine, ExecSpec};
+
+use crate::fixture::{Place, Tests, control_groups};
+
+pub const TESTS: Tests = &[
+    ("foreground::input_and_output_are_the_callers", pipes),
+    ("foreground::signals_stop_the_container", signals),
+    (
+        "foreground::the_callers_end_ends_the_container",
+        caller_killed,
+    ),
+    ("foreground::a_terminal", terminal),
+    ("foreground::a_terminal_in_exec", terminal_exec),
+    ("foreground::what_cannot_start_is_told", not_started),
+];
+
+/// `foreground run DIR` runs the specification in `DIR/wanted.json`; `foreground exec DIR WORD...`
+/// runs a program in the container in `DIR`, with a terminal.
+pub fn main(words: &[OsString]) -> ExitCode {
+    let engine = Engine::new().unwrap();
+    let words: Vec<&str> = words.iter().filter_map(|word| word.to_str()).collect();
+    let code = match &words[..] {
+        ["run", dir] => {
+            let text = fs_err::read(Path::new(dir).join("wanted.json")).unwrap();
+            let spec: ContainerSpec = serde_json::from_slice(&text).unwrap();
+            engine.run_foreground(&spec, Path::new(dir))
+        }
+        ["exec", dir, command @ ..] => {
+            let mut exec = ExecSpec::new(command.iter().map(|word| (*word).to_owned()).collect());
+            exec.terminal = Terminal::Allocate;
+            exec.stdin = StdinMode::Open;
+            engine.exec(Path::new(dir), &exec)
+        }
+        _ => return ExitCode::from(64),
+    };
+    match code {
+        Ok(code) => ExitCode::from(u8::try_from(code).unwrap()),
+        Err(error) => {
+            println!("error: {error}");
+            ExitCode::from(99)
+        }
+    }
+}
+
+fn command(place: &Place, spec: &ContainerSpec) -> Command {
+    let dir = place.container();
+    fs_err::create_dir_all(&dir).unwrap();
+    fs_err::write(dir.join("wanted.json"), serde_json::to_vec(spec).unwrap()).unwrap();
+    let mut command = Command::new(std::env::current_exe().unwrap());
+    command.args(["foreground", "run"]).arg(dir);
+    command
+}
+
+fn spawn(place: &Place, spec: &ContainerSpec) -> Child {
+    command(place, spec)
+        .stdin(Stdio::piped())
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped())
+        .spawn()
+        .unwrap()
+}
+
+/// Reads until the text has come.
+fn read_until(source: &mut impl Read, wanted: &str) -> String {
+    let mut text = Vec::new();
+    let mut byte = [0_u8; 1];
+    while !String::from_utf8_lossy(&text).contains(wanted) {
+        match source.read(&mut byte) {
+            Ok(1) => text.push(byte[0]),
+            // A terminal that nobody uses any more ends with an error.
+            _ => panic!("ended after {}", String::from_utf8_lossy(&text)),
+        }
+    }
+    String::from_utf8(text).unwrap()
+}
+
+fn pipes() {
+    let place = Place::new();
+    let mut spec = place.shell("echo bad >&2; cat; exit 12");
+    spec.stdin = StdinMode::Open;
+    let mut child = spawn(&place, &spec);
+    let mut input = child.stdin.take().unwrap();
+    input.write_all(b"ping\n").unwrap();
+    // The answer comes while the input is still open: nothing gathers it.
+    read_until(child.stdout.as_mut().unwrap(), "ping\n");
+    drop(input);
+    let output = child.wait_with_output().unwrap();
+    assert_eq!(output.status.code(), Some(12));
+    assert_eq!(String::from_utf8(output.stderr).unwrap(), "bad\n");
+}
+
+fn signals() {
+    let place = Place::new();
+    let spec = place.shell("trap 'exit 5' INT; echo up; while :; do sleep 0.02; done");
+    let mut child = spawn(&place, &spec);
+    read_until(child.stdout.as_mut().unwrap(), "up\n");
+    let state = plimsoll_run::ContainerHandle::new(&place.container())
+        .state()
+        .unwrap();
+    let supervisor = rustix::process::Pid::from_raw(state.supervisor).unwrap();
+    rustix::process::kill_process(supervisor, rustix::process::Signal::INT).unwrap();
+    assert_eq!(child.wait().unwrap().code(), Some(5));
+}
+
+fn caller_killed() {
+    let place = Place::new();
+    let mut spec = place.shell("trap '' TERM; echo up; while :; do sleep 1; done");
+    spec.stop.grace = std::time::Duration::from_millis(100);
+    let mut child = spawn(&place, &spec);
+    read_until(child.stdout.as_mut().unwrap(), "up\n");
+    let handle = plimsoll_run::ContainerHandle::new(&place.container());
+    let group = handle.state().unwrap().cgroup;
+    child.kill().unwrap();
+    child.wait().unwrap();
+    handle
+        .wait(plimsoll_run::Condition::Ended, crate::fixture::PATIENCE)
+        .unwrap();
+    assert_eq!(handle.stop(None).unwrap().exit_code, Some(137));
+    assert!(control_groups(&group[10..]).is_empty());
+}
+
+/// A terminal pair: the master, and the slave as a file for a child.
+fn pair() -> (std::fs::File, OwnedFd) {
+    use rustix::pty::{OpenptFlags, grantpt, openpt, ptsname, unlockpt};
+    let master = openpt(OpenptFlags::RDWR | OpenptFlags::NOCTTY).unwrap();
+    grantpt(&master).unwrap();
+    unlockpt(&master).unwrap();
+    let name = ptsname(&master, Vec::new()).unwrap();
+    let slave = rustix::fs::open(
+        name.as_c_str(),
+        rustix::fs::OFlags::RDWR | rustix::fs::OFlags::NOCTTY,
+        rustix::fs::Mode::empty(),
+    )
+    .unwrap();
+    let size = rustix::termios::Winsize {
+        ws_row: 33,
+        ws_col: 77,
+        ws_xpixel: 0,
+        ws_ypixel: 0,
+    };
+    rustix::termios::tcsetwinsize(&master, size).unwrap();
+    (std::fs::File::from(master), slave)
+}
+
+fn terminal() {
+    let place = Place::new();
+    let mut spec =
+        place.shell("test -t 0 && echo up; stty size; read line; echo got $line; exit 8");
+    spec.terminal = Terminal::Allocate;
+    spec.stdin = StdinMode::Open;
+    let (mut master, slave) = pair();
+    let before = rustix::termios::tcgetattr(&slave).unwrap();
+    let mut child = command(&place, &spec)
+        .stdin(slave.try_clone().unwrap())
+        .stdout(slave.try_clone().unwrap())
+        .stderr(slave.try_clone().unwrap())
+        .spawn()
+        .unwrap();
+    let text = read_until(&mut master, "33 77");
+    assert!(text.contains("up\r\n"), "{text:?}");
+    master.write_all(b"words\r").unwrap();
+    read_until(&mut master, "got words\r\n");
+    assert_eq!(child.wait().unwrap().code(), Some(8));
+    let after = rustix::termios::tcgetattr(&slave).unwrap();
+    assert_eq!(
+        before.local_modes, after.local_modes,
+        "the terminal is as it was"
+    );
+}
+
+fn terminal_exec() {
+    let place = Place::new();
+    let handle = place.start(&place.shell("echo up; while :; do sleep 1; done"));
+    crate::fixture::wait_for_output(&handle, "up");
+    let (mut master, slave) = pair();
+    let mut child = Command::new(std::env::current_exe().unwrap())
+        .args(["foreground", "exec"])
+        .arg(place.container())
+        .args([
+            "sh",
+            "-c",
+            "test -t 1 && echo up; read line; echo got $line; exit 9",
+        ])
+        .stdin(slave.try_clone().unwrap())
+        .stdout(slave.try_clone().unwrap())
+        .stderr(slave.try_clone().unwrap())
+        .spawn()
+        .unwrap();
+    read_until(&mut master, "up\r\n");
+    master.write_all(b"words\r").unwrap();
+    read_until(&mut master, "got words\r\n");
+    assert_eq!(child.wait().unwrap().code(), Some(9));
+}
+
+fn not_started() {
+    let place = Place::new();
+    let output = spawn(&place, &place.spec(&["missing"]))
+        .wait_with_output()
+        .unwrap();
+    assert_eq!(output.status.code(), Some(99));
+    let text = String::from_utf8(output.stdout).unwrap();
+    assert!(text.contains("`missing` is not in the image"), "{text}");
+}
