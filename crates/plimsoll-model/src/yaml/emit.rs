@@ -114,7 +114,7 @@ fn write_scalar_text(text: &mut String, value: &str, indent: usize) {
 }
 
 /// Whether a reader of any YAML version takes the plain text for just this text.
-fn needs_quotes(value: &str) -> bool {
+pub(super) fn needs_quotes(value: &str) -> bool {
     if value.is_empty()
         || scalar::number(value).is_some()
         || scalar::resolve_plain(value) != Value::Text(value.to_owned())

@@ -5,6 +5,7 @@
 //! plain scalar is a number, a boolean or text follows the reading that `docker compose` has
 //! of YAML. Nothing here knows what a Compose key means.
 
+pub mod edit;
 mod emit;
 mod lenient;
 mod node;

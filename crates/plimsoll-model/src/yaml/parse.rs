@@ -29,6 +29,9 @@ pub fn parse(text: &str, file: impl Into<Arc<Path>>) -> Result<Vec<Node>, Diagno
         let mut builder = Builder {
             file: Arc::clone(&file),
             pushed: &pushed,
+            lines: std::iter::once(0)
+                .chain(pushed.text.match_indices('\n').map(|(index, _)| index + 1))
+                .collect(),
             stack: Vec::new(),
             anchors: HashMap::new(),
             copied: 0,
@@ -58,6 +61,8 @@ pub fn parse(text: &str, file: impl Into<Arc<Path>>) -> Result<Vec<Node>, Diagno
 struct Builder<'p> {
     file: Arc<Path>,
     pushed: &'p Pushed,
+    /// Where each line starts.
+    lines: Vec<usize>,
     stack: Vec<Frame>,
     anchors: HashMap<usize, Node>,
     copied: usize,
@@ -122,11 +127,42 @@ impl Builder<'_> {
         self.place(span.start.line(), span.start.col(), length)
     }
 
+    /// The place of a quoted scalar; the parser also counts what follows on the line.
+    fn quoted_span(&self, span: saphyr_parser::Span) -> Option<Span> {
+        let (line, column) = (span.start.line(), span.start.col());
+        let start = self.lines.get(line.saturating_sub(1)).copied().unwrap_or(0);
+        let text = self.pushed.text.get(start..).unwrap_or_default();
+        let mut rest = text
+            .split('\n')
+            .next()
+            .unwrap_or_default()
+            .chars()
+            .skip(column);
+        let quote = rest.next();
+        let mut rest = rest.enumerate().peekable();
+        while let Some((index, character)) = rest.next() {
+            if quote == Some('"') && character == '\\' {
+                rest.next();
+            } else if Some(character) == quote {
+                // In single quotes, two of them are one that belongs to the text.
+                if quote == Some('\'') && rest.peek().is_some_and(|(_, next)| *next == '\'') {
+                    rest.next();
+                    continue;
+                }
+                return self.place(line, column, index + 2);
+            }
+        }
+        self.place(line, column, 1)
+    }
+
     fn event(&mut self, event: Event<'_>, at: saphyr_parser::Span) -> Result<(), Diagnostic> {
         match event {
             Event::DocumentStart(_) => self.anchors.clear(),
             Event::Scalar(text, style, anchor, tag) => {
-                let span = self.span(at);
+                let span = match style {
+                    ScalarStyle::SingleQuoted | ScalarStyle::DoubleQuoted => self.quoted_span(at),
+                    _ => self.span(at),
+                };
                 let tag_allows = tag
                     .as_deref()
                     .is_none_or(|tag| tag.is_yaml_core_schema() && tag.suffix == "merge");
