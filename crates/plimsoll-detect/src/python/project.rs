@@ -25,6 +25,8 @@ pub(crate) struct Script {
 pub(crate) struct Lock {
     pub(crate) path: PathBuf,
     pub(crate) versions: BTreeMap<String, String>,
+    /// The versions of Python that it was made for.
+    pub(crate) requires_python: Option<Spanned<String>>,
     /// Workspace members: directory of the project, normalised distribution name.
     pub(crate) members: BTreeMap<PathBuf, String>,
 }
@@ -117,6 +119,12 @@ impl PythonProject {
                 })
                 .max_by_key(|(above, _)| above.components().count())
                 .map(|(_, lock)| lock.clone());
+            if project.requires_python.is_none() {
+                project.requires_python = project
+                    .uv_lock
+                    .as_ref()
+                    .and_then(|lock| lock.requires_python.clone());
+            }
             for (file, manager) in [("poetry.lock", "poetry"), ("pdm.lock", "pdm")] {
                 if let Some(lock) = Lock::read(tree, &directory.join(file)) {
                     project.other_lock = Some((manager, lock));
@@ -307,6 +315,12 @@ impl Lock {
             path: path.to_owned(),
             ..Self::default()
         };
+        if let Some(stated) = item.get(&["requires-python"]) {
+            let span = stated.place.in_file(tree.shown(path));
+            lock.requires_python = stated
+                .as_text()
+                .map(|text| Spanned::new(text.to_owned(), span));
+        }
         for package in item.get(&["package"])?.list() {
             let Some(name) = package.text(&["name"]).map(normalize) else {
                 continue;

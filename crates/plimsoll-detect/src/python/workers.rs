@@ -200,24 +200,28 @@ fn unknown_tasks(
         .closure(&owner.path, &roots, Start::Imported);
     let mut known: BTreeSet<String> = BTreeSet::new();
     let mut finds_all = false;
+    let mut names = |value: &Value| {
+        value.walk(&mut |value| known.extend(value.as_text().map(str::to_owned)));
+    };
     for placed in &owner.calls {
         if placed.call.method() == Some("autodiscover_tasks") {
             finds_all |= placed.call.arguments.is_empty();
+            placed.call.arguments.iter().for_each(&mut names);
         }
-        for value in placed
-            .call
-            .arguments
+        let lists = ["include", "imports", "packages"];
+        lists
             .iter()
-            .chain(placed.call.keywords.iter().map(|(_, value)| value))
-        {
-            value.walk(&mut |value| {
-                known.extend(value.as_text().map(str::to_owned));
-            });
-        }
+            .filter_map(|name| placed.call.keyword(name))
+            .for_each(&mut names);
     }
     for binding in &owner.bindings {
-        if let Some(value) = &binding.value {
-            value.walk(&mut |value| known.extend(value.as_text().map(str::to_owned)));
+        let last = binding.target.rsplit('.').next().unwrap_or_default();
+        if matches!(
+            last,
+            "include" | "imports" | "CELERY_IMPORTS" | "CELERY_INCLUDE"
+        ) && let Some(value) = &binding.value
+        {
+            names(value);
         }
     }
     let mut include = BTreeSet::new();

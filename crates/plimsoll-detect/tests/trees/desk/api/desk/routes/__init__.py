@@ -1,0 +1,1 @@
+from desk.routes.health import router as health

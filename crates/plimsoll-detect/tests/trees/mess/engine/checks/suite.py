@@ -1,0 +1,3 @@
+import pytest
+
+verdict = pytest.__name__

@@ -1,0 +1,5 @@
+from fastapi import FastAPI
+
+from .missing import something
+
+app = FastAPI()

@@ -1,0 +1,5 @@
+from fastapi import FastAPI
+
+from engine.checks.suite import verdict
+
+app = FastAPI(title=verdict)

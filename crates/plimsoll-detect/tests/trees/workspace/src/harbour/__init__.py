@@ -1,0 +1,3 @@
+import os
+
+LEVEL = os.getenv("HARBOUR_LEVEL", "info")
