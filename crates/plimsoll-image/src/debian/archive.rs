@@ -215,7 +215,7 @@ impl Archive<'_> {
         let bases = bases.to_vec();
         let kept = self
             .lists_directory()
-            .join(format!("{}.packages", digest.hex()));
+            .join(format!("{}.list", digest.hex()));
         if let Ok(text) = fs_err::read_to_string(&kept) {
             return Ok(List { text, bases });
         }

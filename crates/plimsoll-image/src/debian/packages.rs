@@ -1,24 +1,27 @@
-//! `Packages`: what an archive holds. Read from a compact copy that has only what resolving
-//! needs, a quarter of the original.
+//! `Packages`: what an archive holds.
+//!
+//! It is read from a compact copy that has only what resolving needs: one line for each package,
+//! of fields separated by tabs. Of a line only the name, version and what it provides are looked
+//! at until the package is asked for, so that reading an index of 70,000 takes milliseconds.
 
 use std::collections::HashMap;
-use std::io::{self, BufRead};
+use std::io::{self, BufRead, Write};
 
-use super::deb822::paragraphs;
 use super::relation::provided;
 use super::version;
 use crate::Digest;
 
-/// The fields that a compact copy keeps.
-const FIELDS: [&str; 8] = [
-    "Package",
-    "Version",
-    "Architecture",
-    "Depends",
-    "Pre-Depends",
-    "Provides",
-    "Filename",
-    "Size",
+/// The fields of a line, in order.
+const FIELDS: [&[u8]; 9] = [
+    b"Package",
+    b"Version",
+    b"Provides",
+    b"Architecture",
+    b"Pre-Depends",
+    b"Depends",
+    b"Filename",
+    b"Size",
+    b"SHA256",
 ];
 
 /// A package as an index describes it.
@@ -36,66 +39,95 @@ pub(super) struct Package<'a> {
     pub(super) list: usize,
 }
 
-/// Copies the lines of a `Packages` file that resolving needs.
+/// Makes the compact copy of a `Packages` file.
 pub(super) fn compact(mut source: impl BufRead) -> io::Result<String> {
     let mut kept = Vec::new();
+    let mut fields: [Vec<u8>; FIELDS.len()] = Default::default();
     let mut line = Vec::new();
-    let mut dependencies_end = true;
     loop {
         line.clear();
-        if source.read_until(b'\n', &mut line)? == 0 {
-            break;
-        }
-        if line == b"\n" {
-            if dependencies_end {
+        let end = source.read_until(b'\n', &mut line)? == 0;
+        if end || line == b"\n" {
+            if !fields[0].is_empty() {
+                for (number, field) in fields.iter_mut().enumerate() {
+                    kept.write_all(if number > 0 { b"\t" } else { b"" })?;
+                    kept.append(field);
+                }
                 kept.push(b'\n');
-                dependencies_end = false;
+            }
+            if end {
+                break;
             }
             continue;
         }
-        let name = line.split(|byte| *byte == b':').next().unwrap_or_default();
-        if name == b"SHA256" || FIELDS.iter().any(|field| field.as_bytes() == name) {
-            kept.extend_from_slice(&line);
-            dependencies_end = true;
+        // Fields of interest begin with one of these, and take one line.
+        if !matches!(line[0], b'A' | b'D' | b'F' | b'P' | b'S' | b'V') {
+            continue;
+        }
+        let Some(colon) = line.iter().position(|byte| *byte == b':') else {
+            continue;
+        };
+        if let Some(number) = FIELDS.iter().position(|field| *field == &line[..colon]) {
+            let value = line[colon + 1..].trim_ascii();
+            fields[number].clear();
+            fields[number].extend(
+                value
+                    .iter()
+                    .map(|byte| if *byte == b'\t' { b' ' } else { *byte }),
+            );
         }
     }
     String::from_utf8(kept).map_err(|error| io::Error::new(io::ErrorKind::InvalidData, error))
 }
 
+/// A line of a compact list.
+#[derive(Debug, Clone, Copy)]
+struct Entry<'a> {
+    version: &'a str,
+    /// The fields after `Provides`.
+    rest: &'a str,
+    list: usize,
+}
+
 /// Everything that several lists hold; of each package the highest version.
 #[derive(Debug, Default)]
 pub(super) struct PackageIndex<'a> {
-    packages: HashMap<&'a str, Package<'a>>,
+    packages: HashMap<&'a str, Entry<'a>>,
     /// Who provides a name, and in which version.
     providers: HashMap<&'a str, Vec<(&'a str, Option<&'a str>)>>,
 }
 
 impl<'a> PackageIndex<'a> {
-    /// Reads compact lists. Returns what is wrong with a package that cannot be read.
+    /// Reads compact lists; or what is wrong with a line that cannot be read.
     pub(super) fn read(lists: &[&'a str]) -> Result<Self, String> {
         let mut index = Self::default();
+        let lines: usize = lists.iter().map(|list| list.len() / 400).sum();
+        index.packages.reserve(lines);
         let mut offers: Vec<(&'a str, &'a str, &'a str)> = Vec::new();
-        for (number, list) in lists.iter().enumerate() {
-            for paragraph in paragraphs(list) {
-                let (package, provides) = read(paragraph, number)?;
+        for (list, text) in lists.iter().enumerate() {
+            for line in text.lines() {
+                let mut fields = line.splitn(4, '\t');
+                let (Some(name), Some(version), Some(provides), Some(rest)) =
+                    (fields.next(), fields.next(), fields.next(), fields.next())
+                else {
+                    return Err(format!("the line `{line}` is cut off"));
+                };
                 if !provides.is_empty() {
-                    offers.push((package.name, package.version, provides));
+                    offers.push((name, version, provides));
                 }
-                let newest = index
-                    .packages
-                    .get(package.name)
-                    .is_none_or(|known| version::compare(package.version, known.version).is_gt());
-                if newest {
-                    index.packages.insert(package.name, package);
+                let entry = Entry {
+                    version,
+                    rest,
+                    list,
+                };
+                let known = index.packages.entry(name).or_insert(entry);
+                if version::compare(version, known.version).is_gt() {
+                    *known = entry;
                 }
             }
         }
         for (name, version, provides) in offers {
-            if index
-                .packages
-                .get(name)
-                .is_some_and(|package| package.version == version)
-            {
+            if index.packages[name].version == version {
                 for (provided, provided_version) in provided(provides) {
                     let list = index.providers.entry(provided).or_default();
                     if !list.contains(&(name, provided_version)) {
@@ -110,8 +142,25 @@ impl<'a> PackageIndex<'a> {
         Ok(index)
     }
 
-    pub(super) fn get(&self, name: &str) -> Option<&Package<'a>> {
-        self.packages.get(name)
+    /// The highest version of a package.
+    ///
+    /// A package without a hash or a file is as good as none.
+    pub(super) fn get(&self, name: &str) -> Option<Package<'a>> {
+        let (name, entry) = self.packages.get_key_value(name)?;
+        let mut fields = entry.rest.split('\t');
+        let mut next = || fields.next();
+        let package = Package {
+            name,
+            version: entry.version,
+            architecture: next()?,
+            pre_depends: next()?,
+            depends: next()?,
+            filename: next()?,
+            size: next()?.parse().ok()?,
+            digest: Digest::from_hex(next()?).ok()?,
+            list: entry.list,
+        };
+        (!package.filename.is_empty()).then_some(package)
     }
 
     /// Packages that provide a name, sorted by their own.
@@ -120,62 +169,22 @@ impl<'a> PackageIndex<'a> {
     }
 }
 
-fn read(
-    paragraph: super::deb822::Paragraph<'_>,
-    list: usize,
-) -> Result<(Package<'_>, &str), String> {
-    let mut package = Package {
-        name: "",
-        version: "",
-        architecture: "",
-        depends: "",
-        pre_depends: "",
-        filename: "",
-        size: 0,
-        digest: Digest::of(b""),
-        list,
-    };
-    let mut provides = "";
-    let mut digest = None;
-    for (field, value) in paragraph.fields() {
-        match field {
-            "Package" => package.name = value,
-            "Version" => package.version = value,
-            "Architecture" => package.architecture = value,
-            "Depends" => package.depends = value,
-            "Pre-Depends" => package.pre_depends = value,
-            "Provides" => provides = value,
-            "Filename" => package.filename = value,
-            "Size" => package.size = value.parse().map_err(|_| format!("`{value}` is no size"))?,
-            "SHA256" => digest = Some(Digest::from_hex(value).map_err(|error| error.to_string())?),
-            _ => {}
-        }
-    }
-    let missing = |what: &str| format!("package `{}` has no {what}", package.name);
-    if package.name.is_empty() || package.version.is_empty() || package.filename.is_empty() {
-        return Err(missing("name, version or file"));
-    }
-    package.digest = digest.ok_or_else(|| missing("SHA256"))?;
-    Ok((package, provides))
-}
-
 #[cfg(test)]
 pub(super) mod tests {
     use super::*;
 
-    /// A list with one paragraph for each line of `name version; Depends; Provides`.
+    /// A list with one package for each line of `name version; Depends; Provides`.
     pub(in crate::debian) fn list(lines: &[&str]) -> String {
         lines
             .iter()
             .map(|line| {
                 let mut parts = line.split(';').map(str::trim);
                 let (name, version) = parts.next().unwrap().split_once(' ').unwrap();
+                let depends = parts.next().unwrap_or_default();
+                let provides = parts.next().unwrap_or_default();
+                let digest = Digest::of(line.as_bytes()).hex();
                 format!(
-                    "Package: {name}\nVersion: {version}\nArchitecture: amd64\nDepends: {}\nProvides: {}\n\
-                     Filename: pool/{name}_{version}.deb\nSize: 1\nSHA256: {}\n\n",
-                    parts.next().unwrap_or_default(),
-                    parts.next().unwrap_or_default(),
-                    Digest::of(line.as_bytes()).hex()
+                    "{name}\t{version}\t{provides}\tamd64\t\t{depends}\tpool/{name}_{version}.deb\t1\t{digest}\n"
                 )
             })
             .collect()
@@ -207,8 +216,11 @@ pub(super) mod tests {
     }
 
     #[test]
-    fn a_package_without_a_hash_is_refused() {
-        let error = PackageIndex::read(&["Package: a\nVersion: 1\nFilename: f\n"]).unwrap_err();
-        assert_eq!(error, "package `a` has no SHA256");
+    fn a_package_without_a_hash_is_none() {
+        let short = compact(&b"Package: a\nVersion: 1\nFilename: f\nSize: 1\n"[..]).unwrap();
+        let index = PackageIndex::read(&[&short]).unwrap();
+        assert!(index.get("a").is_none());
+        let error = PackageIndex::read(&["a\t1\t"]).unwrap_err();
+        assert_eq!(error, "the line `a\t1\t` is cut off");
     }
 }

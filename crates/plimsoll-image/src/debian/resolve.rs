@@ -89,9 +89,7 @@ impl<'i, 'a> Resolver<'i, 'a> {
             }
         }
         let names = self.chosen.iter().filter(|(_, of)| **of == group);
-        Ok(names
-            .filter_map(|(name, _)| self.index.get(name).copied())
-            .collect())
+        Ok(names.filter_map(|(name, _)| self.index.get(name)).collect())
     }
 
     fn satisfy(
@@ -166,7 +164,6 @@ impl<'i, 'a> Resolver<'i, 'a> {
                     .filter(|(_, version)| relation.admits_provided(*version))
                     .find_map(|(provider, _)| self.index.get(provider))
             })
-            .copied()
     }
 }
 

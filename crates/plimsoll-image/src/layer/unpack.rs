@@ -3,6 +3,7 @@
 use std::io::{self, Read};
 use std::path::Path;
 
+use serde::{Deserialize, Serialize};
 use tar::EntryType;
 
 use super::extract::Extractor;
@@ -11,7 +12,8 @@ use super::path::{leads_out, normalised};
 use super::{LayerError, PathError};
 
 /// Who made an archive.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
 pub enum Origin {
     /// This crate: anything unusual means that it was tampered with.
     Own,

@@ -125,7 +125,8 @@ impl Store {
             }
         }
         for diff_id in self.names("unpacked")? {
-            if !whole.contains(&diff_id) {
+            // One that a power cut may have damaged is made again when it is needed.
+            if !whole.contains(&diff_id) || !self.is_trusted(&diff_id) {
                 self.remove_tree(&diff_id)?;
             }
         }

@@ -7,11 +7,10 @@ use std::path::PathBuf;
 use serde::{Deserialize, Serialize};
 
 use super::lock::{Lock, Share};
-use super::scratch::Hashing;
 use super::{Store, StoreError};
 use crate::Digest;
 use crate::digest::Hasher;
-use crate::layer::{self, END, FileSet, Limits, Origin};
+use crate::layer::{self, END, FileSet, Origin};
 
 /// Normalised tar bytes of one package, without an end.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
@@ -30,16 +29,9 @@ pub struct Layer {
     /// The archive's length.
     pub size: u64,
     /// Who made it.
-    origin: Maker,
+    pub(super) origin: Origin,
     /// The blobs in order.
     pub(crate) parts: Vec<Segment>,
-}
-
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
-#[serde(rename_all = "lowercase")]
-enum Maker {
-    Own,
-    Foreign,
 }
 
 /// Keeps unpacked layers from being pruned while it lives.
@@ -110,7 +102,7 @@ impl Store {
         let layer = Layer {
             diff_id: hasher.finish(),
             size: parts.iter().map(|part| part.size).sum(),
-            origin: Maker::Own,
+            origin: Origin::Own,
             parts,
         };
         self.put_layer(&layer)?;
@@ -134,7 +126,7 @@ impl Store {
         let layer = Layer {
             diff_id: digest,
             size,
-            origin: Maker::Foreign,
+            origin: Origin::Foreign,
             parts: vec![Segment { digest, size }],
         };
         // The same archive may have been made here, and then its parts are kept already.
@@ -184,60 +176,6 @@ impl Store {
             reader = Box::new(reader.chain(self.open_blob(&part.digest)?));
         }
         Ok(reader)
-    }
-
-    /// The directory with the layer's tree, unpacked now if it was not before.
-    ///
-    /// # Errors
-    /// When the layer is missing, damaged or refused, or cannot be written.
-    pub fn unpacked(&self, layer: &Layer) -> Result<PathBuf, StoreError> {
-        let hex = layer.diff_id.hex();
-        let destination = self.root.join("unpacked").join(&hex);
-        if destination.is_dir() {
-            return Ok(destination);
-        }
-        let _lock = self.lock(&format!("unpack-{hex}"))?;
-        if destination.is_dir() {
-            return Ok(destination);
-        }
-        let draft = self.scratch.path();
-        fs_err::create_dir(&draft).map_err(|error| self.fail(error))?;
-        let mut reader = Hashing {
-            source: io::BufReader::with_capacity(256 << 10, self.open_layer(layer)?),
-            hasher: Hasher::default(),
-        };
-        let origin = match layer.origin {
-            Maker::Own => Origin::Own,
-            Maker::Foreign => Origin::Foreign,
-        };
-        let done = layer::unpack(&mut reader, &draft, origin, Limits::LAYER)
-            .map_err(|error| self.refuse(error))
-            .and_then(|_| {
-                io::copy(&mut reader, &mut io::sink()).map_err(|error| self.fail(error))?;
-                if reader.hasher.clone().finish() == layer.diff_id {
-                    Ok(())
-                } else {
-                    Err(self.corrupt(&layer.diff_id))
-                }
-            })
-            .and_then(|()| self.settle(&draft, &destination));
-        if done.is_err() {
-            // A part of a tree is worth nothing; on a full disk its room is.
-            let _ = fs_err::remove_dir_all(&draft);
-        }
-        done.map(|()| destination)
-    }
-
-    /// Makes a finished tree last, then gives it its name.
-    fn settle(
-        &self,
-        draft: &std::path::Path,
-        destination: &std::path::Path,
-    ) -> Result<(), StoreError> {
-        let fail = |error: io::Error| self.fail(error);
-        let directory = fs_err::File::open(draft).map_err(fail)?;
-        rustix::fs::syncfs(&directory).map_err(|errno| fail(errno.into()))?;
-        fs_err::rename(draft, destination).map_err(fail)
     }
 
     /// Keeps these layers from being pruned until the hold is dropped, also by other processes.

@@ -38,7 +38,7 @@ impl Store {
             reason: error.to_string(),
         })?;
         self.scratch
-            .replace(&path, &bytes)
+            .note(&path, &bytes)
             .map_err(|error| self.fail(error))
     }
 

@@ -7,6 +7,7 @@
 //! layers/HEX               which blobs, one after the other, are the layer with this DiffID
 //! memos/HEX                what an earlier run found out: key to value
 //! unpacked/HEX/            a layer's tree, a lower directory for overlay mounts
+//! settling/HEX             which trees the disk may not have yet; see `unpacked`
 //! tmp/PID-N/               what is being made; see `scratch`
 //! locks/                   files to `flock`
 //! ```
@@ -29,6 +30,7 @@ mod prune;
 mod scratch;
 #[cfg(test)]
 mod tests;
+mod unpacked;
 
 use std::io;
 use std::path::{Path, PathBuf};
@@ -49,12 +51,13 @@ use scratch::Scratch;
 const LAYOUT: &str = "{\"imageLayoutVersion\":\"1.0.0\"}";
 
 /// What the store's directory holds.
-const DIRECTORIES: [&str; 7] = [
+const DIRECTORIES: [&str; 8] = [
     "blobs/sha256",
     "compressed",
     "layers",
     "locks",
     "memos",
+    "settling",
     "tmp",
     "unpacked",
 ];

@@ -110,16 +110,6 @@ impl Store {
         fs_err::remove_file(path).map_err(|error| self.fail(error))
     }
 
-    /// Takes away a layer's tree, first from under its name, so that no half of it is ever seen.
-    pub(super) fn remove_tree(&self, diff_id: &Digest) -> Result<u64, StoreError> {
-        let fail = |error| self.fail(error);
-        let doomed = self.scratch.path();
-        fs_err::rename(self.root.join("unpacked").join(diff_id.hex()), &doomed).map_err(fail)?;
-        let bytes = size_of_tree(&doomed);
-        fs_err::remove_dir_all(&doomed).map_err(fail)?;
-        Ok(bytes)
-    }
-
     /// Removes memos that need something which is gone; how many.
     pub(super) fn forget(&self) -> Result<usize, StoreError> {
         let mut forgotten = 0;
@@ -134,18 +124,4 @@ impl Store {
         }
         Ok(forgotten)
     }
-}
-
-fn size_of_tree(path: &Path) -> u64 {
-    let Ok(entries) = fs_err::read_dir(path) else {
-        return 0;
-    };
-    entries
-        .flatten()
-        .map(|entry| match entry.metadata() {
-            Ok(metadata) if metadata.is_dir() => size_of_tree(&entry.path()),
-            Ok(metadata) => metadata.len(),
-            Err(_) => 0,
-        })
-        .sum()
 }

@@ -66,8 +66,15 @@ impl Scratch {
     pub(super) fn replace(&self, destination: &Path, bytes: &[u8]) -> io::Result<()> {
         let mut draft = self.file()?;
         draft.write_all(bytes)?;
-        draft.place(destination)?;
-        Ok(())
+        draft.place(destination)
+    }
+
+    /// The same for bytes that may be lost in a power cut: whoever reads them takes a damaged
+    /// file for none.
+    pub(super) fn note(&self, destination: &Path, bytes: &[u8]) -> io::Result<()> {
+        let mut draft = self.file()?;
+        draft.write_all(bytes)?;
+        draft.rename(destination)
     }
 }
 
@@ -118,6 +125,11 @@ impl Draft {
     pub(super) fn place(mut self, destination: &Path) -> io::Result<()> {
         self.file.flush()?;
         self.file.get_ref().sync_data()?;
+        self.rename(destination)
+    }
+
+    fn rename(mut self, destination: &Path) -> io::Result<()> {
+        self.file.flush()?;
         fs_err::rename(&self.path, destination)?;
         self.placed = true;
         Ok(())

@@ -251,6 +251,27 @@ fn a_damaged_segment_is_not_unpacked() {
 }
 
 #[test]
+fn a_tree_that_a_power_cut_may_have_damaged_is_made_again() {
+    let (directory, store) = open();
+    let layer = layer(&store, &[("a", "1")]);
+    let tree = store.unpacked(&layer).unwrap();
+    drop(store);
+    // As it is after a boot: content lost, the note still there.
+    let note = directory
+        .path()
+        .join("store/settling")
+        .join(layer.diff_id.hex());
+    while note.exists() {
+        std::thread::sleep(Duration::from_millis(1));
+    }
+    fs_err::write(tree.join("a"), "").unwrap();
+    fs_err::write(&note, "another boot").unwrap();
+    let store = Store::open(&directory.path().join("store")).unwrap();
+    assert_eq!(store.unpacked(&layer).unwrap(), tree);
+    assert_eq!(fs_err::read_to_string(tree.join("a")).unwrap(), "1");
+}
+
+#[test]
 fn threads_and_processes_unpack_once() {
     let (directory, store) = open();
     let layer = layer(&store, &[("a", "1")]);
