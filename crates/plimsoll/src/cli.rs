@@ -1,0 +1,337 @@
+//! What a user can type. Only declarations: no work, no defaults that depend on the machine.
+
+use std::path::PathBuf;
+
+use clap::{Args, Parser, Subcommand, ValueEnum};
+use plimsoll_image::builder::{Memory, PullPolicy};
+
+use crate::service_images::ImagePolicy;
+
+/// From an agent project's source tree to a running container stack
+#[derive(Debug, Parser)]
+#[command(
+    name = "plimsoll",
+    version,
+    max_term_width = 100,
+    arg_required_else_help = true,
+    disable_help_subcommand = true,
+    after_help = "Start with `plimsoll inspect`, then `plimsoll up`. No file has to be written first."
+)]
+pub(crate) struct Cli {
+    #[command(flatten)]
+    pub(crate) global: GlobalArguments,
+    #[command(subcommand)]
+    pub(crate) command: Command,
+}
+
+/// Options that come before the command, as with `docker compose`.
+#[derive(Debug, Args)]
+pub(crate) struct GlobalArguments {
+    /// Directory of the project
+    #[arg(
+        short = 'C',
+        long = "directory",
+        value_name = "DIR",
+        default_value = "."
+    )]
+    pub(crate) directory: PathBuf,
+    /// Compose file to read; repeat to merge several
+    #[arg(short = 'f', long = "file", value_name = "FILE")]
+    pub(crate) files: Vec<PathBuf>,
+    /// Name of the project
+    #[arg(short = 'p', long, value_name = "NAME")]
+    pub(crate) project_name: Option<String>,
+    /// Profile to activate; repeat for several
+    #[arg(long = "profile", value_name = "NAME")]
+    pub(crate) profiles: Vec<String>,
+    /// File of variables for interpolation, instead of `.env`; repeat for several
+    #[arg(long = "env-file", value_name = "FILE")]
+    pub(crate) env_files: Vec<PathBuf>,
+    /// Say only what failed
+    #[arg(short, long, conflicts_with = "verbose")]
+    pub(crate) quiet: bool,
+    /// Log what is done; twice: in detail
+    #[arg(short, long, action = clap::ArgAction::Count)]
+    pub(crate) verbose: u8,
+    /// When to use colour
+    #[arg(long, value_enum, default_value_t = ColorChoice::Auto, value_name = "WHEN", global = true)]
+    pub(crate) color: ColorChoice,
+    /// Print data as JSON
+    #[arg(long, global = true)]
+    pub(crate) json: bool,
+}
+
+/// When to use colour.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub(crate) enum ColorChoice {
+    /// On a terminal, unless `NO_COLOR` is set
+    Auto,
+    /// Always
+    Always,
+    /// Never
+    Never,
+}
+
+/// The commands.
+#[derive(Debug, Subcommand)]
+pub(crate) enum Command {
+    /// Show what was found: services, needs, environment, evidence
+    Inspect(InspectArguments),
+    /// Print the resolved Compose model
+    Config(ConfigArguments),
+    /// Build the images of all services, or of those named
+    Build(BuildArguments),
+    /// Build what is missing, start the stack, and follow it
+    Up(UpArguments),
+    /// Stop the stack and remove what it made
+    Down(DownArguments),
+    /// List the stack's containers
+    Ps(PsArguments),
+    /// Show what the services wrote
+    Logs(LogsArguments),
+    /// Run a command in a running container
+    Exec(ExecArguments),
+    /// Run one service's image once, in the foreground
+    Run(RunArguments),
+    /// List the images in the store
+    Images,
+    /// Remove what no image needs from the store
+    Prune(PruneArguments),
+    /// Check the store's content against its digests
+    Fsck,
+    /// Print a completion script for a shell
+    Completions {
+        /// The shell
+        shell: clap_complete::Shell,
+    },
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct InspectArguments {
+    /// Show the environment variables the services read
+    #[arg(long)]
+    pub(crate) environment: bool,
+    /// Show what looks like a service and is not
+    #[arg(long)]
+    pub(crate) rejected: bool,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct ConfigArguments {
+    /// Format of the whole model
+    #[arg(long, value_enum, default_value_t = ConfigFormat::Yaml)]
+    pub(crate) format: ConfigFormat,
+    /// Print only service names
+    #[arg(long, group = "part")]
+    pub(crate) services: bool,
+    /// Print only image names
+    #[arg(long, group = "part")]
+    pub(crate) images: bool,
+    /// Print only profile names
+    #[arg(long = "profiles", group = "part")]
+    pub(crate) list_profiles: bool,
+    /// Print only volume names
+    #[arg(long, group = "part")]
+    pub(crate) volumes: bool,
+    /// Print only network names
+    #[arg(long, group = "part")]
+    pub(crate) networks: bool,
+    /// Print the variables that the files use
+    #[arg(long, group = "part")]
+    pub(crate) variables: bool,
+    /// Print the hash of each service's configuration (`*`: all)
+    #[arg(long, group = "part", value_name = "SERVICE")]
+    pub(crate) hash: Option<String>,
+    /// Leave variables as they are written
+    #[arg(long)]
+    pub(crate) no_interpolate: bool,
+    /// Only check; print nothing
+    #[arg(short, long)]
+    pub(crate) quiet: bool,
+    /// Services to print
+    pub(crate) names: Vec<String>,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub(crate) enum ConfigFormat {
+    Yaml,
+    Json,
+}
+
+/// How images come to be, for every command that may build.
+#[derive(Debug, Args)]
+pub(crate) struct ImageArguments {
+    /// Build everything anew, without what earlier builds left
+    #[arg(long)]
+    pub(crate) no_cache: bool,
+    /// When to ask a registry for an image
+    #[arg(long, value_enum, default_value_t = PullChoice::Missing, value_name = "WHEN")]
+    pub(crate) pull: PullChoice,
+    /// Assemble well-known images (PostgreSQL, Redis, nginx …) from Debian packages, ask no registry
+    #[arg(long, conflicts_with = "pull")]
+    pub(crate) local_bases: bool,
+}
+
+impl ImageArguments {
+    /// The policy that these options ask for.
+    pub(crate) fn policy(&self) -> ImagePolicy {
+        ImagePolicy {
+            memory: if self.no_cache {
+                Memory::Ignore
+            } else {
+                Memory::Use
+            },
+            pull: match self.pull {
+                _ if self.local_bases => PullPolicy::LocalBases,
+                PullChoice::Always => PullPolicy::Always,
+                PullChoice::Missing => PullPolicy::Missing,
+                PullChoice::Never => PullPolicy::Never,
+            },
+        }
+    }
+}
+
+/// When to ask a registry for an image.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub(crate) enum PullChoice {
+    /// Always; an unreachable registry is an error
+    Always,
+    /// When the image is not in the store
+    Missing,
+    /// Never
+    Never,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct BuildArguments {
+    #[command(flatten)]
+    pub(crate) images: ImageArguments,
+    /// Also write the images out: `oci:DIR` or `docker:FILE.tar`
+    #[arg(short, long, value_name = "KIND:PATH")]
+    pub(crate) output: Option<String>,
+    /// Services to build
+    pub(crate) services: Vec<String>,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct UpArguments {
+    #[command(flatten)]
+    pub(crate) images: ImageArguments,
+    /// Leave the stack running and return once it is up
+    #[arg(short, long)]
+    pub(crate) detach: bool,
+    /// Address on which ports are published that name none
+    #[arg(long, value_name = "ADDRESS", default_value = "127.0.0.1")]
+    pub(crate) bind: std::net::IpAddr,
+    /// Longest time for the stack to become healthy, in seconds
+    #[arg(long, value_name = "SECONDS", default_value_t = 300)]
+    pub(crate) wait_timeout: u64,
+    /// Services to start, with what they depend on
+    pub(crate) services: Vec<String>,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct DownArguments {
+    /// Also remove named volumes and the data in them
+    #[arg(short = 'v', long)]
+    pub(crate) volumes: bool,
+    /// Time a service has to stop before it is killed, in seconds
+    #[arg(short, long, value_name = "SECONDS")]
+    pub(crate) timeout: Option<u64>,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct PsArguments {
+    /// Show ended containers too
+    #[arg(short, long)]
+    pub(crate) all: bool,
+    /// Services to list
+    pub(crate) services: Vec<String>,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct LogsArguments {
+    /// Go on as more is written
+    #[arg(short, long)]
+    pub(crate) follow: bool,
+    /// Show only so many of the last lines of each service
+    #[arg(short = 'n', long, value_name = "LINES")]
+    pub(crate) tail: Option<usize>,
+    /// Show when each line was written
+    #[arg(short, long)]
+    pub(crate) timestamps: bool,
+    /// Leave out the service's name
+    #[arg(long)]
+    pub(crate) no_log_prefix: bool,
+    /// Services to show
+    pub(crate) services: Vec<String>,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct ExecArguments {
+    /// User to run as, `user[:group]`
+    #[arg(short, long)]
+    pub(crate) user: Option<String>,
+    /// Directory to run in
+    #[arg(short, long, value_name = "DIR")]
+    pub(crate) workdir: Option<PathBuf>,
+    /// Set a variable, `NAME=VALUE`
+    #[arg(short, long, value_name = "NAME=VALUE")]
+    pub(crate) env: Vec<String>,
+    /// Do not make a terminal
+    #[arg(short = 'T', long)]
+    pub(crate) no_tty: bool,
+    /// Which of the service's containers, from 1
+    #[arg(long, default_value_t = 1)]
+    pub(crate) index: u32,
+    /// Service whose container it is
+    pub(crate) service: String,
+    /// Program and arguments
+    #[arg(required = true, trailing_var_arg = true, allow_hyphen_values = true)]
+    pub(crate) command: Vec<String>,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct RunArguments {
+    #[command(flatten)]
+    pub(crate) images: ImageArguments,
+    /// Keep standard input open
+    #[arg(short, long)]
+    pub(crate) interactive: bool,
+    /// Do not make a terminal
+    #[arg(short = 'T', long)]
+    pub(crate) no_tty: bool,
+    /// Set a variable, `NAME=VALUE`
+    #[arg(short, long, value_name = "NAME=VALUE")]
+    pub(crate) env: Vec<String>,
+    /// Mount a directory or volume, `SOURCE:TARGET[:ro]`
+    #[arg(short, long, value_name = "SOURCE:TARGET")]
+    pub(crate) volume: Vec<String>,
+    /// User to run as, `user[:group]`
+    #[arg(short, long)]
+    pub(crate) user: Option<String>,
+    /// Directory to run in
+    #[arg(short, long, value_name = "DIR")]
+    pub(crate) workdir: Option<PathBuf>,
+    /// Replace the image's entrypoint
+    #[arg(long, value_name = "PROGRAM")]
+    pub(crate) entrypoint: Option<String>,
+    /// Do not start what the service depends on
+    #[arg(long)]
+    pub(crate) no_deps: bool,
+    /// Accepted for `docker compose` habits: the container is always removed
+    #[arg(long, hide = true)]
+    pub(crate) rm: bool,
+    /// Service to run
+    pub(crate) service: String,
+    /// Command instead of the service's own
+    #[arg(trailing_var_arg = true, allow_hyphen_values = true)]
+    pub(crate) command: Vec<String>,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct PruneArguments {
+    /// Remove every image that no stack uses
+    #[arg(short, long)]
+    pub(crate) all: bool,
+}

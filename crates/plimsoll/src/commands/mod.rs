@@ -1,0 +1,49 @@
+//! One file a command. A command gets its settings whole; it does not read the environment.
+
+mod build;
+mod completions;
+mod config;
+mod down;
+mod exec;
+mod fsck;
+mod images;
+mod inspect;
+mod logs;
+mod prune;
+mod ps;
+mod run;
+mod up;
+
+use crate::cli::{Cli, Command};
+use crate::environment::Environment;
+use crate::exit_status::ExitStatus;
+use crate::failure::Failure;
+use crate::printer::Printer;
+use crate::settings::Settings;
+
+/// Runs the command that was typed.
+pub(crate) fn run(
+    cli: Cli,
+    environment: Environment,
+    printer: &Printer,
+) -> Result<ExitStatus, Failure> {
+    if let Command::Completions { shell } = cli.command {
+        return Ok(completions::run(shell, printer));
+    }
+    let settings = Settings::resolve(&cli.global, environment)?;
+    match cli.command {
+        Command::Inspect(arguments) => inspect::run(&settings, &arguments, printer),
+        Command::Config(arguments) => config::run(&settings, &arguments, printer),
+        Command::Build(arguments) => build::run(&settings, &arguments, printer),
+        Command::Up(arguments) => up::run(&settings, &arguments, printer),
+        Command::Down(arguments) => down::run(&settings, &arguments, printer),
+        Command::Ps(arguments) => ps::run(&settings, &arguments, printer),
+        Command::Logs(arguments) => logs::run(&settings, &arguments, printer),
+        Command::Exec(arguments) => exec::run(&settings, arguments),
+        Command::Run(arguments) => run::run(&settings, arguments, printer),
+        Command::Images => images::run(&settings, printer),
+        Command::Prune(arguments) => prune::run(&settings, &arguments, printer),
+        Command::Fsck => fsck::run(&settings, printer),
+        Command::Completions { .. } => Ok(ExitStatus::Success),
+    }
+}

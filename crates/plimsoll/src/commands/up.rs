@@ -1,0 +1,303 @@
+//! `plimsoll up`: builds what is missing, starts the stack, follows it.
+
+use std::collections::BTreeMap;
+use std::net::IpAddr;
+use std::sync::Arc;
+use std::sync::mpsc::RecvTimeoutError;
+use std::time::{Duration, Instant};
+
+use plimsoll_model::{Project, Protocol};
+use plimsoll_run::Engine;
+use plimsoll_run::network::Keeper;
+use plimsoll_run::stack::{
+    DownRequest, LogRequest, ServiceOutcome, ServiceReport, StackPaths, UpError, UpReport,
+    UpRequest, VolumesFate, down, follow_lines, start_order, taken_ports, up,
+};
+
+use crate::cli::UpArguments;
+use crate::commands::logs::LineStyle;
+use crate::exit_status::ExitStatus;
+use crate::failure::Failure;
+use crate::format::elapsed;
+use crate::interruption::Interruption;
+use crate::printer::{Form, Printer};
+use crate::project;
+use crate::service_images::{self, Ready};
+use crate::settings::Settings;
+use crate::stack_of_project::{engine, lock};
+use crate::terminal_progress::TerminalProgress;
+use crate::workshop::Workshop;
+
+/// How often the end of a followed stack is looked for.
+const LOOK: Duration = Duration::from_millis(100);
+
+/// Brings the stack up.
+pub(crate) fn run(
+    settings: &Settings,
+    arguments: &UpArguments,
+    printer: &Printer,
+) -> Result<ExitStatus, Failure> {
+    let began = Instant::now();
+    let project::Loaded { project, warnings } = project::load(settings, &arguments.services)?;
+    for warning in &warnings {
+        printer.tell(warning);
+    }
+    let order = start_order(&project, &arguments.services)?;
+    let engine = engine()?;
+    let paths = StackPaths::new(&settings.data, &settings.runtime, &project.name);
+    let held = lock(&paths)?;
+    check_ports(&project, order.sequence(), &paths, arguments.bind)?;
+
+    let prepared = {
+        let progress = Arc::new(TerminalProgress::new(printer));
+        let workshop = Workshop::open(settings, &engine)?;
+        let prepared = service_images::prepare(
+            &workshop.builder(progress)?,
+            &project,
+            order.sequence(),
+            arguments.images.policy(),
+        )?;
+        service_images::unpack(workshop.store(), prepared)?
+    };
+    service_images::tell(
+        prepared.iter().map(|(name, image)| (name, &image.prepared)),
+        printer,
+    );
+    let images = prepared
+        .iter()
+        .map(|(name, image)| (name.clone(), image.for_engine.clone()))
+        .collect();
+
+    let interruption = Interruption::listen()?;
+    let result = {
+        let progress = TerminalProgress::new(printer);
+        let request = UpRequest {
+            project: &project,
+            order: &order,
+            images: &images,
+            paths: &paths,
+            environment: &settings.environment.0,
+            bind: arguments.bind,
+            patience: Duration::from_secs(arguments.wait_timeout),
+            cancelled: interruption.flag(),
+            progress: &progress,
+        };
+        up(&engine, &request)
+    };
+    let report = match result {
+        Ok(report) => report,
+        Err(error) => {
+            let failure = Failure::from_up(error);
+            if arguments.detach && !interruption.is_requested() {
+                return Err(failure.hint("what started runs on: `plimsoll logs`, `plimsoll down`"));
+            }
+            for diagnostic in &failure.diagnostics {
+                printer.tell(diagnostic);
+            }
+            take_down(&engine, &project, &paths, printer)?;
+            return Ok(if interruption.is_requested() {
+                ExitStatus::Program(130)
+            } else {
+                failure.status
+            });
+        }
+    };
+    tell(
+        &report,
+        &prepared,
+        arguments,
+        began.elapsed(),
+        &paths,
+        printer,
+    );
+    if arguments.detach {
+        return Ok(ExitStatus::Success);
+    }
+    // Others may change the stack while it is only followed.
+    drop(held);
+    follow(&paths, &project, &interruption, printer)?;
+    let _held = lock(&paths)?;
+    take_down(&engine, &project, &paths, printer)?;
+    Ok(ExitStatus::Success)
+}
+
+/// Tells a taken port before anything is built, with who holds it.
+fn check_ports(
+    project: &Project,
+    services: &[String],
+    paths: &StackPaths,
+    bind: IpAddr,
+) -> Result<(), Failure> {
+    let ours = Keeper::connect(&paths.keeper()).and_then(|mut keeper| keeper.status());
+    let ours = ours.map(|status| status.published).unwrap_or_default();
+    let problems = taken_ports(project, services, &ours, bind);
+    if problems.is_empty() {
+        Ok(())
+    } else {
+        Err(Failure {
+            diagnostics: problems,
+            status: ExitStatus::Failure,
+        })
+    }
+}
+
+fn tell(
+    report: &UpReport,
+    prepared: &BTreeMap<String, Ready>,
+    arguments: &UpArguments,
+    took: Duration,
+    paths: &StackPaths,
+    printer: &Printer,
+) {
+    if printer.form() == Form::Json {
+        let services: Vec<_> = report
+            .services
+            .iter()
+            .map(|service| json(service, prepared))
+            .collect();
+        printer.answer_json(&serde_json::json!({
+            "schema": 1,
+            "project": paths.project(),
+            "seconds": took.as_secs_f64(),
+            "services": services,
+        }));
+        return;
+    }
+    let palette = printer.error_palette();
+    for (outcome, word) in [
+        (ServiceOutcome::Healthy, "healthy"),
+        (ServiceOutcome::Started, "started"),
+        (ServiceOutcome::Completed, "done"),
+        (ServiceOutcome::Unchanged, "running"),
+    ] {
+        let services: Vec<String> = report
+            .services
+            .iter()
+            .filter(|service| service.outcome == outcome)
+            .map(|service| match outcome {
+                ServiceOutcome::Unchanged => service.service.clone(),
+                _ => format!(
+                    "{} {}",
+                    service.service,
+                    palette.dim(&elapsed(service.took))
+                ),
+            })
+            .collect();
+        if !services.is_empty() {
+            printer.say(&format!("  {word:<8} {}", services.join(" · ")));
+        }
+    }
+    printer.say("");
+    let width = report
+        .services
+        .iter()
+        .map(|service| service.service.chars().count())
+        .max()
+        .unwrap_or(0);
+    for service in report
+        .services
+        .iter()
+        .filter(|service| !service.published.is_empty())
+    {
+        let addresses: Vec<String> = service
+            .published
+            .iter()
+            .map(|port| match port.protocol {
+                Protocol::Udp => format!("{} (udp)", port.address),
+                Protocol::Tcp if speaks_http(service, prepared, port.target) => {
+                    format!("http://{}", port.address)
+                }
+                Protocol::Tcp => port.address.to_string(),
+            })
+            .collect();
+        let name = palette.bold(&format!("{:<width$}", service.service));
+        printer.say(&format!("  {name}  {}", addresses.join("  ")));
+    }
+    let rest = if arguments.detach {
+        "plimsoll logs -f · plimsoll down"
+    } else {
+        "Ctrl-C stops it · plimsoll logs -f"
+    };
+    printer.say(&format!(
+        "  up in {} {}",
+        elapsed(took),
+        palette.dim(&format!("· {rest}"))
+    ));
+}
+
+/// Ports of data stores do not open in a browser; everything else that is published most likely does.
+fn speaks_http(service: &ServiceReport, prepared: &BTreeMap<String, Ready>, port: u16) -> bool {
+    const OTHER_PROTOCOLS: [u16; 8] = [1433, 3306, 5432, 5672, 6379, 9042, 11211, 27017];
+    prepared.contains_key(&service.service) && !OTHER_PROTOCOLS.contains(&port)
+}
+
+fn json(service: &ServiceReport, prepared: &BTreeMap<String, Ready>) -> serde_json::Value {
+    let image = prepared.get(&service.service);
+    serde_json::json!({
+        "name": service.service,
+        "outcome": match service.outcome {
+            ServiceOutcome::Unchanged => "unchanged",
+            ServiceOutcome::Started => "started",
+            ServiceOutcome::Healthy => "healthy",
+            ServiceOutcome::Completed => "completed",
+        },
+        "seconds": service.took.as_secs_f64(),
+        "published": service.published,
+        "image": image.map(|image| image.for_engine.digest.clone()),
+        "image_bytes": image.map(|image| image.for_engine.size),
+        "stand_in": image.and_then(|image| image.prepared.stand_in.as_ref()).map(|stand_in| &stand_in.product_version),
+    })
+}
+
+/// Shows what the services write until the user stops it or nothing runs any more.
+fn follow(
+    paths: &StackPaths,
+    project: &Project,
+    interruption: &Interruption,
+    printer: &Printer,
+) -> Result<(), Failure> {
+    let lines = follow_lines(paths, &LogRequest::default()).map_err(Failure::from_up)?;
+    let style = LineStyle::plain(printer, project.services.keys().map(String::as_str));
+    loop {
+        match lines.recv_timeout(LOOK) {
+            Ok(line) => style.print(&line),
+            Err(RecvTimeoutError::Timeout) => {}
+            Err(RecvTimeoutError::Disconnected) => {
+                printer.say("every service has ended");
+                return Ok(());
+            }
+        }
+        if interruption.is_requested() {
+            return Ok(());
+        }
+    }
+}
+
+fn take_down(
+    engine: &Engine,
+    project: &Project,
+    paths: &StackPaths,
+    printer: &Printer,
+) -> Result<(), Failure> {
+    let began = Instant::now();
+    let progress = TerminalProgress::new(printer);
+    let request = DownRequest {
+        paths,
+        project: Some(project),
+        grace: None,
+        volumes: VolumesFate::Kept,
+        progress: &progress,
+    };
+    let report = down(engine, &request).map_err(|error: UpError| {
+        let failure = Failure::from_up(error);
+        failure.hint("`plimsoll down` tries again")
+    })?;
+    drop(progress);
+    let stopped = report.containers.len();
+    let plural = if stopped == 1 { "" } else { "s" };
+    printer.say(&format!(
+        "stopped {stopped} container{plural} in {}; volumes are kept",
+        elapsed(began.elapsed())
+    ));
+    Ok(())
+}

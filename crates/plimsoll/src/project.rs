@@ -1,0 +1,119 @@
+//! The project a command works on: from its Compose files, or from its source alone.
+
+use plimsoll_detect::{Detection, Tree};
+use plimsoll_diag::{Diagnostic, Diagnostics};
+use plimsoll_model::Project;
+use plimsoll_model::compose::{self, LoadOptions, Loaded as LoadedCompose};
+
+use crate::failure::Failure;
+use crate::machine_key::MachineKey;
+use crate::settings::Settings;
+
+/// A project, and what is worth saying about it.
+pub(crate) struct Loaded {
+    pub(crate) project: Project,
+    pub(crate) warnings: Vec<Diagnostic>,
+}
+
+/// Loads the project and completes it with what its source tells. Services that only a person
+/// starts are part of it when they are `named` or their profile is active.
+pub(crate) fn load(settings: &Settings, named: &[String]) -> Result<Loaded, Failure> {
+    if has_compose_file(settings) {
+        let mut options = load_options(settings);
+        options.services = named.to_vec();
+        let LoadedCompose {
+            mut project,
+            resolved,
+            ..
+        } = compose::load(&options)?;
+        let mut warnings = resolved.warnings;
+        warnings.extend(plimsoll_detect::complete(&mut project).map_err(detection_failure)?);
+        let (errors, warnings): (Vec<_>, Vec<_>) = warnings
+            .into_iter()
+            .partition(|diagnostic| diagnostic.severity == plimsoll_diag::Severity::Error);
+        if !errors.is_empty() {
+            return Err(Diagnostics(errors).into());
+        }
+        return Ok(Loaded { project, warnings });
+    }
+    let detection = detect(settings)?;
+    if detection.services.is_empty() {
+        return Err(Failure::usage(
+            Diagnostic::error(format!(
+                "no service was found in `{}`",
+                settings.directory.display()
+            ))
+            .hint("`plimsoll inspect --rejected` tells what was looked at")
+            .hint("`-C DIR` names another directory, `-f FILE` a Compose file"),
+        ));
+    }
+    let key = MachineKey::open(&settings.data)?;
+    let name = project_name(settings);
+    let password = |service: &str| key.password(&name, service).expose().clone();
+    let (mut project, warnings) = detection.into_project(&name, &settings.directory, &password);
+    plimsoll_detect::fill_environment(&mut project, &|variable| {
+        settings.environment.0.get(variable).cloned()
+    });
+    project.services.retain(|name, service| {
+        let active = |profile: &String| {
+            settings
+                .profiles
+                .iter()
+                .any(|wanted| wanted == profile || wanted == "*")
+        };
+        service.profiles.is_empty() || named.contains(name) || service.profiles.iter().any(active)
+    });
+    Ok(Loaded { project, warnings })
+}
+
+/// How the Compose files are loaded.
+pub(crate) fn load_options(settings: &Settings) -> LoadOptions {
+    LoadOptions {
+        directory: settings.directory.clone(),
+        files: settings.files.clone(),
+        project_name: settings.project_name.clone(),
+        profiles: settings.profiles.clone(),
+        environment: settings.environment.0.clone(),
+        env_files: settings.env_files.clone(),
+        ..LoadOptions::default()
+    }
+}
+
+/// Whether there is a Compose file to load.
+pub(crate) fn has_compose_file(settings: &Settings) -> bool {
+    !settings.files.is_empty()
+        || settings.environment.get("COMPOSE_FILE").is_some()
+        || compose::discover(&settings.directory).is_some()
+}
+
+/// What the source tree holds.
+pub(crate) fn detect(settings: &Settings) -> Result<Detection, Failure> {
+    let tree = Tree::read(&settings.directory).map_err(detection_failure)?;
+    Ok(plimsoll_detect::detect(&tree))
+}
+
+fn detection_failure(error: impl std::error::Error + 'static) -> Failure {
+    Failure::failed(Diagnostic::error(crate::failure::chain(&error)))
+}
+
+/// The project's name without loading it: as named, or as its directory is called.
+pub(crate) fn project_name(settings: &Settings) -> String {
+    let named = settings
+        .project_name
+        .as_deref()
+        .or_else(|| settings.environment.get("COMPOSE_PROJECT_NAME"));
+    if let Some(name) = named {
+        return name.to_owned();
+    }
+    if has_compose_file(settings)
+        && let Ok(loaded) = compose::load(&load_options(settings))
+    {
+        return loaded.project.name;
+    }
+    let directory = settings
+        .directory
+        .file_name()
+        .unwrap_or_default()
+        .to_string_lossy();
+    compose::project_name_of(&directory).unwrap_or_else(|| "project".to_owned())
+}

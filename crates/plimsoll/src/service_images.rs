@@ -1,0 +1,245 @@
+//! The image of every service that is to run: assembled, pulled, or stood in for.
+
+use std::collections::BTreeMap;
+use std::sync::Mutex;
+use std::time::{Duration, Instant};
+
+use plimsoll_diag::Diagnostic;
+use plimsoll_image::builder::{BuildRequest, Builder, Memory, Outcome, PullPolicy};
+use plimsoll_image::python::Bytecode;
+use plimsoll_image::stand_in::StandIn;
+use plimsoll_image::store::{Image, Store};
+use plimsoll_model::{HealthTest, Healthcheck, Project, Service};
+use plimsoll_run::stack::{ImageDefaults, ImageOrigin, ServiceImage};
+
+use crate::failure::Failure;
+use crate::format::{elapsed, size};
+use crate::printer::Printer;
+
+/// How images come to be.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct ImagePolicy {
+    pub(crate) memory: Memory,
+    pub(crate) pull: PullPolicy,
+}
+
+/// A service's image and how it came.
+pub(crate) struct Prepared {
+    pub(crate) image: Image,
+    pub(crate) origin: ImageOrigin,
+    pub(crate) built: Option<Outcome>,
+    pub(crate) took: Duration,
+    pub(crate) stand_in: Option<StandIn>,
+}
+
+/// A prepared image, unpacked for the engine.
+pub(crate) struct Ready {
+    pub(crate) prepared: Prepared,
+    pub(crate) for_engine: ServiceImage,
+}
+
+/// Prepares the images of these services side by side.
+pub(crate) fn prepare(
+    builder: &Builder<'_>,
+    project: &Project,
+    services: &[String],
+    policy: ImagePolicy,
+) -> Result<BTreeMap<String, Prepared>, Failure> {
+    let results = Mutex::new(BTreeMap::new());
+    let failures = Mutex::new(Vec::new());
+    std::thread::scope(|scope| {
+        for name in services {
+            let Some(service) = project.services.get(name) else {
+                continue;
+            };
+            let (results, failures) = (&results, &failures);
+            scope.spawn(
+                move || match prepare_one(builder, project, service, policy) {
+                    Ok(prepared) => {
+                        lock(results).insert(name.clone(), prepared);
+                    }
+                    Err(failure) => lock(failures).push(failure),
+                },
+            );
+        }
+    });
+    let failures = failures
+        .into_inner()
+        .unwrap_or_else(std::sync::PoisonError::into_inner);
+    if let Some(status) = failures.first().map(|failure| failure.status) {
+        let mut diagnostics: Vec<Diagnostic> = Vec::new();
+        for diagnostic in failures.into_iter().flat_map(|failure| failure.diagnostics) {
+            // Services on one context fail for one reason.
+            if !diagnostics.contains(&diagnostic) {
+                diagnostics.push(diagnostic);
+            }
+        }
+        return Err(Failure {
+            diagnostics,
+            status,
+        });
+    }
+    Ok(results
+        .into_inner()
+        .unwrap_or_else(std::sync::PoisonError::into_inner))
+}
+
+fn lock<T>(mutex: &Mutex<T>) -> std::sync::MutexGuard<'_, T> {
+    mutex
+        .lock()
+        .unwrap_or_else(std::sync::PoisonError::into_inner)
+}
+
+fn prepare_one(
+    builder: &Builder<'_>,
+    project: &Project,
+    service: &Service,
+    policy: ImagePolicy,
+) -> Result<Prepared, Failure> {
+    if let Some(recipe) = &service.recipe {
+        let reference = image_name(project, service);
+        let built = builder
+            .build(&BuildRequest {
+                subject: &service.name,
+                reference: &reference,
+                recipe,
+                memory: policy.memory,
+                bytecode: Bytecode::Compiled,
+                as_of: None,
+            })
+            .map_err(|error| Failure::from_build(service, &error))?;
+        return Ok(Prepared {
+            image: built.image,
+            origin: ImageOrigin::Assembled,
+            built: Some(built.outcome),
+            took: built.duration,
+            stand_in: None,
+        });
+    }
+    let Some(reference) = &service.image else {
+        return Err(Failure::usage(
+            Diagnostic::error(format!("how to build `{}` was not found", service.name))
+                .at(service
+                    .build
+                    .as_ref()
+                    .and_then(|build| build.context.span.clone())
+                    .or(service.span.clone()))
+                .hint("`plimsoll inspect` tells what was looked at"),
+        ));
+    };
+    let began = Instant::now();
+    let obtained = builder
+        .obtain(&reference.value, policy.pull)
+        .map_err(|error| Failure::from_obtain(reference, &error))?;
+    Ok(Prepared {
+        image: obtained.image,
+        origin: if obtained.stand_in.is_some() {
+            ImageOrigin::StandIn
+        } else {
+            ImageOrigin::Pulled
+        },
+        built: None,
+        took: began.elapsed(),
+        stand_in: obtained.stand_in,
+    })
+}
+
+/// The name a service's image has in the store.
+pub(crate) fn image_name(project: &Project, service: &Service) -> String {
+    match &service.image {
+        Some(image) => image.value.clone(),
+        None => format!("{}-{}", project.name, service.name),
+    }
+}
+
+/// Unpacks the layers of prepared images.
+pub(crate) fn unpack(
+    store: &Store,
+    prepared: BTreeMap<String, Prepared>,
+) -> Result<BTreeMap<String, Ready>, Failure> {
+    prepared
+        .into_iter()
+        .map(|(name, prepared)| {
+            let for_engine = for_engine(store, &prepared)?;
+            Ok((
+                name,
+                Ready {
+                    prepared,
+                    for_engine,
+                },
+            ))
+        })
+        .collect()
+}
+
+/// An image as the engine runs it.
+fn for_engine(store: &Store, prepared: &Prepared) -> Result<ServiceImage, Failure> {
+    let image = &prepared.image;
+    let layers = image
+        .layers
+        .iter()
+        .map(|layer| store.unpacked(layer))
+        .collect::<Result<Vec<_>, _>>()
+        .map_err(Failure::from_store)?;
+    let config = &image.config;
+    Ok(ServiceImage {
+        digest: image.manifest.to_string(),
+        size: image.size(),
+        origin: prepared.origin,
+        layers,
+        defaults: ImageDefaults {
+            user: config.user.clone(),
+            environment: config.environment.clone(),
+            entrypoint: config.entrypoint.clone(),
+            command: config.command.clone(),
+            working_dir: (!config.working_dir.is_empty())
+                .then(|| config.working_dir.clone().into()),
+            volumes: config.volumes.iter().map(Into::into).collect(),
+            stop_signal: config.stop_signal.clone(),
+            healthcheck: config.healthcheck.as_ref().map(|check| Healthcheck {
+                test: health_test(&check.test),
+                interval: check.interval,
+                timeout: check.timeout,
+                retries: check.retries,
+                start_period: check.start_period,
+                start_interval: check.start_interval,
+            }),
+        },
+    })
+}
+
+/// An image's health test: `["CMD", …]`, `["CMD-SHELL", line]`, `["NONE"]`; empty: inherited.
+fn health_test(words: &[String]) -> Option<HealthTest> {
+    match words.split_first() {
+        None => None,
+        Some((kind, _)) if kind == "NONE" => Some(HealthTest::Disabled),
+        Some((kind, rest)) if kind == "CMD-SHELL" => Some(HealthTest::Shell(rest.join(" "))),
+        Some((_, rest)) => Some(HealthTest::Exec(rest.to_vec())),
+    }
+}
+
+/// Says what was built, and what stands in for what.
+pub(crate) fn tell<'a>(
+    prepared: impl Iterator<Item = (&'a String, &'a Prepared)> + Clone,
+    printer: &Printer,
+) {
+    let palette = printer.error_palette();
+    for (name, image) in prepared.clone() {
+        let Some(outcome) = image.built else { continue };
+        let how = match outcome {
+            Outcome::Cached => palette.dim("cached"),
+            Outcome::Built => elapsed(image.took),
+        };
+        printer.say(&format!(
+            "  built    {:<12} {:>7}   {how}",
+            name,
+            size(image.image.size())
+        ));
+    }
+    for stand_in in prepared.filter_map(|(_, image)| image.stand_in.as_ref()) {
+        printer.say(&format!(
+            "  base     {} → {}: {}",
+            stand_in.requested, stand_in.product_version, stand_in.reason
+        ));
+    }
+}

@@ -1,0 +1,101 @@
+//! What was typed, resolved against this machine, before any work begins.
+
+use std::path::{Path, PathBuf};
+
+use plimsoll_diag::Diagnostic;
+
+use crate::cli::GlobalArguments;
+use crate::environment::{Environment, PLIMSOLL_DATA, PLIMSOLL_RUNTIME};
+use crate::failure::Failure;
+
+/// Where lasting data lives when nothing else is said, for root.
+const SYSTEM_DATA: &str = "/var/lib/plimsoll";
+/// Where run-time state lives when nothing else is said, for root.
+const SYSTEM_RUNTIME: &str = "/run/plimsoll";
+
+/// The machine and the project that a command works on.
+#[derive(Debug, Clone)]
+pub(crate) struct Settings {
+    /// Absolute path of the project's directory.
+    pub(crate) directory: PathBuf,
+    /// Compose files named on the command line, absolute.
+    pub(crate) files: Vec<PathBuf>,
+    /// Project name named on the command line.
+    pub(crate) project_name: Option<String>,
+    /// Profiles named on the command line.
+    pub(crate) profiles: Vec<String>,
+    /// Variable files named on the command line, absolute.
+    pub(crate) env_files: Vec<PathBuf>,
+    /// Directory for what must last.
+    pub(crate) data: PathBuf,
+    /// Directory for what may vanish at a reboot.
+    pub(crate) runtime: PathBuf,
+    /// The caller's environment.
+    pub(crate) environment: Environment,
+}
+
+impl Settings {
+    /// Directory of the store of images.
+    pub(crate) fn store(&self) -> PathBuf {
+        self.data.join("store")
+    }
+
+    /// Directory for downloads and unfinished work.
+    pub(crate) fn cache(&self) -> PathBuf {
+        self.data.join("cache")
+    }
+
+    /// Resolves the command line against the environment.
+    pub(crate) fn resolve(
+        arguments: &GlobalArguments,
+        environment: Environment,
+    ) -> Result<Self, Failure> {
+        let directory = fs_err::canonicalize(&arguments.directory).map_err(|error| {
+            Failure::usage(
+                Diagnostic::error(error.to_string()).hint("`-C DIR` names the project's directory"),
+            )
+        })?;
+        let here = std::env::current_dir()?;
+        let absolute = |paths: &[PathBuf]| paths.iter().map(|path| here.join(path)).collect();
+        let home = environment.get("HOME").map(PathBuf::from);
+        let data = match environment.get(PLIMSOLL_DATA) {
+            Some(path) => here.join(path),
+            None if rustix::process::geteuid().is_root() => SYSTEM_DATA.into(),
+            None => user_directory(
+                &environment,
+                "XDG_DATA_HOME",
+                home.as_deref(),
+                ".local/share",
+            ),
+        };
+        let runtime = match environment.get(PLIMSOLL_RUNTIME) {
+            Some(path) => here.join(path),
+            None if rustix::process::geteuid().is_root() => SYSTEM_RUNTIME.into(),
+            None => user_directory(&environment, "XDG_RUNTIME_DIR", home.as_deref(), ".cache"),
+        };
+        Ok(Self {
+            directory,
+            files: absolute(&arguments.files),
+            project_name: arguments.project_name.clone(),
+            profiles: arguments.profiles.clone(),
+            env_files: absolute(&arguments.env_files),
+            data,
+            runtime,
+            environment,
+        })
+    }
+}
+
+fn user_directory(
+    environment: &Environment,
+    variable: &str,
+    home: Option<&Path>,
+    below: &str,
+) -> PathBuf {
+    let base = match (environment.get(variable), home) {
+        (Some(path), _) => PathBuf::from(path),
+        (None, Some(home)) => home.join(below),
+        (None, None) => PathBuf::from("/tmp"),
+    };
+    base.join("plimsoll")
+}

@@ -1,0 +1,104 @@
+//! What building needs on this machine: the store, the sandbox, package clients.
+
+use std::path::Path;
+use std::sync::Arc;
+use std::time::SystemTime;
+
+use plimsoll_diag::{Diagnostic, Progress, Secret};
+use plimsoll_image::FetchSettings;
+use plimsoll_image::builder::{Builder, BuilderSettings};
+use plimsoll_image::clients::{ClientSettings, is_client_variable};
+use plimsoll_image::debian::{DebianSettings, Mirrors};
+use plimsoll_image::oci::Architecture;
+use plimsoll_image::registry::RegistrySettings;
+use plimsoll_image::store::Store;
+use plimsoll_run::{Engine, EngineSandbox};
+
+use crate::failure::{Failure, chain};
+use crate::settings::Settings;
+
+/// The surroundings of a build, for the time of one command.
+pub(crate) struct Workshop<'a> {
+    settings: &'a Settings,
+    store: Store,
+    sandbox: EngineSandbox,
+    architecture: Architecture,
+}
+
+impl<'a> Workshop<'a> {
+    /// Opens the store and prepares the sandbox.
+    pub(crate) fn open(settings: &'a Settings, engine: &Engine) -> Result<Self, Failure> {
+        let store = Store::open(&settings.store()).map_err(Failure::from_store)?;
+        let architecture = Architecture::host()
+            .map_err(|error| Failure::failed(Diagnostic::error(error.to_string())))?;
+        let sandbox = EngineSandbox::new(
+            engine.clone(),
+            &settings.runtime.join("sandbox"),
+            &settings.cache().join("sandbox"),
+        );
+        Ok(Self {
+            settings,
+            store,
+            sandbox,
+            architecture,
+        })
+    }
+
+    /// The store.
+    pub(crate) fn store(&self) -> &Store {
+        &self.store
+    }
+
+    /// A builder that tells `progress` what it does.
+    pub(crate) fn builder(&self, progress: Arc<dyn Progress>) -> Result<Builder<'_>, Failure> {
+        let failed = |error: &(dyn std::error::Error + 'static)| {
+            Failure::failed(Diagnostic::error(chain(error)))
+        };
+        let cache = self.settings.cache();
+        let settings = BuilderSettings {
+            clients: self.client_settings(),
+            architecture: self.architecture,
+            debian: DebianSettings {
+                mirrors: Mirrors::from_apt(Path::new("/")).map_err(|error| failed(&error))?,
+                cache: cache.join("debian"),
+                now: SystemTime::now(),
+            },
+            cache,
+            registry: RegistrySettings::default(),
+            fetch: self.fetch_settings(),
+        };
+        Builder::new(&self.store, &self.sandbox, progress, settings).map_err(|error| failed(&error))
+    }
+
+    fn fetch_settings(&self) -> FetchSettings {
+        let environment = &self.settings.environment;
+        // Lower case first, as curl does; an upper-case HTTP_PROXY could come from a CGI request.
+        let either = |lower: &str, upper: &str| {
+            environment
+                .get(lower)
+                .or(environment.get(upper))
+                .map(str::to_owned)
+        };
+        FetchSettings {
+            http_proxy: either("http_proxy", "HTTP_PROXY").map(Secret::new),
+            https_proxy: either("https_proxy", "HTTPS_PROXY").map(Secret::new),
+            no_proxy: either("no_proxy", "NO_PROXY"),
+            ..FetchSettings::default()
+        }
+    }
+
+    fn client_settings(&self) -> ClientSettings {
+        let environment = &self.settings.environment;
+        ClientSettings {
+            variables: environment
+                .0
+                .iter()
+                .filter(|(name, _)| is_client_variable(name))
+                .map(|(name, value)| (name.clone(), value.clone()))
+                .collect(),
+            home: environment.get("HOME").map(Into::into),
+            project: Some(self.settings.directory.clone()),
+            ..ClientSettings::default()
+        }
+    }
+}

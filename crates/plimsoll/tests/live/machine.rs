@@ -1,0 +1,86 @@
+//! What must not be left on the machine after a stack is gone.
+
+use std::collections::BTreeSet;
+use std::path::Path;
+use std::process::Command;
+
+/// What a stack could leave behind.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Traces {
+    mounts: BTreeSet<String>,
+    interfaces: BTreeSet<String>,
+    groups: BTreeSet<String>,
+    processes: BTreeSet<String>,
+    firewall: String,
+    forwarding: String,
+}
+
+impl Traces {
+    /// The machine as it is now, as far as it could show something of the stack in `runtime`.
+    pub(crate) fn of(data: &Path, runtime: &Path) -> Self {
+        let lines = |path: &str| -> Vec<String> {
+            std::fs::read_to_string(path)
+                .unwrap()
+                .lines()
+                .map(str::to_owned)
+                .collect()
+        };
+        let ours = |line: &str| {
+            line.contains(&*data.to_string_lossy()) || line.contains(&*runtime.to_string_lossy())
+        };
+        let interfaces = std::fs::read_dir("/sys/class/net").unwrap();
+        Self {
+            mounts: lines("/proc/self/mounts")
+                .into_iter()
+                .filter(|line| ours(line))
+                .collect(),
+            interfaces: interfaces
+                .map(|entry| entry.unwrap().file_name().to_string_lossy().into_owned())
+                .collect(),
+            groups: groups(Path::new("/sys/fs/cgroup"), 4),
+            processes: processes(runtime),
+            firewall: Command::new("nft")
+                .args(["list", "ruleset"])
+                .output()
+                .map(|output| String::from_utf8_lossy(&output.stdout).into_owned())
+                .unwrap_or_default(),
+            forwarding: std::fs::read_to_string("/proc/sys/net/ipv4/ip_forward").unwrap(),
+        }
+    }
+}
+
+/// Control groups that containers were put in.
+fn groups(directory: &Path, depth: usize) -> BTreeSet<String> {
+    let mut found = BTreeSet::new();
+    let Ok(entries) = std::fs::read_dir(directory) else {
+        return found;
+    };
+    for entry in entries.flatten() {
+        let path = entry.path();
+        if !path.is_dir() || path.is_symlink() {
+            continue;
+        }
+        let name = entry.file_name().to_string_lossy().into_owned();
+        if path.to_string_lossy().contains("plimsoll") && name != "plimsoll" {
+            found.insert(path.to_string_lossy().into_owned());
+        } else if depth > 0 {
+            found.extend(groups(&path, depth - 1));
+        }
+    }
+    found
+}
+
+/// Processes whose command line names the runtime directory: supervisors and keepers.
+fn processes(runtime: &Path) -> BTreeSet<String> {
+    let mut found = BTreeSet::new();
+    for entry in std::fs::read_dir("/proc").unwrap().flatten() {
+        let Ok(command) = std::fs::read(entry.path().join("cmdline")) else {
+            continue;
+        };
+        let command = String::from_utf8_lossy(&command).replace('\0', " ");
+        if command.contains(&*runtime.to_string_lossy()) {
+            found.insert(command);
+        }
+    }
+    found
+}
