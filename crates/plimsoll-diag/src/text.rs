@@ -46,6 +46,12 @@ impl Palette {
     pub fn success(self, text: &str) -> String {
         self.paint("32", text)
     }
+
+    /// Text in one of several colours that tell sources apart; `index` counts the sources.
+    pub fn tint(self, index: usize, text: &str) -> String {
+        const TINTS: [&str; 8] = ["36", "33", "32", "35", "34", "96", "93", "95"];
+        self.paint(TINTS[index % TINTS.len()], text)
+    }
 }
 
 /// Renders one diagnostic. `root` is the directory that relative spans are relative to; a file

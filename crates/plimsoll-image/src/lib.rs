@@ -16,6 +16,7 @@ pub mod oci;
 pub mod python;
 pub mod registry;
 mod sandbox;
+pub mod stand_in;
 pub mod static_site;
 mod step;
 pub mod store;
@@ -27,3 +28,4 @@ pub use fetch::{
     Download, FetchError, FetchSettings, Fetcher, Headers, Response as FetchResponse, ShownUrl,
 };
 pub use sandbox::{Access, BindMount, Sandbox, SandboxError, Step, StepNetwork, StepOutcome};
+pub use workshop::Memory;

@@ -29,6 +29,6 @@ pub use paths::{StackPaths, known_projects};
 pub use ports::taken_ports;
 pub use record::{ContainerRecord, PublishedRecord, StackRecord};
 pub use run_once::{RunRequest, run_once};
-pub use specification::{ImageDefaults, ImageOrigin, ServiceImage};
+pub use specification::{ImageDefaults, ImageOrigin, ServiceImage, user_of_image};
 pub use status::{ContainerReport, status};
 pub use up::{ServiceFailure, ServiceOutcome, ServiceReport, UpError, UpReport, UpRequest, up};

@@ -6,7 +6,7 @@ use plimsoll_diag::{Diagnostic, Diagnostics};
 use plimsoll_model::{Dependency, Project};
 
 /// The services to start, each with what it waits for.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct StartOrder {
     waits: BTreeMap<String, Vec<(String, Dependency)>>,
     sequence: Vec<String>,

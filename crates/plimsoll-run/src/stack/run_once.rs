@@ -1,6 +1,6 @@
 //! One service's image, once, in the foreground.
 
-use plimsoll_model::Service;
+use plimsoll_model::{Restart, Service};
 
 use super::ServiceImage;
 use super::record::StackRecord;
@@ -63,6 +63,8 @@ pub fn run_once(engine: &Engine, request: RunRequest<'_>) -> Result<i32, UpError
     spec.stdin = stdin;
     spec.terminal = terminal;
     spec.health = None;
+    // Whoever runs it sees it end.
+    spec.restart = Restart::No;
     let mut keeper = match own_network(service) {
         Some(network) => {
             spec.network = network;

@@ -12,10 +12,9 @@ use plimsoll_model::{
 use super::StackPaths;
 use super::hardening::{DEFAULT_PIDS, permissions};
 use super::mounts::MountSources;
-use crate::container::home_of;
 use crate::container::{
-    ContainerSpec, HealthSpec, HealthTest, HostEntry, InitProcess, LimitSpec, LogSpec, MountKind,
-    NetworkSpec, Resolver, StdinMode, StopSpec, Terminal, UserSpec, resolve_user, translate,
+    ContainerSpec, HealthSpec, HealthTest, HostEntry, InitProcess, LimitSpec, LogSpec, NetworkSpec,
+    Resolver, StdinMode, StopSpec, Terminal, UserError, UserSpec, home_of, resolve_user, translate,
 };
 use crate::network::AttachmentDetails;
 
@@ -129,9 +128,12 @@ impl SpecificationSources<'_> {
         spec.restart = service.restart.value;
         spec.stop = self.stop()?;
         spec.log = self.log()?;
-        spec.init = match service.init.as_ref().map(|init| init.value) {
-            Some(true) => InitProcess::Reaper,
-            _ => InitProcess::Program,
+        // As process 1 a program that does not handle its stop signal would ignore it. Programs of
+        // projects often do not; images from elsewhere were made for being process 1.
+        let ours = image.origin == ImageOrigin::Assembled;
+        spec.init = match service.init.as_ref().map_or(ours, |init| init.value) {
+            true => InitProcess::Reaper,
+            false => InitProcess::Program,
         };
         spec.terminal = if service.tty {
             Terminal::Allocate
@@ -362,6 +364,19 @@ pub(super) fn may_end(service: &Service) -> bool {
     matches!(
         service.restart.value,
         Restart::No | Restart::OnFailure { .. }
+    )
+}
+
+/// A user of an image, names by its own `passwd` and `group`.
+///
+/// # Errors
+/// A name that the image does not know.
+pub fn user_of_image(layers: &[PathBuf], user: &str) -> Result<UserSpec, UserError> {
+    resolve_user(
+        &topmost_file(layers, "etc/passwd"),
+        &topmost_file(layers, "etc/group"),
+        user,
+        &[],
     )
 }
 
