@@ -298,7 +298,7 @@ fn nothing_runs(service: &Service, detection: &Detection, place: Option<Span>) -
     .at(place);
     if let Some(rejected) = detection.rejected.first() {
         diagnostic = diagnostic.hint(format!(
-            "`{}` looks like a {}, but is {}",
+            "`{}` ({}) was left out: {}",
             rejected.path.display(),
             rejected.looks_like,
             rejected.why

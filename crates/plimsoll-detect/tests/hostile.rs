@@ -1,5 +1,10 @@
 //! Trees made to break whoever reads them.
 
+#![expect(
+    clippy::unwrap_used,
+    reason = "a test that cannot set up its tree has failed"
+)]
+
 use std::path::Path;
 
 use plimsoll_detect::{Tree, detect};

@@ -1,5 +1,10 @@
 //! Small trees of the shapes that real projects have, and what is found in them.
 
+#![expect(
+    clippy::unwrap_used,
+    reason = "a test that cannot set up its tree has failed"
+)]
+
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 

@@ -128,7 +128,12 @@ fn started_score(started: &Starts, service: &DetectedService) -> i32 {
                 .trim_start_matches("./")
                 .trim_end_matches(".py")
                 .replace('/', ".");
-            target_score(&dotted, target)
+            let file = format!("{}.py", dotted.replace('.', "/"));
+            let starts_it = service.evidence.iter().any(|evidence| {
+                let seen = places::text(&evidence.span.file);
+                seen == file || seen.ends_with(&format!("/{file}"))
+            });
+            target_score(&dotted, target).max(if starts_it { 90 } else { 0 })
         }
         Starts::Program(program) => {
             let named = target == program

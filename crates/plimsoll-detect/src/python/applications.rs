@@ -372,10 +372,10 @@ fn serve(
     };
     let port = call
         .keyword("port")
-        .and_then(|port| evaluate(port, module, scope).port());
+        .and_then(|port| workspace.constant(module, scope, port).port());
     let host = call
         .keyword("host")
-        .map(|host| (evaluate(host, module, scope), call.place));
+        .map(|host| (workspace.constant(module, scope, host), call.place));
     let index = target
         .as_ref()
         .and_then(|target| served(workspace, module, scope, target, applications));

@@ -1,6 +1,6 @@
 //! From a Python file's syntax tree to a [`Module`].
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
 use std::sync::Arc;
 
@@ -38,6 +38,7 @@ pub(crate) fn extract(path: Arc<Path>, shown: Arc<Path>, text: String) -> Option
             syntax_error: None,
             insisted: Vec::new(),
             endless_loop: None,
+            other_names: BTreeSet::new(),
             local_names: BTreeMap::new(),
         },
     };
@@ -135,6 +136,21 @@ impl Extractor<'_> {
                 }
                 self.children(node, scope, depth);
             }
+            "for_statement"
+            | "type_alias_statement"
+            | "as_pattern_target"
+            | "named_expression"
+            | "augmented_assignment"
+            | "case_pattern" => {
+                if scope.is_top() {
+                    let bound = node
+                        .child_by_field_name("left")
+                        .or_else(|| node.child_by_field_name("name"))
+                        .unwrap_or(node);
+                    self.names_in(bound, 0);
+                }
+                self.children(node, scope, depth);
+            }
             "return_statement" => {
                 self.result(node, scope);
                 self.children(node, scope, depth);
@@ -160,6 +176,18 @@ impl Extractor<'_> {
     fn children(&mut self, node: Node<'_>, scope: &Scope, depth: usize) {
         for child in named_children(node) {
             self.walk(child, scope, depth + 1);
+        }
+    }
+
+    /// Notes every name in a pattern.
+    fn names_in(&mut self, node: Node<'_>, depth: usize) {
+        if node.kind() == "identifier" {
+            let name = self.source.text_of(node).to_owned();
+            self.module.other_names.insert(name);
+        } else if depth < 6 {
+            for child in named_children(node) {
+                self.names_in(child, depth + 1);
+            }
         }
     }
 

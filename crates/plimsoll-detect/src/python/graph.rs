@@ -1,7 +1,7 @@
 //! Which files and which distributions a file needs: its imports, followed.
 
 use std::cell::RefCell;
-use std::collections::{BTreeMap, BTreeSet, VecDeque};
+use std::collections::{BTreeMap, BTreeSet, HashMap, VecDeque};
 use std::path::{Path, PathBuf};
 use std::rc::Rc;
 use std::sync::Arc;
@@ -18,6 +18,8 @@ use crate::tree::Tree;
 pub(crate) struct Modules<'t> {
     pub(crate) tree: &'t Tree,
     parsed: RefCell<BTreeMap<Arc<Path>, Option<Rc<Module>>>>,
+    /// Where the imports of a file lead, for one list of roots.
+    resolved: RefCell<HashMap<(Arc<Path>, Vec<PathBuf>), Rc<Vec<Target>>>>,
 }
 
 /// What an import leads to.
@@ -61,6 +63,7 @@ impl<'t> Modules<'t> {
         Self {
             tree,
             parsed: RefCell::default(),
+            resolved: RefCell::default(),
         }
     }
 
@@ -194,6 +197,22 @@ impl<'t> Modules<'t> {
         }
     }
 
+    /// Where every import of a file leads.
+    fn targets(&self, module: &Module, roots: &[PathBuf]) -> Rc<Vec<Target>> {
+        let key = (module.path.clone(), roots.to_vec());
+        if let Some(known) = self.resolved.borrow().get(&key) {
+            return known.clone();
+        }
+        let targets: Vec<Target> = module
+            .imports
+            .iter()
+            .map(|import| self.resolve(module, import, roots))
+            .collect();
+        let targets = Rc::new(targets);
+        self.resolved.borrow_mut().insert(key, targets.clone());
+        targets
+    }
+
     /// Everything that `entry` needs. `as_script`: whether it is started itself rather than imported.
     pub(crate) fn closure(&self, entry: &Path, roots: &[PathBuf], start: Start) -> Closure {
         let mut closure = Closure::default();
@@ -223,16 +242,17 @@ impl<'t> Modules<'t> {
             let Some(module) = self.get(&path) else {
                 continue;
             };
-            for import in &module.imports {
+            let targets = self.targets(&module, roots);
+            for (import, target) in module.imports.iter().zip(targets.iter()) {
                 if import.scope.moment == Moment::Never
                     || import.scope.main && !(path == entry && start == Start::Script)
                 {
                     continue;
                 }
                 let moment = moment.max(import.scope.moment);
-                match self.resolve(&module, import, roots) {
+                match target {
                     Target::Files(files) => {
-                        queue.extend(files.into_iter().map(|file| (file, moment)));
+                        queue.extend(files.iter().map(|file| (file.clone(), moment)));
                     }
                     Target::External(dotted) => {
                         let top = dotted.split('.').next().unwrap_or_default();
@@ -247,7 +267,7 @@ impl<'t> Modules<'t> {
                             {
                                 format!("{dotted}.{name}")
                             }
-                            _ => dotted,
+                            _ => dotted.clone(),
                         };
                         let span = module.span(import.place);
                         let known = closure.external.entry(dotted).or_insert(External {
@@ -260,7 +280,7 @@ impl<'t> Modules<'t> {
                     }
                     Target::Missing(what) => {
                         let known = missing
-                            .entry((what, module.span(import.place)))
+                            .entry((what.clone(), module.span(import.place)))
                             .or_insert(moment);
                         *known = (*known).min(moment);
                     }

@@ -106,7 +106,7 @@ fn fast(workspace: &Workspace<'_>, module: &Rc<Module>, placed: &PlacedCall) -> 
         Some(transport) => transport,
         None => match call.argument(0, "transport") {
             None => Transport::Stdio,
-            Some(value) => match evaluate(value, module, scope).text.as_deref() {
+            Some(value) => match workspace.constant(module, scope, value).text.as_deref() {
                 Some("sse" | "http" | "streamable-http" | "streamable_http") => Transport::Http,
                 _ => Transport::Stdio,
             },
@@ -131,7 +131,7 @@ fn fast(workspace: &Workspace<'_>, module: &Rc<Module>, placed: &PlacedCall) -> 
     if transport == Transport::Http {
         let port = call
             .keyword("port")
-            .and_then(|port| evaluate(port, module, scope).port());
+            .and_then(|port| workspace.constant(module, scope, port).port());
         candidate.port = Some(port.or(own_port).unwrap_or(PORT));
         candidate.host = call
             .keyword("host")

@@ -1,6 +1,6 @@
 //! What one Python file says: imports, bindings, calls, functions, classes.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
 use std::sync::Arc;
 
@@ -136,6 +136,9 @@ pub(crate) struct Module {
     pub(crate) insisted: Vec<(Arc<str>, String)>,
     /// A loop without end.
     pub(crate) endless_loop: Option<Place>,
+    /// Names bound at the top by other statements than assignments: loops, `with`, `type`.
+    pub(crate) other_names: BTreeSet<String>,
+    /// Which import gives a name.
     pub(crate) local_names: BTreeMap<String, usize>,
 }
 
@@ -203,9 +206,11 @@ impl Module {
     /// Whether importing `name` from this file works, as far as one can see.
     pub(crate) fn defines(&self, name: &str) -> bool {
         let top = |scope: &Scope| scope.is_top() && !scope.main;
-        self.bindings
-            .iter()
-            .any(|binding| top(&binding.scope) && binding.target == name)
+        self.other_names.contains(name)
+            || self
+                .bindings
+                .iter()
+                .any(|binding| top(&binding.scope) && binding.target == name)
             || self
                 .functions
                 .iter()

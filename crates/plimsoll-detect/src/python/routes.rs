@@ -87,6 +87,10 @@ pub(crate) fn routes(
         found.stream = found.stream.or_else(|| stream(module));
     }
     let start = start(workspace, owner, variable);
+    // Functions are handed the application that they add routes to.
+    graph
+        .parts
+        .push((start.clone(), handed(), String::new(), false));
     let mut all: Vec<FoundRoute> = Vec::new();
     let mut seen: BTreeSet<Node> = BTreeSet::new();
     let mut open = vec![(start, String::new(), false)];
@@ -165,7 +169,7 @@ fn exposes(modules: &[Rc<Module>], route: &FoundRoute) -> bool {
             && module
                 .imports
                 .iter()
-                .any(|import| import.module.starts_with("prometheus_client"))
+                .any(|import| import.module.contains("prometheus"))
     })
 }
 
@@ -187,8 +191,29 @@ fn start(workspace: &Workspace<'_>, owner: &Rc<Module>, variable: &str) -> Node 
         .unwrap_or_else(|| (owner.path.clone(), String::new(), variable.to_owned()))
 }
 
+/// The node of applications that functions are handed.
+fn handed() -> Node {
+    (Arc::from(Path::new("")), String::new(), String::new())
+}
+
+/// Whether a name is a parameter of the function around it.
+fn is_parameter(module: &Module, scope: &str, name: &str) -> bool {
+    module.function(scope).is_some_and(|function| {
+        function
+            .parameters
+            .iter()
+            .any(|parameter| parameter.name == name)
+    })
+}
+
 /// The node that a name stands for: followed through imports, factories and plain names.
 fn node(workspace: &Workspace<'_>, module: &Rc<Module>, scope: &str, name: &str) -> Option<Node> {
+    if name.starts_with("self.") {
+        return Some((module.path.clone(), String::new(), name.to_owned()));
+    }
+    if is_parameter(module, scope, name) {
+        return Some(handed());
+    }
     let mut module = module.clone();
     let mut scope = scope.to_owned();
     let mut name = name.to_owned();

@@ -699,6 +699,26 @@ fn needs_of(
         }
     }
     let mut found = needs::needs(&imported, &told);
+    // A database without another one to fall back on is needed, whatever its variable's default.
+    let falls_back = closure
+        .external
+        .keys()
+        .any(|module| module.contains("sqlite"))
+        || variables.iter().any(|variable| {
+            variable
+                .default
+                .as_deref()
+                .is_some_and(|text| text.contains("sqlite"))
+        });
+    for need in &mut found {
+        let sql = matches!(need.kind, NeedKind::Postgres | NeedKind::Mysql);
+        let certain = imported
+            .iter()
+            .any(|(kind, certain, ..)| *kind == need.kind && *certain);
+        if sql && certain && !falls_back && need.how.is_some() {
+            need.required = true;
+        }
+    }
     for need in &mut found {
         need.scheme = scheme(need.kind, closure, dependencies).map(str::to_owned);
     }
