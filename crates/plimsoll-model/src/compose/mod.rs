@@ -199,6 +199,15 @@ pub fn load_uninterpolated(options: &LoadOptions) -> Result<Uninterpolated, Diag
     })
 }
 
+/// Fills in the variables of one text, as the texts of a Compose file are filled in. A variable
+/// that is not set is empty.
+pub fn interpolate(text: &str, values: &BTreeMap<String, String>) -> Result<String, Diagnostic> {
+    let variables = Variables {
+        values: values.clone(),
+    };
+    interpolate::fill(text, None, &variables, &mut interpolate::Unset::default())
+}
+
 /// Every variable that a project's files mention, by name.
 pub fn variables(options: &LoadOptions) -> Result<BTreeMap<String, Variable>, Diagnostics> {
     let read = read(options, Interpolation::Keep)?;

@@ -241,3 +241,54 @@ fn write_literal(text: &mut String, value: &str, indent: usize) {
         text.push('\n');
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::path::Path;
+
+    use proptest::prelude::*;
+
+    use super::super::node::Key;
+    use super::super::parse::parse;
+    use super::*;
+
+    fn any_node() -> impl Strategy<Value = Node> {
+        let leaf = prop_oneof![
+            Just(Value::Null),
+            any::<bool>().prop_map(Value::Bool),
+            any::<i64>().prop_map(Value::Integer),
+            (-1e9..1e9_f64).prop_map(|number| Value::Float(number + 0.5)),
+            "[ -~\n\té]{0,16}".prop_map(Value::Text),
+            "(0x|0o|-|\\+|\\.)?[0-9_:.eE-]{1,8}".prop_map(Value::Text),
+            prop_oneof![
+                "yes", "null", "~", "<<", "---", "a: b", "- a", "#x", "a #b", "@a"
+            ]
+            .prop_map(Value::Text),
+        ];
+        let leaf = leaf.prop_map(Node::made).boxed();
+        leaf.prop_recursive(4, 32, 5, |inner| {
+            prop_oneof![
+                prop::collection::vec(inner.clone(), 0..5)
+                    .prop_map(|list| Node::made(Value::List(list))),
+                prop::collection::vec(("[ -~é]{1,8}", inner), 0..5).prop_map(|entries| {
+                    let map: Map = entries
+                        .into_iter()
+                        .map(|(key, node)| (Key::made(key), node))
+                        .collect();
+                    Node::made(map)
+                }),
+            ]
+        })
+    }
+
+    proptest! {
+        #[test]
+        fn what_is_written_reads_back(node in any_node()) {
+            let text = to_yaml(&node);
+            let read = parse(&text, Path::new("written.yaml"));
+            let read = read.map_err(|problems| TestCaseError::fail(format!("{problems}\n{text}")))?;
+            let read = read.into_iter().next().unwrap_or_default();
+            prop_assert_eq!(read, node, "{}", text);
+        }
+    }
+}
