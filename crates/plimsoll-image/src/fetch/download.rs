@@ -1,7 +1,7 @@
 //! Files: written beside their destination, resumed after a cut, verified, then renamed.
 
-use std::io::{self, Read, Write};
-use std::path::{Path, PathBuf};
+use std::io::Read;
+use std::path::PathBuf;
 use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
 use std::sync::{Mutex, PoisonError};
 
@@ -9,15 +9,12 @@ use fs_err::File;
 use plimsoll_diag::ProgressEvent;
 
 use super::attempt::{self, Attempts, Failure, Reason};
+use super::partial::{Keep, Partial};
 use super::{FetchError, Fetcher, Headers, ShownUrl};
 use crate::Digest;
-use crate::digest::Hasher;
 
 /// A file without a stated size may not be larger than this.
 const LARGEST: u64 = 16 << 30;
-
-/// Distinguishes partial files of one process.
-static COUNTER: AtomicUsize = AtomicUsize::new(0);
 
 /// One file to fetch.
 #[derive(Debug, Clone)]
@@ -165,30 +162,35 @@ impl Fetcher {
     }
 
     fn fetch_file(&self, download: &Download, meter: &Meter<'_>) -> Result<Digest, FetchError> {
-        if let Some(expected) = download.expected
-            && let Ok(mut file) = File::open(&download.destination)
-            && let Ok((digest, length)) = Digest::of_reader(&mut file)
-            && digest == expected
-        {
-            meter.add(length);
-            return Ok(digest);
-        }
         let write = |source| FetchError::Write {
             url: ShownUrl::of(&download.url),
             source,
         };
-        let mut partial = Partial::create(&download.destination).map_err(write)?;
+        if let Some(digest) = already_there(download, meter) {
+            return Ok(digest);
+        }
+        let keep = match download.expected {
+            Some(_) => Keep::ForLater,
+            None => Keep::Nothing,
+        };
+        let mut partial = Partial::open(&download.destination, keep).map_err(write)?;
+        // Somebody else may have fetched it while this waited for the partial file.
+        if let Some(digest) = already_there(download, meter) {
+            partial.discard();
+            return Ok(digest);
+        }
+        meter.add(partial.length);
         let mut furthest = 0;
         let mut attempts = Attempts::new(&download.url, &self.settings);
         loop {
             match self.receive(download, &mut partial, meter) {
                 Ok(()) => match verify(download, &partial) {
                     Ok(digest) => {
-                        partial.publish(download.expected).map_err(write)?;
+                        partial.publish().map_err(write)?;
                         return Ok(digest);
                     }
                     Err(error) => {
-                        // A proxy may have handed out something stale: ask once more, from the start.
+                        // Something stale, from a proxy or an earlier attempt: from the start.
                         meter.remove(partial.length);
                         partial.restart().map_err(write)?;
                         attempts.next(Failure::Passing {
@@ -222,6 +224,10 @@ impl Fetcher {
                 source,
             })
         };
+        if partial.length > 0 && download.size == Some(partial.length) {
+            // An earlier attempt got everything but was ended before it could check.
+            return Ok(());
+        }
         // Compressed in transit, a body would neither have the length nor the ranges of the file.
         let mut more = vec![("accept-encoding", "identity".to_owned())];
         if partial.length > 0 {
@@ -289,8 +295,20 @@ impl Fetcher {
     }
 }
 
+/// What stands at the destination, if it is what is wanted.
+fn already_there(download: &Download, meter: &Meter<'_>) -> Option<Digest> {
+    let expected = download.expected?;
+    let mut file = File::open(&download.destination).ok()?;
+    let (digest, length) = Digest::of_reader(&mut file).ok()?;
+    if digest != expected {
+        return None;
+    }
+    meter.add(length);
+    Some(digest)
+}
+
 fn verify(download: &Download, partial: &Partial) -> Result<Digest, FetchError> {
-    let actual = partial.hasher.clone().finish();
+    let actual = partial.digest();
     match download.expected {
         Some(expected) if expected != actual => Err(FetchError::Digest {
             url: ShownUrl::of(&download.url),
@@ -309,74 +327,6 @@ fn header<'a>(response: &'a ureq::http::Response<ureq::Body>, name: &str) -> Opt
 fn range_start(value: &str) -> Option<u64> {
     let range = value.trim().strip_prefix("bytes")?.trim_start();
     range.split_once('-')?.0.parse().ok()
-}
-
-/// A file that is not yet whole. Removed when dropped.
-struct Partial {
-    file: File,
-    path: PathBuf,
-    destination: PathBuf,
-    hasher: Hasher,
-    length: u64,
-    /// The strong `ETag` of the version these bytes are from.
-    version: Option<String>,
-    published: bool,
-}
-
-impl Partial {
-    fn create(destination: &Path) -> io::Result<Self> {
-        let mut name = destination.file_name().unwrap_or_default().to_owned();
-        let count = COUNTER.fetch_add(1, Ordering::Relaxed);
-        name.push(format!(".{}-{count}.partial", std::process::id()));
-        let path = destination.with_file_name(name);
-        if let Some(parent) = destination.parent() {
-            fs_err::create_dir_all(parent)?;
-        }
-        Ok(Self {
-            file: File::create(&path)?,
-            path,
-            destination: destination.to_owned(),
-            hasher: Hasher::default(),
-            length: 0,
-            version: None,
-            published: false,
-        })
-    }
-
-    fn append(&mut self, bytes: &[u8]) -> io::Result<()> {
-        self.file.write_all(bytes)?;
-        self.hasher.update(bytes);
-        self.length += bytes.len() as u64;
-        Ok(())
-    }
-
-    fn restart(&mut self) -> io::Result<()> {
-        self.file = File::create(&self.path)?;
-        self.hasher = Hasher::default();
-        self.length = 0;
-        self.version = None;
-        Ok(())
-    }
-
-    fn publish(&mut self, expected: Option<Digest>) -> io::Result<()> {
-        // A file with a known digest is checked against it before it is used again, so a power
-        // cut costs no more than fetching it again.
-        if expected.is_none() {
-            self.file.sync_data()?;
-        }
-        fs_err::rename(&self.path, &self.destination)?;
-        self.published = true;
-        Ok(())
-    }
-}
-
-impl Drop for Partial {
-    fn drop(&mut self) {
-        if !self.published {
-            // Nothing depends on it, and the failure that led here is what the user should read.
-            let _ = fs_err::remove_file(&self.path);
-        }
-    }
 }
 
 #[cfg(test)]

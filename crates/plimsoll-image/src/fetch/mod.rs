@@ -9,6 +9,7 @@ mod address;
 mod attempt;
 mod download;
 mod error;
+mod partial;
 #[cfg(test)]
 pub(crate) mod test_server;
 #[cfg(test)]

@@ -145,6 +145,49 @@ fn resumes_where_a_connection_was_cut() {
 }
 
 #[test]
+fn goes_on_from_what_an_earlier_process_got() {
+    let server = TestServer::start(|request| Reply::file(request, &content()));
+    let bench = Bench::new();
+    let download = bench.download(server.url("/a"));
+    let partial = bench.path().with_file_name("file.deb.partial");
+    fs_err::create_dir_all(partial.parent().unwrap()).unwrap();
+    for (got, range) in [
+        (content()[..700_000].to_vec(), Some("bytes=700000-")),
+        // Everything, and ended before the check.
+        (content(), None),
+    ] {
+        fs_err::write(&partial, got).unwrap();
+        fetcher().download("base", &download).unwrap();
+        let requests = server.requests();
+        let sent = requests
+            .last()
+            .and_then(|request| request.headers.get("range"));
+        assert_eq!(sent.map(String::as_str), range.or(Some("bytes=700000-")));
+        assert_eq!(requests.len(), 1);
+        assert_eq!(bench.files(), ["file.deb"]);
+        fs_err::remove_file(bench.path()).unwrap();
+    }
+    // What belongs to another file is found out at the end, and fetched anew.
+    fs_err::write(&partial, vec![7; 500_000]).unwrap();
+    fetcher().download("base", &download).unwrap();
+    assert_eq!(fs_err::read(bench.path()).unwrap(), content());
+}
+
+#[test]
+fn two_who_want_the_same_file_fetch_it_once() {
+    let server = TestServer::start(|request| Reply::file(request, &content()));
+    let bench = Bench::new();
+    let download = bench.download(server.url("/a"));
+    std::thread::scope(|scope| {
+        for _ in 0..4 {
+            scope.spawn(|| fetcher().download("base", &download).unwrap());
+        }
+    });
+    assert_eq!(server.requests().len(), 1);
+    assert_eq!(bench.files(), ["file.deb"]);
+}
+
+#[test]
 fn starts_over_where_a_server_cannot_resume() {
     let server = TestServer::start(|request| match request.earlier {
         0 => Reply::new(200, content()).cut_after(500_000),

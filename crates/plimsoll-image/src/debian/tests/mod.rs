@@ -2,6 +2,9 @@
 
 mod archive;
 
+use std::io::{BufRead, BufReader};
+use std::path::Path;
+use std::process::{Command, Stdio};
 use std::sync::Arc;
 use std::time::{Duration, SystemTime};
 
@@ -455,6 +458,122 @@ fn two_packages_with_one_file_are_told() {
         error.to_string(),
         "two packages of one layer hold `usr/bin/same`"
     );
+}
+
+/// Set for the child process of the next test: a directory with what it needs.
+const VICTIM: &str = "PLIMSOLL_TEST_VICTIM_BUILD";
+
+fn machine_in(directory: &Path) -> (Store, Fetcher, DebianSettings) {
+    let read = |name: &str| fs_err::read_to_string(directory.join(name)).unwrap();
+    let settings = DebianSettings {
+        mirrors: Mirrors {
+            main: vec![Secret::new(read("main"))],
+            security: vec![Secret::new(read("security"))],
+            keys: vec![read("key").into_bytes()],
+        },
+        cache: directory.join("cache"),
+        now: SystemTime::now(),
+    };
+    let store = Store::open(&directory.join("store")).unwrap();
+    let fetcher = Fetcher::new(FetchSettings::default(), Arc::new(Silent)).unwrap();
+    (store, fetcher, settings)
+}
+
+/// Not a test of its own: what the next test kills.
+#[test]
+fn victim() {
+    #[expect(
+        clippy::disallowed_methods,
+        reason = "how a test tells its child what to do"
+    )]
+    let Ok(directory) = std::env::var(VICTIM) else {
+        return;
+    };
+    let (store, fetcher, settings) = machine_in(Path::new(&directory));
+    println!("started");
+    let base = Base::new(&store, &fetcher, &settings);
+    let built = base
+        .assemble("base", &request(&["app"]), Freshness::Kept)
+        .unwrap();
+    for entry in &built.layers {
+        store.unpacked(&entry.layer).unwrap();
+    }
+}
+
+#[test]
+fn a_build_killed_at_any_instant_leaves_nothing_behind_but_what_it_got() {
+    let signer = Signer::new();
+    let mut archive = FakeArchive::new(&signer);
+    archive.add(
+        "app",
+        "1.0-1",
+        "",
+        &[("./usr/bin/app", Content::File("app"))],
+    );
+    let archive = archive.publish();
+    let server = TestServer::start(move |request| {
+        // Time in which to be killed.
+        std::thread::sleep(Duration::from_millis(3));
+        match archive.file(&request.path) {
+            Some(bytes) => Reply::file(request, &bytes),
+            None => Reply::new(404, ""),
+        }
+    });
+    let expected = Machine::new(&server, &signer)
+        .assemble(&request(&["app"]))
+        .unwrap();
+    let directory = TempDir::new().unwrap();
+    for (name, text) in [
+        ("main", server.url("/debian")),
+        ("security", server.url("/security")),
+        ("key", signer.public.clone()),
+    ] {
+        fs_err::write(directory.path().join(name), text).unwrap();
+    }
+    for round in 0..10_u64 {
+        let mut child = Command::new(std::env::current_exe().unwrap())
+            .args(["--exact", "debian::tests::victim", "--nocapture"])
+            .env(VICTIM, directory.path())
+            .stdout(Stdio::piped())
+            .stderr(Stdio::null())
+            .spawn()
+            .unwrap();
+        let mut output = BufReader::new(child.stdout.take().unwrap());
+        let mut line = String::new();
+        while !line.contains("started") {
+            line.clear();
+            assert_ne!(output.read_line(&mut line).unwrap(), 0);
+        }
+        std::thread::sleep(Duration::from_millis(2 + round * 13 % 90));
+        child.kill().unwrap();
+        child.wait().unwrap();
+        let (mut store, ..) = machine_in(directory.path());
+        let report = store.fsck().unwrap();
+        assert!(report.is_clean(), "round {round}: {report:?}");
+    }
+    let (mut store, fetcher, settings) = machine_in(directory.path());
+    let base = Base::new(&store, &fetcher, &settings);
+    assert_eq!(
+        base.assemble("base", &request(&["app"]), Freshness::Kept)
+            .unwrap(),
+        expected
+    );
+    for entry in &expected.layers {
+        assert!(
+            store
+                .unpacked(&entry.layer)
+                .unwrap()
+                .join("var/lib/dpkg/status.d")
+                .is_dir()
+        );
+    }
+    assert!(store.fsck().unwrap().is_clean());
+    let left: Vec<_> = fs_err::read_dir(settings.cache.join("packages"))
+        .unwrap()
+        .map(|entry| entry.unwrap().path())
+        .filter(|path| path.extension().is_none_or(|extension| extension != "deb"))
+        .collect();
+    assert_eq!(left, Vec::<std::path::PathBuf>::new());
 }
 
 #[test]
