@@ -10,6 +10,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use plimsoll_diag::{Progress, ProgressEvent};
 use serde::{Deserialize, Serialize};
 
+use crate::base::Debian;
 use crate::builder::Outcome;
 use crate::clients::Registries;
 use crate::oci::Architecture;
@@ -25,6 +26,7 @@ pub(crate) struct Workshop<'a> {
     pub progress: &'a dyn Progress,
     pub toolchains: &'a Toolchains,
     pub registries: &'a Registries,
+    pub debian: &'a Debian,
     pub locks: &'a KeyLocks,
     /// Downloads and scratch directories.
     pub cache: &'a Path,

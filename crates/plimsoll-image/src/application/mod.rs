@@ -157,28 +157,6 @@ impl Application {
         &self.files
     }
 
-    /// The files that lie below a directory of the context (`""`: all), with paths below it.
-    pub(crate) fn below(&self, directory: &str) -> Self {
-        let prefix = match directory.trim_matches('/') {
-            "" | "." => String::new(),
-            directory => format!("{directory}/"),
-        };
-        let files: Vec<SourceFile> = self
-            .files
-            .iter()
-            .filter_map(|file| {
-                Some(SourceFile {
-                    path: file.path.strip_prefix(&prefix)?.to_string(),
-                    ..file.clone()
-                })
-            })
-            .collect();
-        Self {
-            identity: identity(&files),
-            files,
-        }
-    }
-
     /// The files as they stand in an image below `place` (without a leading `/`).
     ///
     /// # Errors
@@ -310,8 +288,6 @@ mod tests {
         fs::write(&path, "eno").unwrap();
         let third = look(&root, Purpose::Image);
         assert_ne!(third.identity(), second);
-        assert_eq!(paths(&third.below("b")), ["c.py"]);
-        assert_ne!(third.below("b").identity(), third.identity());
     }
 
     #[test]

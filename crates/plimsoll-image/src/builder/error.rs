@@ -4,6 +4,8 @@ use plimsoll_diag::Diagnostic;
 use thiserror::Error;
 
 use crate::python::PythonError;
+use crate::registry::RegistryError;
+use crate::stand_in::StandInError;
 use crate::static_site::StaticSiteError;
 use crate::store::StoreError;
 
@@ -16,6 +18,18 @@ pub enum BuildError {
     /// A site.
     #[error(transparent)]
     StaticSite(#[from] StaticSiteError),
+    /// An image that others publish.
+    #[error(transparent)]
+    Registry(#[from] RegistryError),
+    /// A stand-in.
+    #[error(transparent)]
+    StandIn(#[from] StandInError),
+    /// The store has no such image, and nothing may be fetched.
+    #[error("there is no image `{reference}` here, and it may not be pulled")]
+    NotHere {
+        /// The image.
+        reference: String,
+    },
     /// The store could not do its part.
     #[error(transparent)]
     Store(#[from] StoreError),
@@ -27,6 +41,11 @@ impl BuildError {
         match self {
             Self::Python(error) => error.diagnostic(),
             Self::StaticSite(error) => error.diagnostic(),
+            Self::Registry(error) => error.diagnostic(),
+            Self::StandIn(error) => Diagnostic::error(error.to_string()),
+            Self::NotHere { .. } => {
+                Diagnostic::error(self.to_string()).hint("allow it: `pull_policy: missing`")
+            }
             Self::Store(error) => Diagnostic::error(error.to_string()),
         }
     }

@@ -4,6 +4,7 @@
 //! once. It prints nothing: what it does is told to a [`Progress`].
 
 mod error;
+mod obtain;
 
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -13,17 +14,26 @@ use plimsoll_diag::{Progress, ProgressEvent};
 use plimsoll_model::{BuildRecipe, RecipeKind};
 
 pub use error::BuildError;
+pub use obtain::{ObtainedImage, PullPolicy};
+
+pub use crate::workshop::Memory;
 
 use crate::Sandbox;
+use crate::base::Debian;
 use crate::clients::{ClientSettings, PackageFiles, Registries};
-use crate::fetch::Fetcher;
+use crate::debian::{DebianSettings, PackageLookup, Suite};
+use crate::fetch::{FetchError, FetchSettings, Fetcher};
 use crate::oci::Architecture;
 use crate::python::{self, Bytecode, PythonOptions};
+use crate::registry::{RegistryClient, RegistrySettings};
 use crate::static_site;
 use crate::step::scratch;
 use crate::store::{Image, NewImage, Store};
 use crate::toolchain::Toolchains;
-use crate::workshop::{KeyLocks, Memory, Workshop};
+use crate::workshop::{KeyLocks, Workshop};
+
+/// How long a registry of images may take to answer before it counts as not there.
+const CONTACT_PATIENCE: Duration = Duration::from_secs(10);
 
 /// What a builder is set up with.
 #[derive(Debug, Clone)]
@@ -34,6 +44,12 @@ pub struct BuilderSettings {
     pub clients: ClientSettings,
     /// The processor images are made for: this machine's.
     pub architecture: Architecture,
+    /// Where Debian packages come from.
+    pub debian: DebianSettings,
+    /// How registries of images are reached.
+    pub registry: RegistrySettings,
+    /// How the network is reached, and how hard to try.
+    pub fetch: FetchSettings,
 }
 
 /// Makes and obtains images.
@@ -44,6 +60,8 @@ pub struct Builder<'a> {
     settings: BuilderSettings,
     registries: Arc<Registries>,
     toolchains: Toolchains,
+    registry: RegistryClient,
+    debian: Debian,
     locks: KeyLocks,
 }
 
@@ -109,32 +127,55 @@ impl std::fmt::Debug for Builder<'_> {
 impl<'a> Builder<'a> {
     /// A builder that keeps images in `store` and runs steps in `sandbox`.
     ///
-    /// `packages` gives files of Debian packages, from which the defaults of package clients are
-    /// read on a machine that has none of them.
+    /// # Errors
+    /// When a proxy setting is not a URL.
     pub fn new(
         store: &'a Store,
         sandbox: &'a dyn Sandbox,
-        fetcher: Fetcher,
-        packages: Arc<dyn PackageFiles>,
+        progress: Arc<dyn Progress>,
         settings: BuilderSettings,
-    ) -> Self {
-        let progress = Arc::clone(fetcher.progress());
+    ) -> Result<Self, FetchError> {
+        let fetcher = Fetcher::new(settings.fetch.clone(), Arc::clone(&progress))?;
+        let contact = FetchSettings {
+            attempts: settings.fetch.attempts.min(2),
+            patience: settings.fetch.patience.min(CONTACT_PATIENCE),
+            ..settings.fetch.clone()
+        };
+        let contact = Fetcher::new(contact, Arc::clone(&progress))?;
+        let packages = Arc::new(DebianFiles {
+            lookup: PackageLookup::new(fetcher.clone(), settings.debian.clone()),
+            architecture: settings.architecture,
+        });
         let registries = Arc::new(Registries::new(settings.clients.clone(), packages));
-        let toolchains = Toolchains::new(
-            settings.cache.join("tools"),
-            fetcher,
-            Arc::clone(&registries),
-        );
         scratch::sweep(&settings.cache.join("work"));
-        Self {
+        Ok(Self {
             store,
             sandbox,
             progress,
-            settings,
+            toolchains: Toolchains::new(
+                settings.cache.join("tools"),
+                fetcher.clone(),
+                Arc::clone(&registries),
+            ),
+            registry: RegistryClient::new(
+                contact,
+                fetcher.clone(),
+                settings.registry.clone(),
+                settings.clients.clone(),
+            ),
+            debian: Debian {
+                fetcher,
+                settings: settings.debian.clone(),
+            },
             registries,
-            toolchains,
             locks: KeyLocks::default(),
-        }
+            settings,
+        })
+    }
+
+    /// The programs that build steps use.
+    pub fn toolchains(&self) -> &Toolchains {
+        &self.toolchains
     }
 
     /// Builds an image and gives it its name.
@@ -190,6 +231,7 @@ impl<'a> Builder<'a> {
             progress: self.progress.as_ref(),
             toolchains: &self.toolchains,
             registries: &self.registries,
+            debian: &self.debian,
             locks: &self.locks,
             cache: &self.settings.cache,
             architecture: self.settings.architecture,
@@ -197,5 +239,20 @@ impl<'a> Builder<'a> {
             subject,
             made: std::sync::atomic::AtomicUsize::new(0),
         }
+    }
+}
+
+/// Debian's packages of clients, read for the defaults these state.
+struct DebianFiles {
+    lookup: PackageLookup,
+    architecture: Architecture,
+}
+
+impl PackageFiles for DebianFiles {
+    fn file_of(&self, package: &str, suffixes: &[&str]) -> Result<Vec<u8>, String> {
+        self.lookup
+            .file_of(Suite::Trixie, self.architecture, package, suffixes)
+            .map_err(|error| error.to_string())?
+            .ok_or_else(|| "it has no such file".to_string())
     }
 }

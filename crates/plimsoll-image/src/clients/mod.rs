@@ -20,7 +20,7 @@ use thiserror::Error;
 
 pub use debian_default::{NoPackages, PackageFiles};
 pub use npm::NpmRegistry;
-pub(crate) use npm::npmrc_files;
+pub(crate) use npm::{npm_certificates, npmrc_files};
 pub use python::PythonIndex;
 pub use registries::Registries;
 

@@ -77,6 +77,21 @@ pub(crate) fn npmrc_files(settings: &ClientSettings) -> Vec<PathBuf> {
         .collect()
 }
 
+/// The certificates that npm trusts instead of its own: those its configuration names, or else
+/// those of this machine.
+pub(crate) fn npm_certificates(settings: &ClientSettings) -> Option<PathBuf> {
+    npmrc_files(settings)
+        .iter()
+        .filter_map(|path| ini_value(&read(path).ok()?, None, "cafile"))
+        .map(|value| {
+            PathBuf::from(expand(&value, |name| {
+                settings.variable(name).map(str::to_string)
+            }))
+        })
+        .find(|path| path.is_file())
+        .or_else(|| settings.certificates())
+}
+
 fn installed_npm(settings: &ClientSettings) -> Vec<PathBuf> {
     let mut roots: Vec<PathBuf> = [
         "usr/lib/node_modules/npm",

@@ -14,6 +14,7 @@ use super::uv::{BUILD_USER, Uv};
 use super::{PythonError, inputs::Inputs, library};
 use crate::application::{Application, Purpose};
 use crate::base::{self, Base};
+use crate::debian::BaseRequest;
 use crate::layer::{Attributes, FileSet};
 use crate::oci::ImageConfig;
 use crate::step::scratch::{Scratch, give};
@@ -30,6 +31,10 @@ const APPLICATION: &str = "/app";
 /// A distribution of at least this size gets a layer of its own, so that it is stored and sent
 /// once for all services that use it.
 const HEAVY: u64 = 50 << 20;
+
+/// What Debian's git depends on for commands that send mail or convert from other systems: half
+/// of its size.
+const GIT_SCRIPTS: [&str; 3] = ["git-man", "liberror-perl", "perl"];
 
 /// How many such layers there may be.
 const MOST_HEAVY: usize = 4;
@@ -66,14 +71,21 @@ pub(crate) fn build(
     let application = Application::look(&recipe.context, Purpose::Image, &hashes)?;
     let pinned = fs::read_to_string(recipe.context.join(&python.root).join(".python-version")).ok();
     let interpreter = interpreter::choose(python.requires_python.as_ref(), pinned.as_deref())?;
-    let system: Vec<String> = recipe
+    let mut request = BaseRequest::new(interpreter.suite, workshop.architecture);
+    request.runtime = interpreter.packages();
+    request.extra = recipe
         .system_packages
         .iter()
         .map(|package| package.value.clone())
         .collect();
-    let mut packages = interpreter.packages();
-    packages.extend(system.iter().cloned());
-    let base = base::assemble(workshop, interpreter.suite, &packages)?;
+    if request.extra.iter().any(|package| package == "git") {
+        request.without = GIT_SCRIPTS.map(str::to_string).to_vec();
+        request
+            .without
+            .retain(|package| !request.extra.contains(package));
+    }
+    request.users = vec![base::account()];
+    let base = base::assemble(workshop, &request)?;
     let build = Build {
         workshop,
         recipe,
@@ -83,7 +95,7 @@ pub(crate) fn build(
         application,
         base,
     };
-    let mut layers = build.base.layers.clone();
+    let mut layers = build.base.layers().to_vec();
     layers.extend(build.library()?);
     let (dependencies, members) = build.dependencies()?;
     layers.extend(dependencies);
@@ -117,7 +129,7 @@ impl Build<'_> {
             fs::create_dir_all(&cache)?;
         }
         std::os::unix::fs::chown(&cache, Some(BUILD_USER.0), Some(BUILD_USER.1))?;
-        let root = workshop.trees(&self.base.layers)?;
+        let root = workshop.trees(self.base.layers())?;
         let uv = Uv {
             sandbox: workshop.sandbox,
             registries: workshop.registries,
@@ -135,7 +147,11 @@ impl Build<'_> {
             return Ok(Vec::new());
         }
         let workshop = self.workshop;
-        let key = format!("library of {}", self.terms());
+        let key = format!(
+            "library of {RULES} {} {}",
+            self.interpreter.minor,
+            self.base.identity_up_to(&self.interpreter.packages()[0]),
+        );
         workshop.layers(&key, || {
             workshop.tell("compiling the standard library");
             self.with_uv(|uv, scratch| {
@@ -168,7 +184,7 @@ impl Build<'_> {
             inputs.identity(),
             self.python.dependencies,
             self.python.extras.join(","),
-            self.base.git,
+            self.base.has("git"),
             self.options.as_of,
             self.terms(),
         );
@@ -239,7 +255,7 @@ impl Build<'_> {
         let mut heavy = Vec::new();
         let frame = environment::skeleton(&self.interpreter)?;
         let frame = self.frame(frame)?;
-        let frame_key = format!("frame of {} git {:?}", self.terms(), self.base.git);
+        let frame_key = format!("frame of {} git {:?}", self.terms(), self.base.has("git"));
         let mut light = vec![workshop.store.put_segment(&frame_key, &frame)?];
         for distribution in &distributions {
             let key = format!("{} {}", distribution.name, scratch.path().display());
@@ -259,7 +275,7 @@ impl Build<'_> {
 
     /// What every image of this kind has besides its packages.
     fn frame(&self, mut frame: FileSet) -> Result<FileSet, PythonError> {
-        if self.base.git {
+        if self.base.has("git") {
             // A repository mounted from the host belongs to the host's user; git would refuse to
             // read it, and tools would take that for a clean one.
             let text = "[safe]\n\tdirectory = *\n";

@@ -49,7 +49,7 @@ pub enum PythonError {
     Toolchain(#[from] ToolchainError),
     /// The Debian base cannot be had.
     #[error(transparent)]
-    Base(#[from] crate::base::BaseError),
+    Base(#[from] crate::debian::DebianError),
     /// The application's files cannot be read.
     #[error(transparent)]
     Context(#[from] ContextError),
@@ -98,7 +98,13 @@ impl PythonError {
 fn available() -> String {
     let shown: Vec<String> = INTERPRETERS
         .iter()
-        .map(|interpreter| format!("{} ({})", interpreter.minor, interpreter.release))
+        .map(|interpreter| {
+            format!(
+                "{} (Debian {})",
+                interpreter.minor,
+                interpreter.suite.version()
+            )
+        })
         .collect();
     shown.join(", ")
 }

@@ -71,6 +71,9 @@ impl UvFailure {
         if reason.is_empty() {
             reason.push("uv failed without saying why".to_string());
         }
+        if kind == UvFailureKind::Build {
+            reason = without_build_noise(&reason);
+        }
         let package = match kind {
             UvFailureKind::OnlySource => between(&whole, "Because ", " has no usable wheels")
                 .or_else(|| between(&whole, "Wheels are required for `", "`")),
@@ -116,8 +119,31 @@ impl UvFailure {
 
 /// A hint of uv that a reader of our message can act on; its own switches are not theirs.
 fn ours(hint: &str) -> Option<String> {
-    let switches = ["--no-build", "`--", "uv cache", "network was disabled"];
+    let switches = [
+        "--no-build",
+        "`--",
+        "uv cache",
+        "network was disabled",
+        "Build failures usually",
+    ];
     (!switches.iter().any(|switch| hint.contains(switch))).then(|| hint.to_string())
+}
+
+/// Of what a build printed, the end of its errors; its ordinary output says nothing.
+fn without_build_noise(reason: &[String]) -> Vec<String> {
+    const MOST: usize = 10;
+    let printed = reason
+        .iter()
+        .position(|line| line == "[stdout]" || line == "[stderr]")
+        .unwrap_or(reason.len());
+    let errors = reason
+        .iter()
+        .position(|line| line == "[stderr]")
+        .map_or(reason.len(), |marker| marker + 1);
+    let mut kept = reason[..printed].to_vec();
+    let tail = errors.max(reason.len().saturating_sub(MOST));
+    kept.extend_from_slice(&reason[tail..]);
+    kept
 }
 
 fn is_noise(line: &str) -> bool {
@@ -213,6 +239,24 @@ mod tests {
         assert_eq!(failure.kind, UvFailureKind::OnlySource);
         assert_eq!(failure.package.as_deref(), Some("psycopg2==2.9.9"));
         assert!(failure.hints.is_empty());
+    }
+
+    #[test]
+    fn of_a_failed_build_the_end_of_its_errors_is_told() {
+        let mut text = String::from(
+            "error: Failed to build `psycopg2==2.9.9`\n  cause: The build backend returned an error\n\
+             \n[stdout]\nrunning egg_info\n\n[stderr]\n",
+        );
+        for line in 0..40 {
+            text.push_str(&format!("line {line}\n"));
+        }
+        text.push_str("Error: pg_config executable not found.\n");
+        let failure = UvFailure::read(&text);
+        assert_eq!(failure.kind, UvFailureKind::Build);
+        assert_eq!(failure.package.as_deref(), Some("psycopg2==2.9.9"));
+        assert_eq!(failure.reason.len(), 12);
+        assert_eq!(failure.reason[11], "Error: pg_config executable not found.");
+        assert!(failure.hints[0].contains("no compiler"));
     }
 
     #[test]

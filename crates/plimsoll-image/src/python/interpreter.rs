@@ -6,6 +6,7 @@ use pep440_rs::{Version, VersionSpecifiers};
 use plimsoll_diag::Spanned;
 
 use super::PythonError;
+use crate::debian::Suite;
 
 /// A Python that a Debian release carries.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
@@ -14,10 +15,8 @@ pub struct Interpreter {
     pub minor: &'static str,
     /// A full version to hold against specifiers; security updates may be beyond it.
     version: &'static str,
-    /// The Debian release: `trixie`.
-    pub suite: &'static str,
-    /// For messages: `Debian 13`.
-    pub release: &'static str,
+    /// The Debian release.
+    pub suite: Suite,
 }
 
 /// The interpreters there are, preferred first.
@@ -25,14 +24,12 @@ pub const INTERPRETERS: &[Interpreter] = &[
     Interpreter {
         minor: "3.13",
         version: "3.13.5",
-        suite: "trixie",
-        release: "Debian 13",
+        suite: Suite::Trixie,
     },
     Interpreter {
         minor: "3.11",
         version: "3.11.2",
-        suite: "bookworm",
-        release: "Debian 12",
+        suite: Suite::Bookworm,
     },
 ];
 

@@ -56,6 +56,12 @@ pub(super) fn resolve(
             inputs.push(format!("{}/locked.txt", place::WORK));
         }
         PythonDependencies::Requirements { files } => {
+            if recipe.undeclared.is_empty()
+                && let Some(requirements) = exact(context, files)?
+            {
+                resolution.requirements = requirements;
+                return Ok(resolution);
+            }
             inputs.extend(files.iter().map(|file| in_sandbox(file)));
         }
         PythonDependencies::Pyproject { file } => inputs.push(in_sandbox(file)),
@@ -87,6 +93,30 @@ pub(super) fn resolve(
         }
     }
     Ok(resolution)
+}
+
+/// The lines of requirements files that leave nothing to resolve: every requirement names one
+/// version and its hashes.
+fn exact(context: &Path, files: &[PathBuf]) -> Result<Option<String>, PythonError> {
+    let mut all = String::new();
+    for file in files {
+        let text = fs::read_to_string(context.join(file))?;
+        if !is_exact(&text) {
+            return Ok(None);
+        }
+        all.push_str(&text);
+        all.push('\n');
+    }
+    Ok(Some(all))
+}
+
+fn is_exact(text: &str) -> bool {
+    let joined = text.replace("\\\n", " ");
+    joined
+        .lines()
+        .map(|line| line.split(" #").next().unwrap_or_default().trim())
+        .filter(|line| !line.is_empty() && !line.starts_with('#'))
+        .all(|line| !line.starts_with('-') && line.contains("==") && line.contains("--hash="))
 }
 
 fn compile(
@@ -279,6 +309,16 @@ mod tests {
             requirements,
             "fastapi==0.1 \\\n    --hash=sha256:00\nwheel @ file:///plimsoll/project/w/x.whl\n"
         );
+    }
+
+    #[test]
+    fn only_versions_with_hashes_leave_nothing_to_resolve() {
+        assert!(is_exact(
+            "# made by a tool\na==1 \\\n    --hash=sha256:00 \\\n    --hash=sha256:11\n    # via b\n"
+        ));
+        assert!(!is_exact("a==1\n"));
+        assert!(!is_exact("a>=1 --hash=sha256:00\n"));
+        assert!(!is_exact("-r other.txt\n"));
     }
 
     #[test]

@@ -40,6 +40,9 @@ pub struct RegistrySettings {
 /// Pulls images into a store.
 #[derive(Debug)]
 pub struct RegistryClient {
+    /// For documents: gives up soon, so that a registry that is not there is noticed.
+    contact: Fetcher,
+    /// For layers: patient.
     fetcher: Fetcher,
     settings: RegistrySettings,
     clients: ClientSettings,
@@ -70,9 +73,16 @@ impl Place<'_> {
 }
 
 impl RegistryClient {
-    /// A client that reaches registries through `fetcher`.
-    pub fn new(fetcher: Fetcher, settings: RegistrySettings, clients: ClientSettings) -> Self {
+    /// A client that asks for documents through `contact`, which should give up soon, and for
+    /// layers through `fetcher`.
+    pub fn new(
+        contact: Fetcher,
+        fetcher: Fetcher,
+        settings: RegistrySettings,
+        clients: ClientSettings,
+    ) -> Self {
         Self {
+            contact,
             fetcher,
             settings,
             clients,
@@ -302,7 +312,7 @@ impl RegistryClient {
         let reference = || place.reference.to_string();
         let ask = || {
             let answer = self
-                .fetcher
+                .contact
                 .get(url, &self.headers(place), LARGEST_DOCUMENT);
             answer.map_err(|source| match source {
                 FetchError::Connection { .. } | FetchError::Status { .. } => {
@@ -361,7 +371,7 @@ impl RegistryClient {
                     }
                     None => {}
                 }
-                let answer = self.fetcher.get(&url, &headers, LARGEST_DOCUMENT)?;
+                let answer = self.contact.get(&url, &headers, LARGEST_DOCUMENT)?;
                 if !(200..300).contains(&answer.status) {
                     return Err(RegistryError::Denied {
                         reference: place.reference.to_string(),

@@ -111,7 +111,12 @@ fn pull_from(server: &TestServer, name: &str, clients: ClientSettings) -> Pull {
         ..FetchSettings::default()
     };
     let fetcher = Fetcher::new(settings, Arc::new(Silent)).unwrap();
-    let client = RegistryClient::new(fetcher, RegistrySettings::default(), clients);
+    let client = RegistryClient::new(
+        fetcher.clone(),
+        fetcher,
+        RegistrySettings::default(),
+        clients,
+    );
     let store = Store::open(&root.path().join("store")).unwrap();
     let host = server.url("").replace("http://", "");
     let reference: Reference = format!("{host}/{name}").parse().unwrap();

@@ -11,6 +11,7 @@ use super::nginx;
 use super::packages::{self, last_lines};
 use crate::application::Application;
 use crate::base;
+use crate::debian::{BaseRequest, Suite};
 use crate::layer::{Attributes, Content, FileSet, Node};
 use crate::oci::ImageConfig;
 use crate::python::BUILD_USER;
@@ -23,10 +24,13 @@ use crate::{Access, BindMount};
 const RULES: &str = "static site 1";
 
 /// The Debian release of server and build root.
-const SUITE: &str = "trixie";
+const SUITE: Suite = Suite::Trixie;
 
 /// What serves the site.
 const SERVER: &[&str] = &["nginx"];
+
+/// What it depends on for its maintainer scripts alone.
+const UNUSED: &[&str] = &["iproute2"];
 
 /// What build steps need besides Node: a shell and the tools that scripts call.
 const BUILD_ROOT: &[&str] = &[
@@ -87,10 +91,17 @@ pub(crate) fn build(
         sources: packages::sources(&recipe.context, workshop.cache)?,
         root: root.to_string(),
     };
-    let mut packages: Vec<String> = SERVER.iter().map(|name| name.to_string()).collect();
-    packages.extend(recipe.system_packages.iter().map(|p| p.value.clone()));
-    let server = base::assemble(workshop, SUITE, &packages)?;
-    let mut layers = server.layers;
+    let mut request = BaseRequest::new(SUITE, workshop.architecture);
+    request.runtime = SERVER.iter().map(|name| name.to_string()).collect();
+    request.extra = recipe
+        .system_packages
+        .iter()
+        .map(|package| package.value.clone())
+        .collect();
+    request.without = UNUSED.iter().map(|name| name.to_string()).collect();
+    request.users = vec![base::account()];
+    let server = base::assemble(workshop, &request)?;
+    let mut layers = server.layers().to_vec();
     layers.extend(configuration(workshop)?);
     layers.extend(site.files()?);
     Ok((layers, config(recipe)))
@@ -138,9 +149,10 @@ impl Site<'_> {
             self.packages_key(),
         );
         workshop.layers(&key, || {
-            let packages: Vec<String> = BUILD_ROOT.iter().map(|name| name.to_string()).collect();
-            let base = base::assemble(workshop, SUITE, &packages)?;
-            let base = workshop.trees(&base.layers)?;
+            let mut request = BaseRequest::new(SUITE, workshop.architecture);
+            request.runtime = BUILD_ROOT.iter().map(|name| name.to_string()).collect();
+            let base = base::assemble(workshop, &request)?;
+            let base = workshop.trees(base.layers())?;
             let scratch = workshop.scratch()?;
             let tools = self.tools(&scratch)?;
             let installed = self.packages(&tools, &base, &scratch)?;

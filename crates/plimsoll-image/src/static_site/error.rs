@@ -6,8 +6,8 @@ use thiserror::Error;
 
 use crate::SandboxError;
 use crate::application::ContextError;
-use crate::base::BaseError;
 use crate::clients::UnknownRegistry;
+use crate::debian::DebianError;
 use crate::store::StoreError;
 use crate::toolchain::ToolchainError;
 
@@ -63,7 +63,7 @@ pub enum StaticSiteError {
     Toolchain(#[from] ToolchainError),
     /// The Debian base cannot be had.
     #[error(transparent)]
-    Base(#[from] BaseError),
+    Base(#[from] DebianError),
     /// The site's files cannot be read.
     #[error(transparent)]
     Context(#[from] ContextError),

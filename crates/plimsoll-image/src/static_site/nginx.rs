@@ -52,7 +52,6 @@ http {{
     include /etc/nginx/mime.types;
     types {{
         application/manifest+json webmanifest;
-        application/wasm wasm;
         text/javascript mjs;
     }}
     default_type application/octet-stream;

@@ -12,7 +12,7 @@ use super::build::{SITE, Site};
 use super::manager::{CACHE, Locked, MANAGER, NODE, PROGRAMS, is_manifest};
 use super::version_range;
 use crate::application::{Application, SourceKind};
-use crate::clients::npmrc_files;
+use crate::clients::{npm_certificates, npmrc_files};
 use crate::digest::Hasher;
 use crate::python::BUILD_USER;
 use crate::step::fetching;
@@ -25,6 +25,9 @@ const LONGEST: Duration = Duration::from_secs(1800);
 
 /// The user's own configuration of npm, shown to steps that fetch.
 const USER_CONFIGURATION: &str = "/plimsoll/npmrc";
+
+/// The certificates npm is to trust.
+const CERTIFICATES: &str = "/plimsoll/npm-certificates.pem";
 
 /// Programs for one build.
 pub(super) struct Tools {
@@ -216,6 +219,17 @@ impl Site<'_> {
             .extend(self.manager.environment(registry.url.expose()));
         let settings = workshop.registries.settings();
         fetching::prepare(settings, &mut step.mounts, &mut step.environment);
+        // What the user's configuration says of certificates is a path of this machine.
+        if let Some(source) = npm_certificates(settings) {
+            let target = PathBuf::from(CERTIFICATES);
+            step.mounts.push(BindMount {
+                source,
+                target,
+                access: Access::ReadOnly,
+            });
+            let variable = ("npm_config_cafile".to_string(), CERTIFICATES.to_string());
+            step.environment.push(variable);
+        }
         // Tokens for private packages stand in the user's own configuration.
         let user = npmrc_files(settings).into_iter().find(|path| {
             path.is_file()

@@ -18,6 +18,7 @@ use thiserror::Error;
 
 use crate::clients::{Registries, UnknownRegistry};
 use crate::fetch::{Download, FetchError, Fetcher, Headers};
+use crate::oci::Architecture;
 use pins::{Tool, ToolRegistry};
 
 /// The largest page of an index that is read.
@@ -50,8 +51,8 @@ pub enum ToolchainError {
     NoBuild {
         /// The program.
         name: String,
-        /// Debian's name of the architecture.
-        architecture: String,
+        /// The processor.
+        architecture: Architecture,
     },
     /// No pinned version is among those asked for.
     #[error("no `{name}` among {} satisfies `{wanted}`", known.join(", "))]
@@ -130,7 +131,7 @@ impl Toolchains {
         &self,
         name: &str,
         version: Option<&str>,
-        architecture: &str,
+        architecture: Architecture,
     ) -> Result<Program, ToolchainError> {
         let tool = pins::versions(name)
             .find(|tool| version.is_none_or(|wanted| tool.version == wanted))
@@ -161,14 +162,14 @@ impl Toolchains {
     fn fetch(
         &self,
         tool: &Tool,
-        architecture: &str,
+        architecture: Architecture,
         directory: &Path,
     ) -> Result<(), ToolchainError> {
         let file = tool
             .file(architecture)
             .ok_or_else(|| ToolchainError::NoBuild {
                 name: tool.name.clone(),
-                architecture: architecture.to_string(),
+                architecture,
             })?;
         let url = match tool.registry {
             ToolRegistry::Python => {

@@ -1,7 +1,7 @@
 //! A sandbox made of `unshare` and `mount`: enough to run build steps for real before, and
 //! apart from, the engine. It isolates mounts, processes and, where asked, the network.
 
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::process::{Command, Stdio};
 use std::time::{Duration, Instant};
 
@@ -50,7 +50,12 @@ impl Sandbox for UnshareSandbox {
             reason,
         };
         let place = tempfile::tempdir_in(self.scratch.path()).map_err(|e| failed(e.to_string()))?;
-        let lower: Vec<String> = step.root.iter().rev().map(shown).collect();
+        let lower: Vec<String> = step
+            .root
+            .iter()
+            .rev()
+            .map(|tree| tree.display().to_string())
+            .collect();
         let mut command = Command::new("unshare");
         command.args(["--mount", "--pid", "--fork", "--kill-child"]);
         if step.network == StepNetwork::None {
@@ -107,8 +112,4 @@ impl Sandbox for UnshareSandbox {
             out_of_memory: false,
         })
     }
-}
-
-fn shown(path: &PathBuf) -> String {
-    path.display().to_string()
 }

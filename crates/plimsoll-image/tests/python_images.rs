@@ -1,0 +1,339 @@
+//! Python images, built for real: packages from their registries, steps in a sandbox.
+
+#![expect(
+    clippy::unwrap_used,
+    clippy::print_stdout,
+    reason = "a test fails by a panic, and shows what it built"
+)]
+
+mod support;
+
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use fs_err as fs;
+use plimsoll_diag::Spanned;
+use plimsoll_image::builder::{BuildRequest, BuiltImage, Outcome};
+use plimsoll_image::python::Bytecode;
+use plimsoll_image::{Sandbox, Step, StepNetwork};
+use plimsoll_model::{BuildRecipe, PythonDependencies, PythonRecipe, RecipeKind};
+use support::Bench;
+
+fn recipe(context: &Path, dependencies: PythonDependencies) -> BuildRecipe {
+    BuildRecipe {
+        context: context.to_path_buf(),
+        kind: RecipeKind::Python(PythonRecipe {
+            root: PathBuf::new(),
+            requires_python: None,
+            dependencies,
+            install_project: None,
+            extras: Vec::new(),
+            undeclared: Vec::new(),
+        }),
+        system_packages: Vec::new(),
+        environment: Vec::new(),
+        command: vec!["python".into(), "-m".into(), "service".into()],
+        working_dir: PathBuf::from("/app"),
+        ports: vec![8000],
+    }
+}
+
+fn python(recipe: &mut BuildRecipe) -> &mut PythonRecipe {
+    match &mut recipe.kind {
+        RecipeKind::Python(python) => python,
+        RecipeKind::StaticSite(_) => unreachable!("these recipes are for Python"),
+    }
+}
+
+fn build(bench: &Bench, name: &str, recipe: &BuildRecipe) -> BuiltImage {
+    let request = BuildRequest {
+        subject: name,
+        reference: &format!("test/{name}:latest"),
+        recipe,
+        memory: Default::default(),
+        bytecode: Bytecode::Compiled,
+        as_of: None,
+    };
+    let built = bench.builder().build(&request);
+    let built = built.unwrap_or_else(|error| panic!("{:#?}", error.diagnostic()));
+    println!("{name}: {:?} in {:?}", built.outcome, built.duration);
+    for layer in &built.layers {
+        println!("  {:>10} {}", layer.size, layer.created_by);
+    }
+    built
+}
+
+/// Runs a program in a container of the image.
+fn run(bench: &Bench, built: &BuiltImage, command: &[&str]) -> String {
+    let layers = built.image.layers.iter();
+    let step = Step {
+        name: command.join(" "),
+        root: layers
+            .map(|layer| bench.store.unpacked(layer).unwrap())
+            .collect(),
+        mounts: Vec::new(),
+        command: command.iter().map(|word| word.to_string()).collect(),
+        environment: built.image.config.environment.clone(),
+        working_dir: PathBuf::from(&built.image.config.working_dir),
+        network: StepNetwork::None,
+        user: (65532, 65532),
+        timeout: Duration::from_secs(60),
+        memory: None,
+        pids: None,
+    };
+    let outcome = bench.sandbox().run(&step).unwrap();
+    let stderr = String::from_utf8_lossy(&outcome.stderr);
+    assert_eq!(outcome.exit_code, 0, "{command:?}: {stderr}");
+    String::from_utf8(outcome.stdout).unwrap()
+}
+
+fn write(root: &Path, path: &str, text: &str) {
+    let path = root.join(path);
+    fs::create_dir_all(path.parent().unwrap()).unwrap();
+    fs::write(path, text).unwrap();
+}
+
+#[test]
+fn requirements_become_a_service_that_imports_them() {
+    let Some(bench) = Bench::open("requirements") else {
+        return;
+    };
+    let context = tempfile::tempdir().unwrap();
+    write(
+        context.path(),
+        "requirements.txt",
+        "fastapi\nuvicorn[standard]\npsycopg[binary]\nhttpx\n",
+    );
+    write(
+        context.path(),
+        "service/__main__.py",
+        "import fastapi, httpx, psycopg, pydantic, ssl, uvloop\nprint('imported', psycopg.pq.version() > 0)\n",
+    );
+    write(context.path(), ".env", "SECRET=1");
+    let recipe = recipe(
+        context.path(),
+        PythonDependencies::Requirements {
+            files: vec!["requirements.txt".into()],
+        },
+    );
+    let built = build(&bench, "requirements", &recipe);
+    assert_eq!(
+        run(&bench, &built, &["python", "-m", "service"]),
+        "imported True\n"
+    );
+    // A console script runs the image's interpreter.
+    assert!(run(&bench, &built, &["uvicorn", "--version"]).contains("CPython 3.13"));
+    let listed =
+        "import os; print(os.path.exists('/app/.env'), os.path.exists('/app/requirements.txt'))";
+    assert_eq!(
+        run(&bench, &built, &["python", "-c", listed]),
+        "False True\n"
+    );
+
+    let again = build(&bench, "requirements", &recipe);
+    assert_eq!(again.outcome, Outcome::Cached);
+    assert_eq!(again.image.id, built.image.id);
+
+    write(context.path(), "service/__main__.py", "print('edited')\n");
+    let edited = build(&bench, "requirements", &recipe);
+    assert_eq!(
+        run(&bench, &edited, &["python", "-m", "service"]),
+        "edited\n"
+    );
+    let layers = edited.image.layers.iter().zip(&built.image.layers);
+    let changed = layers
+        .filter(|(new, old)| new.diff_id != old.diff_id)
+        .count();
+    assert_eq!(changed, 1, "an edit changes the application's layer alone");
+}
+
+#[test]
+fn a_locked_workspace_installs_one_member_and_what_it_needs() {
+    let Some(bench) = Bench::open("workspace") else {
+        return;
+    };
+    let context = tempfile::tempdir().unwrap();
+    let root = context.path();
+    write(
+        root,
+        "pyproject.toml",
+        "[tool.uv.workspace]\nmembers = ['libs/*', 'apps/*']\n",
+    );
+    let member = |name: &str, dependencies: &str, more: &str| {
+        format!(
+            "[project]\nname = '{name}'\nversion = '1.2.3'\nrequires-python = '>=3.11'\n\
+             dependencies = [{dependencies}]\n{more}\n\
+             [build-system]\nrequires = ['hatchling']\nbuild-backend = 'hatchling.build'\n"
+        )
+    };
+    write(
+        root,
+        "libs/core/pyproject.toml",
+        &member("core", "'idna'", ""),
+    );
+    write(
+        root,
+        "libs/core/src/core/__init__.py",
+        "import idna\nNAME = 'core'\n",
+    );
+    write(
+        root,
+        "libs/other/pyproject.toml",
+        &member("other", "'flask'", ""),
+    );
+    write(root, "libs/other/src/other/__init__.py", "");
+    let more = "[project.scripts]\nserve = 'api:main'\n[tool.uv.sources]\ncore = { workspace = true }\n\
+                [dependency-groups]\ndev = ['pytest']\n";
+    write(
+        root,
+        "apps/api/pyproject.toml",
+        &member("api", "'core', 'sniffio'", more),
+    );
+    write(
+        root,
+        "apps/api/src/api/__init__.py",
+        "import core, sniffio\ndef main(): print('serving', core.NAME)\n",
+    );
+    let lock = std::process::Command::new(bench.uv())
+        .args(["lock", "--quiet"])
+        .current_dir(root)
+        .status()
+        .unwrap();
+    assert!(lock.success());
+
+    let mut recipe = recipe(
+        root,
+        PythonDependencies::UvLock {
+            lock: "uv.lock".into(),
+            package: Some("api".into()),
+        },
+    );
+    python(&mut recipe).root = "apps/api".into();
+    python(&mut recipe).install_project = Some(Spanned::unplaced("api".into()));
+    let built = build(&bench, "workspace", &recipe);
+    assert_eq!(run(&bench, &built, &["serve"]), "serving core\n");
+    let script =
+        "from importlib.metadata import distributions as d; print(*sorted(x.name for x in d()))";
+    assert_eq!(
+        run(&bench, &built, &["python", "-c", script]),
+        "api core idna sniffio\n"
+    );
+    let script = "import core, os; print(core.__file__, os.path.exists(core.__cached__))";
+    assert_eq!(
+        run(&bench, &built, &["python", "-c", script]),
+        "/app/.venv/lib/python3.13/site-packages/core/__init__.py True\n"
+    );
+}
+
+#[test]
+fn what_does_not_resolve_is_told_with_package_and_reason() {
+    let Some(bench) = Bench::open("unresolvable") else {
+        return;
+    };
+    let context = tempfile::tempdir().unwrap();
+    let mut recipe = recipe(
+        context.path(),
+        PythonDependencies::Requirements {
+            files: vec!["requirements.txt".into()],
+        },
+    );
+    let told = |text: &str, recipe: &BuildRecipe| {
+        write(context.path(), "requirements.txt", text);
+        let request = BuildRequest {
+            subject: "unresolvable",
+            reference: "test/unresolvable:latest",
+            recipe,
+            memory: Default::default(),
+            bytecode: Bytecode::Compiled,
+            as_of: None,
+        };
+        bench.builder().build(&request).unwrap_err().diagnostic()
+    };
+    let diagnostic = told("idna>=900\n", &recipe);
+    println!("{diagnostic:#?}");
+    assert!(diagnostic.message.contains("idna"), "{diagnostic}");
+    let diagnostic = told("no-such-distribution-7f3a\n", &recipe);
+    println!("{diagnostic:#?}");
+    assert!(diagnostic.message.contains("no-such-distribution-7f3a"));
+    // Needs a compiler, which there is none of.
+    let diagnostic = told("psycopg2==2.9.9\n", &recipe);
+    println!("{diagnostic:#?}");
+    assert!(diagnostic.message.contains("psycopg2"), "{diagnostic}");
+    // Pure Python, but only as a source distribution.
+    write(context.path(), "requirements.txt", "docopt==0.6.2\n");
+    let built = build(&bench, "source-only", &recipe);
+    assert_eq!(
+        run(
+            &bench,
+            &built,
+            &["python", "-c", "import docopt; print(docopt.__version__)"]
+        ),
+        "0.6.2\n"
+    );
+    python(&mut recipe).requires_python = Some(Spanned::unplaced("==3.9.*".into()));
+    let diagnostic = told("idna\n", &recipe);
+    assert!(
+        diagnostic.message.contains("3.13 (Debian 13)"),
+        "{diagnostic}"
+    );
+}
+
+/// A checkout of a real project, where the machine has one: `PLIMSOLL_LIVE_PROJECTS` names the
+/// directory of checkouts.
+fn checkout(name: &str) -> Option<PathBuf> {
+    #[expect(
+        clippy::disallowed_methods,
+        reason = "the place of checkouts for live tests"
+    )]
+    let place = std::env::var_os("PLIMSOLL_LIVE_PROJECTS");
+    let path = PathBuf::from(place.unwrap_or_default()).join(name);
+    if !path.is_dir() {
+        println!("{name} skipped: PLIMSOLL_LIVE_PROJECTS has no such checkout");
+        return None;
+    }
+    Some(path)
+}
+
+#[test]
+fn a_project_without_a_lock_that_needs_git_reads_a_strangers_repository() {
+    let Some(bench) = Bench::open("flowcheck") else {
+        return;
+    };
+    let Some(context) = checkout("flowcheck") else {
+        return;
+    };
+    let mut recipe = recipe(
+        &context,
+        PythonDependencies::Pyproject {
+            file: "pyproject.toml".into(),
+        },
+    );
+    python(&mut recipe).requires_python = Some(Spanned::unplaced(">=3.10".into()));
+    python(&mut recipe).install_project = Some(Spanned::unplaced("flowcheck".into()));
+    recipe.system_packages = vec![Spanned::unplaced("git".into())];
+    let built = build(&bench, "flowcheck", &recipe);
+    let help = run(&bench, &built, &["flowcheck", "--help"]);
+    println!("{help}");
+    assert!(help.contains("flowcheck"));
+    let config = run(&bench, &built, &["git", "config", "--system", "--list"]);
+    assert_eq!(config, "safe.directory=*\n");
+}
+
+#[test]
+fn the_example_backend_builds_from_its_own_files() {
+    let Some(bench) = Bench::open("agent-desk") else {
+        return;
+    };
+    let example = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../examples/agent-desk/backend");
+    let context = example.canonicalize().unwrap();
+    let mut recipe = recipe(
+        &context,
+        PythonDependencies::Requirements {
+            files: vec!["requirements.txt".into()],
+        },
+    );
+    python(&mut recipe).requires_python = Some(Spanned::unplaced(">=3.11".into()));
+    let built = build(&bench, "agent-desk-backend", &recipe);
+    let script = "import celery, fastapi, psycopg, uvicorn, desk.calculator; print('imported')";
+    assert!(run(&bench, &built, &["python", "-c", script]).contains("imported"));
+}
