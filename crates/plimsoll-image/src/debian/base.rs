@@ -1,4 +1,7 @@
 //! Putting a base together: names of packages in, layers out.
+//!
+//! What was assembled before is remembered by the request; what was made of a package, by the
+//! package's digest.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::PathBuf;
@@ -7,116 +10,20 @@ use plimsoll_diag::ProgressEvent;
 use rayon::prelude::*;
 use serde::{Deserialize, Serialize};
 
-use super::accounts::{self, User};
+use super::accounts;
 use super::archive::{Archive, DebianSettings, Freshness, List};
 use super::content::{self, RULES};
 use super::deb::Deb;
 use super::effects::{self, Alternative};
 use super::packages::{Package, PackageIndex};
+use super::request::{Assembled, BaseRequest, FOUNDATION, InstalledPackage};
 use super::resolve::{Resolver, Unresolved};
-use super::{DebianError, PackageError, Suite};
+use super::{DebianError, PackageError};
 use crate::fetch::{FetchError, Fetcher, Headers};
 use crate::layer::{Attributes, FileSet, FileSetError, write_segment};
 use crate::oci::Architecture;
 use crate::store::{ImageLayer, Layer, Segment, Store, StoreError};
 use crate::{Digest, Download, Hasher};
-
-/// What every base has, whatever runs on it: shared by all images of a release.
-const FOUNDATION: [&str; 9] = [
-    "base-files",
-    "ca-certificates",
-    "libc-bin",
-    "libc6",
-    "libgcc-s1",
-    "libstdc++6",
-    "media-types",
-    "netbase",
-    "tzdata",
-];
-
-/// A base to assemble.
-#[derive(Debug, Clone)]
-pub struct BaseRequest {
-    /// The release.
-    pub suite: Suite,
-    /// The processor.
-    pub architecture: Architecture,
-    /// Packages of the language or server itself: `python3.13`. A layer of their own.
-    pub runtime: Vec<String>,
-    /// Packages that the service needs besides: `git`, `libpq5`. A layer of their own.
-    pub extra: Vec<String>,
-    /// Packages left out wherever others depend on them.
-    pub without: Vec<String>,
-    /// Accounts besides root and `nonroot`.
-    pub users: Vec<User>,
-    /// Files that belong to the runtime: links, a configuration.
-    pub files: FileSet,
-}
-
-impl BaseRequest {
-    /// The foundation alone.
-    pub fn new(suite: Suite, architecture: Architecture) -> Self {
-        Self {
-            suite,
-            architecture,
-            runtime: Vec::new(),
-            extra: Vec::new(),
-            without: Vec::new(),
-            users: Vec::new(),
-            files: FileSet::new(),
-        }
-    }
-
-    /// Everything that the result depends on, besides the archive.
-    fn key(&self) -> Result<String, StoreError> {
-        let mut files = Hasher::default();
-        write_segment(&self.files, &mut files).map_err(StoreError::Layer)?;
-        Ok(format!(
-            "debian base, rules {RULES}: {} {} {FOUNDATION:?} {:?} {:?} {:?} {:?} {}",
-            self.suite,
-            self.architecture,
-            self.runtime,
-            self.extra,
-            self.without,
-            self.users,
-            files.finish()
-        ))
-    }
-}
-
-/// A package of a base.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub struct InstalledPackage {
-    /// Its name.
-    pub name: String,
-    /// Its version.
-    pub version: String,
-    /// `amd64`, `arm64` or `all`.
-    pub architecture: String,
-    /// The digest of its `.deb`.
-    pub digest: Digest,
-    /// Which layer it is in, counted from the lowest.
-    pub layer: usize,
-}
-
-/// An assembled base.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Assembled {
-    /// Foundation, runtime, extra packages: lowest first, none empty.
-    pub layers: Vec<ImageLayer>,
-    /// What is in them, by layer and name.
-    pub packages: Vec<InstalledPackage>,
-}
-
-impl Assembled {
-    /// A package's version, if it is in the base.
-    pub fn version_of(&self, name: &str) -> Option<&str> {
-        self.packages
-            .iter()
-            .find(|package| package.name == name)
-            .map(|package| package.version.as_str())
-    }
-}
 
 /// What is remembered of an assembled base.
 #[derive(Serialize, Deserialize)]
