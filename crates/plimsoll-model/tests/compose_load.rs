@@ -1,0 +1,326 @@
+//! What Compose files mean: variables, several files, `extends`, `include`, profiles, `env_file`.
+
+#![expect(clippy::unwrap_used, reason = "a test stops at what it cannot set up")]
+
+use std::path::PathBuf;
+
+use plimsoll_model::compose::{LoadOptions, Loaded, config, load, variables};
+use plimsoll_model::extension::{Kind, Strategy};
+use plimsoll_model::{MountKind, NetworkMode, Restart};
+
+struct Case {
+    directory: tempfile::TempDir,
+    options: LoadOptions,
+}
+
+impl Case {
+    fn new(files: &[(&str, &str)]) -> Self {
+        let directory = tempfile::tempdir().unwrap();
+        for (name, text) in files {
+            let path = directory.path().join(name);
+            fs_err::create_dir_all(path.parent().unwrap()).unwrap();
+            fs_err::write(path, text).unwrap();
+        }
+        let options = LoadOptions {
+            directory: directory.path().to_path_buf(),
+            project_name: Some("demo".to_owned()),
+            ..LoadOptions::default()
+        };
+        Self { directory, options }
+    }
+
+    fn variable(mut self, name: &str, value: &str) -> Self {
+        self.options
+            .environment
+            .insert(name.to_owned(), value.to_owned());
+        self
+    }
+
+    fn load(&self) -> Loaded {
+        load(&self.options).unwrap_or_else(|problems| panic!("{problems}"))
+    }
+
+    /// The project as `config` prints it, without the parts every project has.
+    fn printed(&self) -> String {
+        let text = config::render(&self.load(), config::Format::Yaml);
+        let text = text.replace(&*self.directory.path().to_string_lossy(), "DIRECTORY");
+        text.lines()
+            .filter(|line| {
+                !matches!(
+                    *line,
+                    "name: demo" | "    networks:" | "      default: null"
+                )
+            })
+            .take_while(|line| *line != "networks:")
+            .map(|line| format!("{line}\n"))
+            .collect()
+    }
+}
+
+#[test]
+fn later_files_add_to_earlier_ones() {
+    let case = Case::new(&[
+        (
+            "compose.yaml",
+            concat!(
+                "services:\n  web:\n    image: a\n    command: [run]\n    environment: {A: 1, B: 2}\n",
+                "    ports: [\"80:80\"]\n    dns: 192.0.2.1\n    labels: [x=1]\n    cap_add: [A, B]\n",
+                "    volumes: [\"./a:/data\", \"/keep\"]\n",
+            ),
+        ),
+        (
+            "compose.override.yaml",
+            concat!(
+                "services:\n  web:\n    command: other --flag\n    environment: [B=3, C]\n",
+                "    ports: !override [\"81:81\"]\n    dns: [192.0.2.2]\n    labels: {x: 2, y: 3}\n",
+                "    cap_add: !reset null\n    volumes: [\"./b:/data\"]\n",
+            ),
+        ),
+    ]);
+    insta::assert_snapshot!(case.printed(), @r#"
+    services:
+      web:
+        command:
+          - other
+          - --flag
+        dns:
+          - 192.0.2.1
+          - 192.0.2.2
+        environment:
+          A: "1"
+          B: "3"
+          C: null
+        image: a
+        labels:
+          x: "2"
+          "y": "3"
+        ports:
+          - mode: ingress
+            target: 81
+            published: "81"
+            protocol: tcp
+        volumes:
+          - type: bind
+            source: DIRECTORY/b
+            target: /data
+            bind:
+              create_host_path: true
+          - type: volume
+            target: /keep
+            volume: {}
+    "#);
+}
+
+#[test]
+fn services_extend_others_and_files_include_others() {
+    let case = Case::new(&[
+        (
+            "compose.yaml",
+            concat!(
+                "include: [{path: sub/compose.yaml, env_file: sub/own.env}]\n",
+                "services:\n  web:\n    extends: {file: base/compose.yaml, service: base}\n    environment: {A: 2}\n",
+                "  also: {extends: web, image: b}\n",
+            ),
+        ),
+        (
+            "base/compose.yaml",
+            concat!(
+                "services:\n  root: {image: r, volumes: [\"./r:/r\"]}\n",
+                "  base: {extends: root, build: ., environment: {A: 1, B: 1}}\n",
+            ),
+        ),
+        (
+            "sub/compose.yaml",
+            "services:\n  sub: {image: \"s:${TAG}\", volumes: [\"./s:/s\"]}\n",
+        ),
+        ("sub/own.env", "TAG=own\n"),
+    ]);
+    insta::assert_snapshot!(case.printed(), @r#"
+    services:
+      also:
+        build:
+          context: DIRECTORY/base
+          dockerfile: Dockerfile
+        environment:
+          A: "2"
+          B: "1"
+        image: b
+        volumes:
+          - type: bind
+            source: DIRECTORY/base/r
+            target: /r
+            bind:
+              create_host_path: true
+      sub:
+        image: s:own
+        volumes:
+          - type: bind
+            source: DIRECTORY/sub/s
+            target: /s
+            bind:
+              create_host_path: true
+      web:
+        build:
+          context: DIRECTORY/base
+          dockerfile: Dockerfile
+        environment:
+          A: "2"
+          B: "1"
+        image: r
+        volumes:
+          - type: bind
+            source: DIRECTORY/base/r
+            target: /r
+            bind:
+              create_host_path: true
+    "#);
+}
+
+#[test]
+fn the_callers_variables_win_over_the_files() {
+    let case = Case::new(&[
+        (
+            "compose.yaml",
+            concat!(
+                "services:\n  web:\n    image: \"a:${TAG}\"\n    env_file: [one.env, {path: none.env, required: false}]\n",
+                "    environment: {SET: own, CALLER: , NOBODY: }\n",
+            ),
+        ),
+        (".env", "TAG=${BASE}-slim\nBASE=1\n"),
+        ("one.env", "SET=file\nFILE=${SET}-${TAG}\n"),
+    ])
+    .variable("CALLER", "yes")
+    .variable("BASE", "9");
+    insta::assert_snapshot!(case.printed(), @r#"
+    services:
+      web:
+        environment:
+          CALLER: "yes"
+          FILE: own-9-slim
+          NOBODY: null
+          SET: own
+        image: a:9-slim
+    "#);
+    let names: Vec<String> = variables(&case.options).unwrap().into_keys().collect();
+    assert_eq!(names, ["TAG"]);
+}
+
+#[test]
+fn profiles_choose_services() {
+    let text = concat!(
+        "services:\n  web: {image: a, depends_on: {debug: {condition: service_started, required: false}}}\n",
+        "  debug: {image: b, profiles: [dev, test]}\n",
+    );
+    let mut case = Case::new(&[("compose.yaml", text)]);
+    let loaded = case.load();
+    assert_eq!(config::services(&loaded), ["web"]);
+    let profiles: Vec<String> = config::profiles(&loaded).into_iter().collect();
+    assert_eq!(profiles, ["dev", "test"]);
+    case.options.profiles = vec!["dev".to_owned()];
+    assert_eq!(config::services(&case.load()), ["debug", "web"]);
+    case.options.profiles.clear();
+    case.options.services = vec!["debug".to_owned()];
+    assert_eq!(config::services(&case.load()), ["debug"]);
+}
+
+#[test]
+fn the_name_comes_from_the_file_or_the_directory() {
+    let mut case = Case::new(&[("compose.yaml", "name: My-App\nservices: {a: {image: x}}\n")]);
+    case.options.project_name = None;
+    assert_eq!(case.load().project.name, "my-app");
+    let case = case.variable("COMPOSE_PROJECT_NAME", "other");
+    assert_eq!(case.load().project.name, "other");
+}
+
+#[test]
+fn a_service_is_read_into_types() {
+    let case = Case::new(&[(
+        "compose.yaml",
+        concat!(
+            "services:\n  web:\n    image: a\n    ports: [\"127.0.0.1:8000-8001:80-81/udp\"]\n",
+            "    volumes: [\"./a:/a:ro\", \"data:/d\"]\n    tmpfs: /run:size=1m\n",
+            "    deploy: {replicas: 3, restart_policy: {condition: on-failure, max_attempts: 2}}\n",
+            "    mem_limit: 1g\n    network_mode: service:db\n    domainname: x\n",
+            "    healthcheck: {test: check it, interval: 1m}\n",
+            "    x-plimsoll: {kind: web, strategy: {canary: {steps: [5, 50]}}}\n",
+            "  db: {image: b, restart: unless-stopped}\n",
+            "volumes: {data: {driver_opts: {type: nfs}}}\n",
+        ),
+    )]);
+    let loaded = case.load();
+    let web = &loaded.project.services["web"];
+    assert_eq!(
+        web.ports
+            .iter()
+            .map(|port| (port.published, port.target))
+            .collect::<Vec<_>>(),
+        [(Some(8000), 80), (Some(8001), 81)]
+    );
+    assert_eq!(
+        web.volumes[0].kind,
+        MountKind::Bind {
+            source: case.directory.path().join("a"),
+            create: true
+        }
+    );
+    assert_eq!(web.volumes[2].target, PathBuf::from("/run"));
+    assert_eq!(web.scale.value, 3);
+    assert_eq!(
+        web.restart.value,
+        Restart::OnFailure {
+            max_attempts: Some(2)
+        }
+    );
+    assert_eq!(web.limits.memory, Some(1 << 30));
+    assert_eq!(
+        web.network_mode.as_ref().unwrap().value,
+        NetworkMode::Service("db".to_owned())
+    );
+    assert!(web.depends_on.contains_key("db"));
+    assert_eq!(web.unsupported[0].value, "domainname");
+    assert_eq!(loaded.unsupported[0].value, "volumes.data.driver_opts");
+    assert_eq!(web.span.as_ref().unwrap().to_string(), "compose.yaml:2:3");
+    let own = &loaded.extensions.services["web"];
+    assert_eq!(own.kind.as_ref().unwrap().value, Kind::Web);
+    assert_eq!(
+        own.strategy.as_ref().unwrap().value,
+        Strategy::Canary {
+            steps: vec![5, 50],
+            pause: None,
+            requests: None
+        }
+    );
+}
+
+#[test]
+fn what_is_printed_loads_to_the_same() {
+    let every = include_str!("../benches/every-key.yaml");
+    let files = [
+        ("compose.yaml", every),
+        ("service.env", "E=$$x\n"),
+        ("service.labels", "l=1\n"),
+    ];
+    let first = Case::new(&files);
+    let printed = config::render(&first.load(), config::Format::Yaml);
+    let second = Case::new(&[("compose.yaml", &printed)]);
+    let again = config::render(&second.load(), config::Format::Yaml);
+    // Relative paths are absolute by now, so the directory does not matter any more.
+    assert_eq!(printed, again);
+}
+
+#[test]
+fn many_aliases_do_not_fill_memory() {
+    let mut text = String::from("x-a0: &a0 [x, x, x, x, x, x, x, x, x, x]\n");
+    for level in 1..10 {
+        let alias = format!("*a{}", level - 1);
+        let row = vec![alias.as_str(); 10].join(", ");
+        text.push_str(&format!("x-a{level}: &a{level} [{row}]\n"));
+    }
+    let case = Case::new(&[("compose.yaml", &text)]);
+    let problems = load(&case.options).unwrap_err();
+    assert!(problems.to_string().contains("aliases"), "{problems}");
+    let deep = format!("x-a: {}{}\n", "[".repeat(5_000), "]".repeat(5_000));
+    let case = Case::new(&[("compose.yaml", &deep)]);
+    let problems = load(&case.options).unwrap_err();
+    assert!(problems.to_string().contains("limit"), "{problems}");
+}
