@@ -11,8 +11,8 @@ use plimsoll_diag::Silent;
 use plimsoll_image::debian::{
     Assembled, Base, BaseRequest, DebianError, DebianSettings, Freshness, Mirrors, Suite,
 };
-use plimsoll_image::oci::Architecture;
-use plimsoll_image::store::Store;
+use plimsoll_image::oci::{Architecture, ImageConfig};
+use plimsoll_image::store::{LayerForm, NewImage, Store};
 use plimsoll_image::{FetchError, FetchSettings, Fetcher};
 use tempfile::TempDir;
 
@@ -230,4 +230,83 @@ fn servers_share_the_foundation() {
         foundations.push(base.layers[0].clone());
     }
     assert!(foundations.windows(2).all(|pair| pair[0] == pair[1]));
+}
+
+/// Other programs that read images are the judges of what is exported.
+#[test]
+fn others_read_what_is_exported() {
+    let bench = match Bench::new() {
+        Ok(bench) => bench,
+        Err(why) => return eprintln!("skipped: {why}"),
+    };
+    if Command::new("skopeo").arg("--version").output().is_err() {
+        return eprintln!("skipped: there is no `skopeo` program");
+    }
+    let store = bench.store("store");
+    let request = BaseRequest {
+        runtime: vec!["dash".to_owned()],
+        ..BaseRequest::new(Suite::Trixie, Architecture::Amd64)
+    };
+    let Some(base) = bench.assemble(&store, &request) else {
+        return;
+    };
+    let config = ImageConfig {
+        user: "65532:65532".to_owned(),
+        environment: vec![("PATH".to_owned(), "/usr/bin".to_owned())],
+        command: vec![
+            "/bin/sh".to_owned(),
+            "-c".to_owned(),
+            "echo ran as $(id -u)".to_owned(),
+        ],
+        ..ImageConfig::default()
+    };
+    let image = store
+        .put_image(&NewImage {
+            reference: "plimsoll/test:1",
+            architecture: Architecture::Amd64,
+            config: &config,
+            layers: &base.layers,
+            annotations: [].into(),
+        })
+        .expect("an image");
+    let place = |name: &str| bench.directory.path().join(name);
+    let begun = Instant::now();
+    let images = std::slice::from_ref(&image);
+    store
+        .export_layout(images, LayerForm::Gzip, &place("layout"))
+        .expect("a layout");
+    eprintln!("exported in {:?}", begun.elapsed());
+    let mut archive = fs_err::File::create(place("image.tar")).expect("a file");
+    store
+        .export_archive(images, LayerForm::Gzip, &mut archive)
+        .expect("an archive");
+    drop(archive);
+    // Copying verifies every digest and size on the way.
+    for source in [
+        format!("oci:{}:plimsoll/test:1", place("layout").display()),
+        format!(
+            "oci-archive:{}:plimsoll/test:1",
+            place("image.tar").display()
+        ),
+        format!(
+            "docker-archive:{}:plimsoll/test:1",
+            place("image.tar").display()
+        ),
+    ] {
+        let kind = source.split(':').next().unwrap_or_default().to_owned();
+        let copied = place(&format!("copied-{kind}"));
+        let output = Command::new("skopeo")
+            .args(["--insecure-policy", "copy", &source])
+            .arg(format!("dir:{}", copied.display()))
+            .output()
+            .expect("skopeo");
+        assert!(
+            output.status.success(),
+            "{kind}: {}",
+            String::from_utf8_lossy(&output.stderr)
+        );
+        let config = copied.join(image.id.hex());
+        let bytes = fs_err::read(config).expect("the configuration under its digest");
+        assert_eq!(plimsoll_image::Digest::of(&bytes), image.id);
+    }
 }
