@@ -13,7 +13,7 @@ use std::time::Duration;
 
 use fs_err as fs;
 use plimsoll_diag::Spanned;
-use plimsoll_image::builder::{BuildRequest, BuiltImage, Outcome};
+use plimsoll_image::builder::{BuildRequest, BuiltImage, Memory, Outcome};
 use plimsoll_image::python::Bytecode;
 use plimsoll_image::{Sandbox, Step, StepNetwork};
 use plimsoll_model::{BuildRecipe, PythonDependencies, PythonRecipe, RecipeKind};
@@ -46,11 +46,15 @@ fn python(recipe: &mut BuildRecipe) -> &mut PythonRecipe {
 }
 
 fn build(bench: &Bench, name: &str, recipe: &BuildRecipe) -> BuiltImage {
+    build_with(bench, name, recipe, Memory::Use)
+}
+
+fn build_with(bench: &Bench, name: &str, recipe: &BuildRecipe, memory: Memory) -> BuiltImage {
     let request = BuildRequest {
         subject: name,
         reference: &format!("test/{name}:latest"),
         recipe,
-        memory: Default::default(),
+        memory,
         bytecode: Bytecode::Compiled,
         as_of: None,
     };
@@ -336,4 +340,82 @@ fn the_example_backend_builds_from_its_own_files() {
     let built = build(&bench, "agent-desk-backend", &recipe);
     let script = "import celery, fastapi, psycopg, uvicorn, desk.calculator; print('imported')";
     assert!(run(&bench, &built, &["python", "-c", script]).contains("imported"));
+}
+
+#[test]
+fn building_anew_gives_the_same_layers() {
+    let Some(bench) = Bench::open("repeatable") else {
+        return;
+    };
+    let context = tempfile::tempdir().unwrap();
+    write(
+        context.path(),
+        "requirements.txt",
+        "fastapi\nhttpx\nnumpy\nsqlalchemy\n",
+    );
+    write(context.path(), "service.py", "");
+    let recipe = recipe(
+        context.path(),
+        PythonDependencies::Requirements {
+            files: vec!["requirements.txt".into()],
+        },
+    );
+    let first = build_with(&bench, "repeatable", &recipe, Memory::Ignore);
+    let second = build_with(&bench, "repeatable", &recipe, Memory::Ignore);
+    assert_eq!(second.outcome, Outcome::Built);
+    for ((layer, one), two) in first
+        .layers
+        .iter()
+        .zip(&first.image.layers)
+        .zip(&second.image.layers)
+    {
+        assert_eq!(one.diff_id, two.diff_id, "{}", layer.created_by);
+    }
+    assert_eq!(first.image.id, second.image.id);
+}
+
+#[test]
+fn services_that_share_work_do_it_once() {
+    let Some(bench) = Bench::open("parallel") else {
+        return;
+    };
+    let context = tempfile::tempdir().unwrap();
+    let unique = format!("# {}\nidna\ncertifi\n", context.path().display());
+    write(context.path(), "requirements.txt", &unique);
+    let mut recipe = recipe(
+        context.path(),
+        PythonDependencies::Requirements {
+            files: vec!["requirements.txt".into()],
+        },
+    );
+    let worker = {
+        recipe.command = vec!["python".into(), "-m".into(), "worker".into()];
+        recipe.clone()
+    };
+    let builder = bench.builder();
+    let built: Vec<BuiltImage> = std::thread::scope(|scope| {
+        let threads: Vec<_> = [("api", &recipe), ("worker", &worker), ("cron", &worker)]
+            .into_iter()
+            .map(|(name, recipe)| {
+                let builder = &builder;
+                scope.spawn(move || {
+                    let reference = format!("test/parallel-{name}:latest");
+                    let request = BuildRequest {
+                        subject: name,
+                        reference: &reference,
+                        recipe,
+                        memory: Memory::Use,
+                        bytecode: Bytecode::Compiled,
+                        as_of: None,
+                    };
+                    builder.build(&request).unwrap()
+                })
+            })
+            .collect();
+        threads.into_iter().map(|t| t.join().unwrap()).collect()
+    });
+    let made = built.iter().filter(|image| image.outcome == Outcome::Built);
+    let layers: Vec<_> = built.iter().map(|image| &image.image.layers).collect();
+    assert!(layers.windows(2).all(|pair| pair[0] == pair[1]));
+    println!("made by {} of {}", made.count(), built.len());
 }

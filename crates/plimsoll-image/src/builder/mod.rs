@@ -178,6 +178,11 @@ impl<'a> Builder<'a> {
         &self.toolchains
     }
 
+    /// Where package registries are.
+    pub fn registries(&self) -> &Registries {
+        &self.registries
+    }
+
     /// Builds an image and gives it its name.
     ///
     /// # Errors

@@ -90,6 +90,7 @@ impl Bench {
         }
     }
 
+    /// A builder for this machine.
     pub fn builder(&self) -> Builder<'_> {
         #[expect(
             clippy::disallowed_methods,
@@ -98,12 +99,17 @@ impl Bench {
         let variables: BTreeMap<String, String> = std::env::vars()
             .filter(|(name, _)| is_client_variable(name))
             .collect();
+        self.builder_with(ClientSettings {
+            variables,
+            ..ClientSettings::default()
+        })
+    }
+
+    /// A builder for a machine whose package clients are configured like this.
+    pub fn builder_with(&self, clients: ClientSettings) -> Builder<'_> {
         let settings = BuilderSettings {
             cache: self.root.join("cache"),
-            clients: ClientSettings {
-                variables,
-                ..ClientSettings::default()
-            },
+            clients,
             architecture: host(),
             debian: self.debian(),
             registry: RegistrySettings::default(),
