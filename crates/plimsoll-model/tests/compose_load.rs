@@ -313,7 +313,7 @@ fn many_aliases_do_not_fill_memory() {
     let mut text = String::from("x-a0: &a0 [x, x, x, x, x, x, x, x, x, x]\n");
     for level in 1..10 {
         let alias = format!("*a{}", level - 1);
-        let row = vec![alias.as_str(); 10].join(", ");
+        let row = [alias.as_str(); 10].join(", ");
         text.push_str(&format!("x-a{level}: &a{level} [{row}]\n"));
     }
     let case = Case::new(&[("compose.yaml", &text)]);

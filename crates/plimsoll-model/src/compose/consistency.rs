@@ -1,6 +1,6 @@
 //! What must fit together across a whole project.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use plimsoll_diag::{Diagnostic, Diagnostics, Span};
 
@@ -489,7 +489,7 @@ fn cycle(parts: &Parts<'_>) -> Option<Diagnostic> {
             .map(|(key, _)| key)
             .collect()
     };
-    let mut done: std::collections::BTreeSet<&str> = std::collections::BTreeSet::new();
+    let mut done: BTreeSet<&str> = BTreeSet::new();
     for (start, _) in parts.services() {
         if done.contains(start.text.as_str()) {
             continue;
@@ -497,14 +497,20 @@ fn cycle(parts: &Parts<'_>) -> Option<Diagnostic> {
         // Depth-first, on a stack of our own: chains may be long.
         let mut chain: Vec<(&str, std::vec::IntoIter<&Key>)> =
             vec![(&start.text, edges(&start.text).into_iter())];
+        let mut on_chain = BTreeSet::from([start.text.as_str()]);
         while let Some((name, next)) = chain.last_mut() {
             let Some(key) = next.next() else {
+                on_chain.remove(*name);
                 done.insert(name);
                 chain.pop();
                 continue;
             };
-            if let Some(from) = chain.iter().position(|(name, _)| *name == key.text) {
-                let mut names: Vec<&str> = chain[from..].iter().map(|(name, _)| *name).collect();
+            if on_chain.contains(key.text.as_str()) {
+                let mut names: Vec<&str> = chain
+                    .iter()
+                    .map(|(name, _)| *name)
+                    .skip_while(|name| *name != key.text)
+                    .collect();
                 names.push(&key.text);
                 return Some(
                     Diagnostic::error(format!(
@@ -517,6 +523,7 @@ fn cycle(parts: &Parts<'_>) -> Option<Diagnostic> {
                 );
             }
             if !done.contains(key.text.as_str()) {
+                on_chain.insert(&key.text);
                 chain.push((&key.text, edges(&key.text).into_iter()));
             }
         }

@@ -1,7 +1,7 @@
 //! `build`.
 
 use super::super::shape::*;
-use super::service::{EXTRA_HOSTS, FILE_USE, FILE_USES, ULIMITS};
+use super::parts::{EXTRA_HOSTS, FILE_USE, FILE_USES, ULIMITS};
 
 pub(super) static BUILD: Record = Record {
     name: "build",

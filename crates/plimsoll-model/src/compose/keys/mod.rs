@@ -6,6 +6,7 @@
 mod build;
 mod deploy;
 mod own;
+mod parts;
 mod service;
 mod top;
 
