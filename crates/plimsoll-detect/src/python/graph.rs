@@ -19,8 +19,11 @@ pub(crate) struct Modules<'t> {
     pub(crate) tree: &'t Tree,
     parsed: RefCell<BTreeMap<Arc<Path>, Option<Rc<Module>>>>,
     /// Where the imports of a file lead, for one list of roots.
-    resolved: RefCell<HashMap<(Arc<Path>, Vec<PathBuf>), Rc<Vec<Target>>>>,
+    resolved: RefCell<HashMap<Lookup, Rc<Vec<Target>>>>,
 }
+
+/// A file, and the directories that its imports are looked up in.
+type Lookup = (Arc<Path>, Vec<PathBuf>);
 
 /// What an import leads to.
 #[derive(Debug, Clone, PartialEq, Eq)]

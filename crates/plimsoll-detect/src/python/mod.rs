@@ -1,6 +1,7 @@
 //! Python: modules, imports, packaging, and the services they make.
 
 mod applications;
+mod backing;
 mod candidate;
 mod command;
 mod dependencies;
@@ -8,16 +9,19 @@ mod distributions;
 mod entries;
 mod environment;
 mod evaluate;
+mod expression;
 mod extract;
 mod graph;
 mod mcp;
 mod module;
 mod pages;
 mod project;
+mod recipe;
 mod requirement;
 mod routes;
 mod scripts;
 mod service;
+mod soundness;
 mod standard;
 mod system;
 mod value;

@@ -1,0 +1,205 @@
+//! What a service of a Compose file runs, and on which port.
+
+use plimsoll_diag::{Diagnostic, Spanned};
+use plimsoll_model::{BuildRecipe, Command, RecipeKind, Service};
+
+use super::STATIC_PORT;
+use crate::claims::matching::Claim;
+use crate::claims::{Starts, inside_shell, without_runner};
+use crate::detection::{DetectedService, Health, ServiceKind};
+
+/// A site is built and served; what the file starts is its development server.
+pub(super) fn serve_site(
+    service: &mut Service,
+    recipe: &mut BuildRecipe,
+    diagnostics: &mut Vec<Diagnostic>,
+) {
+    if let Some(command) = service.command.take() {
+        diagnostics.push(
+            Diagnostic::note(format!(
+                "`{}` is built and served as files; this command is not run",
+                service.name
+            ))
+            .at(command.span),
+        );
+    }
+    service.entrypoint = None;
+    for port in &mut service.ports {
+        if port.value.target != STATIC_PORT {
+            diagnostics.push(
+                Diagnostic::note(format!(
+                    "the files of `{}` are served on port {STATIC_PORT} of its container instead of {}",
+                    service.name, port.value.target
+                ))
+                .at(port.span.clone()),
+            );
+            port.value.target = STATIC_PORT;
+        }
+    }
+    // Source mounted over the image is for the development server.
+    if let RecipeKind::StaticSite(site) = &mut recipe.kind {
+        let arguments = service.build.iter().flat_map(|build| &build.args);
+        for (name, value) in arguments {
+            if let Some(value) = value {
+                site.build_environment.push((name.clone(), value.clone()));
+            }
+        }
+        for (name, value) in &service.environment {
+            let public = ["VITE_", "REACT_APP_", "PUBLIC_", "VUE_APP_"]
+                .iter()
+                .any(|prefix| name.starts_with(prefix));
+            if let (true, Some(value)) = (public, &value.value) {
+                site.build_environment.retain(|(known, _)| known != name);
+                site.build_environment.push((name.clone(), value.clone()));
+            }
+        }
+    }
+}
+
+/// The file's own command wins; a manager's `run` before it is not in the image and does nothing there.
+pub(super) fn run_python(
+    service: &mut Service,
+    recipe: &mut BuildRecipe,
+    detected: &mut DetectedService,
+    claim: &Claim,
+    diagnostics: &mut Vec<Diagnostic>,
+) {
+    if let Some(command) = &mut service.command {
+        let plain = plain_words(&command.value.0, &service.environment);
+        let (runner, rest) = without_runner(&plain);
+        if let Some(runner) = runner {
+            diagnostics.push(
+                Diagnostic::note(format!("`{runner} run` is left out of the command: the image holds the environment itself"))
+                    .at(command.span.clone()),
+            );
+        }
+        if plain != command.value.0 || runner.is_some() {
+            command.value = Command(rest.to_vec());
+        }
+        if needs_shell(&command.value.0) {
+            let span = command.span.clone();
+            diagnostics.push(
+                Diagnostic::note("this command needs a shell, which is added to the image")
+                    .at(span.clone()),
+            );
+            recipe.system_packages.push(Spanned {
+                value: "dash".to_owned(),
+                span,
+            });
+        }
+        if matches!(detected.health, Some(Health::Command { .. }))
+            && detected.kind == ServiceKind::Worker
+        {
+            let ping = crate::python::ping(&command.value.0);
+            detected.health = Some(Health::Command {
+                name: "ping".to_owned(),
+                command: without_flags(ping),
+            });
+        }
+    }
+    let wanted = match &claim.starts {
+        Some(Starts::Application {
+            port: Some(port), ..
+        }) => Some(*port),
+        // What is published is what it has to listen on, unless the code says otherwise.
+        _ => match (
+            service.command.is_none(),
+            service.ports.as_slice(),
+            detected.ports.as_slice(),
+        ) {
+            (true, [only], [_]) => Some(only.target),
+            _ => None,
+        },
+    };
+    let Some(wanted) = wanted else {
+        return;
+    };
+    let known = detected.ports.first().copied();
+    if known == Some(wanted) {
+        return;
+    }
+    if service.command.is_none() {
+        let Some(known) = known else {
+            return;
+        };
+        if !replace_port(&mut recipe.command, known, wanted) {
+            return;
+        }
+    }
+    recipe.ports = vec![wanted];
+    detected.ports = vec![wanted];
+    match &mut detected.health {
+        Some(Health::Http(route)) => route.port = wanted,
+        Some(Health::Tcp { port }) => *port = wanted,
+        _ => {}
+    }
+}
+
+/// `--quiet` and the like of a worker do not stand before `inspect`.
+fn without_flags(ping: Vec<String>) -> Vec<String> {
+    ping.into_iter()
+        .filter(|word| !matches!(word.as_str(), "--quiet" | "-q"))
+        .collect()
+}
+
+/// The words without a shell around them, where the line is one command and its variables are known.
+fn plain_words(
+    words: &[String],
+    environment: &std::collections::BTreeMap<String, Spanned<Option<String>>>,
+) -> Vec<String> {
+    let [_, flag, line] = words else {
+        return words.to_vec();
+    };
+    let inside = inside_shell(words);
+    let shell = inside != words && flag.ends_with('c');
+    if !shell || line.contains(['&', ';', '|', '<', '>', '`', '(', '*']) {
+        return words.to_vec();
+    }
+    let mut plain = Vec::new();
+    for word in inside {
+        let word = word.trim_start_matches("exec ").to_owned();
+        let name = word
+            .strip_prefix("${")
+            .and_then(|rest| rest.strip_suffix('}'))
+            .or_else(|| word.strip_prefix('$'));
+        match name {
+            None if word.contains('$') => return words.to_vec(),
+            None => plain.push(word),
+            Some(name) => match environment.get(name).and_then(|value| value.value.clone()) {
+                Some(value) => plain.push(value),
+                None => return words.to_vec(),
+            },
+        }
+    }
+    if plain.first().is_some_and(|word| word == "exec") {
+        plain.remove(0);
+    }
+    plain
+}
+
+fn needs_shell(words: &[String]) -> bool {
+    words.first().is_some_and(|word| {
+        matches!(
+            word.rsplit('/').next().unwrap_or(word),
+            "sh" | "bash" | "dash"
+        ) || word.ends_with(".sh")
+    })
+}
+
+/// Replaces the port in a command that was inferred; whether it is there.
+fn replace_port(command: &mut [String], known: u16, wanted: u16) -> bool {
+    let old = known.to_string();
+    let mut replaced = false;
+    for word in command {
+        if *word == old {
+            *word = wanted.to_string();
+            replaced = true;
+        } else if let Some(start) = word.strip_suffix(&old)
+            && start.ends_with([':', '='])
+        {
+            *word = format!("{start}{wanted}");
+            replaced = true;
+        }
+    }
+    replaced
+}

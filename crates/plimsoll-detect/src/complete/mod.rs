@@ -1,0 +1,312 @@
+//! A project with a Compose file, completed by what its source tells.
+
+mod checks;
+mod commands;
+
+use std::path::{Path, PathBuf};
+
+use plimsoll_diag::{Diagnostic, Span};
+use plimsoll_model::{Project, RecipeKind, Service};
+
+use crate::claims::matching::{Claim, Match, find, of_stage};
+use crate::claims::{Dockerfile, Stage, Starts, starts};
+use crate::detection::{DetectedService, Detection, ServiceKind};
+use crate::places;
+use checks::{health, published_ports};
+use commands::{run_python, serve_site};
+
+use crate::tree::{Bounds, Tree, TreeError};
+
+/// The port that a static site is served on.
+const STATIC_PORT: u16 = 8080;
+
+/// Fills in the recipe of every service that is built from source, and a health check where the Compose
+/// file has none that can work. The diagnostics tell what the file says that the code does not.
+pub fn complete(project: &mut Project) -> Result<Vec<Diagnostic>, TreeError> {
+    if project
+        .services
+        .values()
+        .all(|service| service.build.is_none())
+    {
+        return Ok(Vec::new());
+    }
+    let tree = Tree::read(&project.directory)?;
+    let detection = crate::detect(&tree);
+    complete_with(project, &tree, &detection)
+}
+
+/// The same, with a tree and its detection that are there already.
+pub fn complete_with(
+    project: &mut Project,
+    tree: &Tree,
+    detection: &Detection,
+) -> Result<Vec<Diagnostic>, TreeError> {
+    let mut diagnostics = Vec::new();
+    for service in project.services.values_mut() {
+        let Some(context) = service.build.as_ref().map(|build| build.context.clone()) else {
+            continue;
+        };
+        if service.recipe.is_some() {
+            continue;
+        }
+        let inside = canonical(&context)
+            .strip_prefix(tree.root())
+            .map(Path::to_owned)
+            .ok();
+        if let Some(relative) = &inside {
+            let known = within(detection, relative).any(|service| service.kind != ServiceKind::Cli);
+            if known {
+                Completion {
+                    tree,
+                    detection,
+                    context: relative.clone(),
+                }
+                .complete(service, &mut diagnostics);
+                continue;
+            }
+        }
+        // A context that lies elsewhere, or that detection set aside: the Compose file says that it counts.
+        let prefix = inside.unwrap_or_else(|| context.value.clone());
+        let Ok(own) = Tree::read_below(&context, &prefix, Bounds::default()) else {
+            diagnostics.push(
+                Diagnostic::error(format!(
+                    "build context `{}` is not a directory",
+                    prefix.display()
+                ))
+                .at(context.span.clone()),
+            );
+            continue;
+        };
+        let detection = crate::detect(&own);
+        Completion {
+            tree: &own,
+            detection: &detection,
+            context: PathBuf::new(),
+        }
+        .complete(service, &mut diagnostics);
+    }
+    Ok(diagnostics)
+}
+
+fn canonical(path: &Path) -> PathBuf {
+    fs_err::canonicalize(path).unwrap_or_else(|_| path.to_owned())
+}
+
+/// Services whose directory lies in `context`, or around it.
+fn within<'d>(
+    detection: &'d Detection,
+    context: &'d Path,
+) -> impl Iterator<Item = &'d DetectedService> {
+    detection.services.iter().filter(move |service| {
+        let part_of = !service.root.as_os_str().is_empty() || context.as_os_str().is_empty();
+        service.root.starts_with(context) || part_of && context.starts_with(&service.root)
+    })
+}
+
+struct Completion<'d> {
+    tree: &'d Tree,
+    detection: &'d Detection,
+    /// The build context, relative to the tree.
+    context: PathBuf,
+}
+
+impl Completion<'_> {
+    fn complete(&self, service: &mut Service, diagnostics: &mut Vec<Diagnostic>) {
+        let stage = self.stage(service);
+        let claim = self.claim(service, stage.as_ref());
+        let candidates: Vec<&DetectedService> = within(self.detection, &self.context).collect();
+        let place = service
+            .build
+            .as_ref()
+            .and_then(|build| build.context.span.clone())
+            .or_else(|| service.span.clone());
+        let detected = match find(&claim, &candidates) {
+            Match::One(detected) => detected,
+            Match::Several(several) => {
+                let same = several.iter().all(|other| {
+                    recipe_key(other).is_some() && recipe_key(other) == recipe_key(several[0])
+                });
+                if let Some(unknown) = unknown_start(service, &claim) {
+                    diagnostics.push(unknown);
+                    return;
+                }
+                if !(same && service.command.is_some()) {
+                    diagnostics.push(ambiguous(service, &several, place));
+                    return;
+                }
+                // They differ by their command alone, and the file says the command.
+                several[0]
+            }
+            Match::None => {
+                diagnostics.push(nothing_runs(service, self.detection, place));
+                return;
+            }
+        };
+        let celery = detected.framework.as_deref() == Some("Celery");
+        if !celery && let Some(unknown) = unknown_start(service, &claim) {
+            diagnostics.push(unknown);
+            return;
+        }
+        let Some(recipe) = &detected.recipe else {
+            let what = detected.framework.as_deref().unwrap_or(detected.language);
+            diagnostics.push(
+                Diagnostic::warning(format!(
+                    "`{}` is a {what} application, which Plimsoll does not assemble yet",
+                    service.name
+                ))
+                .at(place)
+                .hint("name an image that holds it with `image:`"),
+            );
+            return;
+        };
+        let mut recipe = recipe.clone();
+        let mut detected = detected.clone();
+        match &mut recipe.kind {
+            RecipeKind::StaticSite(_) => serve_site(service, &mut recipe, diagnostics),
+            RecipeKind::Python(_) => {
+                run_python(service, &mut recipe, &mut detected, &claim, diagnostics)
+            }
+        }
+        published_ports(service, &detected, diagnostics);
+        health(service, &detected, &recipe, diagnostics);
+        self.required_variables(service, &detected, diagnostics);
+        service.recipe = Some(recipe);
+    }
+
+    /// The stage that the file would build, where there is a Dockerfile.
+    fn stage(&self, service: &Service) -> Option<Stage> {
+        let build = service.build.as_ref()?;
+        let name = build
+            .dockerfile
+            .as_ref()
+            .map_or("Dockerfile", |name| name.value.as_str());
+        let path = places::within(&self.context, name)?;
+        let file = Dockerfile::read(self.tree, &path)?;
+        Some(file.image(build.target.as_ref().map(|target| target.value.as_str())))
+    }
+
+    fn claim(&self, service: &Service, stage: Option<&Stage>) -> Claim {
+        let mut claim = stage
+            .map(|stage| of_stage(stage, &self.context))
+            .unwrap_or_default();
+        claim.name = Some(service.name.clone());
+        let words: Vec<String> = service
+            .entrypoint
+            .iter()
+            .chain(&service.command)
+            .flat_map(|command| command.value.0.iter().cloned())
+            .collect();
+        if let Some(started) = starts(&words) {
+            claim.starts = Some(started);
+        }
+        claim
+            .ports
+            .extend(service.ports.iter().map(|port| port.target));
+        claim
+    }
+
+    fn required_variables(
+        &self,
+        service: &Service,
+        detected: &DetectedService,
+        diagnostics: &mut Vec<Diagnostic>,
+    ) {
+        for variable in &self.detection.environment {
+            if !variable.required || !variable.services.contains(&detected.name) {
+                continue;
+            }
+            let set = service
+                .environment
+                .get(&variable.name)
+                .is_some_and(|value| value.is_some());
+            if set {
+                continue;
+            }
+            let read = variable.evidence.first().map(|evidence| {
+                format!(
+                    " ({}:{})",
+                    evidence.span.file.display(),
+                    evidence.span.start.line
+                )
+            });
+            diagnostics.push(
+                Diagnostic::warning(format!(
+                    "`{}` requires `{}`{}, which nothing sets",
+                    service.name,
+                    variable.name,
+                    read.unwrap_or_default()
+                ))
+                .at(service.span.clone())
+                .hint(format!("add `{}` to its `environment`", variable.name)),
+            );
+        }
+    }
+}
+
+/// A command that starts a Celery application where the code makes none.
+fn unknown_start(service: &Service, claim: &Claim) -> Option<Diagnostic> {
+    let (Some(Starts::CeleryWorker { target }) | Some(Starts::CeleryBeat { target })) =
+        &claim.starts
+    else {
+        return None;
+    };
+    let span = service
+        .command
+        .as_ref()
+        .and_then(|command| command.span.clone())
+        .or_else(|| service.span.clone());
+    Some(
+        Diagnostic::warning(format!(
+            "`{}` starts the Celery application `{target}`, which nothing in the code makes",
+            service.name
+        ))
+        .at(span)
+        .hint("drop the service, or name the application that there is"),
+    )
+}
+
+/// What two services must share to differ by their command alone.
+fn recipe_key(service: &DetectedService) -> Option<(PathBuf, &RecipeKind)> {
+    service
+        .recipe
+        .as_ref()
+        .map(|recipe| (recipe.context.clone(), &recipe.kind))
+}
+
+fn ambiguous(service: &Service, several: &[&DetectedService], place: Option<Span>) -> Diagnostic {
+    let names: Vec<String> = several
+        .iter()
+        .map(|one| {
+            format!(
+                "`{}` ({}:{})",
+                one.name,
+                one.defined_at.file.display(),
+                one.defined_at.start.line
+            )
+        })
+        .collect();
+    Diagnostic::warning(format!(
+        "`{}` could be any of {}",
+        service.name,
+        names.join(", ")
+    ))
+    .at(place)
+    .hint("give it a `command` that names which one it starts")
+}
+
+fn nothing_runs(service: &Service, detection: &Detection, place: Option<Span>) -> Diagnostic {
+    let mut diagnostic = Diagnostic::warning(format!(
+        "nothing that runs was found for `{}`",
+        service.name
+    ))
+    .at(place);
+    if let Some(rejected) = detection.rejected.first() {
+        diagnostic = diagnostic.hint(format!(
+            "`{}` ({}) was left out: {}",
+            rejected.path.display(),
+            rejected.looks_like,
+            rejected.why
+        ));
+    }
+    diagnostic.hint("name an image that holds it with `image:`")
+}

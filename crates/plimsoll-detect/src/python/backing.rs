@@ -1,0 +1,238 @@
+//! What a Python service needs beside it: drivers it imports, variables it reads, addresses it fixes.
+
+use std::collections::BTreeMap;
+
+use plimsoll_diag::{Diagnostic, Evidence};
+
+use crate::detection::NeedKind;
+use crate::found::FoundVariable;
+use crate::needs;
+use crate::python::dependencies::Dependencies;
+use crate::python::distributions::provider;
+use crate::python::graph::Closure;
+use crate::python::module::{Module, Moment};
+
+/// The needs of a service.
+pub(crate) fn needs_of(
+    closure: &Closure,
+    dependencies: &Dependencies,
+    variables: &[FoundVariable],
+) -> Vec<needs::FoundNeed> {
+    let mut imported = Vec::new();
+    let mut seen: BTreeMap<NeedKind, usize> = BTreeMap::new();
+    for (module, external) in &closure.external {
+        let Some(kind) = needs::of_module(module) else {
+            continue;
+        };
+        // A driver that is not installed is never reached.
+        if provider(module, &dependencies.declared).is_none() && external.moment != Moment::Import {
+            continue;
+        }
+        let certain = external.moment == Moment::Import;
+        let entry = (kind, certain, external.span.clone(), module.clone());
+        match seen.get(&kind) {
+            Some(index) => {
+                let known: &mut (_, bool, _, _) = &mut imported[*index];
+                if certain && !known.1 {
+                    *known = entry;
+                }
+            }
+            None => {
+                seen.insert(kind, imported.len());
+                imported.push(entry);
+            }
+        }
+    }
+    // A broker's client comes with the queue's own distribution.
+    if let Some((_, celery)) = closure
+        .external
+        .iter()
+        .find(|(module, _)| *module == "celery" || module.starts_with("celery."))
+    {
+        let certain = celery.moment == Moment::Import;
+        for requirement in &dependencies.requirements {
+            let kind = match requirement.name.as_str() {
+                "celery" if requirement.extras.iter().any(|extra| extra == "redis") => {
+                    NeedKind::Redis
+                }
+                "redis" => NeedKind::Redis,
+                "amqp" | "librabbitmq" => NeedKind::Rabbitmq,
+                _ => continue,
+            };
+            // `amqp` comes with every Celery.
+            let only_one = requirement.name != "amqp" || !dependencies.declared.contains("redis");
+            if only_one && !seen.contains_key(&kind) {
+                seen.insert(kind, imported.len());
+                imported.push((
+                    kind,
+                    certain,
+                    requirement.span.clone(),
+                    requirement.name.clone(),
+                ));
+            }
+        }
+    }
+    let told: Vec<needs::Told<'_>> = variables.iter().map(FoundVariable::told).collect();
+    // A driver of SQLAlchemy is named by its URL alone, never imported.
+    if closure.external.keys().any(|module| {
+        module.starts_with("sqlalchemy")
+            || module.starts_with("sqlmodel")
+            || module.starts_with("databases")
+            || module.starts_with("alembic")
+    }) {
+        for requirement in &dependencies.requirements {
+            let module = requirement.name.replace('-', "_");
+            let module = match module.as_str() {
+                "psycopg2_binary" => "psycopg2",
+                "psycopg_binary" => "psycopg",
+                "mysqlclient" => "MySQLdb",
+                other => other,
+            };
+            let kind = needs::of_module(module)
+                .filter(|kind| matches!(kind, NeedKind::Postgres | NeedKind::Mysql));
+            if let Some(kind) = kind
+                && !seen.contains_key(&kind)
+            {
+                seen.insert(kind, imported.len());
+                imported.push((
+                    kind,
+                    false,
+                    requirement.span.clone(),
+                    requirement.name.clone(),
+                ));
+            }
+        }
+    }
+    let mut found = needs::needs(&imported, &told);
+    // A database without another one to fall back on is needed, whatever its variable's default.
+    let falls_back = closure
+        .external
+        .keys()
+        .any(|module| module.contains("sqlite"))
+        || variables.iter().any(|variable| {
+            variable
+                .default
+                .as_deref()
+                .is_some_and(|text| text.contains("sqlite"))
+        });
+    for need in &mut found {
+        let sql = matches!(need.kind, NeedKind::Postgres | NeedKind::Mysql);
+        let certain = imported
+            .iter()
+            .any(|(kind, certain, ..)| *kind == need.kind && *certain);
+        if sql && certain && !falls_back && need.how.is_some() {
+            need.required = true;
+        }
+    }
+    for need in &mut found {
+        need.scheme = scheme(need.kind, closure, dependencies).map(str::to_owned);
+    }
+    found
+}
+
+/// Calls that connect.
+const CONNECTS: &[&str] = &[
+    "from_url",
+    "connect",
+    "create_pool",
+    "create_engine",
+    "create_async_engine",
+    "MongoClient",
+    "AsyncIOMotorClient",
+    "AsyncMongoClient",
+    "Redis",
+    "StrictRedis",
+    "ConnectionPool",
+    "Celery",
+    "AsyncConnectionPool",
+    "InfluxDBClient",
+];
+
+/// Addresses that the code fixes: needs that no variable leads to.
+pub(crate) fn fixed_addresses(
+    module: &Module,
+    found: &mut Vec<needs::FoundNeed>,
+    problems: &mut Vec<Diagnostic>,
+) {
+    for placed in &module.calls {
+        let call = &placed.call;
+        let Some(method) = call.method().filter(|method| CONNECTS.contains(method)) else {
+            continue;
+        };
+        let driver = module.callee(call).as_deref().and_then(needs::of_module);
+        let values = call.arguments.iter().map(|value| ("", value));
+        let named = call
+            .keywords
+            .iter()
+            .map(|(name, value)| (name.as_str(), value));
+        for (name, value) in values.chain(named) {
+            let constant = crate::python::evaluate::evaluate(value, module, &placed.scope.path);
+            let (Some(text), None) = (constant.text, constant.variable) else {
+                continue;
+            };
+            let kind = needs::of_url(&text)
+                .or_else(|| driver.filter(|_| name == "host" && !text.is_empty()));
+            let Some(kind) = kind else {
+                continue;
+            };
+            let span = module.span(call.place);
+            let evidence = Evidence::new(
+                span.clone(),
+                format!("`{method}` connects to a fixed address"),
+            );
+            if text.contains("localhost") || text.contains("127.0.0.1") {
+                problems.push(
+                    Diagnostic::warning(format!(
+                        "connects to `localhost`, which inside of a container is the container itself, not {}",
+                        kind.word()
+                    ))
+                    .at(span.clone())
+                    .hint("read the address from a variable"),
+                );
+            }
+            let how = format!("{}:{}", span.file.display(), span.start.line);
+            match found.iter_mut().find(|need| need.kind == kind) {
+                Some(need) => {
+                    if need.how.is_none() {
+                        need.how = Some(how);
+                        need.required = true;
+                    }
+                    need.evidence.push(evidence);
+                }
+                None => found.push(needs::FoundNeed {
+                    kind,
+                    required: true,
+                    how: Some(how),
+                    scheme: None,
+                    evidence: vec![evidence],
+                }),
+            }
+        }
+    }
+}
+
+/// How a connection string starts that the code can use: SQLAlchemy takes the driver from it.
+fn scheme(kind: NeedKind, closure: &Closure, dependencies: &Dependencies) -> Option<&'static str> {
+    let has = |name: &str| dependencies.declared.contains(name);
+    let imports = |name: &str| {
+        closure.external.keys().any(|module| {
+            module
+                .strip_prefix(name)
+                .is_some_and(|rest| rest.is_empty() || rest.starts_with('.'))
+        })
+    };
+    if !imports("sqlalchemy") && !imports("sqlmodel") {
+        return None;
+    }
+    let asynchronous = imports("sqlalchemy.ext.asyncio");
+    match kind {
+        NeedKind::Postgres if asynchronous && has("asyncpg") => Some("postgresql+asyncpg"),
+        NeedKind::Postgres if has("psycopg") && !has("psycopg2") && !has("psycopg2-binary") => {
+            Some("postgresql+psycopg")
+        }
+        NeedKind::Mysql if asynchronous && has("aiomysql") => Some("mysql+aiomysql"),
+        NeedKind::Mysql if asynchronous && has("asyncmy") => Some("mysql+asyncmy"),
+        NeedKind::Mysql if has("pymysql") => Some("mysql+pymysql"),
+        _ => None,
+    }
+}
