@@ -1,6 +1,7 @@
 //! Prints a project as `docker compose config` does, for comparing the two by hand.
 //!
-//! Arguments: `[--yaml] [--hash] [--no-interpolate] [-f FILE]… [--profile NAME]… [DIRECTORY]`.
+//! Arguments: `[-f FILE]… [--profile NAME]… [--yaml] [--hash] [--no-interpolate] [--check]
+//! [--variables] [DIRECTORY]`; `--check` tells what an engine would not honour.
 #![expect(
     clippy::print_stdout,
     clippy::print_stderr,
@@ -11,7 +12,7 @@
 use std::path::PathBuf;
 
 use plimsoll_diag::{Palette, render};
-use plimsoll_model::compose::{LoadOptions, config, load_uninterpolated, resolve};
+use plimsoll_model::compose::{LoadOptions, config, load, load_uninterpolated, resolve, variables};
 
 fn main() {
     let mut options = LoadOptions {
@@ -22,11 +23,14 @@ fn main() {
     let mut format = config::Format::Json;
     let mut keep_variables = false;
     let mut hash = false;
+    let mut check = false;
     let mut arguments = std::env::args().skip(1);
     while let Some(argument) = arguments.next() {
         match argument.as_str() {
             "--yaml" => format = config::Format::Yaml,
             "--hash" => hash = true,
+            "--variables" => return print_variables(&options),
+            "--check" => check = true,
             "--no-interpolate" => keep_variables = true,
             "-f" => options.files.extend(arguments.next().map(PathBuf::from)),
             "--profile" => options.profiles.extend(arguments.next()),
@@ -39,6 +43,14 @@ fn main() {
                 config::render_uninterpolated(&read.model, format),
                 read.warnings,
             )
+        })
+    } else if check {
+        load(&options).map(|loaded| {
+            let lines = loaded.project.services.values().flat_map(|service| {
+                let keys = service.unsupported.iter();
+                keys.map(|key| format!("{}: {}\n", service.name, key.value))
+            });
+            (lines.collect(), loaded.resolved.warnings)
         })
     } else {
         resolve(&options).map(|loaded| {
@@ -67,5 +79,19 @@ fn main() {
             }
             std::process::exit(2);
         }
+    }
+}
+
+fn print_variables(options: &LoadOptions) {
+    match variables(options) {
+        Ok(variables) => {
+            for (name, variable) in variables {
+                println!(
+                    "{name}|{}|{}|{}",
+                    variable.required, variable.default, variable.alternative
+                );
+            }
+        }
+        Err(problems) => eprintln!("{problems}"),
     }
 }

@@ -307,8 +307,10 @@ impl Reader<'_> {
             _ => None,
         };
         let restart = match policy.get("condition").and_then(Node::as_text) {
-            None | Some("any") => Restart::Always,
-            Some("none") => Restart::No,
+            // The words of `restart` are understood here too.
+            None | Some("any" | "always") => Restart::Always,
+            Some("none" | "no") => Restart::No,
+            Some("unless-stopped") => Restart::UnlessStopped,
             Some("on-failure") => Restart::OnFailure {
                 max_attempts: attempts,
             },
