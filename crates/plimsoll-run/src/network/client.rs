@@ -8,6 +8,7 @@ use std::os::unix::net::UnixStream;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 use std::thread;
+use std::time::Duration;
 
 use plimsoll_model::Protocol;
 
@@ -18,6 +19,9 @@ use super::protocol::{
     Request, Response,
 };
 use super::wire::Wire;
+
+/// Everything the keeper does takes milliseconds, but on a loaded machine they are long.
+const PATIENCE: Duration = Duration::from_secs(30);
 
 /// A connection to a project's keeper.
 #[derive(Debug)]
@@ -43,6 +47,8 @@ impl Keeper {
         executable: &Path,
         options: &KeeperOptions,
     ) -> Result<Self, NetworkError> {
+        let directory = &std::path::absolute(directory)
+            .map_err(|error| NetworkError::file("find", directory, &error))?;
         fs_err::create_dir_all(directory)
             .map_err(|error| NetworkError::file("make", directory, &error))?;
         write_options(directory, options)?;
@@ -80,8 +86,12 @@ impl Keeper {
     /// Connects to the keeper of a directory. [`NetworkError::NotRunning`] also when one was
     /// killed there and left its socket.
     pub fn connect(directory: &Path) -> Result<Self, NetworkError> {
-        let socket = directory.join(files::SOCKET);
-        match UnixStream::connect(&socket) {
+        let connected = files::with_socket(directory, |path| {
+            let stream = UnixStream::connect(path)?;
+            stream.set_read_timeout(Some(PATIENCE))?;
+            Ok(stream)
+        });
+        match connected {
             Ok(stream) => Ok(Self {
                 directory: directory.to_owned(),
                 wire: Wire::new(stream),
@@ -96,15 +106,19 @@ impl Keeper {
                     directory: directory.to_owned(),
                 })
             }
-            Err(error) => Err(NetworkError::file("connect to", &socket, &error)),
+            Err(error) => Err(NetworkError::file(
+                "connect to",
+                &files::socket(directory),
+                &error,
+            )),
         }
     }
 
     /// Makes a network, or finds it made with the same settings.
     pub fn create_network(&mut self, spec: &NetworkSpec) -> Result<NetworkStatus, NetworkError> {
         match self.ask(&Request::CreateNetwork(spec.clone()))? {
-            (Response::Network(status), _) => Ok(status),
-            (other, _) => Err(unexpected(&other)),
+            Response::Network(status) => Ok(status),
+            other => Err(unexpected(&other)),
         }
     }
 
@@ -118,8 +132,13 @@ impl Keeper {
     /// Gives a container its place, or finds it attached with the same settings.
     pub fn attach(&mut self, request: &AttachRequest) -> Result<Attachment, NetworkError> {
         match self.ask(&Request::Attach(request.clone()))? {
-            (Response::Attached(details), Some(namespace)) => Ok(Attachment { details, namespace }),
-            (other, _) => Err(unexpected(&other)),
+            Response::Attached(details) => match self.wire.take_descriptor() {
+                Some(namespace) => Ok(Attachment { details, namespace }),
+                None => Err(NetworkError::Protocol {
+                    reason: "the namespace is missing".to_owned(),
+                }),
+            },
+            other => Err(unexpected(&other)),
         }
     }
 
@@ -147,8 +166,8 @@ impl Keeper {
     /// Listens on the host for a container, and gives the address and port that were bound.
     pub fn publish(&mut self, request: &PublishRequest) -> Result<SocketAddr, NetworkError> {
         match self.ask(&Request::Publish(request.clone()))? {
-            (Response::Published { address }, _) => Ok(address),
-            (other, _) => Err(unexpected(&other)),
+            Response::Published { address } => Ok(address),
+            other => Err(unexpected(&other)),
         }
     }
 
@@ -164,8 +183,8 @@ impl Keeper {
     /// Everything the keeper holds.
     pub fn status(&mut self) -> Result<KeeperStatus, NetworkError> {
         match self.ask(&Request::Status)? {
-            (Response::Status(status), _) => Ok(status),
-            (other, _) => Err(unexpected(&other)),
+            Response::Status(status) => Ok(status),
+            other => Err(unexpected(&other)),
         }
     }
 
@@ -182,18 +201,21 @@ impl Keeper {
 
     fn order(&mut self, request: &Request) -> Result<(), NetworkError> {
         match self.ask(request)? {
-            (Response::Done, _) => Ok(()),
-            (other, _) => Err(unexpected(&other)),
+            Response::Done => Ok(()),
+            other => Err(unexpected(&other)),
         }
     }
 
-    fn ask(&mut self, request: &Request) -> Result<(Response, Option<OwnedFd>), NetworkError> {
+    fn ask(&mut self, request: &Request) -> Result<Response, NetworkError> {
         let gone = |error: &io::Error| match error.kind() {
             io::ErrorKind::BrokenPipe | io::ErrorKind::ConnectionReset => {
                 NetworkError::NotRunning {
                     directory: self.directory.clone(),
                 }
             }
+            io::ErrorKind::WouldBlock => NetworkError::Protocol {
+                reason: format!("nothing came for {} seconds", PATIENCE.as_secs()),
+            },
             _ => NetworkError::Protocol {
                 reason: error.to_string(),
             },
@@ -202,7 +224,7 @@ impl Keeper {
             .send(request, None)
             .map_err(|error| gone(&error))?;
         match self.wire.receive().map_err(|error| gone(&error))? {
-            Some((Response::Failed { failure }, _)) => Err(failure),
+            Some(Response::Failed { failure }) => Err(failure),
             Some(answer) => Ok(answer),
             None => Err(NetworkError::NotRunning {
                 directory: self.directory.clone(),

@@ -55,10 +55,30 @@ pub(crate) enum Greeting {
 
 /// The files of a keeper's directory.
 pub(crate) mod files {
-    pub(crate) const SOCKET: &str = "keeper.sock";
+    use std::io;
+    use std::os::fd::AsRawFd as _;
+    use std::path::{Path, PathBuf};
+
+    const SOCKET: &str = "keeper.sock";
     pub(crate) const LOCK: &str = "keeper.lock";
     pub(crate) const OPTIONS: &str = "keeper.json";
     pub(crate) const LOG: &str = "keeper.log";
+
+    /// Where the socket is.
+    pub(crate) fn socket(directory: &Path) -> PathBuf {
+        directory.join(SOCKET)
+    }
+
+    /// Uses the socket under a name that is short enough for any directory: the address of a
+    /// socket holds 107 bytes.
+    pub(crate) fn with_socket<T>(
+        directory: &Path,
+        work: impl FnOnce(&Path) -> io::Result<T>,
+    ) -> io::Result<T> {
+        let open = fs_err::File::open(directory)?;
+        let short = format!("/proc/self/fd/{}/{SOCKET}", open.file().as_raw_fd());
+        work(Path::new(&short))
+    }
 }
 
 /// Runs a keeper in `directory` until it is told to end. Standard output tells the starter how
@@ -75,7 +95,7 @@ pub fn main(directory: &Path) -> ExitCode {
     greet(&Greeting::Ready);
     Arc::clone(&keeper).serve();
     // `keeper` still has the lock: whoever gets it next finds no socket of ours.
-    let _ = fs_err::remove_file(directory.join(files::SOCKET));
+    let _ = fs_err::remove_file(files::socket(directory));
     ExitCode::SUCCESS
 }
 
@@ -105,10 +125,13 @@ fn prepare(directory: &Path) -> Result<Arc<KeeperProcess>, NetworkError> {
     // Fails for the leader of a group, which a child never is; the terminal's signals then reach
     // this process too, and that is all.
     let _ = rustix::process::setsid();
+    ignore_broken_pipes();
     raise_descriptor_limit();
+    // Wherever it was started, it keeps no directory in use.
+    let _ = std::env::set_current_dir("/");
     let lock = lock(directory)?;
     let options = read_options(directory)?;
-    let socket = directory.join(files::SOCKET);
+    let socket = files::socket(directory);
     // Whoever bound it does not hold the lock any more, so nobody answers there.
     match fs_err::remove_file(&socket) {
         Err(error) if error.kind() != io::ErrorKind::NotFound => {
@@ -122,8 +145,8 @@ fn prepare(directory: &Path) -> Result<Arc<KeeperProcess>, NetworkError> {
         .build()
         .map_err(|error| NetworkError::system("start the runtime", &error))?;
     let control = Control::new(runtime.handle().clone(), options)?;
-    let listener =
-        UnixListener::bind(&socket).map_err(|error| NetworkError::file("bind", &socket, &error))?;
+    let listener = files::with_socket(directory, |path| UnixListener::bind(path))
+        .map_err(|error| NetworkError::file("bind", &socket, &error))?;
     rustix::fs::chmod(&socket, rustix::fs::Mode::RUSR | rustix::fs::Mode::WUSR)
         .map_err(|error| NetworkError::file("protect", &socket, &error.into()))?;
     Ok(Arc::new(KeeperProcess {
@@ -158,6 +181,16 @@ fn read_options(directory: &Path) -> Result<KeeperOptions, NetworkError> {
         Err(error) => Err(NetworkError::file("read", &path, &error)),
         Ok(bytes) => serde_json::from_slice(&bytes)
             .map_err(|error| NetworkError::file("read", &path, &error.into())),
+    }
+}
+
+/// Splicing to a connection that the other side has closed raises a signal, which would end the
+/// process if whoever links this has restored its default.
+fn ignore_broken_pipes() {
+    // SAFETY: ignoring a signal installs no handler, so no code of ours can run at a bad moment.
+    #[expect(unsafe_code, reason = "no safe interface sets a signal's disposition")]
+    unsafe {
+        libc::signal(libc::SIGPIPE, libc::SIG_IGN);
     }
 }
 
@@ -198,7 +231,7 @@ impl KeeperProcess {
         let mut wire = Wire::new(stream);
         loop {
             let request = match wire.receive::<Request>() {
-                Ok(Some((request, _))) => request,
+                Ok(Some(request)) => request,
                 Ok(None) => return,
                 Err(error) => {
                     let failure = NetworkError::Protocol {

@@ -67,14 +67,11 @@ impl Wire {
     }
 
     /// Receives one message; `None` when the other side is gone.
-    pub(crate) fn receive<T: DeserializeOwned>(
-        &mut self,
-    ) -> io::Result<Option<(T, Option<OwnedFd>)>> {
+    pub(crate) fn receive<T: DeserializeOwned>(&mut self) -> io::Result<Option<T>> {
         loop {
             if let Some(end) = self.received.iter().position(|byte| *byte == b'\n') {
                 let line: Vec<u8> = self.received.drain(..=end).collect();
-                let message = serde_json::from_slice(&line)?;
-                return Ok(Some((message, self.descriptors.pop_front())));
+                return Ok(Some(serde_json::from_slice(&line)?));
             }
             if self.received.len() > MESSAGE_LIMIT {
                 return Err(io::Error::new(
@@ -86,6 +83,13 @@ impl Wire {
                 return Ok(None);
             }
         }
+    }
+
+    /// The descriptor beside the message just received, if that is one that has one. They come in
+    /// the order of their messages, but may come while an earlier message is read, so only the
+    /// message says whose it is.
+    pub(crate) fn take_descriptor(&mut self) -> Option<OwnedFd> {
+        self.descriptors.pop_front()
     }
 
     fn fill(&mut self) -> io::Result<usize> {
@@ -124,7 +128,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn messages_and_descriptors_stay_together() {
+    fn messages_and_descriptors_arrive_in_order() {
         let (left, right) = UnixStream::pair().unwrap();
         let (mut left, mut right) = (Wire::new(left), Wire::new(right));
         let long = "x".repeat(100_000);
@@ -133,12 +137,10 @@ mod tests {
             left.send(&1_u32, None).unwrap();
             left.send(&long, Some(file.as_fd())).unwrap();
         });
-        let (one, none): (u32, _) = right.receive().unwrap().unwrap();
-        assert_eq!(one, 1);
-        assert!(none.is_none());
-        let (text, some): (String, _) = right.receive().unwrap().unwrap();
-        assert_eq!(text.len(), 100_000);
-        assert!(some.is_some());
+        assert_eq!(right.receive::<u32>().unwrap(), Some(1));
+        assert_eq!(right.receive::<String>().unwrap().unwrap().len(), 100_000);
+        assert!(right.take_descriptor().is_some());
+        assert!(right.take_descriptor().is_none());
         writer.join().unwrap();
         assert!(right.receive::<u32>().unwrap().is_none());
     }

@@ -10,12 +10,12 @@ use plimsoll_run::network::{Egress, Keeper, NetworkError};
 use rustix::process::{Pid, Signal, kill_process};
 
 use crate::Case;
-use crate::client::{greeting, serve_greeting};
+use crate::client::{connect, greeting, resolve, serve_echo, serve_greeting};
 use crate::topology::serve;
 use crate::world::outside::{ADDRESS, GREETING};
 use crate::world::{Project, eventually, interfaces, start_keeper, try_start_keeper};
 
-pub fn trials() -> Vec<Case> {
+pub fn cases() -> Vec<Case> {
     vec![
         (
             "faults: a killed keeper leaves no namespace and no interface",
@@ -33,6 +33,15 @@ pub fn trials() -> Vec<Case> {
             nonsense,
         ),
         ("faults: the host's namespace is untouched", untouched),
+        ("faults: a directory with a long name", long_directory),
+        (
+            "faults: clients that go away in the middle harm nobody",
+            rude_clients,
+        ),
+        (
+            "faults: resolvers that are gone are a failure, soon",
+            no_resolver,
+        ),
     ]
 }
 
@@ -216,4 +225,58 @@ fn untouched() {
         GREETING
     );
     assert_eq!(look(), before);
+}
+
+fn long_directory() {
+    let directory = tempfile::tempdir().unwrap();
+    let place = directory.path().join("long".repeat(40));
+    let executable = std::env::current_exe().unwrap();
+    let mut keeper = Keeper::start(&place, &executable, &Default::default()).unwrap();
+    assert!(keeper.status().is_ok());
+    keeper.shutdown().unwrap();
+}
+
+fn rude_clients() {
+    use std::io::{Read as _, Write as _};
+    let mut project = Project::new();
+    project.network("front", Egress::Open);
+    let web = project.attach("web", &["front"]);
+    web.run(|| serve_echo(TcpListener::bind((Ipv4Addr::UNSPECIFIED, 80)).unwrap()));
+    let address = project.publish("web", 80, Protocol::Tcp);
+    for _ in 0..20 {
+        let mut stream = connect(address).unwrap();
+        stream.write_all(&[1; 100_000]).unwrap();
+        let mut some = [0; 10];
+        stream.read_exact(&mut some).unwrap();
+        // Closing with data unread resets the connection; the container goes on writing.
+        drop(stream);
+    }
+    let mut last = connect(address).unwrap();
+    last.write_all(b"polite").unwrap();
+    let mut back = [0; 6];
+    last.read_exact(&mut back).unwrap();
+    assert_eq!(&back, b"polite");
+    assert!(project.keeper.status().is_ok());
+}
+
+fn no_resolver() {
+    let mut project = Project::new();
+    project.network("front", Egress::Open);
+    let web = project.attach("web", &["front"]);
+    let file = project.directory.path().join("resolv.conf");
+    // The host's own loopback, where nobody answers.
+    fs_err::write(&file, "nameserver 127.0.0.1\n").unwrap();
+    assert_eq!(
+        web.run(|| resolve(web.resolver(), "example.org")),
+        "ServFail"
+    );
+    fs_err::remove_file(&file).unwrap();
+    assert_eq!(
+        web.run(|| resolve(web.resolver(), "example.org")),
+        "ServFail"
+    );
+    assert_eq!(
+        web.run(|| resolve(web.resolver(), "web")),
+        format!("NoError {}", web.address())
+    );
 }

@@ -6,6 +6,7 @@
 
 mod client;
 mod faults;
+mod measure;
 mod names;
 mod ports;
 mod topology;
@@ -32,28 +33,32 @@ fn main() -> ExitCode {
         println!("skipped: {reason}");
         return ExitCode::SUCCESS;
     }
-    // The throughput figures need an otherwise idle machine, and are asked for by name.
     options.test_threads = options.test_threads.or(Some(4));
     libtest_mimic::run(&options, trials()).exit_code()
 }
 
 fn trials() -> Vec<Trial> {
-    [
-        topology::trials(),
-        names::trials(),
-        ports::trials(),
-        way_out::trials(),
-        faults::trials(),
-    ]
-    .into_iter()
-    .flatten()
-    .map(|(name, run)| {
+    let verdicts = [
+        topology::cases(),
+        names::cases(),
+        ports::cases(),
+        way_out::cases(),
+        faults::cases(),
+    ];
+    let trial = |(name, run): Case| {
         Trial::test(name, move || {
             run();
             Ok::<(), Failed>(())
         })
-    })
-    .collect()
+    };
+    let mut trials: Vec<Trial> = verdicts.into_iter().flatten().map(trial).collect();
+    // They need a machine with nothing else to do.
+    trials.extend(
+        measure::cases()
+            .into_iter()
+            .map(|case| trial(case).with_ignored_flag(true)),
+    );
+    trials
 }
 
 /// A test and its name.

@@ -11,7 +11,7 @@ use crate::client::{ask, ask_by_tcp, long_question, question, resolve, summary};
 use crate::world::outside;
 use crate::world::{Container, Project, attach_request};
 
-pub fn trials() -> Vec<Case> {
+pub fn cases() -> Vec<Case> {
     vec![
         ("names: services, aliases, several containers, types", known),
         ("names: addresses have names", reverse),

@@ -13,7 +13,7 @@ use crate::client::{connect, echo, greeting, serve_echo, serve_udp_echo, udp_ech
 use crate::topology::serve;
 use crate::world::{Project, kind};
 
-pub fn trials() -> Vec<Case> {
+pub fn cases() -> Vec<Case> {
     vec![
         (
             "ports: TCP reaches the container, both directions end on their own",

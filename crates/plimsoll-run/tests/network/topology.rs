@@ -9,7 +9,7 @@ use crate::Case;
 use crate::client::{greeting, resolve, serve_greeting};
 use crate::world::{Container, Project, attach_request, interfaces, kind};
 
-pub fn trials() -> Vec<Case> {
+pub fn cases() -> Vec<Case> {
     vec![
         (
             "two networks: neighbours reach each other, others do not",

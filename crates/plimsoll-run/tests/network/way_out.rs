@@ -13,7 +13,7 @@ use crate::topology::serve;
 use crate::world::outside::{ADDRESS, GREETING, HOST, METADATA};
 use crate::world::{Container, Project, attach_request, kind};
 
-pub fn trials() -> Vec<Case> {
+pub fn cases() -> Vec<Case> {
     vec![
         ("way out: TCP and UDP to the outside", open),
         ("way out: none from internal networks", internal),
@@ -56,7 +56,10 @@ fn open() {
 fn internal() {
     let mut project = Project::new();
     project.network("back", Egress::None);
+    project.network("front", Egress::Open);
     let db = project.attach("db", &["back"]);
+    let both = project.attach("both", &["back", "front"]);
+    assert_eq!(both.run(|| greeting(outside(80))).unwrap(), GREETING);
     db.run(|| {
         assert_eq!(
             kind(greeting(outside(80))),

@@ -162,3 +162,118 @@ fn pointer(question: &Query, name: &str) -> Option<Record> {
 fn record(question: &Query, data: RData) -> Record {
     Record::from_rdata(question.name().clone(), TIME_TO_LIVE, data)
 }
+
+#[cfg(test)]
+mod tests {
+    use ipnet::Ipv4Net;
+    use proptest::prelude::*;
+
+    use super::*;
+    use crate::network::directory::{ListedNetwork, Membership};
+    use crate::network::protocol::{Egress, HostGateway};
+
+    const WEB: Ipv4Addr = Ipv4Addr::new(10, 89, 0, 2);
+    const STRANGER: Ipv4Addr = Ipv4Addr::new(10, 89, 0, 9);
+
+    fn directory() -> Directory {
+        let mut directory = Directory::default();
+        directory.add_network(ListedNetwork {
+            name: "front".into(),
+            egress: Egress::Open,
+            subnet: Ipv4Net::new_assert(Ipv4Addr::new(10, 89, 0, 0), 24),
+            host_gateway: Ipv4Addr::new(10, 89, 0, 254),
+        });
+        for last in 2..5 {
+            directory.add_container(ListedContainer {
+                container: format!("web-{last}"),
+                hostname: format!("web-{last}"),
+                host_gateway: HostGateway::Refused,
+                memberships: vec![Membership {
+                    network: "front".into(),
+                    address: Ipv4Addr::new(10, 89, 0, last),
+                    names: vec!["web".into()],
+                }],
+            });
+        }
+        directory
+    }
+
+    fn query(name: &str, kind: RecordType) -> Message {
+        let mut message = Message::query();
+        message.add_query(Query::query(Name::from_ascii(name).unwrap(), kind));
+        message
+    }
+
+    fn reply(source: Ipv4Addr, query: &Message, rotation: usize) -> Message {
+        match decide(
+            &directory(),
+            "front",
+            source,
+            &query.to_vec().unwrap(),
+            rotation,
+        ) {
+            Decision::Reply(reply) => Message::from_vec(&reply.to_vec().unwrap()).unwrap(),
+            other => panic!("{other:?}"),
+        }
+    }
+
+    #[test]
+    fn addresses_take_turns() {
+        let firsts: Vec<RData> = (0..4)
+            .map(|turn| {
+                let reply = reply(WEB, &query("Web.", RecordType::A), turn);
+                assert_eq!(reply.answers.len(), 3);
+                reply.answers[0].data.clone()
+            })
+            .collect();
+        assert_eq!(firsts[0], firsts[3]);
+        assert!(firsts[0] != firsts[1] && firsts[1] != firsts[2]);
+    }
+
+    #[test]
+    fn strangers_and_odd_queries_are_refused() {
+        let code = |source, query: &Message| reply(source, query, 0).metadata.response_code;
+        let plain = query("web.", RecordType::A);
+        assert_eq!(code(STRANGER, &plain), ResponseCode::Refused);
+        let mut chaos = plain.clone();
+        chaos.queries[0].set_query_class(DNSClass::CH);
+        assert_eq!(code(WEB, &chaos), ResponseCode::Refused);
+        let mut update = plain.clone();
+        update.metadata.op_code = OpCode::Update;
+        assert_eq!(code(WEB, &update), ResponseCode::NotImp);
+        let mut answer = plain;
+        answer.metadata.message_type = MessageType::Response;
+        let bytes = answer.to_vec().unwrap();
+        assert!(matches!(
+            decide(&directory(), "front", WEB, &bytes, 0),
+            Decision::Ignore
+        ));
+    }
+
+    #[test]
+    fn long_replies_are_cut_to_the_question() {
+        let long = reply(WEB, &query("web.", RecordType::A), 0);
+        let whole = encode(&long, 512).unwrap();
+        let cut = Message::from_vec(&encode(&long, whole.len() - 1).unwrap()).unwrap();
+        assert!(cut.metadata.truncation && cut.answers.is_empty() && cut.queries.len() == 1);
+    }
+
+    proptest! {
+        #[test]
+        fn any_bytes_are_survived(bytes in proptest::collection::vec(any::<u8>(), 0..600)) {
+            if let Decision::Reply(reply) = decide(&directory(), "front", WEB, &bytes, 0) {
+                prop_assert_eq!(reply.metadata.id.to_be_bytes(), [bytes[0], bytes[1]]);
+                prop_assert!(encode(&reply, 512).is_some());
+            }
+        }
+
+        #[test]
+        fn damaged_queries_are_survived(place in 0_usize..40, value: u8) {
+            let mut bytes = query("web.front.", RecordType::A).to_vec().unwrap();
+            if let Some(byte) = bytes.get_mut(place) {
+                *byte = value;
+            }
+            decide(&directory(), "front", WEB, &bytes, 0);
+        }
+    }
+}

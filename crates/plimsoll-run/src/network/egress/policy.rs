@@ -120,3 +120,38 @@ fn refused() -> impl Iterator<Item = Ipv4Net> {
         .iter()
         .map(|(address, prefix)| Ipv4Net::new_assert(*address, *prefix))
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn loopback_and_metadata_services_are_refused() {
+        let is_refused = |text: &str| {
+            let address: Ipv4Addr = text.parse().unwrap();
+            refused().any(|net| net.contains(&address))
+        };
+        for address in [
+            "0.0.0.0",
+            "127.0.0.1",
+            "127.255.0.1",
+            "169.254.169.254",
+            "169.254.170.2",
+            "100.100.100.200",
+            "168.63.129.16",
+            "224.0.0.251",
+            "255.255.255.255",
+        ] {
+            assert!(is_refused(address), "{address}");
+        }
+        for address in [
+            "1.1.1.1",
+            "10.0.0.1",
+            "192.168.1.1",
+            "100.100.100.201",
+            "126.0.0.1",
+        ] {
+            assert!(!is_refused(address), "{address}");
+        }
+    }
+}
