@@ -20,7 +20,7 @@ use super::request::{Assembled, BaseRequest, FOUNDATION, InstalledPackage};
 use super::resolve::{Resolver, Unresolved};
 use super::{DebianError, PackageError};
 use crate::fetch::{FetchError, Fetcher, Headers};
-use crate::layer::{Attributes, FileSet, FileSetError, write_segment};
+use crate::layer::{Attributes, FileSet, FileSetError, write_tar};
 use crate::oci::Architecture;
 use crate::store::{ImageLayer, Layer, Segment, Store, StoreError};
 use crate::{Digest, Download, Hasher};
@@ -247,7 +247,7 @@ impl<'a> Base<'a> {
                 .map(effects::alternatives)
                 .unwrap_or_default(),
         };
-        self.store.remember(&key, &facts, &[facts.segment.digest])?;
+        self.store.remember(&key, &facts, &facts.segment.needs())?;
         Ok(facts)
     }
 
@@ -351,7 +351,7 @@ impl<'a> Base<'a> {
 
     fn segment_of(&self, files: &FileSet) -> Result<Segment, DebianError> {
         let mut hasher = Hasher::default();
-        write_segment(files, &mut hasher).map_err(StoreError::Layer)?;
+        write_tar(files, &mut hasher).map_err(StoreError::Layer)?;
         let key = format!("files {}", hasher.finish());
         match self.store.segment(&key) {
             Some(segment) => Ok(segment),

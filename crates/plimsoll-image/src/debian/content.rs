@@ -14,7 +14,7 @@ use crate::layer::{Attributes, Content, FileSet, LayerError, Node, normalised};
 
 /// Counts changes of the rules in this module and in `effects`: segments made by other rules are
 /// other segments.
-pub(super) const RULES: u32 = 1;
+pub(super) const RULES: u32 = 2;
 
 /// Top-level directories that are links into `/usr`.
 pub(super) const MERGED: [&str; 7] = ["bin", "lib", "lib32", "lib64", "libo32", "libx32", "sbin"];

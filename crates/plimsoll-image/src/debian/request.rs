@@ -5,7 +5,7 @@ use serde::{Deserialize, Serialize};
 use super::Suite;
 use super::accounts::User;
 use super::content::RULES;
-use crate::layer::{FileSet, write_segment};
+use crate::layer::{FileSet, write_tar};
 use crate::oci::Architecture;
 use crate::store::{ImageLayer, StoreError};
 use crate::{Digest, Hasher};
@@ -59,7 +59,7 @@ impl BaseRequest {
     /// Everything that the result depends on, besides the archive.
     pub(super) fn key(&self) -> Result<String, StoreError> {
         let mut files = Hasher::default();
-        write_segment(&self.files, &mut files).map_err(StoreError::Layer)?;
+        write_tar(&self.files, &mut files).map_err(StoreError::Layer)?;
         Ok(format!(
             "debian base, rules {RULES}: {} {} {FOUNDATION:?} {:?} {:?} {:?} {:?} {}",
             self.suite,

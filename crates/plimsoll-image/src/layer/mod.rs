@@ -22,9 +22,9 @@ pub use compression::Compression;
 pub use file_set::{Attributes, Content, FileSet, FileSetError, Node};
 pub use path::{PathError, leads_out, normalised};
 pub use unpack::{Limits, Origin, Unpacked, unpack};
-pub use ustar::{END, FIXED_TIME, write_segment};
+pub use ustar::{END, FIXED_TIME, write_tar};
 
-pub(crate) use ustar::paths;
+pub(crate) use ustar::{paths, write_directories, write_files};
 
 /// Why a layer cannot be written, or an archive is not unpacked.
 #[derive(Debug, Error)]

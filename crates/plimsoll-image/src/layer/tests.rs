@@ -12,7 +12,7 @@ use super::*;
 
 fn segment(files: &FileSet) -> Vec<u8> {
     let mut bytes = Vec::new();
-    let length = write_segment(files, &mut bytes).unwrap();
+    let length = write_tar(files, &mut bytes).unwrap();
     assert_eq!(length, bytes.len() as u64);
     bytes
 }

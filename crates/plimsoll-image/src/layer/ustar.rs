@@ -1,8 +1,8 @@
 //! Writing tar so that equal files give equal bytes.
 //!
 //! Plain ustar; PAX records only where ustar cannot say it (long or non-ASCII names, 8 GiB and
-//! more). No user or group names, one fixed time, no padding to records. What is written here is
-//! a *segment*: it has no end-of-archive blocks, so that segments can be concatenated to layers.
+//! more). No user or group names, one fixed time, no padding to records. What is written here has
+//! no end-of-archive blocks, so that it can be concatenated.
 
 use std::io::{self, Read, Write};
 
@@ -27,14 +27,41 @@ const LARGEST_SIZE: u64 = 0o77_777_777_777;
 /// The largest user or group number that seven octal digits hold.
 const LARGEST_ID: u32 = 0o7_777_777;
 
-/// Writes the files of a set as a segment. Returns the number of bytes.
+/// Writes a set as tar, without an end. Returns the number of bytes.
 ///
 /// # Errors
 /// When a file cannot be read, changes while it is read, or the output cannot be written.
-pub fn write_segment(files: &FileSet, output: &mut dyn Write) -> Result<u64, LayerError> {
+pub fn write_tar(files: &FileSet, output: &mut dyn Write) -> Result<u64, LayerError> {
+    write_where(files, output, |_| true)
+}
+
+/// Writes the directories of a set only. Returns the number of bytes.
+///
+/// # Errors
+/// When the output cannot be written.
+pub(crate) fn write_directories(
+    files: &FileSet,
+    output: &mut dyn Write,
+) -> Result<u64, LayerError> {
+    write_where(files, output, |node| matches!(node, Node::Directory(_)))
+}
+
+/// Writes everything of a set but its directories. Returns the number of bytes.
+///
+/// # Errors
+/// As [`write_tar`].
+pub(crate) fn write_files(files: &FileSet, output: &mut dyn Write) -> Result<u64, LayerError> {
+    write_where(files, output, |node| !matches!(node, Node::Directory(_)))
+}
+
+fn write_where(
+    files: &FileSet,
+    output: &mut dyn Write,
+    wanted: impl Fn(&Node) -> bool,
+) -> Result<u64, LayerError> {
     files.check_links()?;
     let mut writer = Writer { output, length: 0 };
-    for (path, node) in files.iter() {
+    for (path, node) in files.iter().filter(|(_, node)| wanted(node)) {
         writer.node(path, node)?;
     }
     Ok(writer.length)
@@ -212,14 +239,14 @@ impl Header {
     }
 }
 
-/// The paths of a segment that [`write_segment`] wrote, with whether each is a directory. `None`
-/// where the bytes are not such a segment.
-pub(crate) fn paths(segment: &[u8]) -> Option<Vec<(String, bool)>> {
+/// The paths of what this module wrote, with the attributes each has. `None` where the bytes are
+/// not that.
+pub(crate) fn paths(tar: &[u8]) -> Option<Vec<(String, Attributes)>> {
     let mut found = Vec::new();
     let mut offset = 0;
     let mut long = None;
-    while offset < segment.len() {
-        let header = segment.get(offset..offset + BLOCK)?;
+    while offset < tar.len() {
+        let header = tar.get(offset..offset + BLOCK)?;
         let field = |range: std::ops::Range<usize>| {
             let field = &header[range];
             let end = field
@@ -228,8 +255,9 @@ pub(crate) fn paths(segment: &[u8]) -> Option<Vec<(String, bool)>> {
                 .unwrap_or(field.len());
             std::str::from_utf8(&field[..end]).ok()
         };
+        let octal = |range| u32::from_str_radix(field(range)?, 8).ok();
         let size = usize::from_str_radix(field(124..136)?, 8).ok()?;
-        let body = segment.get(offset + BLOCK..offset + BLOCK + size)?;
+        let body = tar.get(offset + BLOCK..offset + BLOCK + size)?;
         offset += BLOCK + size.div_ceil(BLOCK) * BLOCK;
         if header[156] == b'x' {
             long = pax_path(body);
@@ -240,8 +268,12 @@ pub(crate) fn paths(segment: &[u8]) -> Option<Vec<(String, bool)>> {
             (None, "") => field(0..100)?.to_owned(),
             (None, prefix) => format!("{prefix}/{}", field(0..100)?),
         };
-        let directory = header[156] == b'5';
-        found.push((path.trim_end_matches('/').to_owned(), directory));
+        let attributes = Attributes {
+            mode: octal(100..108)?,
+            uid: octal(108..116)?,
+            gid: octal(116..124)?,
+        };
+        found.push((path.trim_end_matches('/').to_owned(), attributes));
     }
     Some(found)
 }
@@ -270,7 +302,7 @@ mod tests {
             .file("a", Attributes::root(0o640).owned_by(5, 6), "hello")
             .unwrap();
         let mut bytes = Vec::new();
-        let length = write_segment(&files, &mut bytes).unwrap();
+        let length = write_tar(&files, &mut bytes).unwrap();
         assert_eq!(length, 1024);
         assert_eq!(&bytes[..2], b"a\0");
         assert_eq!(&bytes[100..108], b"0000640\0");

@@ -129,7 +129,7 @@ fn name(reference: &Reference) -> String {
 
 fn own_layer(workshop: &Workshop<'_>, recipe: &Recipe) -> Result<ImageLayer, StandInError> {
     let mut hasher = crate::digest::Hasher::default();
-    crate::layer::write_segment(&recipe.files, &mut hasher).map_err(StoreError::Layer)?;
+    crate::layer::write_tar(&recipe.files, &mut hasher).map_err(StoreError::Layer)?;
     let key = format!("{RULES} files {}", hasher.finish());
     let mut layers = workshop.layers(&key, || {
         let segment = workshop.store.put_segment(&key, &recipe.files)?;

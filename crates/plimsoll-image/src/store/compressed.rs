@@ -1,7 +1,7 @@
-//! Segments compressed once, so that exporting an image again costs copying.
+//! Parts of layers compressed once, so that exporting an image again costs copying.
 //!
-//! Each segment becomes gzip members of a fixed amount of content; the members of its segments,
-//! one after the other, are the compressed layer. The bytes are a function of the segment, of
+//! Each part becomes gzip members of a fixed amount of content; the members of its parts, one
+//! after the other, are the compressed layer. The bytes are a function of the part, of
 //! this library's exact version (pinned) and of the level, not of the number of threads.
 
 use std::io::{Read, Write};
@@ -10,7 +10,8 @@ use std::path::PathBuf;
 use libdeflater::{CompressionLvl, Compressor};
 use rayon::prelude::*;
 
-use super::{Segment, Store, StoreError};
+use super::layer::Part;
+use super::{Store, StoreError};
 use crate::Digest;
 
 /// How much content goes into one member.
@@ -23,14 +24,14 @@ const BATCH: usize = 16;
 const LEVEL: i32 = 6;
 
 impl Store {
-    /// The segment as gzip, from an earlier time or made now.
-    pub(super) fn compressed(&self, segment: &Segment) -> Result<PathBuf, StoreError> {
+    /// The part as gzip, from an earlier time or made now.
+    pub(super) fn compressed(&self, part: &Part) -> Result<PathBuf, StoreError> {
         let fail = |error| self.fail(error);
-        let path = self.compressed_path(&segment.digest);
+        let path = self.compressed_path(&part.digest);
         if path.is_file() {
             return Ok(path);
         }
-        let mut source = self.open_blob(&segment.digest)?.take(segment.size);
+        let mut source = self.open_blob(&part.digest)?.take(part.size);
         let mut draft = self.draft()?;
         let mut batch = Vec::new();
         let mut seen = 0;
@@ -49,8 +50,8 @@ impl Store {
                 draft.write_all(&member).map_err(fail)?;
             }
         }
-        if seen != segment.size {
-            return Err(self.corrupt(&segment.digest));
+        if seen != part.size {
+            return Err(self.corrupt(&part.digest));
         }
         draft.place(&path).map_err(fail)?;
         Ok(path)

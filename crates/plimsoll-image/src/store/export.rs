@@ -11,7 +11,7 @@ use serde::{Deserialize, Serialize};
 
 use super::{Image, LAYOUT, Layer, Store, StoreError};
 use crate::Digest;
-use crate::layer::{Attributes, Content, END, FileSet, Node, write_segment};
+use crate::layer::{Attributes, Content, END, FileSet, Node, write_tar};
 use crate::oci::{CONTAINERD_NAME, Descriptor, Index, Manifest, Platform, REFERENCE, media_type};
 
 /// How layers are written for others.
@@ -129,7 +129,7 @@ impl Store {
         let written = added
             .map_err(|error: ExportError| error.into_store())
             .and_then(|()| {
-                write_segment(&files, output).map_err(|error| self.refuse(error))?;
+                write_tar(&files, output).map_err(|error| self.refuse(error))?;
                 output.write_all(&END).map_err(|error| self.fail(error))
             });
         // The drafts are copies; what matters is in the output.

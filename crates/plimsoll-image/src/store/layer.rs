@@ -1,6 +1,6 @@
 //! Segments and layers: putting them together, and unpacking them once.
 
-use std::collections::HashMap;
+use std::collections::{BTreeSet, HashSet};
 use std::io::{self, Read};
 use std::path::PathBuf;
 
@@ -10,15 +10,32 @@ use super::lock::{Lock, Share};
 use super::{Store, StoreError};
 use crate::Digest;
 use crate::digest::Hasher;
-use crate::layer::{self, END, FileSet, Origin};
+use crate::layer::{self, Attributes, END, FileSet, Origin};
 
-/// Normalised tar bytes of one package, without an end.
+/// The files of one package as normalised tar bytes, and beside them the directories that they
+/// need. Apart, because a layer states each directory once: Docker refuses one that does not.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
 pub struct Segment {
-    /// The digest of the bytes.
+    /// The digest of the files' bytes.
     pub digest: Digest,
     /// How many they are.
     pub size: u64,
+    /// The blob with the directories.
+    directories: Digest,
+}
+
+impl Segment {
+    /// The blobs without which it is nothing: what a memo about it needs.
+    pub fn needs(&self) -> [Digest; 2] {
+        [self.digest, self.directories]
+    }
+}
+
+/// A blob that is a part of a layer.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
+pub(crate) struct Part {
+    pub(crate) digest: Digest,
+    pub(crate) size: u64,
 }
 
 /// A layer: blobs that, one after the other, are a tar archive.
@@ -31,7 +48,10 @@ pub struct Layer {
     /// Who made it.
     pub(super) origin: Origin,
     /// The blobs in order.
-    pub(crate) parts: Vec<Segment>,
+    pub(crate) parts: Vec<Part>,
+    /// Blobs of the segments that are no part, kept so that the segments can be used again.
+    #[serde(default)]
+    pub(super) keeps: Vec<Digest>,
 }
 
 /// Keeps unpacked layers from being pruned while it lives.
@@ -54,19 +74,32 @@ impl Store {
     /// When a file cannot be read or the segment cannot be written.
     pub fn put_segment(&self, key: &str, files: &FileSet) -> Result<Segment, StoreError> {
         let mut draft = self.draft()?;
-        let size = layer::write_segment(files, &mut draft).map_err(|error| self.refuse(error))?;
+        let size = layer::write_files(files, &mut draft).map_err(|error| self.refuse(error))?;
         let digest = self.keep(draft)?;
-        let segment = Segment { digest, size };
-        self.remember(&segment_key(key), &segment, &[digest])?;
+        let mut directories = Vec::new();
+        layer::write_directories(files, &mut directories).map_err(|error| self.refuse(error))?;
+        let segment = Segment {
+            digest,
+            size,
+            directories: self.put_bytes(&directories)?,
+        };
+        self.remember(&segment_key(key), &segment, &segment.needs())?;
         Ok(segment)
     }
 
     /// Puts segments together. No two may hold the same file.
     ///
+    /// Of a directory that several state, the last statement counts that is not the common one
+    /// (of root, mode 0755).
+    ///
     /// # Errors
     /// When a segment is missing, two overlap, there is none, or writing fails.
     pub fn commit_layer(&self, segments: &[Segment]) -> Result<Layer, StoreError> {
-        let known: Vec<String> = segments.iter().map(|part| part.digest.hex()).collect();
+        let known: Vec<String> = segments
+            .iter()
+            .flat_map(Segment::needs)
+            .map(|digest| digest.hex())
+            .collect();
         let key = format!("layer of {}", known.join(" "));
         if let Some(layer) = self
             .recall::<Digest>(&key)
@@ -74,40 +107,80 @@ impl Store {
         {
             return Ok(layer);
         }
+        let directories = self.merge_directories(segments)?;
+        let mut bytes = Vec::new();
+        layer::write_directories(&directories, &mut bytes).map_err(|error| self.refuse(error))?;
         let mut hasher = Hasher::default();
-        let mut seen: HashMap<String, bool> = HashMap::new();
+        hasher.update(&bytes);
+        let mut parts = vec![self.part(&bytes)?];
+        let mut seen: HashSet<String> = HashSet::new();
         for segment in segments {
-            let mut bytes = Vec::with_capacity(usize::try_from(segment.size).unwrap_or(0));
-            self.open_blob(&segment.digest)?
-                .read_to_end(&mut bytes)
-                .map_err(|error| self.fail(error))?;
+            let bytes = self.read(&segment.digest, segment.size)?;
             hasher.update(&bytes);
             let paths = layer::paths(&bytes).ok_or_else(|| self.corrupt(&segment.digest))?;
-            for (path, directory) in paths {
-                let other = seen.insert(path.clone(), directory);
-                if other.is_some_and(|other| !(other && directory)) {
+            for (path, _) in paths {
+                if directories.get(&path).is_some() || seen.contains(&path) {
                     return Err(StoreError::Overlap { path });
                 }
+                seen.insert(path);
             }
+            parts.push(Part {
+                digest: segment.digest,
+                size: segment.size,
+            });
         }
-        if segments.is_empty() || seen.is_empty() {
+        if directories.is_empty() && seen.is_empty() {
             return Err(StoreError::EmptyLayer);
         }
         hasher.update(&END);
-        let end = Segment {
-            digest: self.put_bytes(&END)?,
-            size: END.len() as u64,
-        };
-        let parts: Vec<Segment> = segments.iter().copied().chain([end]).collect();
+        parts.push(self.part(&END)?);
+        parts.retain(|part| part.size > 0);
         let layer = Layer {
             diff_id: hasher.finish(),
             size: parts.iter().map(|part| part.size).sum(),
             origin: Origin::Own,
             parts,
+            keeps: segments
+                .iter()
+                .map(|segment| segment.directories)
+                .collect::<BTreeSet<_>>()
+                .into_iter()
+                .collect(),
         };
         self.put_layer(&layer)?;
         self.remember(&key, &layer.diff_id, &[layer.diff_id])?;
         Ok(layer)
+    }
+
+    fn merge_directories(&self, segments: &[Segment]) -> Result<FileSet, StoreError> {
+        let mut merged = FileSet::new();
+        for segment in segments {
+            let bytes = self.read_blob(&segment.directories)?;
+            let corrupt = || self.corrupt(&segment.directories);
+            for (path, attributes) in layer::paths(&bytes).ok_or_else(corrupt)? {
+                if merged.get(&path).is_none() || attributes != Attributes::DIRECTORY {
+                    merged
+                        .directory(&path, attributes)
+                        .map_err(|error| StoreError::Layer(error.into()))?;
+                }
+            }
+        }
+        Ok(merged)
+    }
+
+    fn part(&self, bytes: &[u8]) -> Result<Part, StoreError> {
+        Ok(Part {
+            digest: self.put_bytes(bytes)?,
+            size: bytes.len() as u64,
+        })
+    }
+
+    fn read(&self, digest: &Digest, size: u64) -> Result<Vec<u8>, StoreError> {
+        let mut bytes = Vec::with_capacity(usize::try_from(size).unwrap_or(0));
+        self.open_blob(digest)?
+            .read_to_end(&mut bytes)
+            .map_err(|error| self.fail(error))?;
+        Ok(bytes)
     }
 
     /// Keeps a layer of another builder; the reader gives its uncompressed archive.
@@ -127,7 +200,8 @@ impl Store {
             diff_id: digest,
             size,
             origin: Origin::Foreign,
-            parts: vec![Segment { digest, size }],
+            parts: vec![Part { digest, size }],
+            keeps: Vec::new(),
         };
         // The same archive may have been made here, and then its parts are kept already.
         if let Ok(known) = self.layer(&digest) {

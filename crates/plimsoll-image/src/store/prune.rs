@@ -36,6 +36,7 @@ impl Store {
         let mut keep_layers: HashSet<Digest> = HashSet::new();
         let keep_layer = |layer: &Layer, keep: &mut HashSet<Digest>| {
             keep.extend(layer.parts.iter().map(|part| part.digest));
+            keep.extend(&layer.keeps);
             layer.diff_id
         };
         for entry in &self.index()?.manifests {

@@ -83,6 +83,43 @@ fn a_layer_is_its_segments_and_an_end() {
 }
 
 #[test]
+fn a_layer_states_each_directory_once() {
+    let (_directory, store) = open();
+    let shared = Attributes::root(0o1777);
+    let sets = [Attributes::DIRECTORY, shared, Attributes::DIRECTORY].map(|attributes| {
+        let mut set = FileSet::new();
+        set.directory("var/tmp", attributes).unwrap();
+        set
+    });
+    let mut segments: Vec<Segment> = sets
+        .iter()
+        .enumerate()
+        .map(|(number, set)| store.put_segment(&number.to_string(), set).unwrap())
+        .collect();
+    segments.push(
+        store
+            .put_segment("file", &files(&[("var/tmp/a", "1")]))
+            .unwrap(),
+    );
+    let layer = store.commit_layer(&segments).unwrap();
+    let mut archive = tar::Archive::new(store.open_layer(&layer).unwrap());
+    let entries: Vec<(String, u32)> = archive
+        .entries()
+        .unwrap()
+        .map(|entry| {
+            let entry = entry.unwrap();
+            let path = entry.path().unwrap().display().to_string();
+            (path, entry.header().mode().unwrap())
+        })
+        .collect();
+    let expected = [("var/", 0o755), ("var/tmp/", 0o1777), ("var/tmp/a", 0o644)];
+    assert_eq!(
+        entries,
+        expected.map(|(path, mode)| (path.to_owned(), mode))
+    );
+}
+
+#[test]
 fn no_layer_holds_a_file_twice() {
     let (_directory, store) = open();
     let a = store
@@ -106,7 +143,7 @@ fn no_layer_holds_a_file_twice() {
 fn foreign_layers_are_kept_byte_for_byte() {
     let (_directory, store) = open();
     let mut bytes = Vec::new();
-    crate::layer::write_segment(&files(&[("etc/x", "1")]), &mut bytes).unwrap();
+    crate::layer::write_tar(&files(&[("etc/x", "1")]), &mut bytes).unwrap();
     bytes.extend_from_slice(&[0; 10240]);
     let diff_id = Digest::of(&bytes);
     let wrong = store.import_layer(&mut bytes.as_slice(), Some(Digest::of(b"other")));
@@ -177,6 +214,7 @@ fn prune_keeps_what_images_and_holders_need() {
     assert!(store.layer(&lost.diff_id).is_err());
     assert_eq!(store.segment(r#"[("lost", "1")]"#), None);
     assert!(store.unpacked(&held).unwrap().join("held").exists());
+    assert!(store.segment(r#"[("kept", "1")]"#).is_some());
 
     drop(hold);
     assert_eq!(store.prune().unwrap().layers, 1);
@@ -421,7 +459,7 @@ fn victim() {
         let segment = store.put_segment(&format!("{name} {round}"), &set).unwrap();
         let layer = store.commit_layer(&[segment]).unwrap();
         store.unpacked(&layer).unwrap();
-        store.compressed(&segment).unwrap();
+        store.compressed(&layer.parts[0]).unwrap();
         image(&store, &name, &[layer]);
     }
 }
