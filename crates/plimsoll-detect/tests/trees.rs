@@ -141,6 +141,39 @@ fn one_service_among_many_that_cannot_start() {
 }
 
 #[test]
+fn one_of_each_kind() {
+    let detection = detected("gallery");
+    insta::assert_snapshot!("gallery", summary(&detection));
+    insta::assert_snapshot!(
+        "gallery-rejected",
+        detection.text(View::Rejected, Palette::Plain, Duration::ZERO)
+    );
+    let gateway = detection.service("kept").unwrap().recipe.as_ref().unwrap();
+    assert!(
+        gateway
+            .environment
+            .contains(&("HOST".to_owned(), "0.0.0.0".to_owned()))
+    );
+}
+
+#[test]
+fn pages_are_built_with_the_address_of_the_backend() {
+    let (project, _) =
+        detected("desk").into_project("desk", &directory("desk"), &|_| "x".to_owned());
+    let recipe = project.services["canvas"].recipe.as_ref().unwrap();
+    let plimsoll_model::RecipeKind::StaticSite(site) = &recipe.kind else {
+        panic!("the canvas is a site");
+    };
+    assert_eq!(
+        site.build_environment,
+        [(
+            "VITE_API_URL".to_owned(),
+            "http://localhost:8000".to_owned()
+        )]
+    );
+}
+
+#[test]
 fn what_is_serialised_has_the_keys_that_others_read() {
     let json = serde_json::to_value(detected("desk")).unwrap();
     for key in ["services", "needs", "environment", "rejected", "problems"] {

@@ -48,7 +48,8 @@ pub struct PythonRecipe {
     pub install_project: Option<Spanned<String>>,
     /// Extras of the project to install with it: `["redis"]`.
     pub extras: Vec<String>,
-    /// Distributions the code imports but no file declares.
+    /// Distributions the code imports but no file declares, as requirements: `psutil`, or
+    /// `uvicorn[standard]==0.25.0` where a file that cannot be used as a whole still pins it.
     pub undeclared: Vec<Spanned<String>>,
 }
 

@@ -39,6 +39,8 @@ pub(crate) struct Stage {
     pub(crate) ports: Vec<Spanned<u16>>,
     /// Sources of `COPY` that come from the context.
     pub(crate) copies: Vec<Spanned<String>>,
+    /// Commands that are run to build it.
+    pub(crate) runs: Vec<String>,
     /// Packages that `apt-get install` and `apk add` name.
     pub(crate) packages: Vec<Spanned<String>>,
 }
@@ -183,11 +185,14 @@ fn stages(text: &str, shown: &Arc<Path>) -> Vec<Stage> {
                         .map(|word| Spanned::new(word, span.clone())),
                 );
             }
-            "RUN" => stage.packages.extend(
-                installed(rest)
-                    .into_iter()
-                    .map(|package| Spanned::new(package, span.clone())),
-            ),
+            "RUN" => {
+                stage.runs.push(rest.to_owned());
+                stage.packages.extend(
+                    installed(rest)
+                        .into_iter()
+                        .map(|package| Spanned::new(package, span.clone())),
+                );
+            }
             _ => {}
         }
     }

@@ -3,6 +3,7 @@
 use plimsoll_model::HealthTest;
 
 use crate::claims::{Line, inside_shell};
+use crate::tree::Tree;
 
 /// What a health check does.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -16,7 +17,11 @@ pub(crate) enum Check {
     /// A program that looks at processes.
     Processes { program: String },
     /// Another program.
-    Program { program: String },
+    Program {
+        program: String,
+        /// Its long flags, without dashes and values.
+        flags: Vec<String>,
+    },
 }
 
 /// Programs that look at processes; slim images do not have them.
@@ -88,7 +93,36 @@ fn of_words(words: &[String]) -> Option<Check> {
             });
         }
     }
-    Some(Check::Program { program })
+    let flags = words[1..]
+        .iter()
+        .filter_map(|word| word.strip_prefix("--"))
+        .map(|flag| flag.split('=').next().unwrap_or(flag).to_owned())
+        .filter(|flag| flag.len() > 2)
+        .collect();
+    Some(Check::Program { program, flags })
+}
+
+/// The flag of a check that the program under check is asked with, and that no source knows: the check
+/// starts a second server instead.
+pub(crate) fn unknown_flag<'c>(tree: &Tree, check: &'c Check, own: &str) -> Option<&'c str> {
+    let Check::Program { program, flags } = check else {
+        return None;
+    };
+    if own.rsplit('/').next() != Some(program) {
+        return None;
+    }
+    flags.iter().map(String::as_str).find(|flag| {
+        let underscored = flag.replace('-', "_");
+        !tree.files().iter().any(|file| {
+            let code = crate::syntax::Grammar::of(&file.path)
+                .is_some_and(|grammar| grammar != crate::syntax::Grammar::Json)
+                || file.path.extension().is_some_and(|end| end == "rs");
+            // That a text occurs nowhere proves that nothing parses it; where it occurs, nothing is claimed.
+            code && tree
+                .source(&file.path)
+                .is_some_and(|text| text.contains(*flag) || text.contains(&underscored))
+        })
+    })
 }
 
 #[cfg(test)]

@@ -10,4 +10,4 @@ mod review;
 
 pub(crate) use command::{Starts, inside_shell, starts, without_runner};
 pub(crate) use dockerfile::{Dockerfile, Line, Stage};
-pub(crate) use review::{Reviewed, answers, review};
+pub(crate) use review::{Reviewed, answers, flag_contradiction, review};

@@ -4,7 +4,7 @@ use std::path::{Path, PathBuf};
 
 use plimsoll_diag::{Diagnostic, Spanned};
 
-use crate::claims::health::{Check, of_dockerfile};
+use crate::claims::health::{Check, of_dockerfile, unknown_flag};
 use crate::claims::matching::{Claim, Match, find, of_stage};
 use crate::claims::{Dockerfile, Stage, environment_file};
 use crate::detection::{DetectedService, Detection, Problem, Rejected, ServiceKind};
@@ -56,6 +56,26 @@ impl Reviewed {
         found
     }
 
+    /// Whether a Dockerfile builds what lies in a directory.
+    pub(crate) fn builds(&self, directory: &Path) -> bool {
+        let wanted = places::text(directory);
+        !wanted.is_empty()
+            && self
+                .files
+                .iter()
+                .flat_map(|file| &file.stages)
+                .flat_map(|stage| &stage.runs)
+                .any(|run| {
+                    run.split_whitespace().any(|word| {
+                        word.trim_start_matches("./").trim_end_matches(['/', '.']) == wanted
+                            || word
+                                .trim_start_matches("./")
+                                .strip_prefix(wanted)
+                                .is_some_and(|rest| rest.starts_with("/main.go"))
+                    })
+                })
+    }
+
     /// What Dockerfiles say of the port of `module:variable`, and of the Python version of its directory.
     pub(crate) fn about(&self, dotted: &str, path: &Path) -> (Option<u16>, Option<&Dockerfile>) {
         let near =
@@ -92,6 +112,14 @@ pub(crate) fn review(tree: &Tree, reviewed: &Reviewed, detection: &mut Detection
             &context,
             &detection.services,
         ));
+        let own = image.entrypoint.as_ref().or(image.command.as_ref());
+        let program = own.and_then(|line| line.value.words().first().cloned());
+        if let (Some(health), Some(program)) = (&image.health, program)
+            && let Some(check) = of_dockerfile(&health.value)
+            && let Some(flag) = unknown_flag(tree, &check, &program)
+        {
+            found.push(flag_contradiction(flag, health.span.clone()));
+        }
     }
     detection.rejected.extend(reviewed.rejected.iter().cloned());
     detection
@@ -145,6 +173,15 @@ fn contradictions(
         found.extend(route_contradiction(&path, health.span.clone(), service));
     }
     found
+}
+
+/// A health check by a flag that the program does not have.
+pub(crate) fn flag_contradiction(flag: &str, span: Option<plimsoll_diag::Span>) -> Diagnostic {
+    Diagnostic::warning(format!(
+        "health check calls the program with `--{flag}`, which no source parses"
+    ))
+    .at(span)
+    .hint("it starts the program a second time; ask the service itself")
 }
 
 /// A path that a health check asks for and that no route answers.

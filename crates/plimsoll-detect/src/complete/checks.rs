@@ -128,7 +128,7 @@ pub(super) fn health(
             }
             unknown || elsewhere
         }
-        Check::Program { program } => {
+        Check::Program { program, .. } => {
             let there = program.starts_with("python")
                 || matches!(
                     program.as_str(),

@@ -8,6 +8,8 @@ use std::path::{Path, PathBuf};
 use plimsoll_diag::{Diagnostic, Span};
 use plimsoll_model::{Project, RecipeKind, Service};
 
+use crate::claims::flag_contradiction;
+use crate::claims::health::{of_test, unknown_flag};
 use crate::claims::matching::{Claim, Match, find, of_stage};
 use crate::claims::{Dockerfile, Stage, Starts, starts};
 use crate::detection::{DetectedService, Detection, ServiceKind};
@@ -113,6 +115,7 @@ struct Completion<'d> {
 impl Completion<'_> {
     fn complete(&self, service: &mut Service, diagnostics: &mut Vec<Diagnostic>) {
         let stage = self.stage(service);
+        self.health_flag(service, stage.as_ref(), diagnostics);
         let claim = self.claim(service, stage.as_ref());
         let candidates: Vec<&DetectedService> = within(self.detection, &self.context).collect();
         let place = service
@@ -183,6 +186,28 @@ impl Completion<'_> {
         let path = places::within(&self.context, name)?;
         let file = Dockerfile::read(self.tree, &path)?;
         Some(file.image(build.target.as_ref().map(|target| target.value.as_str())))
+    }
+
+    /// A check that calls the service's own program with a flag that it does not have is not run.
+    fn health_flag(
+        &self,
+        service: &mut Service,
+        stage: Option<&Stage>,
+        diagnostics: &mut Vec<Diagnostic>,
+    ) {
+        let program = stage
+            .and_then(|stage| stage.entrypoint.as_ref().or(stage.command.as_ref()))
+            .and_then(|line| line.value.words().first().cloned());
+        let (Some(health), Some(program)) = (&service.healthcheck, program) else {
+            return;
+        };
+        let Some(check) = health.test.as_ref().and_then(of_test) else {
+            return;
+        };
+        if let Some(flag) = unknown_flag(self.tree, &check, &program) {
+            diagnostics.push(flag_contradiction(flag, health.span.clone()));
+            service.healthcheck = None;
+        }
     }
 
     fn claim(&self, service: &Service, stage: Option<&Stage>) -> Claim {

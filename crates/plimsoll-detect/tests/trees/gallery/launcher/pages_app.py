@@ -1,0 +1,6 @@
+import streamlit as st
+
+import widgets
+
+st.title("desk")
+widgets.draw()

@@ -1,0 +1,1 @@
+from service.service import app

@@ -1,0 +1,11 @@
+package main
+
+import (
+	"os"
+
+	"example.org/meter/web"
+)
+
+func main() {
+	web.Serve(os.Getenv("METER_LEVEL"))
+}
