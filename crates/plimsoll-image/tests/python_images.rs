@@ -419,3 +419,42 @@ fn services_that_share_work_do_it_once() {
     assert!(layers.windows(2).all(|pair| pair[0] == pair[1]));
     println!("made by {} of {}", made.count(), built.len());
 }
+
+#[test]
+fn a_locked_distribution_without_a_wheel_is_named() {
+    let Some(bench) = Bench::open("orcheo") else {
+        return;
+    };
+    let Some(context) = checkout("orcheo") else {
+        return;
+    };
+    let mut recipe = recipe(
+        &context,
+        PythonDependencies::UvLock {
+            lock: "uv.lock".into(),
+            package: Some("orcheo-backend".into()),
+        },
+    );
+    python(&mut recipe).root = "apps/backend".into();
+    python(&mut recipe).install_project = Some(Spanned::unplaced("orcheo-backend".into()));
+    python(&mut recipe).requires_python = Some(Spanned::unplaced(">=3.12".into()));
+    // Its lock has no wheel of one distribution for the interpreters there are, and there is no
+    // compiler: that is said, with the distribution's name.
+    let request = BuildRequest {
+        subject: "orcheo",
+        reference: "test/orcheo:latest",
+        recipe: &recipe,
+        memory: Memory::Use,
+        bytecode: Bytecode::Compiled,
+        as_of: None,
+    };
+    let diagnostic = bench.builder().build(&request).unwrap_err().diagnostic();
+    println!("{diagnostic:#?}");
+    assert!(diagnostic.message.starts_with("`mmh3=="), "{diagnostic}");
+    assert!(
+        diagnostic
+            .hints
+            .iter()
+            .any(|hint| hint.contains("no compiler"))
+    );
+}

@@ -196,3 +196,23 @@ fn a_build_that_fails_shows_its_own_last_lines() {
     );
     assert!(told(&recipe).contains("ENETUNREACH"));
 }
+
+#[test]
+fn a_site_of_a_real_repository_is_built() {
+    let Some(bench) = Bench::open("orcheo canvas") else {
+        return;
+    };
+    #[expect(
+        clippy::disallowed_methods,
+        reason = "the place of checkouts for live tests"
+    )]
+    let place = std::env::var_os("PLIMSOLL_LIVE_PROJECTS").unwrap_or_default();
+    let context = PathBuf::from(place).join("orcheo/apps/canvas");
+    if !context.is_dir() {
+        println!("orcheo canvas skipped: PLIMSOLL_LIVE_PROJECTS has no such checkout");
+        return;
+    }
+    let built = build(&bench, "orcheo-canvas", &recipe(&context));
+    let told = ask(&bench, &built, &["/", "/workflow/1", "/healthz"]);
+    assert_eq!(told.matches(" 200 ").count(), 3, "{told}");
+}

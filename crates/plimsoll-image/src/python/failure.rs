@@ -132,17 +132,30 @@ fn ours(hint: &str) -> Option<String> {
 /// Of what a build printed, the end of its errors; its ordinary output says nothing.
 fn without_build_noise(reason: &[String]) -> Vec<String> {
     const MOST: usize = 10;
-    let printed = reason
-        .iter()
-        .position(|line| line == "[stdout]" || line == "[stderr]")
-        .unwrap_or(reason.len());
-    let errors = reason
-        .iter()
-        .position(|line| line == "[stderr]")
-        .map_or(reason.len(), |marker| marker + 1);
+    let end = reason.len();
+    let place = |marker: &str| reason.iter().position(|line| line == marker).unwrap_or(end);
+    let printed = place("[stdout]").min(place("[stderr]"));
+    let errors = (place("[stderr]") + 1).min(end);
+    let errors = without_warnings(&reason[errors..]);
     let mut kept = reason[..printed].to_vec();
-    let tail = errors.max(reason.len().saturating_sub(MOST));
-    kept.extend_from_slice(&reason[tail..]);
+    let tail = errors.len().saturating_sub(MOST);
+    kept.extend(errors.into_iter().skip(tail));
+    kept
+}
+
+/// Leaves out warnings, which setuptools prints as blocks between two lines of `!!`.
+fn without_warnings(lines: &[String]) -> Vec<String> {
+    let mut kept = Vec::new();
+    let mut marks_left = 0;
+    for line in lines {
+        if line.contains("Warning: ") {
+            marks_left = 2;
+        } else if line == "!!" && marks_left > 0 {
+            marks_left -= 1;
+        } else if marks_left == 0 && !line.starts_with("self._") {
+            kept.push(line.clone());
+        }
+    }
     kept
 }
 
@@ -250,11 +263,13 @@ mod tests {
         for line in 0..40 {
             text.push_str(&format!("line {line}\n"));
         }
+        text.push_str("dist.py:765: SetuptoolsDeprecationWarning: old.\n!!\n  ****\n  old\n\n!!\n");
         text.push_str("Error: pg_config executable not found.\n");
         let failure = UvFailure::read(&text);
         assert_eq!(failure.kind, UvFailureKind::Build);
         assert_eq!(failure.package.as_deref(), Some("psycopg2==2.9.9"));
         assert_eq!(failure.reason.len(), 12);
+        assert_eq!(failure.reason[10], "line 39");
         assert_eq!(failure.reason[11], "Error: pg_config executable not found.");
         assert!(failure.hints[0].contains("no compiler"));
     }

@@ -53,6 +53,7 @@ impl Manager {
     pub(super) fn install(&self, locked: Locked) -> Vec<String> {
         let words: &[&str] = match (self.tool, locked) {
             ("npm", Locked::Yes) => &["ci", "--ignore-scripts", "--no-audit", "--no-fund"],
+            ("npm", Locked::Partly) => &["install", "--ignore-scripts", "--no-audit", "--no-fund"],
             ("npm", Locked::No) => &[
                 "install",
                 "--ignore-scripts",
@@ -63,6 +64,7 @@ impl Manager {
             ("pnpm", Locked::Yes) => &["install", "--frozen-lockfile", "--ignore-scripts"],
             ("pnpm", Locked::No) => &["install", "--no-lockfile", "--ignore-scripts"],
             (_, Locked::Yes) => &["install", "--frozen-lockfile", "--ignore-scripts"],
+            (_, Locked::Partly) => &["install", "--ignore-scripts"],
             (_, Locked::No) => &["install", "--no-lockfile", "--ignore-scripts"],
         };
         self.words(words)
@@ -108,6 +110,8 @@ impl Manager {
 pub(super) enum Locked {
     /// There is a lock file.
     Yes,
+    /// There is one that lacks some packages.
+    Partly,
     /// There is none.
     No,
 }

@@ -252,10 +252,23 @@ impl Site<'_> {
             step.environment.push(variable);
         }
         tracing::debug!(step = step.name, command = ?step.command, "running");
-        let outcome = workshop.sandbox.run(&step)?;
+        let mut outcome = workshop.sandbox.run(&step)?;
+        if outcome.exit_code != 0 && locked == Locked::Yes {
+            let output = without_usage(last_lines(&outcome.stdout, &outcome.stderr));
+            if let Some(missing) = missing_from_lock(&output) {
+                let notice = Diagnostic::warning(format!(
+                    "the lock file is behind `package.json`: {missing}; what it lacks is \
+                     installed in the newest version that fits"
+                ))
+                .hint("run `npm install` and commit the lock file");
+                workshop.progress.report(ProgressEvent::Notice(notice));
+                step.command = self.manager.install(Locked::Partly);
+                outcome = workshop.sandbox.run(&step)?;
+            }
+        }
         if outcome.exit_code != 0 {
             return Err(StaticSiteError::Install {
-                output: last_lines(&outcome.stdout, &outcome.stderr),
+                output: without_usage(last_lines(&outcome.stdout, &outcome.stderr)),
             });
         }
         let allowed = allowed_scripts(&self.manifest);
@@ -321,14 +334,38 @@ fn only_packages(directory: &Path) -> std::io::Result<()> {
     Ok(())
 }
 
+/// What npm misses in a lock file that does not fit its `package.json`; `None` when that is not
+/// what is wrong.
+fn missing_from_lock(output: &[String]) -> Option<String> {
+    output.iter().find(|line| line.contains("are in sync"))?;
+    let missing: Vec<&str> = output
+        .iter()
+        .filter_map(|line| line.strip_prefix("npm error "))
+        .filter(|line| line.starts_with("Missing: ") || line.starts_with("Invalid: "))
+        .collect();
+    Some(match missing.as_slice() {
+        [] => "it does not say where".to_string(),
+        [one] => one.to_string(),
+        [first, rest @ ..] => format!("{first}, and {} more", rest.len()),
+    })
+}
+
+/// What npm says before it explains how it is used.
+fn without_usage(lines: Vec<String>) -> Vec<String> {
+    let told = |line: &String| {
+        !["npm error Clean install a project", "npm error Usage:"].contains(&line.as_str())
+    };
+    lines.into_iter().take_while(told).collect()
+}
+
 /// The last lines that a tool printed, the errors after the rest.
 pub(super) fn last_lines(stdout: &[u8], stderr: &[u8]) -> Vec<String> {
-    const MOST: usize = 30;
+    const MOST: usize = 120;
     let read = |bytes: &[u8]| {
         String::from_utf8_lossy(bytes)
             .lines()
             .map(|line| line.trim_end().to_string())
-            .filter(|line| !line.is_empty() && !is_noise(line))
+            .filter(|line| !matches!(line.as_str(), "" | "npm error") && !is_noise(line))
             .collect::<Vec<_>>()
     };
     let mut lines = read(stdout);
@@ -341,6 +378,7 @@ fn is_noise(line: &str) -> bool {
     let noise = [
         "npm notice",
         "npm warn",
+        "npm error For a full report",
         "npm error A complete log of this run",
         "npm error     /tmp/",
         "npm error     /plimsoll/",
@@ -405,6 +443,21 @@ mod tests {
             .collect();
         left.sort();
         assert_eq!(left, ["node_modules", "web"]);
+    }
+
+    #[test]
+    fn a_lock_that_lags_behind_is_told_from_other_failures() {
+        let lines = |text: &str| text.lines().map(str::to_string).collect::<Vec<_>>();
+        let output = lines(
+            "npm error code EUSAGE\nnpm error `npm ci` can only install packages when your \
+             package.json and package-lock.json are in sync.\nnpm error Missing: tmp@0.2.7 from \
+             lock file",
+        );
+        assert_eq!(
+            missing_from_lock(&output).as_deref(),
+            Some("Missing: tmp@0.2.7 from lock file")
+        );
+        assert_eq!(missing_from_lock(&lines("npm error code E404")), None);
     }
 
     #[test]
