@@ -3,12 +3,11 @@
 //! Requests come one at a time. Bytes never pass through here; they have tasks of their own on
 //! the runtime, which read the [`Directory`].
 
-use std::net::{SocketAddr, SocketAddrV4};
+use std::net::SocketAddr;
 use std::os::fd::{AsFd, AsRawFd, OwnedFd};
 use std::path::PathBuf;
 use std::sync::{Arc, PoisonError, RwLock, RwLockWriteGuard};
 
-use plimsoll_model::Protocol;
 use tokio::runtime::Handle;
 
 use super::address_plan::{AddressPlan, choose_subnet, overlap, specific_routes};
@@ -17,12 +16,12 @@ use super::dns::{self, Upstream};
 use super::egress::{self, EgressMethod, HostView};
 use super::error::NetworkError;
 use super::keeper::KeeperOptions;
+use super::names::{checked_name, checked_names, normalised};
 use super::protocol::{
-    AttachRequest, AttachmentDetails, ContainerStatus, Egress, HostGateway, JoinNetwork,
-    JoinedNetwork, KeeperStatus, NetworkSpec, NetworkStatus, NetworkWarning, PublishRequest,
-    PublishedPort, Request, Response,
+    AttachRequest, AttachmentDetails, ContainerStatus, Egress, HostGateway, JoinedNetwork,
+    KeeperStatus, NetworkSpec, NetworkStatus, NetworkWarning, PublishRequest, Request, Response,
 };
-use super::publish::Publication;
+use super::publish::Publications;
 use super::tasks::Tasks;
 use super::topology::{Cable, ContainerRig, NetworkRig};
 
@@ -36,7 +35,7 @@ pub(crate) struct Control {
     egress_method: EgressMethod,
     networks: Vec<Network>,
     containers: Vec<Container>,
-    publications: Vec<Publication>,
+    publications: Publications,
     /// Numbers the ends of cables on bridges.
     cables: u32,
 }
@@ -69,6 +68,7 @@ impl Control {
         let host = HostView::open()
             .map_err(|error| NetworkError::system("look at the host's routes", &error))?;
         Ok(Self {
+            publications: Publications::new(&runtime),
             runtime,
             directory: Arc::default(),
             upstream: Arc::new(Upstream::new(options.resolver_file)),
@@ -76,7 +76,6 @@ impl Control {
             egress_method: options.egress_method,
             networks: Vec::new(),
             containers: Vec::new(),
-            publications: Vec::new(),
             cables: 0,
         })
     }
@@ -99,7 +98,9 @@ impl Control {
             Request::Publish(request) => self
                 .publish(&request)
                 .map(|address| (Response::Published { address }, None)),
-            Request::Unpublish { address, protocol } => self.unpublish(address, protocol).map(done),
+            Request::Unpublish { address, protocol } => {
+                self.publications.unpublish(address, protocol).map(done)
+            }
             Request::Status => Ok((Response::Status(self.status()), None)),
             Request::Shutdown => Ok((Response::Done, None)),
         };
@@ -225,12 +226,17 @@ impl Control {
             self.find_network(&join.network)
                 .ok_or_else(|| unknown_network(&join.network))?;
         }
-        let result = self.plug_in(&request);
-        if result.is_err() {
+        let made = self.plug_in(&request).and_then(|container| {
+            if request.host_gateway == HostGateway::Allowed {
+                self.allow_host_gateway(&request)?;
+            }
+            let answer = container.answer()?;
+            Ok((container, answer))
+        });
+        if made.is_err() {
             self.release_addresses(&request.container);
         }
-        let container = result?;
-        let answer = container.answer()?;
+        let (container, answer) = made?;
         self.write_directory().add_container(ListedContainer {
             container: request.container.clone(),
             hostname: request.hostname.to_lowercase(),
@@ -243,9 +249,6 @@ impl Control {
                 })
                 .collect(),
         });
-        if request.host_gateway == HostGateway::Allowed {
-            self.allow_host_gateway(&request)?;
-        }
         self.containers.push(container);
         Ok(answer)
     }
@@ -330,12 +333,7 @@ impl Control {
             .iter()
             .position(|container| container.request.container == id)
             .ok_or_else(|| unknown_container(id))?;
-        for publication in self
-            .publications
-            .extract_if(.., |publication| publication.port.container == id)
-        {
-            publication.stop();
-        }
+        self.publications.forget(id);
         self.write_directory().remove_container(id);
         let container = self.containers.remove(place);
         self.release_addresses(id);
@@ -374,70 +372,14 @@ impl Control {
         let container = self
             .find_container(&request.container)
             .ok_or_else(|| unknown_container(&request.container))?;
-        let wanted = PublishedPort {
-            address: SocketAddr::new(request.host, request.host_port),
-            protocol: request.protocol,
-            container: request.container.clone(),
-            container_port: request.container_port,
-        };
-        if let Some(existing) = self
-            .publications
-            .iter()
-            .find(|publication| publication.port == wanted)
-        {
-            return Ok(existing.port.address);
-        }
         let no_network = || NetworkError::NoNetwork {
             container: request.container.clone(),
         };
         let joined = container.details.networks.first().ok_or_else(no_network)?;
         let network = self.find_network(&joined.network).ok_or_else(no_network)?;
-        let publication = Publication::start(
-            &self.runtime,
-            &wanted,
-            network.rig.resident(),
-            SocketAddrV4::new(joined.address, request.container_port),
-        )
-        .map_err(|error| self.name_own_container(error))?;
-        let address = publication.port.address;
-        self.publications.push(publication);
-        Ok(address)
-    }
-
-    /// A port that this very process holds belongs to one of the project's containers.
-    fn name_own_container(&self, error: NetworkError) -> NetworkError {
-        match error {
-            NetworkError::PortTaken {
-                address,
-                protocol,
-                holder: Some(mut holder),
-            } if holder.pid == std::process::id() => {
-                holder.container = self
-                    .publications
-                    .iter()
-                    .map(|publication| &publication.port)
-                    .find(|port| port.protocol == protocol && port.address.port() == address.port())
-                    .map(|port| port.container.clone());
-                NetworkError::PortTaken {
-                    address,
-                    protocol,
-                    holder: Some(holder),
-                }
-            }
-            other => other,
-        }
-    }
-
-    fn unpublish(&mut self, address: SocketAddr, protocol: Protocol) -> Result<(), NetworkError> {
-        let place = self
-            .publications
-            .iter()
-            .position(|publication| {
-                publication.port.address == address && publication.port.protocol == protocol
-            })
-            .ok_or(NetworkError::NotPublished { address, protocol })?;
-        self.publications.remove(place).stop();
-        Ok(())
+        let resident = Arc::clone(network.rig.resident());
+        let address = joined.address;
+        self.publications.publish(request, &resident, address)
     }
 
     fn status(&self) -> KeeperStatus {
@@ -452,11 +394,7 @@ impl Control {
                     attachment: container.details.clone(),
                 })
                 .collect(),
-            published: self
-                .publications
-                .iter()
-                .map(|publication| publication.port.clone())
-                .collect(),
+            published: self.publications.list(),
         }
     }
 
@@ -508,53 +446,6 @@ impl Container {
             .try_clone_to_owned()
             .map_err(|error| NetworkError::system("pass a namespace on", &error))?;
         Ok((Response::Attached(self.details.clone()), Some(namespace)))
-    }
-}
-
-/// A request whose names are in the form they are looked up in.
-fn normalised(request: AttachRequest) -> Result<AttachRequest, NetworkError> {
-    let networks = request
-        .networks
-        .into_iter()
-        .map(|join| {
-            Ok(JoinNetwork {
-                names: checked_names(join.names)?,
-                ..join
-            })
-        })
-        .collect::<Result<_, NetworkError>>()?;
-    Ok(AttachRequest {
-        networks,
-        ..request
-    })
-}
-
-fn checked_names(names: Vec<String>) -> Result<Vec<String>, NetworkError> {
-    let mut checked: Vec<String> = Vec::new();
-    for name in names {
-        let name = checked_name(&name)?.to_lowercase();
-        if !checked.contains(&name) {
-            checked.push(name);
-        }
-    }
-    Ok(checked)
-}
-
-/// Letters, digits, `-`, `_` and dots between them: what Compose allows and a query can carry.
-fn checked_name(name: &str) -> Result<&str, NetworkError> {
-    let fine = name.len() <= 253
-        && name.split('.').all(|label| {
-            (1..=63).contains(&label.len())
-                && label
-                    .bytes()
-                    .all(|byte| byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'_'))
-        });
-    if fine {
-        Ok(name)
-    } else {
-        Err(NetworkError::InvalidName {
-            name: name.to_owned(),
-        })
     }
 }
 

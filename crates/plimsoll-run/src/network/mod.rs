@@ -5,6 +5,12 @@
 //! a container's namespace has a cable to each network that it joins. The host's own namespace is
 //! never given an address, a route or a rule: the keeper's sockets, opened on either side, are the
 //! only link between the two.
+//!
+//! What follows from that, and is not a mistake: a published port does not show the container the
+//! client's address; containers have IPv4 only (but `::1`); pings stay within a network; a
+//! connection to the outside is accepted before it is known whether it can be made, so its failure
+//! is a reset; a container does not reach the host's addresses, published ports included, unless
+//! it asked for the host gateway.
 
 mod address_plan;
 mod client;
@@ -14,6 +20,7 @@ mod dns;
 mod egress;
 mod error;
 pub mod keeper;
+mod names;
 mod namespace;
 mod netlink;
 mod protocol;

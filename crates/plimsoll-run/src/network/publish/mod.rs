@@ -5,10 +5,12 @@
 //! client's: by design, the client's address is lost.
 
 mod holder;
+mod table;
 mod tcp;
 mod udp;
 
 pub(crate) use holder::find as holder_of;
+pub(crate) use table::Publications;
 
 use std::io;
 use std::net::{SocketAddr, SocketAddrV4};
@@ -26,8 +28,8 @@ use super::tasks::Tasks;
 
 /// A listening port of the host; it closes when dropped.
 #[derive(Debug)]
-pub(crate) struct Publication {
-    pub(crate) port: PublishedPort,
+struct Publication {
+    port: PublishedPort,
     tasks: Tasks,
 }
 
@@ -40,7 +42,7 @@ struct Destination {
 
 impl Publication {
     /// Listens on the host for a container's address on a network. `wanted` may have port 0.
-    pub(crate) fn start(
+    fn start(
         runtime: &Handle,
         wanted: &PublishedPort,
         resident: &Arc<Resident>,
@@ -91,7 +93,7 @@ impl Publication {
 
 impl Publication {
     /// Closes the port, and returns when it is closed.
-    pub(crate) fn stop(self) {
+    fn stop(self) {
         self.tasks.stop();
     }
 }
