@@ -2,6 +2,8 @@
 //!
 //! Needs root, for owners and mounts, and the archive; says so when it has not.
 
+#![expect(clippy::print_stderr, reason = "a test that is skipped says why")]
+
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output};
 use std::sync::Arc;

@@ -3,6 +3,7 @@
 //!
 //! Nothing here knows about the store, images or packages.
 
+mod compare;
 mod compression;
 mod extract;
 mod file_set;
@@ -24,6 +25,7 @@ pub use path::{PathError, leads_out, normalised};
 pub use unpack::{Limits, Origin, Unpacked, unpack};
 pub use ustar::{END, FIXED_TIME, write_tar};
 
+pub(crate) use compare::first_difference;
 pub(crate) use ustar::{paths, write_directories, write_files};
 
 /// Why a layer cannot be written, or an archive is not unpacked.

@@ -8,7 +8,7 @@ use rayon::prelude::*;
 
 use super::{Layer, Store, StoreError};
 use crate::Digest;
-use crate::layer::Compression;
+use crate::layer::{Compression, first_difference};
 use crate::oci::Index;
 
 /// What was found, and taken away. What is gone is made again by the next build.
@@ -128,9 +128,21 @@ impl Store {
             // One that a power cut may have damaged is made again when it is needed.
             if !whole.contains(&diff_id) || !self.is_trusted(&diff_id) {
                 self.remove_tree(&diff_id)?;
+            } else if let Some(path) = self.difference(&diff_id)? {
+                self.remove_tree(&diff_id)?;
+                let tree = PathBuf::from("unpacked").join(diff_id.hex());
+                report.damaged.push(tree.join(path));
             }
         }
         Ok(())
+    }
+
+    /// The first file of a layer's tree that is not as the layer has it.
+    fn difference(&self, diff_id: &Digest) -> Result<Option<String>, StoreError> {
+        let layer = self.layer(diff_id)?;
+        let mut reader = std::io::BufReader::with_capacity(256 << 10, self.open_layer(&layer)?);
+        first_difference(&mut reader, &self.tree(diff_id), layer.origin)
+            .map_err(|error| self.refuse(error))
     }
 
     fn rehash(&self, layer: &Layer) -> Result<(), StoreError> {

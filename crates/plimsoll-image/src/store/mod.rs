@@ -34,6 +34,7 @@ mod unpacked;
 
 use std::io;
 use std::path::{Path, PathBuf};
+use std::time::Duration;
 
 pub use error::StoreError;
 pub use export::LayerForm;
@@ -49,6 +50,9 @@ use scratch::Scratch;
 
 /// The version of the directory's layout; another one is another directory.
 const LAYOUT: &str = "{\"imageLayoutVersion\":\"1.0.0\"}";
+
+/// How often maintenance asks to have the store alone, every 10 ms.
+const PATIENCE: u32 = 50;
 
 /// What the store's directory holds.
 const DIRECTORIES: [&str; 8] = [
@@ -137,10 +141,17 @@ impl Store {
         &mut self,
         work: impl FnOnce(&Self) -> Result<T, StoreError>,
     ) -> Result<T, StoreError> {
-        let alone = self
-            .users
-            .convert(Share::Alone)
-            .map_err(|error| self.fail(error))?;
+        let fail = |error| from_io(&self.root, error);
+        // A program that another thread is just starting has our files, and so our locks, until
+        // it is loaded. Nobody who really uses the store is gone so soon.
+        let mut alone = false;
+        for _ in 0..PATIENCE {
+            alone = self.users.convert(Share::Alone).map_err(fail)?;
+            if alone {
+                break;
+            }
+            std::thread::sleep(Duration::from_millis(10));
+        }
         let result = if alone {
             work(self)
         } else {
@@ -148,7 +159,7 @@ impl Store {
                 root: self.root.clone(),
             })
         };
-        self.users.share_again().map_err(|error| self.fail(error))?;
+        self.users.share_again().map_err(fail)?;
         result
     }
 }

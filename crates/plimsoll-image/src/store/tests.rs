@@ -271,6 +271,35 @@ fn fsck_finds_and_removes_every_kind_of_damage() {
 }
 
 #[test]
+fn fsck_finds_a_tree_that_was_changed() {
+    let (_directory, mut store) = open();
+    let mut set = files(&[("etc/a", "original"), ("etc/b", "2")]);
+    set.symlink("etc/c", "a").unwrap();
+    set.insert("etc/d", Node::Hardlink("etc/b".into())).unwrap();
+    let segment = store.put_segment("a", &set).unwrap();
+    let layer = store.commit_layer(&[segment]).unwrap();
+    let changes: [fn(&Path); 5] = [
+        |tree| fs_err::write(tree.join("etc/a"), "0riginal").unwrap(),
+        |tree| fs_err::write(tree.join("etc/a"), "original and more").unwrap(),
+        |tree| fs_err::remove_file(tree.join("etc/c")).unwrap(),
+        |tree| fs_err::rename(tree.join("etc/b"), tree.join("etc/e")).unwrap(),
+        |tree| {
+            let open = std::os::unix::fs::PermissionsExt::from_mode(0o666);
+            fs_err::set_permissions(tree.join("etc/a"), open).unwrap();
+        },
+    ];
+    for change in changes {
+        let tree = store.unpacked(&layer).unwrap();
+        assert!(store.fsck().unwrap().is_clean());
+        change(&tree);
+        let report = store.fsck().unwrap();
+        assert_eq!(report.damaged.len(), 1, "{report:?}");
+        assert!(!tree.exists());
+    }
+    assert!(store.layer(&layer.diff_id).is_ok());
+}
+
+#[test]
 fn a_damaged_segment_is_not_unpacked() {
     let (_directory, store) = open();
     let layer = layer(&store, &[("a", "original")]);
