@@ -226,6 +226,9 @@ pub(crate) struct UpArguments {
     /// Longest time for the stack to become healthy, in seconds
     #[arg(long, value_name = "SECONDS", default_value_t = 300)]
     pub(crate) wait_timeout: u64,
+    /// Do not start what the services named depend on
+    #[arg(long)]
+    pub(crate) no_deps: bool,
     /// Services to start, with what they depend on
     pub(crate) services: Vec<String>,
 }

@@ -14,7 +14,7 @@ use crate::layer::{Attributes, Content, FileSet, LayerError, Node, normalised};
 
 /// Counts changes of the rules in this module and in `effects`: segments made by other rules are
 /// other segments.
-pub(super) const RULES: u32 = 2;
+pub(super) const RULES: u32 = 3;
 
 /// Top-level directories that are links into `/usr`.
 pub(super) const MERGED: [&str; 7] = ["bin", "lib", "lib32", "lib64", "libo32", "libx32", "sbin"];
@@ -107,8 +107,18 @@ fn is_left_out(path: &str) -> bool {
     false
 }
 
-/// Where a path of a package stands on a system with merged `/usr`.
+/// Directories that maintainer scripts of older releases replace by links to other places.
+const MOVED: [(&str, &str); 2] = [("var/run", "run"), ("var/lock", "run/lock")];
+
+/// Where a path of a package stands on a system with merged `/usr` and `/run`.
 fn merged(path: String) -> String {
+    for (old, new) in MOVED {
+        if let Some(rest) = path.strip_prefix(old)
+            && rest.starts_with('/')
+        {
+            return format!("{new}{rest}");
+        }
+    }
     let first = path.split('/').next().unwrap_or_default();
     if MERGED.contains(&first) {
         format!("usr/{path}")
@@ -126,8 +136,9 @@ pub(super) fn files(data: &Arc<Vec<u8>>) -> Result<FileSet, PackageError> {
     for entry in archive.entries()? {
         let entry = entry?;
         let path = normalised(&entry.path_bytes()).map_err(LayerError::from)?;
-        if path.is_empty() || MERGED.contains(&path.as_str()) {
-            // The links of the merged `/usr` are made once, not by whoever ships them.
+        let is_ours = MERGED.contains(&path.as_str()) || MOVED.iter().any(|(old, _)| path == *old);
+        if path.is_empty() || is_ours {
+            // These links are made once, not by whoever ships a directory of that name.
             continue;
         }
         let path = merged(path);

@@ -24,7 +24,7 @@ mod volumes;
 pub use down::{DownReport, DownRequest, VolumesFate, down};
 pub use lock::{LockError, StackLock};
 pub use logs::{LogRequest, ServiceLine, follow_lines, present_lines};
-pub use order::{StartOrder, start_order};
+pub use order::{StartOrder, start_order, start_order_of_these};
 pub use paths::{StackPaths, known_projects};
 pub use ports::taken_ports;
 pub use record::{ContainerRecord, PublishedRecord, StackRecord};

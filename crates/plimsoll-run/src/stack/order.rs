@@ -69,6 +69,27 @@ pub fn start_order(project: &Project, names: &[String]) -> Result<StartOrder, Di
     Ok(StartOrder { waits, sequence })
 }
 
+/// The services named and no others, waiting for nothing but each other.
+///
+/// # Errors
+/// As [`start_order`].
+pub fn start_order_of_these(
+    project: &Project,
+    names: &[String],
+) -> Result<StartOrder, Diagnostics> {
+    let mut order = start_order(project, names)?;
+    if names.is_empty() {
+        return Ok(order);
+    }
+    let named = |name: &String| names.contains(name);
+    order.sequence.retain(named);
+    order.waits.retain(|name, _| named(name));
+    for needed in order.waits.values_mut() {
+        needed.retain(|(dependency, _)| named(dependency));
+    }
+    Ok(order)
+}
+
 fn unknown_service(project: &Project, name: &str) -> Diagnostic {
     let known: Vec<String> = project
         .services
@@ -196,6 +217,19 @@ mod tests {
         ]);
         let order = start_order(&project, &["api".to_owned()]).unwrap();
         assert_eq!(order.sequence(), ["db", "api"]);
+    }
+
+    #[test]
+    fn services_can_start_without_what_they_need() {
+        let project = project(&[("web", &["api", "db"]), ("api", &["db"]), ("db", &[])]);
+        let order = start_order_of_these(&project, &["web".to_owned(), "api".to_owned()]).unwrap();
+        assert_eq!(order.sequence(), ["api", "web"]);
+        let waits: Vec<&str> = order
+            .waits_of("web")
+            .iter()
+            .map(|(name, _)| name.as_str())
+            .collect();
+        assert_eq!(waits, ["api"]);
     }
 
     #[test]

@@ -29,6 +29,9 @@ use crate::network::{
 /// How many of its last lines a failed service is shown with.
 const LAST_LINES: usize = 12;
 
+/// Restarts before a service was ever up that mean it will not come up by itself.
+const HOPELESS: u32 = 3;
+
 /// What the threads that start services share.
 pub(super) struct Starter<'a> {
     pub(super) engine: &'a Engine,
@@ -264,9 +267,11 @@ impl Starter<'_> {
                     }));
                 }
             };
-            if state.is_final() {
+            if state.is_final() || state.restarts >= HOPELESS {
                 return match state.exit_code {
-                    Some(0) if may_end(service) => Ok(ServiceOutcome::Completed),
+                    Some(0) if may_end(service) && state.is_final() => {
+                        Ok(ServiceOutcome::Completed)
+                    }
                     _ => Err(Some(self.ended(service, &state, began))),
                 };
             }
@@ -287,6 +292,9 @@ impl Starter<'_> {
         let look = (Instant::now() + CANCELLATION_LOOK).min(self.board.deadline());
         for state in handle.states(Some(look))? {
             let state = state?;
+            if state.restarts >= HOPELESS {
+                return Ok(Some(state));
+            }
             let settled = match state.health_status() {
                 Some(status) => status != HealthStatus::Starting,
                 None => state.phase == Phase::Running,
@@ -305,10 +313,16 @@ impl Starter<'_> {
             (None, _) if state.oom_killed => {
                 format!("`{name}` was killed: it used more memory than it may")
             }
+            (None, Some(code)) if state.restarts > 0 => {
+                format!(
+                    "`{name}` keeps ending: exited with code {code}, started {} times",
+                    state.restarts + 1
+                )
+            }
             (None, Some(code)) => format!("`{name}` exited with code {code}"),
             (None, None) => format!("`{name}` ended"),
         };
-        if state.error.is_none() {
+        if state.error.is_none() && state.restarts == 0 {
             // Writing to a String cannot fail.
             let _ = write!(
                 message,

@@ -11,7 +11,7 @@ use plimsoll_run::Engine;
 use plimsoll_run::network::Keeper;
 use plimsoll_run::stack::{
     DownRequest, LogRequest, ServiceOutcome, ServiceReport, StackPaths, UpError, UpReport,
-    UpRequest, VolumesFate, down, follow_lines, start_order, taken_ports, up,
+    UpRequest, VolumesFate, down, follow_lines, start_order, start_order_of_these, taken_ports, up,
 };
 
 use crate::cli::UpArguments;
@@ -42,7 +42,11 @@ pub(crate) fn run(
     for warning in &warnings {
         printer.tell(warning);
     }
-    let order = start_order(&project, &arguments.services)?;
+    let order = if arguments.no_deps {
+        start_order_of_these(&project, &arguments.services)?
+    } else {
+        start_order(&project, &arguments.services)?
+    };
     let engine = engine()?;
     let paths = StackPaths::new(&settings.data, &settings.runtime, &project.name);
     let held = lock(&paths)?;
