@@ -151,6 +151,25 @@ pub(crate) fn unshare_mounts() -> io::Result<()> {
     Ok(unsafe { unshare_unsafe(UnshareFlags::NEWNS) }?)
 }
 
+/// Makes a mount that is in no namespace read-only.
+pub(crate) fn make_mount_read_only(mount: BorrowedFd<'_>) -> io::Result<()> {
+    // SAFETY: all-zero is a valid value of this structure of numbers.
+    let mut attributes: libc::mount_attr = unsafe { std::mem::zeroed() };
+    attributes.attr_set = libc::MOUNT_ATTR_RDONLY;
+    // SAFETY: a valid descriptor, an empty static string, and a structure of the given size that
+    // the kernel only reads.
+    check(unsafe {
+        libc::syscall(
+            libc::SYS_mount_setattr,
+            mount.as_raw_fd(),
+            c"".as_ptr(),
+            libc::AT_EMPTY_PATH,
+            &raw const attributes,
+            size_of::<libc::mount_attr>(),
+        )
+    })
+}
+
 /// Makes an empty network namespace whose loopback works, and stays in its own.
 pub(crate) fn new_network() -> io::Result<OwnedFd> {
     use rustix::thread::{LinkNameSpaceType, move_into_link_name_space};

@@ -31,15 +31,14 @@ pub struct Engine {
 }
 
 impl Engine {
-    /// Makes the sealed copy of this executable that every container's helper runs. Make one
-    /// engine and share it.
+    /// An engine whose containers' helpers run this executable, sealed against writes. Make one
+    /// and share it.
     ///
     /// # Errors
-    /// When the copy cannot be made.
+    /// When this executable cannot be used for that.
     pub fn new() -> Result<Self, EngineError> {
-        let executable = SealedExecutable::new().map_err(EngineError::Seal)?;
         Ok(Self {
-            executable: Arc::new(executable),
+            executable: Arc::new(SealedExecutable::default()),
         })
     }
 
@@ -52,8 +51,7 @@ impl Engine {
         let contents = self.write(spec, dir)?;
         let log = fs_err::File::create(dir.join("supervisor.log"))?;
         let mut child = self
-            .executable
-            .command()
+            .command(spec)?
             .args(["internal", "supervise"])
             .arg(dir)
             .arg(contents.argument())
@@ -102,7 +100,7 @@ impl Engine {
         run: impl FnOnce(&mut std::process::Command) -> io::Result<ExitStatus>,
     ) -> Result<i32, EngineError> {
         let contents = self.write(spec, dir)?;
-        let mut command = self.executable.command();
+        let mut command = self.command(spec)?;
         command
             .args(["internal", "run"])
             .arg(dir)
@@ -163,7 +161,7 @@ impl Engine {
     ) -> Result<i32, EngineError> {
         let text = serde_json::to_vec(exec).map_err(io::Error::other)?;
         let text = Handover::new(&text)?;
-        let mut command = self.executable.command();
+        let mut command = self.command(&ContainerHandle::new(dir).spec()?)?;
         command
             .args(["internal", "exec"])
             .arg(dir)
@@ -217,6 +215,10 @@ impl Engine {
         }
         remove_dir(dir)?;
         Ok(())
+    }
+
+    fn command(&self, spec: &ContainerSpec) -> Result<std::process::Command, EngineError> {
+        self.executable.command(spec).map_err(EngineError::Seal)
     }
 
     fn write(&self, spec: &ContainerSpec, dir: &Path) -> Result<Handover, EngineError> {
@@ -353,8 +355,8 @@ impl Drop for RawTerminal {
 /// The engine could not do its part.
 #[derive(Debug, Error)]
 pub enum EngineError {
-    /// The executable could not be copied.
-    #[error("cannot make a sealed copy of this executable: {0}")]
+    /// The executable could not be sealed.
+    #[error("cannot seal this executable: {0}")]
     Seal(#[source] io::Error),
     /// The specification does not hold.
     #[error(transparent)]

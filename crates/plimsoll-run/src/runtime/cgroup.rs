@@ -92,6 +92,17 @@ impl Hierarchies {
         }
     }
 
+    /// One hierarchy: its mount point, and its controller's name in `/proc/PID/cgroup`.
+    pub(super) fn any_with_processes(&self) -> Option<(&Path, &str)> {
+        match self {
+            Self::Separate { controllers, .. } => {
+                let (name, place) = controllers.get_key_value("memory")?;
+                Some((place, name))
+            }
+            Self::Unified(place) => Some((place, "")),
+        }
+    }
+
     /// Whether a limit of this kind can be put into effect.
     pub(crate) fn has(&self, controller: Controller) -> bool {
         match self {

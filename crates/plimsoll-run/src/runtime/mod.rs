@@ -8,6 +8,7 @@ pub(crate) mod bundle;
 pub(crate) mod cgroup;
 pub(crate) mod executor;
 pub(crate) mod files;
+pub(crate) mod head_start;
 mod reaper;
 pub(crate) mod root;
 pub(crate) mod seccomp;

@@ -26,6 +26,7 @@ use crate::container::{ContainerSpec, ContainerState, NetworkSpec, Phase, RootAc
 use crate::runtime::bundle::{self, Bundle, Credentials, Limits, Stdio};
 use crate::runtime::cgroup::{Group, Hierarchies};
 use crate::runtime::files::{self, GeneratedFile};
+use crate::runtime::head_start::HeadStart;
 use crate::runtime::root::{self, Root};
 use crate::runtime::{AtPath, StartFailure, StartStage};
 use control::Control;
@@ -196,10 +197,11 @@ impl<'a> Supervisor<'a> {
     }
 
     fn live(&mut self, contents: &[Vec<u8>], ready: &mut Ready) -> i32 {
+        let head_start = HeadStart::begin(&self.hierarchies);
         self.publish();
         let code = match self.prepare(contents) {
             Ok(prepared) => {
-                let code = self.run_until_the_end(&prepared, ready);
+                let code = self.run_until_the_end(&prepared, ready, head_start);
                 drop(prepared);
                 code
             }
@@ -262,9 +264,16 @@ impl<'a> Supervisor<'a> {
         }
     }
 
-    fn run_until_the_end(&mut self, prepared: &Prepared, ready: &mut Ready) -> i32 {
+    fn run_until_the_end(
+        &mut self,
+        prepared: &Prepared,
+        ready: &mut Ready,
+        mut head_start: Option<HeadStart>,
+    ) -> i32 {
         loop {
-            let code = match self.start(prepared) {
+            let started = self.start(prepared);
+            drop(head_start.take());
+            let code = match started {
                 Ok(run) => {
                     ready.tell(Ok(()));
                     self.stand_by(run)

@@ -18,7 +18,6 @@ pub const TESTS: Tests = &[
     ("confinement::memory_limit", memory_limit),
     ("confinement::process_limit", process_limit),
     ("confinement::init_reaps_and_is_confined", init),
-    ("confinement::the_executable_is_sealed", sealed),
 ];
 
 fn status_line(status: &str, name: &str) -> String {
@@ -239,17 +238,4 @@ fn init() {
     let control = Place::new();
     let (_, text) = control.run(&control.spec(&["sh", "-c", "tool tool orphans; exit 0"]));
     assert!(text.contains("zombies"), "{text}");
-}
-
-fn sealed() {
-    let place = Place::new();
-    let handle = place.start(&place.shell("echo up; while :; do sleep 1; done"));
-    let state = handle.state().unwrap();
-    let link = fs_err::read_link(format!("/proc/{}/exe", state.supervisor)).unwrap();
-    assert!(
-        link.to_string_lossy().starts_with("/memfd:"),
-        "{}",
-        link.display()
-    );
-    handle.stop(Some(std::time::Duration::ZERO)).unwrap();
 }

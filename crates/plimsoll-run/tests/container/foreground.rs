@@ -1,5 +1,5 @@
 //! Containers that have the caller's own input and output. Each runs in a process of its own:
-//! this binary as `foreground`, with pipes or a terminal.
+//! this binary as `in-foreground`, with pipes or a terminal.
 
 use std::ffi::OsString;
 use std::io::{Read, Write};
@@ -7,7 +7,7 @@ use std::os::fd::OwnedFd;
 use std::path::Path;
 use std::process::{Child, Command, ExitCode, Stdio};
 
-use plimsoll_run::container::{ContainerSpec, StdinMode, Terminal};
+use plimsoll_run::container::{Confinement, ContainerSpec, StdinMode, Terminal};
 use plimsoll_run::{Engine, ExecSpec};
 
 use crate::fixture::{Place, Tests, control_groups};
@@ -22,9 +22,10 @@ pub const TESTS: Tests = &[
     ("foreground::a_terminal", terminal),
     ("foreground::a_terminal_in_exec", terminal_exec),
     ("foreground::what_cannot_start_is_told", not_started),
+    ("foreground::the_executable_is_sealed", sealed),
 ];
 
-/// `foreground run DIR` runs the specification in `DIR/wanted.json`; `foreground exec DIR WORD...`
+/// `in-foreground run DIR` runs the specification in `DIR/wanted.json`; `in-foreground exec DIR WORD...`
 /// runs a program in the container in `DIR`, with a terminal.
 pub fn main(words: &[OsString]) -> ExitCode {
     let engine = Engine::new().unwrap();
@@ -53,11 +54,15 @@ pub fn main(words: &[OsString]) -> ExitCode {
 }
 
 fn command(place: &Place, spec: &ContainerSpec) -> Command {
+    command_of(&std::env::current_exe().unwrap(), place, spec)
+}
+
+fn command_of(program: &Path, place: &Place, spec: &ContainerSpec) -> Command {
     let dir = place.container();
     fs_err::create_dir_all(&dir).unwrap();
     fs_err::write(dir.join("wanted.json"), serde_json::to_vec(spec).unwrap()).unwrap();
-    let mut command = Command::new(std::env::current_exe().unwrap());
-    command.args(["foreground", "run"]).arg(dir);
+    let mut command = Command::new(program);
+    command.args(["in-foreground", "run"]).arg(dir);
     command
 }
 
@@ -184,7 +189,7 @@ fn terminal_exec() {
     crate::fixture::wait_for_output(&handle, "up");
     let (mut master, slave) = pair();
     let mut child = Command::new(std::env::current_exe().unwrap())
-        .args(["foreground", "exec"])
+        .args(["in-foreground", "exec"])
         .arg(place.container())
         .args([
             "sh",
@@ -210,4 +215,44 @@ fn not_started() {
     assert_eq!(output.status.code(), Some(99));
     let text = String::from_utf8(output.stdout).unwrap();
     assert!(text.contains("`missing` is not in the image"), "{text}");
+}
+
+/// What a container finds of the engine through `/proc` must not lead to a writable executable,
+/// once nobody executes it any more.
+fn sealed() {
+    for privileged in [false, true] {
+        let place = Place::new();
+        // An executable of its own: no other test runs it.
+        let program = place.path().join("engine");
+        fs_err::copy(std::env::current_exe().unwrap(), &program).unwrap();
+        let mut spec = place.shell("echo up; while :; do sleep 1; done");
+        if privileged {
+            spec.confinement = Confinement::Privileged;
+        }
+        let mut child = command_of(&program, &place, &spec)
+            .stdin(Stdio::null())
+            .stdout(Stdio::piped())
+            .spawn()
+            .unwrap();
+        read_until(child.stdout.as_mut().unwrap(), "up\n");
+        let handle = plimsoll_run::ContainerHandle::new(&place.container());
+        let path = format!("/proc/{}/exe", handle.state().unwrap().supervisor);
+        let flags = rustix::fs::OFlags::PATH | rustix::fs::OFlags::CLOEXEC;
+        let found = rustix::fs::open(path, flags, rustix::fs::Mode::empty()).unwrap();
+        handle.stop(Some(std::time::Duration::ZERO)).unwrap();
+        child.wait().unwrap();
+        let path = format!("/proc/self/fd/{}", std::os::fd::AsRawFd::as_raw_fd(&found));
+        let written = std::fs::OpenOptions::new()
+            .write(true)
+            .open(path)
+            .and_then(|mut file| file.write_all(b"x"));
+        let expected = if privileged { libc::EPERM } else { libc::EROFS };
+        assert_eq!(written.unwrap_err().raw_os_error(), Some(expected));
+        // The control: the file itself can be written to now.
+        let mut control = fs_err::OpenOptions::new()
+            .write(true)
+            .open(&program)
+            .unwrap();
+        control.write_all(b"x").unwrap();
+    }
 }

@@ -25,7 +25,7 @@ fn main() -> ExitCode {
     if words.get(1).is_some_and(|word| word == "tool") {
         return tools::main(&words[2..]);
     }
-    if words.get(1).is_some_and(|word| word == "foreground") {
+    if words.get(1).is_some_and(|word| word == "in-foreground") {
         return foreground::main(&words[2..]);
     }
     let is_root = rustix::process::geteuid().is_root();
