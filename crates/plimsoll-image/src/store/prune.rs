@@ -89,8 +89,27 @@ impl Store {
                 self.remove(&path)?;
             }
         }
+        self.remove_locks(&keep_layers)?;
         report.memos = self.forget()?;
         Ok(report)
+    }
+
+    /// Takes away the lock files of layers that are gone. Nobody can be about to take one: that
+    /// needs an open store, and this process has it alone.
+    fn remove_locks(&self, keep: &HashSet<Digest>) -> Result<(), StoreError> {
+        let fail = |error| self.fail(error);
+        for entry in fs_err::read_dir(self.root.join("locks")).map_err(fail)? {
+            let entry = entry.map_err(fail)?;
+            let name = entry.file_name();
+            let layer = name.to_str().and_then(|name| {
+                let hex = name.strip_prefix("use-").or(name.strip_prefix("unpack-"))?;
+                Digest::from_hex(hex).ok()
+            });
+            if layer.is_some_and(|layer| !keep.contains(&layer)) {
+                self.remove(&entry.path())?;
+            }
+        }
+        Ok(())
     }
 
     /// The digests that name the entries of a directory of the store.

@@ -219,6 +219,10 @@ fn prune_keeps_what_images_and_holders_need() {
     drop(hold);
     assert_eq!(store.prune().unwrap().layers, 1);
     assert_eq!(store.prune().unwrap(), PruneReport::default());
+    let locks = fs_err::read_dir(store.root().join("locks"))
+        .unwrap()
+        .count();
+    assert_eq!(locks, 3, "the store's, the index's and the kept layer's");
     assert!(store.fsck().unwrap().is_clean());
     // What was pruned can be made again.
     assert_eq!(layer(&store, &[("lost", "1")]), lost);
