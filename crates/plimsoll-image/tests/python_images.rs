@@ -458,3 +458,27 @@ fn a_locked_distribution_without_a_wheel_is_named() {
             .any(|hint| hint.contains("no compiler"))
     );
 }
+
+#[test]
+fn an_older_python_is_taken_where_only_it_has_the_wheels() {
+    let Some(bench) = Bench::open("older Python") else {
+        return;
+    };
+    let context = tempfile::tempdir().unwrap();
+    let text = "fastapi==0.108.0\nuvicorn==0.25.0\nnumpy==1.26.2\npydantic==2.5.3\n";
+    write(context.path(), "requirements.txt", text);
+    let mut recipe = recipe(
+        context.path(),
+        PythonDependencies::Requirements {
+            files: vec!["requirements.txt".into()],
+        },
+    );
+    python(&mut recipe).requires_python = Some(Spanned::unplaced(">=3.9".into()));
+    let built = build(&bench, "older", &recipe);
+    let script = "import sys, numpy, fastapi; print(sys.version_info[:2], numpy.__version__)";
+    assert_eq!(
+        run(&bench, &built, &["python", "-c", script]),
+        "(3, 11) 1.26.2\n"
+    );
+    assert_eq!(build(&bench, "older", &recipe).outcome, Outcome::Cached);
+}

@@ -216,3 +216,65 @@ fn a_site_of_a_real_repository_is_built() {
     let told = ask(&bench, &built, &["/", "/workflow/1", "/healthz"]);
     assert_eq!(told.matches(" 200 ").count(), 3, "{told}");
 }
+
+/// A site whose build needs one package, with a lock file of the manager.
+fn locked_site(bench: &Bench, root: &Path, manager: &str, arguments: &[&str]) {
+    let manifest = r#"{"name":"site","version":"1.0.0","type":"commonjs","scripts":{"build":"node build.js"},
+        "dependencies":{"ms":"2.1.3"}}"#;
+    fs::write(root.join("package.json"), manifest).unwrap();
+    let script = "const fs=require('fs');fs.mkdirSync('dist');fs.writeFileSync('dist/index.html',''+require('ms')('2 days'))";
+    fs::write(root.join("build.js"), script).unwrap();
+    let builder = bench.builder();
+    let host = plimsoll_image::oci::Architecture::host().unwrap();
+    let program = |name: &str| builder.toolchains().program(name, None, host).unwrap().path;
+    let script = match manager {
+        "pnpm" => "bin/pnpm.cjs",
+        _ => "bin/yarn.js",
+    };
+    let registry = builder.registries().npm().unwrap();
+    let made = std::process::Command::new(program("node").join("bin/node"))
+        .arg(program(manager).join(script))
+        .args(arguments)
+        .current_dir(root)
+        .env("npm_config_registry", registry.url.expose())
+        .env("YARN_REGISTRY", registry.url.expose())
+        .status()
+        .unwrap();
+    assert!(made.success());
+}
+
+#[test]
+fn pnpm_and_yarn_install_from_their_own_locks() {
+    let Some(bench) = Bench::open("pnpm and yarn") else {
+        return;
+    };
+    for (name, manager, lock, arguments) in [
+        (
+            "pnpm",
+            NodeManager::Pnpm,
+            "pnpm-lock.yaml",
+            &["install", "--lockfile-only"][..],
+        ),
+        (
+            "yarn",
+            NodeManager::Yarn,
+            "yarn.lock",
+            &["install", "--ignore-scripts"],
+        ),
+    ] {
+        let context = tempfile::tempdir().unwrap();
+        locked_site(&bench, context.path(), name, arguments);
+        let mut recipe = recipe(context.path());
+        if let RecipeKind::StaticSite(site) = &mut recipe.kind {
+            site.manager = manager;
+            site.lock = Some(lock.into());
+        }
+        let built = build(&bench, name, &recipe);
+        let pages = bench
+            .store
+            .unpacked(built.image.layers.last().unwrap())
+            .unwrap();
+        let page = fs::read_to_string(pages.join("srv/site/index.html")).unwrap();
+        assert_eq!(page, "172800000", "{name}");
+    }
+}

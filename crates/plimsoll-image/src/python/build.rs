@@ -4,9 +4,11 @@ use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 
 use fs_err as fs;
+use plimsoll_diag::{Diagnostic, ProgressEvent};
 use plimsoll_model::{BuildRecipe, PythonRecipe};
 
 use super::environment::{self, ENVIRONMENT};
+use super::failure::{UvFailure, UvFailureKind};
 use super::install::{self, Bytecode};
 use super::interpreter::{self, Interpreter};
 use super::resolve::{self, Resolution, Terms};
@@ -56,11 +58,15 @@ struct Build<'a> {
     python: &'a PythonRecipe,
     options: &'a PythonOptions,
     interpreter: Interpreter,
-    application: Application,
+    application: &'a Application,
+    inputs: &'a Inputs,
     base: Base,
 }
 
 /// Makes the layers of an application, and says how its image starts.
+///
+/// Old versions of packages often have no wheel for a new Python. Where the project allows an
+/// older one too, it is tried before giving up, and remembered for these inputs.
 pub(crate) fn build(
     workshop: &Workshop<'_>,
     recipe: &BuildRecipe,
@@ -70,7 +76,61 @@ pub(crate) fn build(
     let hashes = workshop.cache.join("hashes");
     let application = Application::look(&recipe.context, Purpose::Image, &hashes)?;
     let pinned = fs::read_to_string(recipe.context.join(&python.root).join(".python-version")).ok();
-    let interpreter = interpreter::choose(python.requires_python.as_ref(), pinned.as_deref())?;
+    let mut fitting = interpreter::choose(python.requires_python.as_ref(), pinned.as_deref())?;
+    let inputs = Inputs::collect(&recipe.context, python, &application)?;
+    let minors: Vec<&str> = fitting
+        .iter()
+        .map(|interpreter| interpreter.minor)
+        .collect();
+    let memo = format!(
+        "{RULES} interpreter of {minors:?} for {}",
+        inputs.identity()
+    );
+    if let Some(known) = workshop.store.recall::<String>(&memo) {
+        fitting.sort_by_key(|interpreter| interpreter.minor != known);
+    }
+    let mut failed = None;
+    for interpreter in fitting {
+        let build = Build {
+            base: base_of(workshop, recipe, &interpreter)?,
+            workshop,
+            recipe,
+            python,
+            options,
+            interpreter,
+            application: &application,
+            inputs: &inputs,
+        };
+        match build.layers() {
+            Ok(layers) => {
+                if let Some(failure) = failed {
+                    let minor = interpreter.minor.to_string();
+                    workshop.store.remember(&memo, &minor, &[])?;
+                    workshop
+                        .progress
+                        .report(ProgressEvent::Notice(chosen(&interpreter, &failure)));
+                }
+                return Ok((layers, build.config()));
+            }
+            Err(PythonError::Uv(failure)) if lacks_wheels(&failure) => {
+                failed.get_or_insert(failure);
+            }
+            Err(error) => return Err(error),
+        }
+    }
+    Err(match failed {
+        Some(failure) => PythonError::Uv(failure),
+        None => PythonError::NoInterpreter {
+            requirement: python.requires_python.clone().unwrap_or_default(),
+        },
+    })
+}
+
+fn base_of(
+    workshop: &Workshop<'_>,
+    recipe: &BuildRecipe,
+    interpreter: &Interpreter,
+) -> Result<Base, PythonError> {
     let mut request = BaseRequest::new(interpreter.suite, workshop.architecture);
     request.runtime = interpreter.packages();
     request.extra = recipe
@@ -85,26 +145,38 @@ pub(crate) fn build(
             .retain(|package| !request.extra.contains(package));
     }
     request.users = vec![base::account()];
-    let base = base::assemble(workshop, &request)?;
-    let build = Build {
-        workshop,
-        recipe,
-        python,
-        options,
-        interpreter,
-        application,
-        base,
-    };
-    let mut layers = build.base.layers().to_vec();
-    layers.extend(build.library()?);
-    let (dependencies, members) = build.dependencies()?;
-    layers.extend(dependencies);
-    layers.extend(build.projects(&members)?);
-    layers.extend(build.files()?);
-    Ok((layers, build.config()))
+    Ok(base::assemble(workshop, &request)?)
+}
+
+/// Whether another interpreter may have the wheels that this one lacks.
+fn lacks_wheels(failure: &UvFailure) -> bool {
+    matches!(
+        failure.kind,
+        UvFailureKind::OnlySource | UvFailureKind::Build
+    )
+}
+
+fn chosen(interpreter: &Interpreter, failure: &UvFailure) -> Diagnostic {
+    let package = failure.package.as_deref().unwrap_or("a dependency");
+    Diagnostic::note(format!(
+        "Python {} is used, because `{package}` has no wheel for a newer one",
+        interpreter.minor
+    ))
 }
 
 impl Build<'_> {
+    /// All layers, lowest first.
+    fn layers(&self) -> Result<Vec<ImageLayer>, PythonError> {
+        let mut layers = self.base.layers().to_vec();
+        // First what may fail, so that no work is lost on an interpreter that is given up.
+        let (dependencies, members) = self.dependencies()?;
+        layers.extend(self.library()?);
+        layers.extend(dependencies);
+        layers.extend(self.projects(&members)?);
+        layers.extend(self.files()?);
+        Ok(layers)
+    }
+
     /// What decides how everything above the base comes out.
     fn terms(&self) -> String {
         format!(
@@ -172,7 +244,7 @@ impl Build<'_> {
     fn dependencies(&self) -> Result<(Vec<ImageLayer>, Vec<String>), PythonError> {
         let workshop = self.workshop;
         let context = &self.recipe.context;
-        let inputs = Inputs::collect(context, self.python, &self.application)?;
+        let inputs = self.inputs;
         let undeclared: BTreeSet<&str> = self
             .python
             .undeclared

@@ -52,16 +52,16 @@ impl Interpreter {
     }
 }
 
-/// Chooses the interpreter: one that `requires_python` allows, and among those the one that
-/// `pinned` (the text of a `.python-version`) names, where it names one.
+/// The interpreters that `requires_python` allows, at least one: first the one that `pinned` (the
+/// text of a `.python-version`) names, where it names one, then the newest.
 ///
 /// # Errors
 /// When none fits, or the requirement is no specifier set.
 pub fn choose(
     requires_python: Option<&Spanned<String>>,
     pinned: Option<&str>,
-) -> Result<Interpreter, PythonError> {
-    let fitting: Vec<Interpreter> = match requires_python {
+) -> Result<Vec<Interpreter>, PythonError> {
+    let mut fitting: Vec<Interpreter> = match requires_python {
         None => INTERPRETERS.to_vec(),
         Some(text) => {
             let wanted =
@@ -74,15 +74,13 @@ pub fn choose(
         }
     };
     let pinned = pinned.and_then(minor_of);
-    let named = fitting
-        .iter()
-        .find(|interpreter| pinned.as_deref() == Some(interpreter.minor));
-    match (named, fitting.first(), requires_python) {
-        (Some(interpreter), _, _) | (None, Some(interpreter), _) => Ok(*interpreter),
-        (None, None, requirement) => Err(PythonError::NoInterpreter {
-            requirement: requirement.cloned().unwrap_or_default(),
-        }),
+    fitting.sort_by_key(|interpreter| pinned.as_deref() != Some(interpreter.minor));
+    if fitting.is_empty() {
+        return Err(PythonError::NoInterpreter {
+            requirement: requires_python.cloned().unwrap_or_default(),
+        });
     }
+    Ok(fitting)
 }
 
 /// `3.13.5`, `cpython-3.13` or `python3.13` → `3.13`.
@@ -108,7 +106,7 @@ mod tests {
 
     fn chosen(requirement: &str, pinned: Option<&str>) -> Result<&'static str, PythonError> {
         let requirement = Spanned::unplaced(requirement.to_string());
-        choose(Some(&requirement), pinned).map(|interpreter| interpreter.minor)
+        choose(Some(&requirement), pinned).map(|fitting| fitting[0].minor)
     }
 
     #[test]
@@ -121,7 +119,7 @@ mod tests {
             chosen(">=3.10", Some("# x\ncpython-3.11.9")).unwrap(),
             "3.11"
         );
-        assert_eq!(choose(None, None).unwrap().minor, "3.13");
+        assert_eq!(choose(None, None).unwrap()[0].minor, "3.13");
     }
 
     #[test]

@@ -108,7 +108,7 @@ pub(crate) fn assemble(
     layers.push(own_layer(workshop, &recipe)?);
     let mut config = recipe.config;
     config.labels.insert(
-        "dev.plimsoll.stand-in".to_string(),
+        "plimsoll.stand-in".to_string(),
         stand_in.product_version.clone(),
     );
     let image = workshop.store.put_image(&NewImage {
