@@ -190,7 +190,10 @@ fn maker(
         }
     }
     // A class of the tree that extends a framework's.
-    let name = call.function.as_name()?;
+    let name = call
+        .function
+        .as_name()
+        .filter(|name| workspace.modules.may_define(name))?;
     let (origin, name) = workspace.origin(module, name)?;
     let class = origin.class(&name)?;
     class.bases.iter().find_map(|base| {

@@ -18,6 +18,10 @@ use crate::tree::Tree;
 pub(crate) struct Modules<'t> {
     pub(crate) tree: &'t Tree,
     parsed: RefCell<BTreeMap<Arc<Path>, Option<Rc<Module>>>>,
+    /// Files that were parsed before anything led to them.
+    adopted: RefCell<BTreeSet<Arc<Path>>>,
+    /// Names of functions and classes in those files.
+    defined: RefCell<BTreeSet<String>>,
     /// Where the imports of a file lead, for one list of roots.
     resolved: RefCell<HashMap<Lookup, Rc<Vec<Target>>>>,
 }
@@ -66,6 +70,8 @@ impl<'t> Modules<'t> {
         Self {
             tree,
             parsed: RefCell::default(),
+            adopted: RefCell::default(),
+            defined: RefCell::default(),
             resolved: RefCell::default(),
         }
     }
@@ -73,9 +79,22 @@ impl<'t> Modules<'t> {
     /// Takes modules that were parsed elsewhere.
     pub(crate) fn adopt(&self, modules: impl IntoIterator<Item = Module>) {
         let mut parsed = self.parsed.borrow_mut();
+        let mut adopted = self.adopted.borrow_mut();
+        let mut defined = self.defined.borrow_mut();
         for module in modules {
+            adopted.insert(module.path.clone());
+            let functions = module.functions.iter().map(|function| &function.name);
+            let classes = module.classes.iter().map(|class| &class.name);
+            defined.extend(functions.chain(classes).cloned());
             parsed.insert(module.path.clone(), Some(Rc::new(module)));
         }
+    }
+
+    /// Whether the last part of a dotted name may be a function or class of the tree: saves following
+    /// names that lead elsewhere.
+    pub(crate) fn may_define(&self, name: &str) -> bool {
+        let last = name.rsplit('.').next().unwrap_or(name);
+        self.defined.borrow().contains(last)
     }
 
     /// The module at `path`.
@@ -344,7 +363,9 @@ pub(crate) fn import_root(
         if !python || places::set_aside(&file.path).is_some() && *file.path != *path {
             continue;
         }
-        if let Some(module) = modules.get(&file.path) {
+        // Parsing a whole directory to learn one file's place would cost more than it tells.
+        let cheap = *file.path == *path || modules.adopted.borrow().contains(&file.path);
+        if let Some(module) = cheap.then(|| modules.get(&file.path)).flatten() {
             let absolute = module.imports.iter().filter(|import| import.level == 0);
             tops.extend(absolute.map(|import| {
                 import

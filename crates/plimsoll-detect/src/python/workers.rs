@@ -118,7 +118,11 @@ fn makes_celery(
     if module.callee(call).is_some_and(|callee| is_maker(&callee)) {
         return Some("makes a Celery application".to_owned());
     }
-    let (origin, name) = workspace.origin(module, call.function.as_name()?)?;
+    let name = call
+        .function
+        .as_name()
+        .filter(|name| workspace.modules.may_define(name))?;
+    let (origin, name) = workspace.origin(module, name)?;
     let function = origin.function(&name)?;
     let inside = function.inner_path();
     origin
