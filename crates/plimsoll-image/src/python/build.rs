@@ -1,13 +1,13 @@
 //! From a recipe to layers and a configuration.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
 
 use fs_err as fs;
 use plimsoll_diag::{Diagnostic, ProgressEvent};
 use plimsoll_model::{BuildRecipe, PythonRecipe};
 
-use super::environment::{self, ENVIRONMENT};
+use super::environment::{self, Distribution, ENVIRONMENT};
 use super::failure::{UvFailure, UvFailureKind};
 use super::install::{self, Bytecode};
 use super::interpreter::{self, Interpreter};
@@ -75,8 +75,8 @@ pub(crate) fn build(
 ) -> Result<(Vec<ImageLayer>, ImageConfig), PythonError> {
     let hashes = workshop.cache.join("hashes");
     let application = Application::look(&recipe.context, Purpose::Image, &hashes)?;
-    let pinned = fs::read_to_string(recipe.context.join(&python.root).join(".python-version")).ok();
-    let mut fitting = interpreter::choose(python.requires_python.as_ref(), pinned.as_deref())?;
+    let preferred = python.preferred_python.as_ref().map(|version| version.as_str());
+    let mut fitting = interpreter::choose(python.requires_python.as_ref(), preferred)?;
     let inputs = Inputs::collect(&recipe.context, python, &application)?;
     let minors: Vec<&str> = fitting
         .iter()
@@ -323,19 +323,13 @@ impl Build<'_> {
         let out = scratch.directory("out", BUILD_USER)?;
         let requirements = &resolution.requirements;
         install::requirements(uv, copy, requirements, &self.interpreter, &work, &out)?;
-        let distributions = self.compiled(uv, &work, &out)?;
-        let mut heavy = Vec::new();
-        let frame = environment::skeleton(&self.interpreter)?;
-        let frame = self.frame(frame)?;
+        let frame = self.frame(environment::skeleton(&self.interpreter)?)?;
         let frame_key = format!("frame of {} git {:?}", self.terms(), self.base.has("git"));
+        let mut heavy = Vec::new();
         let mut light = vec![workshop.store.put_segment(&frame_key, &frame)?];
-        for distribution in &distributions {
-            let key = format!("{} {}", distribution.name, scratch.path().display());
-            let segment = workshop
-                .store
-                .put_segment(&key, &distribution.file_set()?)?;
-            if distribution.size >= HEAVY && heavy.len() < MOST_HEAVY {
-                heavy.push(self.layer(&[segment], distribution.name.clone())?);
+        for (name, segment) in self.segments(uv, &work, &out)? {
+            if segment.size >= HEAVY && heavy.len() < MOST_HEAVY {
+                heavy.push(self.layer(&[segment], name)?);
             } else {
                 light.push(segment);
             }
@@ -376,30 +370,61 @@ impl Build<'_> {
                 let work = scratch.directory("work", BUILD_USER)?;
                 let out = scratch.directory("out", BUILD_USER)?;
                 install::projects(uv, &source, members, &self.interpreter, &work, &out)?;
-                let mut segments = Vec::new();
-                for distribution in self.compiled(uv, &work, &out)? {
-                    let key = format!("{} {}", distribution.name, scratch.path().display());
-                    let files = distribution.file_set()?;
-                    segments.push(workshop.store.put_segment(&key, &files)?);
-                }
+                let segments = self.segments(uv, &work, &out)?;
+                let segments: Vec<Segment> = segments.into_iter().map(|(_, s)| s).collect();
                 let words = "the project's own distributions".to_string();
                 Ok(vec![self.layer(&segments, words)?])
             })
         })
     }
 
-    fn compiled(
+    /// The segments of an installation at `out`. A distribution that was installed before, byte
+    /// for byte, is neither compiled nor packed again.
+    fn segments(
         &self,
         uv: &Uv<'_>,
         work: &Path,
         out: &Path,
-    ) -> Result<Vec<environment::Distribution>, PythonError> {
-        let distributions = environment::take_apart(out, &self.interpreter)?;
-        if self.options.bytecode == Bytecode::Sources {
-            return Ok(distributions);
+    ) -> Result<Vec<(String, Segment)>, PythonError> {
+        let store = self.workshop.store;
+        let mut found: BTreeMap<String, Segment> = BTreeMap::new();
+        let mut new = Vec::new();
+        for distribution in environment::take_apart(out, &self.interpreter)? {
+            let known = match self.workshop.memory {
+                Memory::Use => store.segment(&self.key_of(&distribution)?),
+                Memory::Ignore => None,
+            };
+            match known {
+                Some(segment) => {
+                    found.insert(distribution.name, segment);
+                }
+                None => new.push(distribution),
+            }
         }
-        install::compile(uv, &distributions, &self.interpreter, work, out)?;
-        Ok(environment::take_apart(out, &self.interpreter)?)
+        if self.options.bytecode == Bytecode::Compiled && !new.is_empty() {
+            install::compile(uv, &new, &self.interpreter, work, out)?;
+            // Once more, with the compiled modules.
+            new = environment::take_apart(out, &self.interpreter)?;
+            new.retain(|distribution| !found.contains_key(&distribution.name));
+        }
+        for distribution in new {
+            let key = self.key_of(&distribution)?;
+            let segment = store.put_segment(&key, &distribution.file_set()?)?;
+            found.insert(distribution.name, segment);
+        }
+        Ok(found.into_iter().collect())
+    }
+
+    /// What tells an installed distribution from any other: its record lists the hash of every
+    /// file, and what is compiled follows from these and the interpreter.
+    fn key_of(&self, distribution: &Distribution) -> Result<String, PythonError> {
+        Ok(format!(
+            "distribution {} {} {:?} {} {RULES}",
+            distribution.name,
+            distribution.identity()?,
+            self.options.bytecode,
+            self.base.identity_up_to(&self.interpreter.packages()[0]),
+        ))
     }
 
     /// The application's files.

@@ -7,6 +7,8 @@ use std::path::{Path, PathBuf};
 use fs_err as fs;
 
 use super::interpreter::Interpreter;
+use crate::Digest;
+use crate::digest::Hasher;
 use crate::layer::{Attributes, Content, FileSet, FileSetError, Node};
 
 /// Where the environment is in the image and in the sandbox.
@@ -75,11 +77,37 @@ pub(super) struct Distribution {
     pub name: String,
     /// Paths below the environment, and where each is on this machine.
     pub files: BTreeMap<String, PathBuf>,
-    /// Their bytes together.
-    pub size: u64,
 }
 
 impl Distribution {
+    /// What tells it from any other: its record, which has the hash of every file, and which of
+    /// these are its own; or for files that nobody records, they themselves.
+    pub(super) fn identity(&self) -> Result<Digest, InstalledError> {
+        let mut hasher = Hasher::default();
+        let mut recorded = false;
+        for (path, source) in self.sources() {
+            if path.ends_with(".dist-info/RECORD") {
+                hasher.update(&fs::read(source)?);
+                recorded = true;
+            }
+            hasher.update(format!("{path}\0").as_bytes());
+        }
+        if !recorded {
+            for (path, source) in self.sources() {
+                let (digest, _) = Digest::of_reader(&mut fs::File::open(source)?)?;
+                hasher.update(format!("{path}\0{digest}\0").as_bytes());
+            }
+        }
+        Ok(hasher.finish())
+    }
+
+    /// The files that were installed, without those compiled here.
+    fn sources(&self) -> impl Iterator<Item = (&String, &PathBuf)> {
+        self.files
+            .iter()
+            .filter(|(path, _)| !path.ends_with(".pyc"))
+    }
+
     /// The files as they stand in the image.
     pub(super) fn file_set(&self) -> Result<FileSet, InstalledError> {
         let mut set = FileSet::new();
@@ -156,7 +184,6 @@ pub(super) fn take_apart(
         found.push(Distribution {
             name: name.to_string(),
             files: BTreeMap::new(),
-            size: 0,
         });
     }
     let mut all = BTreeMap::new();
@@ -165,14 +192,12 @@ pub(super) fn take_apart(
     let mut rest = Distribution {
         name: "unowned".to_string(),
         files: BTreeMap::new(),
-        size: 0,
     };
     for (path, source) in all {
         let in_image = format!("{}/{path}", below_root(ENVIRONMENT));
         if skeleton.get(&in_image).is_some() || path == ".lock" || path == "CACHEDIR.TAG" {
             continue;
         }
-        let size = fs::symlink_metadata(&source)?.len();
         let owner = owner_of
             .get(&path)
             .or_else(|| owner_of.get(&source_of(&path)?))
@@ -180,7 +205,6 @@ pub(super) fn take_apart(
             .and_then(|index| found.get_mut(index))
             .unwrap_or(&mut rest);
         owner.files.insert(path, source);
-        owner.size += size;
     }
     if !rest.files.is_empty() {
         found.push(rest);
