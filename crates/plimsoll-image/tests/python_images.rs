@@ -25,6 +25,7 @@ fn recipe(context: &Path, dependencies: PythonDependencies) -> BuildRecipe {
         kind: RecipeKind::Python(PythonRecipe {
             root: PathBuf::new(),
             requires_python: None,
+            preferred_python: None,
             dependencies,
             install_project: None,
             extras: Vec::new(),

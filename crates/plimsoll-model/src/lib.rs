@@ -9,11 +9,13 @@
 
 pub mod compose;
 pub mod extension;
+mod process;
 mod project;
 mod recipe;
 pub mod settings;
 pub mod yaml;
 
+pub use process::{Device, Hook, IpcMode, Link, LoggingDriver, PidMode, Ulimit, VolumesFrom};
 pub use project::{
     Build, Command, Dependency, DependencyCondition, FileObject, FileSource, FileUse, HealthTest,
     Healthcheck, Limits, Mount, MountKind, Network, NetworkAttachment, NetworkMode, Port, Project,

@@ -9,6 +9,7 @@ use plimsoll_diag::{Span, Spanned};
 use serde::Serialize;
 
 use crate::BuildRecipe;
+use crate::process::{Device, Hook, IpcMode, Link, LoggingDriver, PidMode, Ulimit, VolumesFrom};
 
 /// One application: what Compose calls a project.
 #[derive(Debug, Clone, Default, Serialize)]
@@ -63,10 +64,14 @@ pub struct Service {
     pub expose: Vec<Spanned<String>>,
     /// Mounts of every kind, `tmpfs` entries included.
     pub volumes: Vec<Spanned<Mount>>,
+    /// Services whose mounts it has, too.
+    pub volumes_from: Vec<Spanned<VolumesFrom>>,
     /// Networks joined, by the project's names.
     pub networks: BTreeMap<String, NetworkAttachment>,
     /// `network_mode`, where it is set.
     pub network_mode: Option<Spanned<NetworkMode>>,
+    /// Other names under which it finds services.
+    pub links: Vec<Spanned<Link>>,
     /// What must be there first, by service name.
     pub depends_on: BTreeMap<String, Spanned<Dependency>>,
     /// Health check.
@@ -77,6 +82,22 @@ pub struct Service {
     pub scale: Spanned<u32>,
     /// Resource limits (`deploy.resources.limits`, or the short keys).
     pub limits: Limits,
+    /// Limits of its processes, by name without `RLIMIT_`, in small letters.
+    pub ulimits: BTreeMap<String, Spanned<Ulimit>>,
+    /// Device nodes of the host.
+    pub devices: Vec<Spanned<Device>>,
+    /// How much sooner the kernel ends it when memory runs out: -1000 to 1000.
+    pub oom_score_adj: Option<Spanned<i32>>,
+    /// Whose processes it sees; `None`: its own.
+    pub pid: Option<Spanned<PidMode>>,
+    /// With whom it shares memory; `None`: with nobody.
+    pub ipc: Option<Spanned<IpcMode>>,
+    /// Programs run in the container once it has started, one after the other.
+    pub post_start: Vec<Spanned<Hook>>,
+    /// Programs run in the container before it is asked to stop, one after the other.
+    pub pre_stop: Vec<Spanned<Hook>>,
+    /// Annotations of the container, for runtimes.
+    pub annotations: BTreeMap<String, String>,
     /// Signal that asks the process to stop; `None`: the image's, or SIGTERM.
     pub stop_signal: Option<Spanned<String>>,
     /// How long to wait after it before SIGKILL; `None`: 10 seconds.
@@ -103,6 +124,12 @@ pub struct Service {
     pub extra_hosts: Vec<(String, String)>,
     /// Name servers instead of the network's own.
     pub dns: Vec<IpAddr>,
+    /// Domains in which short names are looked up.
+    pub dns_search: Vec<String>,
+    /// Options of the resolver: `ndots:2`.
+    pub dns_opt: Vec<String>,
+    /// NIS domain, and the domain of the host name.
+    pub domainname: Option<Spanned<String>>,
     /// Kernel parameters.
     pub sysctls: BTreeMap<String, String>,
     /// Size of `/dev/shm` in bytes.
@@ -121,6 +148,8 @@ pub struct Service {
     pub platform: Option<Spanned<String>>,
     /// `container_name`, where it is set.
     pub container_name: Option<Spanned<String>>,
+    /// Where its output goes.
+    pub logging_driver: LoggingDriver,
     /// Log driver options (`max-size`, `max-file`).
     pub logging_options: BTreeMap<String, String>,
     /// Values of keys whose support is not in this struct, for telling the user: key and place.
@@ -317,6 +346,14 @@ pub struct Limits {
     pub memory: Option<u64>,
     /// Processes and threads.
     pub pids: Option<u32>,
+    /// Memory in bytes that is left to it when the machine runs short.
+    pub memory_reservation: Option<u64>,
+    /// Memory and swap in bytes together; -1: swap without limit.
+    pub memory_and_swap: Option<i64>,
+    /// Which processors: `0-2,4`.
+    pub cpuset: Option<String>,
+    /// Share of the processors when they are all busy; others have 1024.
+    pub cpu_shares: Option<u64>,
 }
 
 /// A network.

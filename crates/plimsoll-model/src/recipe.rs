@@ -41,6 +41,9 @@ pub struct PythonRecipe {
     pub root: PathBuf,
     /// The versions that fit, as a PEP 440 specifier set: `>=3.12`. `None`: any.
     pub requires_python: Option<Spanned<String>>,
+    /// The version the project is run on elsewhere (`.python-version`, its Dockerfile): `3.12`. It is
+    /// taken where it can be had; another that fits is no error.
+    pub preferred_python: Option<Spanned<String>>,
     /// Where the dependencies are stated.
     pub dependencies: PythonDependencies,
     /// Whether the project itself is a distribution to install (`[project]` with a build system),

@@ -93,7 +93,8 @@ pub(crate) fn recipe(
         context: crate::node::absolute(workspace.tree, &placed.context),
         kind: RecipeKind::Python(PythonRecipe {
             root: placed.in_context(&placed.directory),
-            requires_python: requires_python(workspace, placed, project, dependencies, claimed),
+            requires_python: project.and_then(|project| project.requires_python.clone()),
+            preferred_python: preferred_python(workspace, placed, dependencies, claimed),
             dependencies: from,
             install_project,
             extras: dependencies.extras.clone(),
@@ -151,14 +152,13 @@ fn installable(
     holds.then_some(name)
 }
 
-fn requires_python(
+/// The version that the project itself says it is run on.
+fn preferred_python(
     workspace: &Workspace<'_>,
     placed: &Placed,
-    project: Option<&PythonProject>,
     dependencies: &Dependencies,
     claimed: Claimed<'_>,
 ) -> Option<Spanned<String>> {
-    let stated = project.and_then(|project| project.requires_python.clone());
     // Pins of long ago have no wheels for the newest Python: the version that the project itself was run on
     // is the one they were pinned for.
     let pinned = !matches!(dependencies.from, PythonDependencies::UvLock { .. })
@@ -170,12 +170,7 @@ fn requires_python(
             .count()
             * 2
             > dependencies.requirements.len();
-    let exact =
-        version_file(workspace, placed).or_else(|| claimed.python.filter(|_| pinned).cloned());
-    match exact {
-        Some(version) => Some(version.map(|version| format!("=={version}.*"))),
-        None => stated,
-    }
+    version_file(workspace, placed).or_else(|| claimed.python.filter(|_| pinned).cloned())
 }
 
 /// What `.python-version` says, as a minor version.

@@ -75,7 +75,10 @@ pub(crate) fn build(
 ) -> Result<(Vec<ImageLayer>, ImageConfig), PythonError> {
     let hashes = workshop.cache.join("hashes");
     let application = Application::look(&recipe.context, Purpose::Image, &hashes)?;
-    let preferred = python.preferred_python.as_ref().map(|version| version.as_str());
+    let preferred = python
+        .preferred_python
+        .as_ref()
+        .map(|version| version.as_str());
     let mut fitting = interpreter::choose(python.requires_python.as_ref(), preferred)?;
     let inputs = Inputs::collect(&recipe.context, python, &application)?;
     let minors: Vec<&str> = fitting
