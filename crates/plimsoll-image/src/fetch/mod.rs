@@ -9,6 +9,7 @@ mod address;
 mod attempt;
 mod download;
 mod error;
+mod names;
 mod partial;
 #[cfg(test)]
 pub(crate) mod test_server;
@@ -21,12 +22,14 @@ use std::time::Duration;
 use plimsoll_diag::{Progress, Secret};
 use ureq::Agent;
 use ureq::tls::{RootCerts, TlsConfig};
+use ureq::unversioned::transport::DefaultConnector;
 
 pub use address::ShownUrl;
 pub use download::Download;
 pub use error::FetchError;
 
 use attempt::Attempts;
+use names::Names;
 
 /// How to reach the network, and how hard to try.
 #[derive(Debug, Clone)]
@@ -131,9 +134,10 @@ impl Fetcher {
     /// # Errors
     /// When a proxy setting is not a URL.
     pub fn new(settings: FetchSettings, progress: Arc<dyn Progress>) -> Result<Self, FetchError> {
+        let names = Names::default();
         Ok(Self {
-            plain: agent(&settings, settings.http_proxy.as_ref())?,
-            secure: agent(&settings, settings.https_proxy.as_ref())?,
+            plain: agent(&settings, settings.http_proxy.as_ref(), &names)?,
+            secure: agent(&settings, settings.https_proxy.as_ref(), &names)?,
             settings: Arc::new(settings),
             progress,
         })
@@ -189,7 +193,11 @@ impl Fetcher {
     }
 }
 
-fn agent(settings: &FetchSettings, proxy: Option<&Secret<String>>) -> Result<Agent, FetchError> {
+fn agent(
+    settings: &FetchSettings,
+    proxy: Option<&Secret<String>>,
+    names: &Names,
+) -> Result<Agent, FetchError> {
     let proxy = proxy
         .map(|proxy| with_exceptions(proxy.expose(), settings.no_proxy.as_deref()))
         .transpose()?;
@@ -209,7 +217,11 @@ fn agent(settings: &FetchSettings, proxy: Option<&Secret<String>>) -> Result<Age
         .max_idle_connections_per_host(settings.parallel)
         .max_idle_connections(settings.parallel * 4)
         .build();
-    Ok(config.into())
+    Ok(Agent::with_parts(
+        config,
+        DefaultConnector::default(),
+        names.clone(),
+    ))
 }
 
 fn with_exceptions(proxy: &str, no_proxy: Option<&str>) -> Result<ureq::Proxy, FetchError> {
