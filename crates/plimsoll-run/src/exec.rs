@@ -17,7 +17,8 @@ use rustix::process::{Pid, PidfdFlags};
 use serde::{Deserialize, Serialize};
 
 use crate::container::{ContainerSpec, InitProcess, StdinMode, Terminal, UserSpec};
-use crate::runtime::bundle::{Credentials, ProcessSpec, chain, runtime_dir};
+use crate::runtime::bundle::{chain, runtime_dir};
+use crate::runtime::credentials::{Credentials, ProcessSpec};
 use crate::runtime::{StartFailure, StartStage};
 use crate::supervisor::console::{self, Console};
 

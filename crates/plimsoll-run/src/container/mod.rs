@@ -8,6 +8,7 @@ pub(crate) mod health;
 mod health_command;
 mod log_reader;
 pub(crate) mod log_writer;
+mod mount;
 pub(crate) mod protocol;
 pub(crate) mod restart;
 mod spec;
@@ -17,10 +18,11 @@ mod user;
 
 pub use health_command::{ProbeCommand, translate};
 pub use log_reader::{LogEntry, LogOptions, LogReader, LogStream, logs};
+pub use mount::{FileContent, MountAccess, MountKind, MountSpec, VolumeSeed};
 pub use spec::{
-    Confinement, ContainerSpec, FileContent, HealthSpec, HealthTest, HostEntry, InitProcess,
-    LimitSpec, LogSpec, MountAccess, MountKind, MountSpec, NetworkSpec, Privileges, Resolver,
-    RootAccess, Seccomp, SpecError, StdinMode, StopSpec, Terminal, UserSpec, VolumeSeed,
+    Confinement, ContainerSpec, HealthSpec, HealthTest, HostEntry, InitProcess, LimitSpec, LogSpec,
+    NetworkSpec, Privileges, Resolver, RootAccess, Seccomp, SpecError, StdinMode, StopSpec,
+    Terminal, UserSpec,
 };
 pub use state::{
     ContainerState, HealthRecord, HealthState, HealthStatus, Phase, StateError, Warning,

@@ -6,6 +6,7 @@
 
 pub(crate) mod bundle;
 pub(crate) mod cgroup;
+pub(crate) mod credentials;
 pub(crate) mod executor;
 pub(crate) mod files;
 pub(crate) mod head_start;
