@@ -20,7 +20,7 @@ use crate::container::{ContainerSpec, InitProcess, StdinMode, Terminal, UserSpec
 use crate::runtime::bundle::{chain, runtime_dir};
 use crate::runtime::credentials::{Credentials, ProcessSpec};
 use crate::runtime::{StartFailure, StartStage};
-use crate::supervisor::console::{self, Console};
+use crate::supervisor::console::{self, Console, Input};
 
 /// What to run in a container that runs already.
 #[derive(Debug, Clone, Serialize, Deserialize)]
@@ -193,16 +193,7 @@ fn attend(
             }
         }
         if let Some(console) = &mut console {
-            let mut input = [PollFd::from_borrowed_fd(
-                rustix::stdio::stdin(),
-                PollFlags::IN,
-            )];
-            let readable =
-                !ended && poll(&mut input, Some(&Timespec::default())).is_ok_and(|count| count > 0);
-            console.relay(readable, true);
-            if ended {
-                console.flush_output();
-            }
+            console.relay(if ended { Input::Idle } else { Input::now() });
         }
         if ended {
             return Ok(crate::supervisor::exit_code(pid));

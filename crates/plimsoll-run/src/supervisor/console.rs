@@ -7,7 +7,7 @@ use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::os::unix::net::UnixListener;
 use std::path::{Path, PathBuf};
 
-use rustix::event::PollFlags;
+use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use rustix::fs::{CWD, Mode, OFlags};
 use rustix::io::Errno;
 use rustix::net::{RecvAncillaryBuffer, RecvAncillaryMessage, RecvFlags, recvmsg};
@@ -46,6 +46,25 @@ pub(crate) fn receive(listener: &UnixListener) -> io::Result<OwnedFd> {
         }
     }
     Err(io::Error::other("the runtime sent no terminal"))
+}
+
+/// Whether standard input, whose reading may block, has something.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Input {
+    Ready,
+    Idle,
+}
+
+impl Input {
+    /// Asks without waiting.
+    pub(crate) fn now() -> Self {
+        let stdin = rustix::stdio::stdin();
+        let mut fds = [PollFd::new(&stdin, PollFlags::IN)];
+        match poll(&mut fds, Some(&Timespec::default())) {
+            Ok(count) if count > 0 => Self::Ready,
+            _ => Self::Idle,
+        }
+    }
 }
 
 /// Relays between a terminal's master and this process's standard input and output.
@@ -101,10 +120,12 @@ impl Console {
         interests
     }
 
-    /// Moves bytes. `readable` says whether standard input, which may block, has any.
-    pub(crate) fn relay(&mut self, readable: bool, writable: bool) {
+    /// Moves bytes.
+    pub(crate) fn relay(&mut self, input: Input) {
         let mut buffer = [0_u8; 8192];
-        if readable && let Some(queue) = &mut self.input {
+        if input == Input::Ready
+            && let Some(queue) = &mut self.input
+        {
             match rustix::io::read(rustix::stdio::stdin(), &mut buffer) {
                 Ok(0) => {
                     // End of transmission, as if typed; only after what is queued.
@@ -124,9 +145,7 @@ impl Console {
                 Err(_) => break,
             }
         }
-        if writable || !self.output.is_empty() {
-            self.flush_output();
-        }
+        self.flush_output();
     }
 
     fn flush_input(&mut self) {

@@ -8,6 +8,7 @@ use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use rustix::process::{Pid, WaitOptions, WaitStatus};
 
 use super::check::Check;
+use super::console::Input;
 use super::streams::Streams;
 use super::{Mode, Supervisor};
 use crate::container::health::HealthMonitor;
@@ -101,8 +102,7 @@ impl Supervisor<'_> {
             self.serve_clients(Some(&mut run));
             run.streams.pump(self.log.as_mut());
             if let Some(console) = &mut run.streams.console {
-                let readable = is_ready(rustix::stdio::stdin(), PollFlags::IN);
-                console.relay(readable, true);
+                console.relay(Input::now());
             }
             let now = Instant::now();
             if run.kill_at.is_some_and(|at| now >= at) {
@@ -124,8 +124,7 @@ impl Supervisor<'_> {
         // is the rest.
         run.streams.pump(self.log.as_mut());
         if let Some(console) = &mut run.streams.console {
-            console.relay(false, true);
-            console.flush_output();
+            console.relay(Input::Idle);
         }
         code
     }
