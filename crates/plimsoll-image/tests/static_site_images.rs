@@ -278,3 +278,40 @@ fn pnpm_and_yarn_install_from_their_own_locks() {
         assert_eq!(page, "172800000", "{name}");
     }
 }
+
+#[test]
+fn a_workspace_is_installed_at_its_lock_and_built_in_its_member() {
+    let Some(bench) = Bench::open("npm workspace") else {
+        return;
+    };
+    let context = tempfile::tempdir().unwrap();
+    let root = context.path();
+    let member = root.join("apps/web");
+    fs::create_dir_all(&member).unwrap();
+    locked_site(&bench, &member, "yarn", &["install", "--ignore-scripts"]);
+    fs::remove_file(member.join("yarn.lock")).unwrap();
+    fs::remove_dir_all(member.join("node_modules")).unwrap();
+    let manifest = r#"{"name":"all","private":true,"workspaces":["apps/*"]}"#;
+    fs::write(root.join("package.json"), manifest).unwrap();
+    let builder = bench.builder();
+    let host = plimsoll_image::oci::Architecture::host().unwrap();
+    let program = |name: &str| builder.toolchains().program(name, None, host).unwrap().path;
+    let registry = builder.registries().npm().unwrap();
+    let made = std::process::Command::new(program("node").join("bin/node"))
+        .arg(program("npm").join("bin/npm-cli.js"))
+        .args(["install", "--package-lock-only", "--ignore-scripts"])
+        .current_dir(root)
+        .env("npm_config_registry", registry.url.expose())
+        .status()
+        .unwrap();
+    assert!(made.success());
+    let mut recipe = recipe(root);
+    if let RecipeKind::StaticSite(site) = &mut recipe.kind {
+        site.root = "apps/web".into();
+    }
+    let built = build(&bench, "npm-workspace", &recipe);
+    let tree = built.image.layers.last().unwrap();
+    let pages = bench.store.unpacked(tree).unwrap();
+    let page = fs::read_to_string(pages.join("srv/site/index.html")).unwrap();
+    assert_eq!(page, "172800000");
+}

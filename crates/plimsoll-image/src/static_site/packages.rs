@@ -211,6 +211,10 @@ impl Site<'_> {
             None => Locked::No,
         };
         let mut step = self.step(tools, "install packages", self.manager.install(locked));
+        // A workspace is installed where its lock file is.
+        if let Some(directory) = self.recipe.lock.as_ref().and_then(|lock| lock.parent()) {
+            step.working_dir = Path::new(SITE).join(directory);
+        }
         step.root = base.to_vec();
         step.mounts.push(site.clone());
         step.network = StepNetwork::Host;
