@@ -169,7 +169,12 @@ fn an_up_that_is_killed_leaves_nothing_that_down_does_not_remove() {
         stage.succeed(&["down"]);
         stage.nothing_is_left();
     }
-    stage.succeed(&["fsck"]);
+    // The store checks itself only while nobody else uses it, and other tests do.
+    let checked = eventually("the store is free", || {
+        let ran = stage.run(&["fsck"]);
+        (!ran.stderr.contains("another process uses the store")).then_some(ran)
+    });
+    assert_eq!(checked.code, 0, "{}{}", checked.stdout, checked.stderr);
     stage.succeed(&["up", "--detach"]);
     stage.down_to_nothing();
 }
@@ -274,7 +279,9 @@ fn two_commands_do_not_change_one_stack_at_once() {
     );
     let pid = rustix::process::Pid::from_raw(first.id() as i32).unwrap();
     rustix::process::kill_process(pid, rustix::process::Signal::INT).unwrap();
-    assert_eq!(first.wait().unwrap().code(), Some(130));
+    // While it builds the signal ends it, later it cleans up first.
+    assert_ne!(first.wait().unwrap().code(), Some(0));
+    stage.succeed(&["down"]);
     stage.nothing_is_left();
 }
 
