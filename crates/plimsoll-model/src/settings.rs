@@ -18,6 +18,99 @@ use crate::compose::nearest;
 /// Name of the file, beside the Compose file.
 pub const FILE_NAME: &str = "plimsoll.toml";
 
+/// A key of the file.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct SettingKey {
+    /// The table it stands in, as in `[debian]`; of registries any host.
+    pub table: &'static str,
+    /// The key.
+    pub key: &'static str,
+    /// What it is for.
+    pub about: &'static str,
+    /// A value that makes sense.
+    pub example: &'static str,
+}
+
+/// Every key of the file: what reading accepts and the reference shows.
+pub const KEYS: &[SettingKey] = &[
+    SettingKey {
+        table: "debian",
+        key: "mirror",
+        about: "Mirror that packages come from instead of the one in the machine's apt sources.",
+        example: "http://mirror.example/debian",
+    },
+    SettingKey {
+        table: "debian",
+        key: "security-mirror",
+        about: "Mirror that security updates come from.",
+        example: "http://mirror.example/debian-security",
+    },
+    SettingKey {
+        table: "debian",
+        key: "suite",
+        about: "Release that images are made from.",
+        example: "trixie",
+    },
+    SettingKey {
+        table: "registries",
+        key: "mirror",
+        about: "Host that is asked instead of this registry.",
+        example: "cache.example:5000",
+    },
+    SettingKey {
+        table: "store",
+        key: "path",
+        about: "Directory of images and layers; a relative one starts from the file's.",
+        example: "store",
+    },
+];
+
+/// The keys of one table.
+fn keys_of(table: &str) -> Vec<&'static str> {
+    KEYS.iter()
+        .filter(|key| key.table == table)
+        .map(|key| key.key)
+        .collect()
+}
+
+/// The reference of the file as a page of documentation.
+pub fn reference() -> String {
+    let mut page = String::from(
+        "# `plimsoll.toml`\n\n\
+         Stands beside the Compose file and says what is not the application: mirrors, the place of\n\
+         the store, registries. Nothing in it changes what a container runs. It may be missing, and\n\
+         an unknown key is an error.\n\n\
+         ```toml\n",
+    );
+    let heading = |table: &str| match table {
+        "registries" => "[registries.\"registry.example\"]".to_owned(),
+        table => format!("[{table}]"),
+    };
+    let mut last = "";
+    for key in KEYS {
+        if key.table != last {
+            if !last.is_empty() {
+                page.push('\n');
+            }
+            page.push_str(&format!("{}\n", heading(key.table)));
+            last = key.table;
+        }
+        page.push_str(&format!("{} = \"{}\"\n", key.key, key.example));
+    }
+    page.push_str("```\n\n| table | key | |\n|---|---|---|\n");
+    for key in KEYS {
+        let table = match key.table {
+            "registries" => "registries.\"HOST\"",
+            table => table,
+        };
+        page.push_str(&format!(
+            "| `[{table}]` | `{}` | {} |\n",
+            key.key, key.about
+        ));
+    }
+    page
+}
+
 /// Everything that `plimsoll.toml` says.
 #[derive(Debug, Clone, Default, PartialEq, Serialize)]
 pub struct Settings {
@@ -130,8 +223,7 @@ impl Reader<'_> {
                             "security-mirror" => &mut settings.debian.security_mirror,
                             "suite" => &mut settings.debian.suite,
                             _ => {
-                                let known = ["mirror", "security-mirror", "suite"];
-                                self.unknown(key, "[debian]", &known);
+                                self.unknown(key, "[debian]", &keys_of("debian"));
                                 continue;
                             }
                         };
@@ -144,7 +236,7 @@ impl Reader<'_> {
                             let path = self.text_of(key, value);
                             settings.store.path = path.map(|path| path.map(PathBuf::from));
                         } else {
-                            self.unknown(key, "[store]", &["path"]);
+                            self.unknown(key, "[store]", &keys_of("store"));
                         }
                     }
                 }
@@ -155,7 +247,7 @@ impl Reader<'_> {
                             if key.get_ref() == "mirror" {
                                 registry.mirror = self.text_of(key, value);
                             } else {
-                                self.unknown(key, "a registry", &["mirror"]);
+                                self.unknown(key, "a registry", &keys_of("registries"));
                             }
                         }
                         settings

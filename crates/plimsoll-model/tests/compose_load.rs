@@ -6,7 +6,7 @@ use std::path::PathBuf;
 
 use plimsoll_model::compose::{LoadOptions, Loaded, config, load, variables};
 use plimsoll_model::extension::{Kind, Strategy};
-use plimsoll_model::{MountKind, NetworkMode, Restart};
+use plimsoll_model::{LoggingDriver, MountKind, NetworkMode, PidMode, Restart};
 
 struct Case {
     directory: tempfile::TempDir,
@@ -240,7 +240,7 @@ fn a_service_is_read_into_types() {
             "services:\n  web:\n    image: a\n    ports: [\"127.0.0.1:8000-8001:80-81/udp\"]\n",
             "    volumes: [\"./a:/a:ro\", \"data:/d\"]\n    tmpfs: /run:size=1m\n",
             "    deploy: {replicas: 3, restart_policy: {condition: on-failure, max_attempts: 2}}\n",
-            "    mem_limit: 1g\n    network_mode: service:db\n    domainname: x\n",
+            "    mem_limit: 1g\n    network_mode: service:db\n    domainname: x\n    uts: host\n",
             "    healthcheck: {test: check it, interval: 1m}\n",
             "    x-plimsoll: {kind: web, strategy: {canary: {steps: [5, 50]}}}\n",
             "  db: {image: b, restart: unless-stopped}\n",
@@ -277,7 +277,8 @@ fn a_service_is_read_into_types() {
         NetworkMode::Service("db".to_owned())
     );
     assert!(web.depends_on.contains_key("db"));
-    assert_eq!(web.unsupported[0].value, "domainname");
+    assert_eq!(web.unsupported[0].value, "uts");
+    assert_eq!(web.domainname.as_ref().unwrap().value, "x");
     assert_eq!(loaded.unsupported[0].value, "volumes.data.driver_opts");
     assert_eq!(web.span.as_ref().unwrap().to_string(), "compose.yaml:2:3");
     let own = &loaded.extensions.services["web"];
@@ -323,4 +324,61 @@ fn many_aliases_do_not_fill_memory() {
     let case = Case::new(&[("compose.yaml", &deep)]);
     let problems = load(&case.options).unwrap_err();
     assert!(problems.to_string().contains("limit"), "{problems}");
+}
+
+#[test]
+fn what_processes_may_is_read_into_types() {
+    let case = Case::new(&[(
+        "compose.yaml",
+        concat!(
+            "services:\n  db:\n    image: b\n  web:\n    image: a\n",
+            "    ulimits: {nofile: {soft: 100, hard: 200}, core: -1}\n",
+            "    devices: [\"/dev/fuse\", \"/dev/null:/dev/nothing:r\", \"vendor.example/gpu=all\"]\n",
+            "    oom_score_adj: 500\n    pid: host\n    ipc: service:db\n    links: [\"db:store\"]\n",
+            "    volumes_from: [\"db:ro\", \"container:other\"]\n    annotations: {a: b}\n",
+            "    dns_search: example.com\n    dns_opt: [\"use-vc\"]\n    logging: {driver: none}\n",
+            "    mem_limit: 1g\n    mem_reservation: 512m\n    memswap_limit: -1\n    cpuset: 0-1\n",
+            "    cpu_quota: 50000\n    cpu_period: 100000\n    cpu_shares: 512\n",
+            "    userns_mode: host\n    cgroup: host\n    network_mode: bridge\n    pull_policy: always\n",
+            "    depends_on: {db: {condition: service_started, restart: true}}\n",
+            "    post_start:\n      - command: [\"/setup\", \"now\"]\n        user: root\n        environment: [A=1]\n",
+            "    pre_stop:\n      - command: /bye now\n        privileged: true\n",
+        ),
+    )]);
+    let loaded = case.load();
+    let web = &loaded.project.services["web"];
+    let ulimit = |soft, hard| plimsoll_model::Ulimit { soft, hard };
+    assert_eq!(web.ulimits["nofile"].value, ulimit(Some(100), Some(200)));
+    assert_eq!(web.ulimits["core"].value, ulimit(None, None));
+    assert_eq!(web.devices.len(), 2);
+    assert_eq!(web.devices[1].target, PathBuf::from("/dev/nothing"));
+    assert_eq!(web.devices[1].permissions, "r");
+    assert_eq!(web.pid.as_ref().unwrap().value, PidMode::Host);
+    assert_eq!(web.links[0].alias, "store");
+    assert!(web.volumes_from[0].read_only);
+    assert_eq!(web.limits.memory_reservation, Some(512 << 20));
+    assert_eq!(web.limits.memory_and_swap, Some(-1));
+    assert_eq!(web.limits.cpuset.as_deref(), Some("0-1"));
+    assert_eq!(web.limits.cpus, Some(0.5));
+    assert_eq!(web.limits.cpu_shares, Some(512));
+    assert_eq!(web.oom_score_adj.as_ref().unwrap().value, 500);
+    assert_eq!(web.logging_driver, LoggingDriver::None);
+    assert_eq!(web.post_start[0].command, ["/setup", "now"]);
+    assert_eq!(web.pre_stop[0].command, ["/bye", "now"]);
+    let told: Vec<&str> = web
+        .unsupported
+        .iter()
+        .map(|key| key.value.as_str())
+        .collect();
+    insta::assert_snapshot!(told.join("\n"), @r"
+    devices (vendor.example/gpu=all)
+    ipc (service:db)
+    pre_stop.privileged
+    volumes_from (container:other)
+    cgroup (host)
+    pull_policy (always)
+    network_mode (bridge)
+    depends_on.restart
+    ");
+    assert!(web.unsupported.iter().all(|key| key.span.is_some()));
 }

@@ -1,7 +1,7 @@
 //! The project a command works on: from its Compose files, or from its source alone.
 
 use plimsoll_detect::{Detection, Tree};
-use plimsoll_diag::{Diagnostic, Diagnostics};
+use plimsoll_diag::{Diagnostic, Diagnostics, Spanned};
 use plimsoll_model::Project;
 use plimsoll_model::compose::{self, LoadOptions, Loaded as LoadedCompose};
 
@@ -24,9 +24,11 @@ pub(crate) fn load(settings: &Settings, named: &[String]) -> Result<Loaded, Fail
         let LoadedCompose {
             mut project,
             resolved,
+            unsupported,
             ..
         } = compose::load(&options)?;
         let mut warnings = resolved.warnings;
+        warnings.extend(without_effect(&project, &unsupported));
         warnings.extend(plimsoll_detect::complete(&mut project).map_err(detection_failure)?);
         let (errors, warnings): (Vec<_>, Vec<_>) = warnings
             .into_iter()
@@ -64,6 +66,26 @@ pub(crate) fn load(settings: &Settings, named: &[String]) -> Result<Loaded, Fail
         service.profiles.is_empty() || named.contains(name) || service.profiles.iter().any(active)
     });
     Ok(Loaded { project, warnings })
+}
+
+/// What the files ask for and the engine does not do, each with its place.
+fn without_effect(project: &Project, elsewhere: &[Spanned<String>]) -> Vec<Diagnostic> {
+    let of_services = project.services.values().flat_map(|service| {
+        let keys = service.unsupported.iter();
+        keys.map(|key| {
+            (
+                format!("services.{}.{}", service.name, key.value),
+                &key.span,
+            )
+        })
+    });
+    let of_others = elsewhere.iter().map(|key| (key.value.clone(), &key.span));
+    of_services
+        .chain(of_others)
+        .map(|(key, span)| {
+            Diagnostic::warning(format!("`{key}` has no effect here")).at(span.clone())
+        })
+        .collect()
 }
 
 /// How the Compose files are loaded.
@@ -116,4 +138,34 @@ pub(crate) fn project_name(settings: &Settings) -> String {
         .unwrap_or_default()
         .to_string_lossy();
     compose::project_name_of(&directory).unwrap_or_else(|| "project".to_owned())
+}
+
+#[cfg(test)]
+mod tests {
+    use plimsoll_model::Service;
+
+    use super::*;
+
+    #[test]
+    fn every_key_without_effect_is_told() {
+        let mut project = Project::default();
+        let service = Service {
+            name: "web".to_owned(),
+            unsupported: vec![Spanned::unplaced("gpus".to_owned())],
+            ..Service::default()
+        };
+        project.services.insert("web".to_owned(), service);
+        let elsewhere = [Spanned::unplaced("volumes.data.driver".to_owned())];
+        let told: Vec<String> = without_effect(&project, &elsewhere)
+            .into_iter()
+            .map(|warning| warning.message)
+            .collect();
+        assert_eq!(
+            told,
+            [
+                "`services.web.gpus` has no effect here",
+                "`volumes.data.driver` has no effect here"
+            ]
+        );
+    }
 }

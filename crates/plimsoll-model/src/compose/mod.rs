@@ -22,11 +22,13 @@ mod path;
 mod places;
 mod port;
 mod print;
+mod reference;
 mod reset;
 mod schema;
 mod selection;
 mod shape;
 mod source;
+pub mod support;
 mod template;
 mod typed;
 mod unique;
@@ -47,6 +49,7 @@ use source::{GivenUp, Interpolation, Source};
 pub(crate) use check::nearest;
 pub use files::discover;
 pub use mount::parse_volume;
+pub use reference::extension_reference;
 pub use schema::extension_schema;
 pub use template::Variable;
 
@@ -134,6 +137,7 @@ pub fn load(options: &LoadOptions) -> Result<Loaded, Diagnostics> {
     };
     let extensions = reader.extensions(&resolved.model);
     let project = reader.project(&resolved.model, &resolved.directory, &resolved.files);
+    reader.sections(&resolved.model);
     if problems.has_errors() {
         return Err(in_order(problems));
     }

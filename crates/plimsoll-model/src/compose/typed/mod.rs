@@ -4,6 +4,7 @@
 //! a restart policy, an address, a number out of range.
 
 mod own;
+mod process;
 mod service;
 mod storage;
 
@@ -48,6 +49,17 @@ impl Reader<'_> {
         }
     }
 
+    /// Sections that [`Project`] has no place for.
+    pub(super) fn sections(&mut self, model: &Node) {
+        for (key, node) in entries(model.get("models")) {
+            let span = key.span.clone().or_else(|| node.span.clone());
+            self.unsupported.push(Spanned {
+                value: format!("models.{}", key.text),
+                span,
+            });
+        }
+    }
+
     fn leave_out(&mut self, section: &str, key: &Key, node: &Node, held: &[&str]) {
         for (other, value) in node.as_map().into_iter().flat_map(Map::iter) {
             if !held.contains(&other.text.as_str()) && !other.text.starts_with("x-") {
@@ -80,6 +92,10 @@ impl Reader<'_> {
         {
             self.unsupported
                 .push(spanned(format!("networks.{}.driver", key.text), driver));
+        }
+        if let Some(external) = node.get("external").filter(|node| is_true(node)) {
+            self.unsupported
+                .push(spanned(format!("networks.{}.external", key.text), external));
         }
         let pools = node.find(&["ipam", "config"]).and_then(Node::as_list);
         // The first IPv4 pool counts.

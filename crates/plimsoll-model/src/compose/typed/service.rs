@@ -7,74 +7,23 @@ use std::path::PathBuf;
 use plimsoll_diag::{Diagnostic, Span, Spanned};
 
 use super::{
-    Reader, duration, elements, entries, size, spanned, spanned_flag, spanned_text, spanned_texts,
-    text, text_map, texts,
+    Reader, duration, elements, entries, process, size, spanned, spanned_flag, spanned_text,
+    spanned_texts, text, text_map, texts,
 };
 use crate::compose::normal::is_true;
+use crate::compose::support::is_refused;
 use crate::yaml::{Key, Map, Node, Value};
 use crate::{
-    Build, Command, Dependency, DependencyCondition, HealthTest, Healthcheck, Limits,
-    NetworkAttachment, NetworkMode, Port, Protocol, Restart, Service,
+    Build, Command, Dependency, DependencyCondition, HealthTest, Healthcheck, NetworkAttachment,
+    NetworkMode, Port, Protocol, Restart, Service,
 };
-
-/// Keys that [`Service`] holds, or that say nothing to an engine.
-const HELD: &[&str] = &[
-    "attach",
-    "build",
-    "cap_add",
-    "cap_drop",
-    "command",
-    "configs",
-    "container_name",
-    "cpus",
-    "depends_on",
-    "deploy",
-    "develop",
-    "dns",
-    "entrypoint",
-    "environment",
-    "expose",
-    "extra_hosts",
-    "group_add",
-    "healthcheck",
-    "hostname",
-    "image",
-    "init",
-    "labels",
-    "links",
-    "logging",
-    "mem_limit",
-    "network_mode",
-    "networks",
-    "pids_limit",
-    "platform",
-    "ports",
-    "privileged",
-    "profiles",
-    "pull_policy",
-    "read_only",
-    "restart",
-    "scale",
-    "secrets",
-    "security_opt",
-    "shm_size",
-    "stdin_open",
-    "stop_grace_period",
-    "stop_signal",
-    "sysctls",
-    "tmpfs",
-    "tty",
-    "user",
-    "volumes",
-    "working_dir",
-];
 
 impl Reader<'_> {
     pub(super) fn service(&mut self, key: &Key, map: &Map) -> Service {
         let get = |name: &str| map.get(name);
         let mut unsupported = Vec::new();
         for (key, node) in map.iter() {
-            if !HELD.contains(&key.text.as_str()) && !key.text.starts_with("x-") {
+            if is_refused(&key.text) {
                 let span = key.span.clone().or_else(|| node.span.clone());
                 unsupported.push(Spanned {
                     value: key.text.clone(),
@@ -96,10 +45,20 @@ impl Reader<'_> {
                 .collect(),
             user: get("user").and_then(spanned_text),
             group_add: texts(get("group_add")),
+            ulimits: self.ulimits(get("ulimits")),
+            devices: self.devices(get("devices"), &mut unsupported),
+            oom_score_adj: process::oom_score(get("oom_score_adj")),
+            pid: process::pid_mode(get("pid"), &mut unsupported),
+            ipc: process::ipc_mode(get("ipc"), &mut unsupported),
+            post_start: process::hooks("post_start", get("post_start"), &mut unsupported),
+            pre_stop: process::hooks("pre_stop", get("pre_stop"), &mut unsupported),
+            annotations: text_map(get("annotations")),
             working_dir: get("working_dir").and_then(spanned_text),
             ports: self.ports(get("ports"), &mut unsupported),
             expose: spanned_texts(get("expose")),
             volumes: self.mounts(map, &mut unsupported),
+            volumes_from: process::volumes_from(get("volumes_from"), &mut unsupported),
+            links: process::links(get("links")),
             networks: self.attachments(get("networks"), &mut unsupported),
             network_mode: self.network_mode(get("network_mode")),
             depends_on: entries(get("depends_on"))
@@ -129,6 +88,11 @@ impl Reader<'_> {
                 })
                 .collect(),
             dns: self.dns(get("dns")),
+            dns_search: texts(get("dns_search")),
+            dns_opt: texts(get("dns_opt")),
+            domainname: get("domainname")
+                .and_then(spanned_text)
+                .filter(|name| !name.value.is_empty()),
             sysctls: text_map(get("sysctls")),
             shm_size: size(get("shm_size")),
             labels: text_map(get("labels")),
@@ -138,9 +102,10 @@ impl Reader<'_> {
             pull_policy: get("pull_policy").and_then(spanned_text),
             platform: get("platform").and_then(spanned_text),
             container_name: get("container_name").and_then(spanned_text),
-            logging_options: logging(get("logging"), &mut unsupported),
+            logging_driver: process::logging_driver(get("logging"), &mut unsupported),
+            logging_options: text_map(get("logging").and_then(|node| node.get("options"))),
             unsupported: {
-                leave_out_parts(map, &mut unsupported);
+                process::leave_out_parts(map, &mut unsupported);
                 unsupported
             },
         }
@@ -336,28 +301,6 @@ impl Reader<'_> {
         }
     }
 
-    fn limits(&mut self, map: &Map) -> Limits {
-        let long = |key: &str| {
-            map.get("deploy")
-                .and_then(|deploy| deploy.find(&["resources", "limits", key]))
-        };
-        let cpus = long("cpus").or_else(|| map.get("cpus"));
-        let pids = long("pids").or_else(|| map.get("pids_limit"));
-        Limits {
-            cpus: cpus.and_then(|node| match node.value {
-                Value::Integer(number) => Some(number as f64),
-                Value::Float(number) => Some(number),
-                _ => None,
-            }),
-            memory: size(long("memory").or_else(|| map.get("mem_limit"))),
-            // A negative number means no limit.
-            pids: pids.and_then(|node| match node.value {
-                Value::Integer(number) => u32::try_from(number).ok(),
-                _ => None,
-            }),
-        }
-    }
-
     fn dns(&mut self, node: Option<&Node>) -> Vec<IpAddr> {
         let mut servers = Vec::new();
         for node in elements(node) {
@@ -454,44 +397,4 @@ fn healthcheck(node: &Node) -> Spanned<Healthcheck> {
         },
         node,
     )
-}
-
-fn logging(
-    node: Option<&Node>,
-    unsupported: &mut Vec<Spanned<String>>,
-) -> BTreeMap<String, String> {
-    let driver = node.and_then(|node| node.get("driver"));
-    if let Some(driver) = driver
-        && !matches!(driver.as_text(), Some("json-file" | "local"))
-    {
-        unsupported.push(spanned("logging.driver".to_owned(), driver));
-    }
-    text_map(node.and_then(|node| node.get("options")))
-}
-
-/// Parts of keys that are held, which are not.
-fn leave_out_parts(map: &Map, unsupported: &mut Vec<Spanned<String>>) {
-    for (key, value) in entries(map.get("deploy")) {
-        match key.text.as_str() {
-            "replicas" | "restart_policy" | "labels" => {}
-            "resources" => {
-                if let Some(reservations) = value.get("reservations") {
-                    unsupported.push(spanned(
-                        "deploy.resources.reservations".to_owned(),
-                        reservations,
-                    ));
-                }
-            }
-            other if other.starts_with("x-") => {}
-            other => unsupported.push(spanned(format!("deploy.{other}"), value)),
-        }
-    }
-    // A link without another name is a dependency, which is held.
-    for link in elements(map.get("links")) {
-        if let Some((name, alias)) = link.as_text().and_then(|text| text.split_once(':'))
-            && name != alias
-        {
-            unsupported.push(spanned("links".to_owned(), link));
-        }
-    }
 }
