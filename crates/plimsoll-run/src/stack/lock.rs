@@ -2,6 +2,7 @@
 
 use std::io::{Read as _, Seek as _, Write as _};
 use std::path::Path;
+use std::time::{Duration, Instant};
 
 use fs_err::{File, OpenOptions};
 use rustix::fs::{FlockOperation, flock};
@@ -42,23 +43,38 @@ impl StackLock {
             .create(true)
             .truncate(false)
             .open(path)?;
-        match flock(&file, FlockOperation::NonBlockingLockExclusive) {
-            Ok(()) => {}
-            Err(rustix::io::Errno::WOULDBLOCK) => {
-                let mut text = String::new();
-                // The holder may be between opening and writing: then nobody is named.
-                let _ = file.read_to_string(&mut text);
-                return Err(LockError::Busy {
-                    holder: text.trim().parse().ok(),
-                });
+        let patience = Instant::now() + LINGERING;
+        while let Err(error) = flock(&file, FlockOperation::NonBlockingLockExclusive) {
+            if error != rustix::io::Errno::WOULDBLOCK {
+                return Err(std::io::Error::from(error).into());
             }
-            Err(error) => return Err(std::io::Error::from(error).into()),
+            let holder = holder(&mut file)?;
+            if holder.is_none_or(lives) || Instant::now() >= patience {
+                return Err(LockError::Busy { holder });
+            }
+            std::thread::sleep(Duration::from_millis(5));
         }
         file.set_len(0)?;
         file.rewind()?;
         writeln!(file, "{}", std::process::id())?;
         Ok(Self { _file: file })
     }
+}
+
+/// A process that was killed while it started another one leaves the lock to that one until it
+/// executes its program: so long a dead holder's lock is waited for.
+const LINGERING: Duration = Duration::from_secs(2);
+
+/// The process that says it holds the lock; nobody while it is between opening and writing.
+fn holder(file: &mut File) -> std::io::Result<Option<u32>> {
+    let mut text = String::new();
+    file.rewind()?;
+    file.read_to_string(&mut text)?;
+    Ok(text.trim().parse().ok())
+}
+
+fn lives(pid: u32) -> bool {
+    Path::new("/proc").join(pid.to_string()).exists()
 }
 
 #[cfg(test)]

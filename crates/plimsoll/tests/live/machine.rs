@@ -16,8 +16,8 @@ pub(crate) struct Traces {
 }
 
 impl Traces {
-    /// The machine as it is now, as far as it could show something of the stack in `runtime`.
-    pub(crate) fn of(data: &Path, runtime: &Path) -> Self {
+    /// The machine as it is now, as far as it could show something of the project's stack.
+    pub(crate) fn of(project: &str, data: &Path, runtime: &Path) -> Self {
         let lines = |path: &str| -> Vec<String> {
             std::fs::read_to_string(path)
                 .unwrap()
@@ -37,7 +37,7 @@ impl Traces {
             interfaces: interfaces
                 .map(|entry| entry.unwrap().file_name().to_string_lossy().into_owned())
                 .collect(),
-            groups: groups(Path::new("/sys/fs/cgroup"), 4),
+            groups: groups(Path::new("/sys/fs/cgroup"), &format!("{project}-"), 4),
             processes: processes(runtime),
             firewall: Command::new("nft")
                 .args(["list", "ruleset"])
@@ -49,8 +49,8 @@ impl Traces {
     }
 }
 
-/// Control groups that containers were put in.
-fn groups(directory: &Path, depth: usize) -> BTreeSet<String> {
+/// Control groups of the project's containers.
+fn groups(directory: &Path, prefix: &str, depth: usize) -> BTreeSet<String> {
     let mut found = BTreeSet::new();
     let Ok(entries) = std::fs::read_dir(directory) else {
         return found;
@@ -60,11 +60,10 @@ fn groups(directory: &Path, depth: usize) -> BTreeSet<String> {
         if !path.is_dir() || path.is_symlink() {
             continue;
         }
-        let name = entry.file_name().to_string_lossy().into_owned();
-        if path.to_string_lossy().contains("plimsoll") && name != "plimsoll" {
+        if entry.file_name().to_string_lossy().starts_with(prefix) {
             found.insert(path.to_string_lossy().into_owned());
         } else if depth > 0 {
-            found.extend(groups(&path, depth - 1));
+            found.extend(groups(&path, prefix, depth - 1));
         }
     }
     found

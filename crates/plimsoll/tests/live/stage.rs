@@ -46,7 +46,7 @@ impl Stage {
             eprintln!("skipped: containers need root");
             return None;
         }
-        let before = Traces::of(&data(), &directory.path().join("run"));
+        let before = Traces::of(&name_of(&project), &data(), &directory.path().join("run"));
         Some(Self {
             directory,
             project,
@@ -107,7 +107,7 @@ impl Stage {
         // Control groups and processes vanish a moment after their last process is reaped.
         let deadline = Instant::now() + Duration::from_secs(10);
         loop {
-            let now = Traces::of(&data(), &self.runtime());
+            let now = Traces::of(&name_of(&self.project), &data(), &self.runtime());
             if now == self.before {
                 return;
             }
@@ -126,6 +126,15 @@ impl Drop for Stage {
             .command(&["down", "--volumes", "--timeout", "0"])
             .output();
     }
+}
+
+/// The name that a directory gives its project.
+fn name_of(directory: &Path) -> String {
+    directory
+        .file_name()
+        .unwrap()
+        .to_string_lossy()
+        .into_owned()
 }
 
 /// How a command ended.
