@@ -276,13 +276,59 @@ fn health(
     };
 }
 
-/// `celery … inspect ping` for a command that starts a worker.
+/// Asks one worker, by the name it gives itself, and returns with its answer. The command line's own
+/// `inspect ping` asks all workers there are and waits its whole time for more of them.
+const ASK_WORKER: &str = "import socket, sys; from celery.app.utils import find_app; \
+    name = 'celery@' + socket.gethostname(); \
+    sys.exit(None if find_app(sys.argv[1]).control.ping([name], timeout=5) else name + ' does not answer')";
+
+/// The check of a command that starts a Celery worker.
 pub(crate) fn ping(command: &[String]) -> Vec<String> {
-    let until = command
+    let (before, after) = command.split_at(
+        command
+            .iter()
+            .position(|word| word == "worker")
+            .unwrap_or(command.len()),
+    );
+    let renamed = after
         .iter()
-        .position(|word| word == "worker")
-        .unwrap_or(command.len());
-    let mut ping = command[..until].to_vec();
-    ping.extend(["inspect", "ping", "--timeout", "5"].map(str::to_owned));
-    ping
+        .any(|word| word.starts_with("-n") || word.starts_with("--hostname"));
+    let application = before
+        .iter()
+        .zip(before.iter().skip(1))
+        .find(|(word, _)| matches!(word.as_str(), "-A" | "--app"))
+        .map(|(_, application)| application.clone());
+    match application {
+        Some(application) if !renamed => ["python", "-c", ASK_WORKER]
+            .map(str::to_owned)
+            .into_iter()
+            .chain([application])
+            .collect(),
+        _ => {
+            let ping = ["inspect", "ping", "--timeout", "2"].map(str::to_owned);
+            before.iter().cloned().chain(ping).collect()
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn words(line: &str) -> Vec<String> {
+        line.split(' ').map(str::to_owned).collect()
+    }
+
+    #[test]
+    fn a_worker_is_asked_by_its_own_name_unless_it_has_another() {
+        let own = ping(&words(
+            "python -m celery -A desk.worker:app --quiet worker --without-gossip",
+        ));
+        assert_eq!(
+            (own[1].as_str(), own[3].as_str()),
+            ("-c", "desk.worker:app")
+        );
+        let named = ping(&words("celery -A desk worker -n other@%h"));
+        assert_eq!(named, words("celery -A desk inspect ping --timeout 2"));
+    }
 }
