@@ -110,6 +110,29 @@ fill_cluster() {
     unset PGPASSWORD
 }
 
+# Makes the cluster aside and moves it into place when it is whole, its version last: a start that
+# is killed on the way leaves nothing that a later one would take for a database.
+initialise() {
+    local place=$PGDATA entry
+    if [[ ! -d $place/.ready ]]; then
+        rm -rf "$place/.new"
+        for entry in "$place"/* "$place"/.[!.]*; do
+            [[ -e $entry && ${entry##*/} != lost+found ]] || continue
+            fail "$place is not empty and holds no database" "mount an empty volume there"
+        done
+        PGDATA=$place/.new
+        make_cluster
+        fill_cluster
+        mv "$place/.new" "$place/.ready"
+        PGDATA=$place
+    fi
+    for entry in "$place"/.ready/*; do
+        [[ ${entry##*/} == PG_VERSION || ! -e $entry ]] || mv "$entry" "$place/"
+    done
+    mv "$place/.ready/PG_VERSION" "$place/"
+    rmdir "$place/.ready"
+}
+
 [[ ${1-} == -* ]] && set -- postgres "$@"
 if [[ ${1-postgres} != postgres ]]; then
     exec "$@"
@@ -142,8 +165,7 @@ if [[ -s $PGDATA/PG_VERSION ]]; then
         "make the registry of the image you asked for reachable, or dump the data and start with an empty volume"
 else
     name_the_user
-    make_cluster
-    fill_cluster
+    initialise
     forget_the_name
     printf '\nPostgreSQL is initialised and ready to start.\n\n'
 fi
