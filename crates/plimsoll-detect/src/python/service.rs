@@ -280,7 +280,7 @@ fn health(
 /// `inspect ping` asks all workers there are and waits its whole time for more of them.
 const ASK_WORKER: &str = "import socket, sys; from celery.app.utils import find_app; \
     name = 'celery@' + socket.gethostname(); \
-    sys.exit(None if find_app(sys.argv[1]).control.ping([name], timeout=5) else name + ' does not answer')";
+    sys.exit(None if find_app(sys.argv[1]).control.ping([name], timeout=1) else name + ' does not answer')";
 
 /// The check of a command that starts a Celery worker.
 pub(crate) fn ping(command: &[String]) -> Vec<String> {
