@@ -23,7 +23,7 @@ use crate::runtime::{StartFailure, StartStage};
 use crate::supervisor::console::{self, Console, Input};
 
 /// What to run in a container that runs already.
-#[derive(Debug, Clone, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct ExecSpec {
     /// Program and arguments.
     pub command: Vec<String>,

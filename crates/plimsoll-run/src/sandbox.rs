@@ -77,8 +77,8 @@ impl EngineSandbox {
         };
         spec.limits = LimitSpec {
             memory: step.memory,
-            cpus: None,
             pids: step.pids,
+            ..LimitSpec::default()
         };
         // Build tools leave children behind.
         spec.init = InitProcess::Reaper;

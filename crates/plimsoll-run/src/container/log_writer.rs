@@ -202,6 +202,7 @@ mod tests {
             path: dir.path().join("web.log"),
             max_size: 2_000,
             max_files: 3,
+            keeping: crate::container::LogKeeping::Files,
         };
         let mut writer = LogWriter::open(&spec).unwrap();
         for number in 0..200 {

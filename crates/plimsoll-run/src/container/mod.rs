@@ -10,6 +10,7 @@ mod log_reader;
 pub(crate) mod log_writer;
 mod mount;
 pub(crate) mod protocol;
+mod resources;
 pub(crate) mod restart;
 mod spec;
 mod state;
@@ -19,10 +20,11 @@ mod user;
 pub use health_command::{ProbeCommand, translate};
 pub use log_reader::{LogEntry, LogOptions, LogReader, LogStream, logs};
 pub use mount::{FileContent, MountAccess, MountKind, MountSpec, VolumeSeed};
+pub use resources::{DeviceSpec, LimitSpec, NamespaceSpec, UlimitSpec};
 pub use spec::{
-    Confinement, ContainerSpec, HealthSpec, HealthTest, HostEntry, InitProcess, LimitSpec, LogSpec,
-    NetworkSpec, Privileges, Resolver, RootAccess, Seccomp, SpecError, StdinMode, StopSpec,
-    Terminal, UserSpec,
+    Confinement, ContainerSpec, HealthSpec, HealthTest, HostEntry, InitProcess, LogKeeping,
+    LogSpec, NetworkSpec, Privileges, Resolver, RootAccess, Seccomp, SpecError, StdinMode,
+    StopSpec, Terminal, UserSpec,
 };
 pub use state::{
     ContainerState, HealthRecord, HealthState, HealthStatus, Phase, StateError, Warning,

@@ -14,6 +14,7 @@ use thiserror::Error;
 
 use super::health_command::ProbeCommand;
 use super::mount::{MountKind, MountSpec, mount_target, normal_path};
+use super::resources::{DeviceSpec, LimitSpec, NamespaceSpec, UlimitSpec};
 
 /// One container.
 #[derive(Debug, Clone, Serialize, Deserialize)]
@@ -22,6 +23,9 @@ pub struct ContainerSpec {
     pub id: String,
     /// Host name inside.
     pub hostname: String,
+    /// Domain of the host name.
+    #[serde(default)]
+    pub domainname: Option<String>,
     /// Unpacked layers, lowest first.
     pub layers: Vec<PathBuf>,
     /// A directory on a disk of the host that takes what the container writes to its root. It is
@@ -54,6 +58,21 @@ pub struct ContainerSpec {
     pub confinement: Confinement,
     /// Resource limits.
     pub limits: LimitSpec,
+    /// Limits of each process.
+    #[serde(default)]
+    pub ulimits: Vec<UlimitSpec>,
+    /// Device nodes of the host.
+    #[serde(default)]
+    pub devices: Vec<DeviceSpec>,
+    /// How much sooner the kernel ends it when memory runs out; never less than the engine itself.
+    #[serde(default)]
+    pub oom_score: Option<i32>,
+    /// Whose processes it sees.
+    #[serde(default)]
+    pub pid: NamespaceSpec,
+    /// With whom it shares memory and message queues.
+    #[serde(default)]
+    pub ipc: NamespaceSpec,
     /// Size of `/dev/shm` in bytes.
     pub shm_size: u64,
     /// Kernel parameters of the container's own namespaces.
@@ -78,6 +97,9 @@ pub struct ContainerSpec {
     pub stdin: StdinMode,
     /// Labels, not interpreted.
     pub labels: BTreeMap<String, String>,
+    /// Annotations of the runtime specification.
+    #[serde(default)]
+    pub annotations: BTreeMap<String, String>,
 }
 
 impl ContainerSpec {
@@ -87,6 +109,7 @@ impl ContainerSpec {
         Self {
             id: id.to_owned(),
             hostname: id.to_owned(),
+            domainname: None,
             layers,
             scratch,
             root: RootAccess::ReadOnly,
@@ -106,6 +129,11 @@ impl ContainerSpec {
             seccomp: Seccomp::Default,
             confinement: Confinement::Standard,
             limits: LimitSpec::default(),
+            ulimits: Vec::new(),
+            devices: Vec::new(),
+            oom_score: None,
+            pid: NamespaceSpec::Own,
+            ipc: NamespaceSpec::Own,
             shm_size: 64 << 20,
             sysctls: BTreeMap::new(),
             network: NetworkSpec::None,
@@ -118,6 +146,7 @@ impl ContainerSpec {
             terminal: Terminal::None,
             stdin: StdinMode::Closed,
             labels: BTreeMap::new(),
+            annotations: BTreeMap::new(),
         }
     }
 
@@ -164,6 +193,15 @@ impl ContainerSpec {
         for path in self.layers.iter().chain([&self.scratch, &self.log.path]) {
             if !path.is_absolute() {
                 return Err(bad("layers", format!("`{}` is relative", path.display())));
+            }
+        }
+        for device in &self.devices {
+            normal_path(&device.target).map_err(|reason| bad("devices", reason))?;
+            if !device.target.starts_with("/dev") || !device.source.is_absolute() {
+                return Err(bad(
+                    "devices",
+                    format!("`{}` is not below `/dev`", device.target.display()),
+                ));
             }
         }
         normal_path(&self.working_dir).map_err(|reason| bad("working_dir", reason))?;
@@ -264,17 +302,6 @@ pub enum Confinement {
     Privileged,
 }
 
-/// Resource limits.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Serialize, Deserialize)]
-pub struct LimitSpec {
-    /// Memory in bytes. Swap is not given on top.
-    pub memory: Option<u64>,
-    /// Processors, in fractions.
-    pub cpus: Option<f64>,
-    /// Processes and threads.
-    pub pids: Option<u32>,
-}
-
 /// Network of a container.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
@@ -358,6 +385,9 @@ pub struct LogSpec {
     pub max_size: u64,
     /// Number of files kept, the newest included.
     pub max_files: u32,
+    /// Whether anything is kept.
+    #[serde(default)]
+    pub keeping: LogKeeping,
 }
 
 impl LogSpec {
@@ -367,8 +397,20 @@ impl LogSpec {
             path,
             max_size: 10_000_000,
             max_files: 3,
+            keeping: LogKeeping::Files,
         }
     }
+}
+
+/// Whether output is kept.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum LogKeeping {
+    /// In files.
+    #[default]
+    Files,
+    /// It is thrown away.
+    Nothing,
 }
 
 /// What process number 1 of a container is.

@@ -169,6 +169,20 @@ pub enum Warning {
         /// The limit.
         limit: String,
     },
+    /// A limit of processes that this process may not set as high.
+    #[error("the `{limit}` limit cannot be as high as asked: it is {given}")]
+    UlimitLowered {
+        /// Name of the limit.
+        limit: String,
+        /// The highest value it may have.
+        given: u64,
+    },
+    /// The kernel spares no process of ours more than the engine itself.
+    #[error("`oom_score_adj` cannot be as low as asked: it is {given}")]
+    OomScoreRaised {
+        /// The lowest value it may have.
+        given: i32,
+    },
     /// A capability that this machine does not have itself.
     #[error("this machine may not give `{capability}`: the container goes without")]
     CapabilityMissing {

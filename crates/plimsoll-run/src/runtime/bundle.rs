@@ -11,11 +11,14 @@ use serde_json::{Value, json};
 
 use super::cgroup::{Controller, Hierarchies};
 use super::credentials::{Credentials, ProcessSpec};
+use super::device;
 use super::files::GeneratedFile;
 use super::root::Root;
 use super::volume;
 use super::{AtPath, StartFailure, StartStage};
-use crate::container::{Confinement, ContainerSpec, MountAccess, MountKind, NetworkSpec, Warning};
+use crate::container::{
+    Confinement, ContainerSpec, MountAccess, MountKind, NamespaceSpec, NetworkSpec, Warning,
+};
 
 /// Hidden from containers, as other runtimes do.
 const MASKED: [&str; 12] = [
@@ -41,6 +44,9 @@ const READ_ONLY: [&str; 5] = [
     "/proc/sysrq-trigger",
 ];
 
+/// The limit that a kernel with the memory controller may lack all the same.
+const SWAP: &str = "swap";
+
 /// What the machine offers and what of the specification cannot be had.
 pub(crate) struct Limits {
     resources: Value,
@@ -53,7 +59,7 @@ impl Limits {
     pub(crate) fn new(spec: &ContainerSpec, hierarchies: &Hierarchies) -> Self {
         let mut warnings = Vec::new();
         let mut available = |controller: Controller, limit: &str| {
-            let has = hierarchies.has(controller);
+            let has = hierarchies.has(controller) && (limit != SWAP || hierarchies.counts_swap());
             if !has {
                 warnings.push(Warning::ControllerMissing {
                     controller: controller.name().to_owned(),
@@ -62,11 +68,25 @@ impl Limits {
             }
             has
         };
-        let mut resources = json!({ "devices": devices(spec) });
+        let mut resources = json!({ "devices": device::rules(spec) });
         if let Some(memory) = spec.limits.memory
             && available(Controller::Memory, "memory")
         {
             resources["memory"] = json!({ "limit": memory });
+        }
+        let more = [
+            (
+                "reservation",
+                spec.limits.memory_reservation.map(Value::from),
+            ),
+            (SWAP, spec.limits.memory_and_swap.map(Value::from)),
+        ];
+        for (name, value) in more {
+            if let Some(value) = value
+                && available(Controller::Memory, name)
+            {
+                resources["memory"][name] = value;
+            }
         }
         if let Some(cpus) = spec.limits.cpus
             && available(Controller::Cpu, "processor")
@@ -76,23 +96,30 @@ impl Limits {
             let quota = (cpus * period as f64).max(1_000.0) as i64;
             resources["cpu"] = json!({ "period": period, "quota": quota });
         }
+        if let Some(shares) = spec.limits.cpu_shares
+            && available(Controller::Cpu, "processor share")
+        {
+            resources["cpu"]["shares"] = shares.into();
+        }
+        if let Some(processors) = &spec.limits.cpuset
+            && available(Controller::Cpuset, "`cpuset`")
+        {
+            resources["cpu"]["cpus"] = processors.as_str().into();
+        }
         if let Some(pids) = spec.limits.pids
             && available(Controller::Pids, "process")
         {
             resources["pids"] = json!({ "limit": pids });
+        }
+        let least = own_oom_score();
+        if spec.oom_score.is_some_and(|score| score < least) {
+            warnings.push(Warning::OomScoreRaised { given: least });
         }
         Self {
             resources,
             unified: matches!(hierarchies, Hierarchies::Unified(_)),
             warnings,
         }
-    }
-}
-
-fn devices(spec: &ContainerSpec) -> Value {
-    match spec.confinement {
-        Confinement::Standard => json!([{ "allow": false, "access": "rwm" }]),
-        Confinement::Privileged => json!([{ "allow": true, "access": "rwm" }]),
     }
 }
 
@@ -169,20 +196,25 @@ impl Bundle<'_> {
         let bundle = bundle_dir(self.dir);
         super::root::make_dir(&bundle)?;
         let path = bundle.join("config.json");
-        let text = self.config().to_string();
+        let devices = device::nodes(self.spec)?;
+        let text = self.config(&devices).to_string();
         fs_err::write(&path, text).map_err(|error| StartFailure::new(StartStage::Container, error))
     }
 
-    fn config(&self) -> Value {
+    fn config(&self, devices: &[Value]) -> Value {
         let spec = self.spec;
-        let mut namespaces = vec![
-            json!({ "type": "pid" }),
-            json!({ "type": "ipc" }),
-            json!({ "type": "uts" }),
-            json!({ "type": "mount" }),
-        ];
+        let mut namespaces = vec![json!({ "type": "uts" }), json!({ "type": "mount" })];
         if Path::new("/proc/self/ns/cgroup").exists() {
             namespaces.push(json!({ "type": "cgroup" }));
+        }
+        for (kind, namespace) in [("pid", &spec.pid), ("ipc", &spec.ipc)] {
+            match namespace {
+                NamespaceSpec::Own => namespaces.push(json!({ "type": kind })),
+                NamespaceSpec::Joined(path) => {
+                    namespaces.push(json!({ "type": kind, "path": path }));
+                }
+                NamespaceSpec::Host => {}
+            }
         }
         if let Some(network) = self.network {
             namespaces.push(json!({
@@ -198,6 +230,8 @@ impl Bundle<'_> {
         json!({
             "ociVersion": "1.0.2",
             "hostname": spec.hostname,
+            "domainname": spec.domainname,
+            "annotations": spec.annotations,
             "root": {
                 "path": self.root.path,
                 "readonly": spec.root == crate::container::RootAccess::ReadOnly,
@@ -208,6 +242,7 @@ impl Bundle<'_> {
                 "namespaces": namespaces,
                 "cgroupsPath": self.cgroup,
                 "resources": self.limits.resources,
+                "devices": devices,
                 "maskedPaths": masked,
                 "readonlyPaths": read_only,
                 "sysctl": sysctls(spec),
@@ -355,6 +390,9 @@ impl Bundle<'_> {
             .ok_or_else(|| fail(&"the container has no process"))?;
         let handle =
             rustix::process::pidfd_open(pid, PidfdFlags::empty()).map_err(|error| fail(&error))?;
+        if let Some(score) = self.spec.oom_score {
+            raise_oom_score(pid, score).map_err(|error| fail(&error))?;
+        }
         container.start().map_err(|error| fail(&chain(&error)))?;
         let outcome = report.outcome(self.spec.command.first().map_or("", String::as_str));
         if let Err(failure) = outcome {
@@ -390,6 +428,20 @@ fn sysctls(spec: &ContainerSpec) -> serde_json::Map<String, Value> {
         sysctls.insert(name.clone(), json!(value));
     }
     sysctls
+}
+
+/// How soon the kernel ends this process when memory runs out, which is the least a child has.
+fn own_oom_score() -> i32 {
+    fs_err::read_to_string("/proc/self/oom_score_adj")
+        .ok()
+        .and_then(|text| text.trim().parse().ok())
+        .unwrap_or(0)
+}
+
+/// Of the container's process alone: `libcontainer` would have this one ended as soon as it.
+fn raise_oom_score(pid: Pid, score: i32) -> io::Result<()> {
+    let path = format!("/proc/{}/oom_score_adj", pid.as_raw_nonzero());
+    fs_err::write(path, score.max(own_oom_score()).to_string())
 }
 
 /// Forgets a container that has ended, so that it can be made again.

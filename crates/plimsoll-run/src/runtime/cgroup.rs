@@ -14,6 +14,7 @@ use std::time::{Duration, Instant};
 pub(crate) enum Controller {
     Memory,
     Cpu,
+    Cpuset,
     Pids,
 }
 
@@ -22,6 +23,7 @@ impl Controller {
         match self {
             Self::Memory => "memory",
             Self::Cpu => "cpu",
+            Self::Cpuset => "cpuset",
             Self::Pids => "pids",
         }
     }
@@ -113,6 +115,17 @@ impl Hierarchies {
                         .split_ascii_whitespace()
                         .any(|name| name == controller.name())
                 }),
+        }
+    }
+
+    /// Whether the kernel counts swap by group; many are built or started without.
+    pub(super) fn counts_swap(&self) -> bool {
+        match self {
+            Self::Separate { controllers, .. } => controllers
+                .get("memory")
+                .is_some_and(|place| place.join("memory.memsw.limit_in_bytes").exists()),
+            // The root has no such file; the newer groups count swap wherever there is some.
+            Self::Unified(_) => Path::new("/proc/swaps").exists(),
         }
     }
 

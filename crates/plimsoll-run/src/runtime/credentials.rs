@@ -23,6 +23,8 @@ pub(crate) struct Credentials {
     granted: BTreeSet<String>,
     filter: Option<Filter>,
     privileges: Privileges,
+    /// Limits of the processes.
+    rlimits: Vec<Value>,
     /// Capabilities that were asked for and that this machine does not have.
     pub(crate) warnings: Vec<Warning>,
 }
@@ -41,11 +43,13 @@ impl Credentials {
             Confinement::Standard => spec.capabilities.clone(),
             Confinement::Privileged => own.clone(),
         };
+        let (rlimits, lowered) = super::ulimit::rlimits(&spec.ulimits, &own);
         let warnings = wanted
             .difference(&own)
             .map(|capability| Warning::CapabilityMissing {
                 capability: capability.clone(),
             })
+            .chain(lowered)
             .collect();
         let capabilities: BTreeSet<String> = wanted.intersection(&own).cloned().collect();
         let filter = match (spec.seccomp, spec.confinement) {
@@ -61,6 +65,7 @@ impl Credentials {
             granted,
             filter,
             privileges: spec.privileges,
+            rlimits,
             warnings,
         })
     }
@@ -91,6 +96,7 @@ impl Credentials {
                 .map(|(name, value)| format!("{name}={value}"))
                 .collect::<Vec<_>>(),
             "cwd": process.working_dir,
+            "rlimits": self.rlimits,
             "capabilities": {
                 "bounding": names,
                 "effective": names,

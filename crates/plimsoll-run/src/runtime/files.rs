@@ -61,8 +61,15 @@ fn hosts(spec: &ContainerSpec) -> String {
         // A name that does not resolve makes many programs wait for a name server.
         line(Ipv4Addr::new(127, 0, 1, 1).into(), &[&spec.hostname]);
     }
+    let full = spec
+        .domainname
+        .as_ref()
+        .map(|domain| format!("{}.{domain}", spec.hostname));
     for address in &spec.addresses {
-        line(*address, &[&spec.hostname]);
+        match &full {
+            Some(full) => line(*address, &[full, &spec.hostname]),
+            None => line(*address, &[&spec.hostname]),
+        }
     }
     for entry in &spec.hosts {
         let names: Vec<&str> = entry.names.iter().map(String::as_str).collect();
@@ -157,6 +164,14 @@ mod tests {
             "127.0.0.1\tlocalhost\n::1\tlocalhost ip6-localhost ip6-loopback\n\
              10.1.0.2\tweb\n10.1.0.1\thost gateway\n"
         );
+    }
+
+    #[test]
+    fn a_domain_makes_a_full_name() {
+        let mut spec = ContainerSpec::new("web", vec![], vec!["x".to_owned()], "/s".into());
+        spec.addresses = vec![Ipv4Addr::new(10, 1, 0, 2).into()];
+        spec.domainname = Some("example.com".to_owned());
+        assert!(hosts(&spec).ends_with("10.1.0.2\tweb.example.com web\n"));
     }
 
     #[test]

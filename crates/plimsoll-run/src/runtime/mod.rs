@@ -7,6 +7,7 @@
 pub(crate) mod bundle;
 pub(crate) mod cgroup;
 pub(crate) mod credentials;
+mod device;
 pub(crate) mod executor;
 pub(crate) mod files;
 pub(crate) mod head_start;
@@ -15,6 +16,7 @@ pub(crate) mod root;
 pub(crate) mod seccomp;
 mod syscalls;
 pub(crate) mod tree;
+mod ulimit;
 mod volume;
 
 use std::fmt::Display;

@@ -1,12 +1,12 @@
 //! Taking a stack down.
 
 use std::collections::BTreeMap;
-use std::path::Path;
 use std::time::Duration;
 
 use plimsoll_diag::{Progress, ProgressEvent};
 use plimsoll_model::Project;
 
+use super::hooks::before_stop;
 use super::record::StackRecord;
 use super::up::{UpError, container_name, engine_containers};
 use super::{StackPaths, volumes};
@@ -122,10 +122,14 @@ pub(super) fn stop_containers(
     names: &[String],
     grace: Option<Duration>,
 ) -> Result<(), UpError> {
+    // A record that cannot be read tells no hooks; the containers stop all the same.
+    let record = StackRecord::read(paths)
+        .unwrap_or_default()
+        .unwrap_or_default();
     let results: Vec<_> = std::thread::scope(|scope| {
         let threads: Vec<_> = names
             .iter()
-            .map(|name| scope.spawn(|| remove_container(engine, &paths.container(name), grace)))
+            .map(|name| scope.spawn(|| remove_container(engine, paths, &record, name, grace)))
             .collect();
         threads
             .into_iter()
@@ -141,15 +145,19 @@ pub(super) fn stop_containers(
 /// Stops one container and removes what it left; one that is not there is no error.
 pub(super) fn remove_container(
     engine: &Engine,
-    directory: &Path,
+    paths: &StackPaths,
+    record: &StackRecord,
+    name: &str,
     grace: Option<Duration>,
 ) -> Result<(), EngineError> {
-    let handle = ContainerHandle::new(directory);
+    let directory = paths.container(name);
+    let handle = ContainerHandle::new(&directory);
     // A container that never came to have a state has nothing to stop, only to clean away.
     if handle.state().is_ok_and(|state| !state.is_final()) {
+        before_stop(engine, paths, record, name);
         handle.stop(grace)?;
     }
-    engine.clean(directory)
+    engine.clean(&directory)
 }
 
 /// Containers in the order in which they stop: each wave only once nothing that needs it runs.

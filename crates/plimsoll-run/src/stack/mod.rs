@@ -4,9 +4,11 @@
 //! made is [`crate::container`]'s matter, how networks are is [`crate::network`]'s. Nothing here
 //! prints: progress goes to a [`plimsoll_diag::Progress`], results are data.
 
+mod attachment;
 mod board;
 mod down;
 mod hardening;
+mod hooks;
 mod lock;
 mod logs;
 mod mounts;
@@ -14,6 +16,7 @@ mod order;
 mod paths;
 mod ports;
 mod record;
+mod resources;
 mod run_once;
 mod specification;
 mod start;

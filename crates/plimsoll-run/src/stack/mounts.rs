@@ -9,12 +9,16 @@ use plimsoll_model::{
 };
 
 use super::StackPaths;
+use super::up::container_name;
 use crate::container::{
     FileContent, MountAccess, MountKind, MountSpec, RootAccess, UserSpec, VolumeSeed,
 };
 
 /// Directories that programs expect to write to, whatever else is read-only.
 const SCRATCH_DIRECTORIES: [&str; 3] = ["/tmp", "/run", "/var/tmp"];
+
+/// How many services in a row may take the volumes of the next.
+const MAX_TRANSFERS: usize = 32;
 
 /// What mounts are made from.
 pub(super) struct MountSources<'a> {
@@ -37,8 +41,9 @@ impl MountSources<'_> {
     pub(super) fn mounts(&self, service: &Service) -> Result<Vec<MountSpec>, Diagnostic> {
         let mut mounts = Vec::new();
         for mount in &service.volumes {
-            mounts.push(self.volume(mount)?);
+            mounts.push(self.volume(mount, self.container)?);
         }
+        self.volumes_of_others(service, MAX_TRANSFERS, &mut mounts)?;
         for (uses, objects, what) in [
             (&service.secrets, &self.project.secrets, "secret"),
             (&service.configs, &self.project.configs, "config"),
@@ -52,7 +57,43 @@ impl MountSources<'_> {
         Ok(mounts)
     }
 
-    fn volume(&self, mount: &Spanned<Mount>) -> Result<MountSpec, Diagnostic> {
+    /// Mounts of the services that `volumes_from` names, and of those that they name in turn. What
+    /// is mounted at a place already stays there.
+    fn volumes_of_others(
+        &self,
+        service: &Service,
+        depth: usize,
+        mounts: &mut Vec<MountSpec>,
+    ) -> Result<(), Diagnostic> {
+        for source in &service.volumes_from {
+            let problem = |message: String| Diagnostic::error(message).at(source.span.clone());
+            let other = self
+                .project
+                .services
+                .get(&source.service)
+                .ok_or_else(|| problem(format!("`{}` is no active service", source.service)))?;
+            let Some(depth) = depth.checked_sub(1) else {
+                return Err(problem("services take volumes from each other".to_owned()));
+            };
+            let container = container_name(self.project, &other.name, 1);
+            let mut taken = Vec::new();
+            for mount in &other.volumes {
+                let mut mount = mount.clone();
+                mount.value.read_only |= source.read_only;
+                taken.push(self.volume(&mount, &container)?);
+            }
+            self.volumes_of_others(other, depth, &mut taken)?;
+            for mount in taken {
+                if !mounts.iter().any(|own| own.target == mount.target) {
+                    mounts.push(mount);
+                }
+            }
+        }
+        Ok(())
+    }
+
+    /// One mount, of the container that an anonymous volume belongs to.
+    fn volume(&self, mount: &Spanned<Mount>, container: &str) -> Result<MountSpec, Diagnostic> {
         let access = if mount.read_only {
             MountAccess::ReadOnly
         } else {
@@ -92,7 +133,7 @@ impl MountSources<'_> {
             } => {
                 let mut source = match name {
                     Some(name) => self.paths.volume(&self.full_volume_name(name)),
-                    None => self.paths.anonymous_volume(self.container, &mount.target),
+                    None => self.paths.anonymous_volume(container, &mount.target),
                 };
                 fs_err::create_dir_all(&source).map_err(|error| unusable(&source, &error))?;
                 if let Some(subpath) = subpath {

@@ -9,6 +9,7 @@ use plimsoll_model::Protocol;
 use serde::{Deserialize, Serialize};
 
 use super::StackPaths;
+use crate::exec::ExecSpec;
 
 /// A running stack.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -40,6 +41,9 @@ pub struct ContainerRecord {
     pub hash: String,
     /// Ports offered on the host.
     pub published: Vec<PublishedRecord>,
+    /// What is run in it before it is asked to stop.
+    #[serde(default)]
+    pub pre_stop: Vec<ExecSpec>,
 }
 
 /// A port offered on the host.
@@ -108,6 +112,7 @@ mod tests {
                     image_name: "desk-web".to_owned(),
                     image_size: 7,
                     hash: "1".to_owned(),
+                    pre_stop: Vec::new(),
                     published: vec![PublishedRecord {
                         address: ([127, 0, 0, 1], 8000).into(),
                         target: 80,

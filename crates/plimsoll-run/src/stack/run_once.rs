@@ -3,9 +3,9 @@
 use plimsoll_model::{Restart, Service};
 
 use super::ServiceImage;
+use super::attachment::{attach_request, connect, own_network};
 use super::record::StackRecord;
-use super::specification::{SpecificationSources, connect, own_network};
-use super::start::attach_request;
+use super::specification::SpecificationSources;
 use super::up::{UpError, UpRequest, machine_memory, make_networks, start_keeper, up};
 use crate::container::{ContainerSpec, StdinMode, Terminal};
 use crate::engine::Engine;
@@ -65,12 +65,10 @@ pub fn run_once(engine: &Engine, request: RunRequest<'_>) -> Result<i32, UpError
     spec.health = None;
     // Whoever runs it sees it end.
     spec.restart = Restart::No;
-    let mut keeper = match own_network(service) {
-        Some(network) => {
-            spec.network = network;
-            None
-        }
-        None => Some(join_networks(&before, service, &container, &mut spec)?),
+    let mut keeper = if own_network(&mut spec, service) {
+        None
+    } else {
+        Some(join_networks(&before, service, &container, &mut spec)?)
     };
     ready();
     let code = engine.run_foreground(&spec, &paths.container(&container));
@@ -102,7 +100,7 @@ fn join_networks(
         service.networks.keys().map(String::as_str),
     )?;
     // Others look up the service's running containers by its name, not this one.
-    let mut request = attach_request(service, container, spec);
+    let mut request = attach_request(before.project, service, container, spec);
     for network in &mut request.networks {
         network.names = vec![container.to_owned()];
     }

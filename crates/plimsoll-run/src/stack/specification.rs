@@ -1,22 +1,20 @@
 //! A service and its image as the specification of one container.
 
 use std::collections::BTreeMap;
-use std::net::IpAddr;
 use std::path::{Path, PathBuf};
 
 use plimsoll_diag::Diagnostic;
 use plimsoll_model::{
-    Command, HealthTest as ModelTest, Healthcheck, NetworkMode, Project, Restart, Service,
+    Command, HealthTest as ModelTest, Healthcheck, LoggingDriver, Project, Restart, Service,
 };
 
 use super::StackPaths;
-use super::hardening::{DEFAULT_PIDS, permissions};
+use super::hardening::permissions;
 use super::mounts::MountSources;
 use crate::container::{
-    ContainerSpec, HealthSpec, HealthTest, HostEntry, InitProcess, LimitSpec, LogSpec, NetworkSpec,
-    Resolver, StdinMode, StopSpec, Terminal, UserError, UserSpec, home_of, resolve_user, translate,
+    ContainerSpec, HealthSpec, HealthTest, InitProcess, LogKeeping, LogSpec, StdinMode, StopSpec,
+    Terminal, UserError, UserSpec, home_of, resolve_user, translate,
 };
-use crate::network::AttachmentDetails;
 
 /// Where an image comes from.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -121,7 +119,6 @@ impl SpecificationSources<'_> {
         spec.privileges = permissions.privileges;
         spec.seccomp = permissions.seccomp;
         spec.confinement = permissions.confinement;
-        spec.limits = self.limits();
         spec.shm_size = service.shm_size.unwrap_or(spec.shm_size);
         spec.sysctls = service.sysctls.clone();
         spec.health = self.health();
@@ -146,6 +143,9 @@ impl SpecificationSources<'_> {
             StdinMode::Closed
         };
         spec.labels = service.labels.clone();
+        spec.annotations = service.annotations.clone();
+        spec.domainname = service.domainname.as_ref().map(|name| name.value.clone());
+        super::resources::apply(&mut spec, service, self.machine_memory)?;
         Ok(spec)
     }
 
@@ -241,16 +241,6 @@ impl SpecificationSources<'_> {
         merged.into_iter().collect()
     }
 
-    fn limits(&self) -> LimitSpec {
-        let limits = &self.service.limits;
-        LimitSpec {
-            // One service that leaks must not take the machine down.
-            memory: limits.memory.or(Some(self.machine_memory / 4 * 3)),
-            cpus: limits.cpus,
-            pids: limits.pids.or(Some(DEFAULT_PIDS)),
-        }
-    }
-
     fn health(&self) -> Option<HealthSpec> {
         let own = self.service.healthcheck.as_ref().map(|check| &check.value);
         let images = self.image.defaults.healthcheck.as_ref();
@@ -298,6 +288,10 @@ impl SpecificationSources<'_> {
 
     fn log(&self) -> Result<LogSpec, Diagnostic> {
         let mut log = LogSpec::new(self.paths.logs().join(format!("{}.log", self.container)));
+        if self.service.logging_driver == LoggingDriver::None {
+            log.keeping = LogKeeping::Nothing;
+            return Ok(log);
+        }
         let option = |name: &str| self.service.logging_options.get(name);
         let problem = |name: &str, value: &str| {
             Diagnostic::error(format!("logging option `{name}` cannot be `{value}`"))
@@ -316,46 +310,6 @@ impl SpecificationSources<'_> {
                 .ok_or_else(|| problem("max-file", value))?;
         }
         Ok(log)
-    }
-}
-
-/// Puts a container on the networks it was attached to.
-pub(super) fn connect(spec: &mut ContainerSpec, service: &Service, place: &AttachmentDetails) {
-    spec.network = NetworkSpec::Namespace(place.namespace.clone());
-    spec.addresses = place
-        .networks
-        .iter()
-        .map(|network| IpAddr::V4(network.address))
-        .collect();
-    spec.resolver = place.resolver.map(|resolver| Resolver {
-        nameservers: if service.dns.is_empty() {
-            vec![IpAddr::V4(resolver)]
-        } else {
-            service.dns.clone()
-        },
-        search: Vec::new(),
-        options: vec!["ndots:0".to_owned()],
-    });
-    for (name, address) in &service.extra_hosts {
-        let address = match address.as_str() {
-            "host-gateway" => place.host_gateway.map(IpAddr::V4),
-            literal => literal.trim_matches(['[', ']']).parse().ok(),
-        };
-        if let Some(address) = address {
-            spec.hosts.push(HostEntry {
-                address,
-                names: vec![name.clone()],
-            });
-        }
-    }
-}
-
-/// Whether a service stays off the keeper's networks, and what it gets instead.
-pub(super) fn own_network(service: &Service) -> Option<NetworkSpec> {
-    match service.network_mode.as_ref().map(|mode| &mode.value) {
-        Some(NetworkMode::None) => Some(NetworkSpec::None),
-        Some(NetworkMode::Host) => Some(NetworkSpec::Host),
-        _ => None,
     }
 }
 

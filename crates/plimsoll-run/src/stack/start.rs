@@ -6,25 +6,25 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::Instant;
 
 use plimsoll_diag::{Diagnostic, ProgressEvent};
-use plimsoll_model::{Dependency, DependencyCondition, Port, Service};
+use plimsoll_model::{Dependency, DependencyCondition, PidMode, Port, Service};
 use sha2::{Digest as _, Sha256};
 
+use super::attachment::{attach_request, connect, own_network};
 use super::board::{Board, CANCELLATION_LOOK, Interruption, Stage};
 use super::down::remove_container;
+use super::hooks;
 use super::logs::log_spec;
 use super::record::{ContainerRecord, PublishedRecord, StackRecord};
-use super::specification::{SpecificationSources, connect, may_end, own_network};
+use super::specification::{SpecificationSources, may_end};
 use super::up::{
     ServiceFailure, ServiceOutcome, ServiceReport, UpRequest, container_name, network_of,
 };
 use crate::container::{
-    ContainerSpec, ContainerState, HealthStatus, LogOptions, MountKind, NetworkSpec, Phase, logs,
+    ContainerSpec, ContainerState, HealthStatus, LogOptions, MountKind, NamespaceSpec, NetworkSpec,
+    Phase, logs,
 };
 use crate::engine::{ContainerHandle, Engine, EngineError};
-use crate::network::{
-    AttachRequest, AttachmentDetails, HostGateway, JoinNetwork, Keeper, NetworkError,
-    PublishRequest,
-};
+use crate::network::{AttachmentDetails, Keeper, NetworkError, PublishRequest};
 
 /// How many of its last lines a failed service is shown with.
 const LAST_LINES: usize = 12;
@@ -176,34 +176,37 @@ impl Starter<'_> {
         if let Some((handle, record)) = self.unchanged(container, &hash) {
             return Ok((handle, record, Freshness::Unchanged));
         }
-        remove_container(self.engine, &directory, None).map_err(|error| {
+        let before = self.record().clone();
+        let removed = remove_container(self.engine, request.paths, &before, container, None);
+        removed.map_err(|error| {
             fail(Diagnostic::error(format!(
                 "cannot replace `{container}`: {error}"
             )))
         })?;
         let network_problem = |error: NetworkError| fail(network_diagnostic(service, &error));
-        let published = match own_network(service) {
-            Some(network) => {
-                spec.network = network;
-                Vec::new()
-            }
-            None => match network_of(service) {
-                Some(other) => {
-                    let other = container_name(request.project, other, 1);
-                    let place = self.place_of(&other).map_err(network_problem)?;
-                    connect(&mut spec, service, &place);
-                    Vec::new()
-                }
-                None => {
-                    let place = self
-                        .attach(service, container, &spec)
-                        .map_err(network_problem)?;
-                    connect(&mut spec, service, &place);
-                    self.publish(service, container, index)
-                        .map_err(network_problem)?
-                }
-            },
+        let published = if own_network(&mut spec, service) {
+            Vec::new()
+        } else if let Some(other) = network_of(service) {
+            let other = container_name(request.project, other, 1);
+            let place = self.place_of(&other).map_err(network_problem)?;
+            connect(&mut spec, service, &place);
+            Vec::new()
+        } else {
+            let place = self
+                .attach(service, container, &spec)
+                .map_err(network_problem)?;
+            connect(&mut spec, service, &place);
+            self.publish(service, container, index)
+                .map_err(network_problem)?
         };
+        if let Some(PidMode::Service(other)) = service.pid.as_ref().map(|mode| &mode.value) {
+            spec.pid = self.processes_of(service, other).map_err(fail)?;
+        }
+        let pre_stop = service
+            .pre_stop
+            .iter()
+            .map(|hook| hooks::program(hook, image));
+        let pre_stop = pre_stop.collect::<Result<_, _>>().map_err(fail)?;
         let record = ContainerRecord {
             service: service.name.clone(),
             index,
@@ -215,6 +218,7 @@ impl Starter<'_> {
             image_size: image.size,
             hash,
             published,
+            pre_stop,
         };
         // Recorded before it runs: a command that is killed in between must leave a trace of it.
         self.remember(container, &record).map_err(|error| {
@@ -228,7 +232,37 @@ impl Starter<'_> {
                     .at(service.span.clone()),
             )
         })?;
+        self.tell_warnings(service, &handle);
+        hooks::after_start(self.engine, &handle, service, image)
+            .map_err(|failure| Some(*failure))?;
         Ok((handle, record, Freshness::Started))
+    }
+
+    /// The namespace in which another service's processes are.
+    fn processes_of(&self, service: &Service, other: &str) -> Result<NamespaceSpec, Diagnostic> {
+        let container = container_name(self.request.project, other, 1);
+        let handle = ContainerHandle::new(&self.request.paths.container(&container));
+        match handle.state().ok().and_then(|state| state.pid) {
+            Some(pid) => Ok(NamespaceSpec::Joined(format!("/proc/{pid}/ns/pid").into())),
+            None => Err(Diagnostic::error(format!(
+                "`{}` is to see the processes of `{other}`, which does not run",
+                service.name
+            ))
+            .at(service.pid.as_ref().and_then(|mode| mode.span.clone()))),
+        }
+    }
+
+    /// Tells what of the specification this machine could not give.
+    fn tell_warnings(&self, service: &Service, handle: &ContainerHandle) {
+        for warning in handle
+            .state()
+            .map(|state| state.warnings)
+            .unwrap_or_default()
+        {
+            let notice = Diagnostic::warning(format!("`{}`: {warning}", service.name))
+                .at(service.span.clone());
+            self.request.progress.report(ProgressEvent::Notice(notice));
+        }
     }
 
     /// The container as it runs, if it is what would be started now.
@@ -423,7 +457,7 @@ impl Starter<'_> {
         container: &str,
         spec: &ContainerSpec,
     ) -> Result<AttachmentDetails, NetworkError> {
-        let request = attach_request(service, container, spec);
+        let request = attach_request(self.request.project, service, container, spec);
         let mut keeper = self.keeper();
         match keeper.attach(&request) {
             Err(NetworkError::AttachedDifferently { .. }) => {
@@ -476,8 +510,15 @@ impl Starter<'_> {
         let mut stable = spec.clone();
         stable.network = NetworkSpec::None;
         let mut hash = Sha256::new();
+        let names: Vec<_> = attach_request(self.request.project, service, "", spec)
+            .networks
+            .into_iter()
+            .map(|network| network.names)
+            .collect();
         let written = (
-            &stable,
+            (&stable, names, &service.pid),
+            (&service.dns, &service.dns_search, &service.dns_opt),
+            (&service.post_start, &service.pre_stop),
             &service.ports,
             &service.networks,
             &service.network_mode,
@@ -528,45 +569,6 @@ impl Starter<'_> {
 enum Freshness {
     Unchanged,
     Started,
-}
-
-/// A service's place on its networks, under all its names.
-pub(super) fn attach_request(
-    service: &Service,
-    container: &str,
-    spec: &ContainerSpec,
-) -> AttachRequest {
-    let networks = service.networks.iter().map(|(network, place)| {
-        let mut names = vec![service.name.clone(), container.to_owned()];
-        names.extend(place.aliases.iter().cloned());
-        names.extend(
-            service
-                .hostname
-                .as_ref()
-                .map(|hostname| hostname.value.clone()),
-        );
-        names.sort();
-        names.dedup();
-        JoinNetwork {
-            network: network.clone(),
-            names,
-            address: place.ipv4_address,
-        }
-    });
-    let wants_host = service
-        .extra_hosts
-        .iter()
-        .any(|(_, address)| address == "host-gateway");
-    AttachRequest {
-        container: container.to_owned(),
-        hostname: spec.hostname.clone(),
-        networks: networks.collect(),
-        host_gateway: if wants_host {
-            HostGateway::Allowed
-        } else {
-            HostGateway::Refused
-        },
-    }
 }
 
 fn did_not(condition: DependencyCondition) -> &'static str {

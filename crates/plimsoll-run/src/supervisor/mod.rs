@@ -22,7 +22,9 @@ use rustix::fs::{CWD, Mode as FileMode, OFlags};
 
 use crate::container::log_writer::LogWriter;
 use crate::container::restart::RestartPolicy;
-use crate::container::{ContainerSpec, ContainerState, NetworkSpec, Phase, RootAccess, Timestamp};
+use crate::container::{
+    ContainerSpec, ContainerState, LogKeeping, NetworkSpec, Phase, RootAccess, Timestamp,
+};
 use crate::runtime::bundle::{self, Bundle, Limits, Stdio};
 use crate::runtime::cgroup::{Group, Hierarchies};
 use crate::runtime::credentials::Credentials;
@@ -178,8 +180,10 @@ impl<'a> Supervisor<'a> {
             group.remove().map_err(fail)?;
         }
         let log = match mode {
-            Mode::Detached => Some(LogWriter::open(&spec.log).map_err(fail)?),
-            Mode::Foreground => None,
+            Mode::Detached if spec.log.keeping == LogKeeping::Files => {
+                Some(LogWriter::open(&spec.log).map_err(fail)?)
+            }
+            Mode::Detached | Mode::Foreground => None,
         };
         let control = Control::bind(dir).map_err(fail)?;
         Ok(Self {

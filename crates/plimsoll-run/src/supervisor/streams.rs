@@ -116,8 +116,20 @@ impl Streams {
 
     /// Moves what is there to the log. Outputs that ended are gone afterwards.
     pub(super) fn pump(&mut self, log: Option<&mut LogWriter>) {
-        let Some(log) = log else { return };
         let mut buffer = vec![0_u8; 64 * 1024];
+        let Some(log) = log else {
+            // Thrown away, but read: a full pipe would stop the program. Once only, for a program
+            // that writes without end must not keep this loop from anything else.
+            self.outputs
+                .retain_mut(|output| match output.fd.read(&mut buffer) {
+                    Ok(count) => count > 0,
+                    Err(error) => matches!(
+                        error.kind(),
+                        io::ErrorKind::WouldBlock | io::ErrorKind::Interrupted
+                    ),
+                });
+            return;
+        };
         self.outputs.retain_mut(|output| {
             loop {
                 match output.fd.read(&mut buffer) {

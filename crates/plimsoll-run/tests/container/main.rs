@@ -10,7 +10,9 @@ mod fixture;
 mod foreground;
 mod lifecycle;
 mod mounts;
+mod resources;
 mod sandboxing;
+mod stack;
 mod tools;
 
 use std::process::ExitCode;
@@ -37,7 +39,9 @@ fn main() -> ExitCode {
         foreground::TESTS,
         lifecycle::TESTS,
         mounts::TESTS,
+        resources::TESTS,
         sandboxing::TESTS,
+        stack::TESTS,
     ]
     .concat()
     .into_iter()

@@ -14,9 +14,19 @@ pub fn main(words: &[OsString]) -> ExitCode {
         ["forks", most] => forks(most.parse().unwrap()),
         ["serve", port] => serve(port.parse().unwrap()),
         ["orphans"] => orphans(),
+        ["resolve", name] => resolve(name),
         _ => return ExitCode::from(64),
     }
     ExitCode::SUCCESS
+}
+
+/// Prints the address of a name.
+fn resolve(name: &str) {
+    use std::net::ToSocketAddrs;
+    match (name, 1).to_socket_addrs() {
+        Ok(mut addresses) => println!("{}", addresses.next().unwrap().ip()),
+        Err(error) => println!("{error}"),
+    }
 }
 
 /// Makes system calls that a container has no business with; prints each one's answer.
