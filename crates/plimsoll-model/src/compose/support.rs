@@ -70,7 +70,7 @@ pub const TOP_LEVEL: &[KeySupport] = &[
     honoured("version", "says nothing, as in the specification"),
     approximated(
         "volumes",
-        "directories of the store; other drivers and driver options are told",
+        "directories of the store, an external one, too; other drivers and driver options are told",
     ),
 ];
 
@@ -105,7 +105,7 @@ pub const SERVICE: &[KeySupport] = &[
     refused("credential_spec", "of Windows"),
     approximated(
         "depends_on",
-        "conditions and `required`; `restart` is told, as is a dependency that runs elsewhere",
+        "conditions and `required`; `restart: true` is told",
     ),
     approximated(
         "deploy",
