@@ -3,13 +3,16 @@
 use std::os::unix::fs::FileTypeExt as _;
 
 use plimsoll_diag::{Diagnostic, Spanned};
-use plimsoll_model::{Device, IpcMode, PidMode, Service};
+use plimsoll_model::{Device, IpcMode, PidMode, Project, Service};
 
+use super::StackPaths;
 use super::hardening::DEFAULT_PIDS;
+use super::up::container_name;
 use crate::container::{
     ContainerSpec, DeviceSpec, InitProcess, LimitSpec, MountAccess, MountKind, MountSpec,
     NamespaceSpec, UlimitSpec,
 };
+use crate::engine::ContainerHandle;
 
 /// Puts a service's limits, devices and namespaces into its container's specification. The
 /// namespace of another service is joined later, once that one runs.
@@ -59,6 +62,35 @@ pub(super) fn apply(
             });
         }
     }
+    Ok(())
+}
+
+/// Lets a container see the processes of the service that its own names, which has to run.
+///
+/// # Errors
+/// When that service does not run, with the place that names it.
+pub(super) fn join_processes(
+    spec: &mut ContainerSpec,
+    project: &Project,
+    paths: &StackPaths,
+    service: &Service,
+) -> Result<(), Diagnostic> {
+    let Some(mode) = &service.pid else {
+        return Ok(());
+    };
+    let PidMode::Service(other) = &mode.value else {
+        return Ok(());
+    };
+    let handle = ContainerHandle::new(&paths.container(&container_name(project, other, 1)));
+    let pid = handle.state().ok().and_then(|state| state.pid);
+    let pid = pid.ok_or_else(|| {
+        Diagnostic::error(format!(
+            "`{}` is to see the processes of `{other}`, which does not run",
+            service.name
+        ))
+        .at(mode.span.clone())
+    })?;
+    spec.pid = NamespaceSpec::Joined(format!("/proc/{pid}/ns/pid").into());
     Ok(())
 }
 

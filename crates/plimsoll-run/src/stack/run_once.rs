@@ -5,6 +5,7 @@ use plimsoll_model::{Restart, Service};
 use super::ServiceImage;
 use super::attachment::{attach_request, connect, own_network};
 use super::record::StackRecord;
+use super::resources::join_processes;
 use super::specification::SpecificationSources;
 use super::up::{UpError, UpRequest, machine_memory, make_networks, start_keeper, up};
 use crate::container::{ContainerSpec, StdinMode, Terminal};
@@ -70,6 +71,7 @@ pub fn run_once(engine: &Engine, request: RunRequest<'_>) -> Result<i32, UpError
     } else {
         Some(join_networks(&before, service, &container, &mut spec)?)
     };
+    join_processes(&mut spec, before.project, paths, service).map_err(UpError::Configuration)?;
     ready();
     let code = engine.run_foreground(&spec, &paths.container(&container));
     if let Some(keeper) = &mut keeper {

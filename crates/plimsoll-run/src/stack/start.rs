@@ -6,7 +6,7 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::Instant;
 
 use plimsoll_diag::{Diagnostic, ProgressEvent};
-use plimsoll_model::{Dependency, DependencyCondition, PidMode, Port, Service};
+use plimsoll_model::{Dependency, DependencyCondition, Port, Service};
 use sha2::{Digest as _, Sha256};
 
 use super::attachment::{attach_request, connect, own_network};
@@ -15,13 +15,13 @@ use super::down::remove_container;
 use super::hooks;
 use super::logs::log_spec;
 use super::record::{ContainerRecord, PublishedRecord, StackRecord};
+use super::resources::join_processes;
 use super::specification::{SpecificationSources, may_end};
 use super::up::{
     ServiceFailure, ServiceOutcome, ServiceReport, UpRequest, container_name, network_of,
 };
 use crate::container::{
-    ContainerSpec, ContainerState, HealthStatus, LogOptions, MountKind, NamespaceSpec, NetworkSpec,
-    Phase, logs,
+    ContainerSpec, ContainerState, HealthStatus, LogOptions, MountKind, NetworkSpec, Phase, logs,
 };
 use crate::engine::{ContainerHandle, Engine, EngineError};
 use crate::network::{AttachmentDetails, Keeper, NetworkError, PublishRequest};
@@ -199,9 +199,7 @@ impl Starter<'_> {
             self.publish(service, container, index)
                 .map_err(network_problem)?
         };
-        if let Some(PidMode::Service(other)) = service.pid.as_ref().map(|mode| &mode.value) {
-            spec.pid = self.processes_of(service, other).map_err(fail)?;
-        }
+        join_processes(&mut spec, request.project, request.paths, service).map_err(fail)?;
         let pre_stop = service
             .pre_stop
             .iter()
@@ -236,20 +234,6 @@ impl Starter<'_> {
         hooks::after_start(self.engine, &handle, service, image)
             .map_err(|failure| Some(*failure))?;
         Ok((handle, record, Freshness::Started))
-    }
-
-    /// The namespace in which another service's processes are.
-    fn processes_of(&self, service: &Service, other: &str) -> Result<NamespaceSpec, Diagnostic> {
-        let container = container_name(self.request.project, other, 1);
-        let handle = ContainerHandle::new(&self.request.paths.container(&container));
-        match handle.state().ok().and_then(|state| state.pid) {
-            Some(pid) => Ok(NamespaceSpec::Joined(format!("/proc/{pid}/ns/pid").into())),
-            None => Err(Diagnostic::error(format!(
-                "`{}` is to see the processes of `{other}`, which does not run",
-                service.name
-            ))
-            .at(service.pid.as_ref().and_then(|mode| mode.span.clone()))),
-        }
     }
 
     /// Tells what of the specification this machine could not give.
