@@ -144,11 +144,18 @@ fn prepare_one(
     })
 }
 
-/// The name a service's image has in the store.
-pub(crate) fn image_name(project: &Project, service: &Service) -> String {
-    match &service.image {
+/// The name a service's image has in the store, with a tag: other engines load no image without.
+fn image_name(project: &Project, service: &Service) -> String {
+    let name = match &service.image {
         Some(image) => image.value.clone(),
         None => format!("{}-{}", project.name, service.name),
+    };
+    // A colon before the last slash belongs to a registry's port.
+    let last = name.rsplit('/').next().unwrap_or(&name);
+    if last.contains([':', '@']) {
+        name
+    } else {
+        format!("{name}:latest")
     }
 }
 
