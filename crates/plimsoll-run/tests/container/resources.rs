@@ -101,6 +101,18 @@ fn pid_of_the_host() {
     let control = Place::new();
     let (_, text) = control.run(&control.shell(supervisor));
     assert_eq!(text, "sh\n");
+
+    // No namespace ends with the program, yet nothing that it began stays behind.
+    let place = Place::new();
+    let mut spec = place.shell("sleep 1000 >/dev/null 2>&1 & echo $!");
+    spec.pid = NamespaceSpec::Host;
+    let (code, text) = place.run(&spec);
+    assert_eq!(code, 0);
+    let left = std::path::Path::new("/proc")
+        .join(text.trim())
+        .join("cmdline");
+    let left = fs_err::read_to_string(left).unwrap_or_default();
+    assert!(!left.starts_with("sleep"), "{left}");
 }
 
 fn pid_of_another() {
