@@ -53,7 +53,7 @@ pub fn present_lines(
         }
     }
     // Stable: lines of one container stay in their order when the clock does not tell them apart.
-    lines.sort_by(|a, b| a.entry.time.cmp(&b.entry.time));
+    lines.sort_by_key(|line| line.entry.time);
     Ok(lines)
 }
 

@@ -43,7 +43,7 @@ pub(super) struct Starter<'a> {
 }
 
 /// A service's failure; `None`: it did not come to it, because the user stopped.
-type Outcome<T> = Result<T, Option<ServiceFailure>>;
+type Outcome<T> = Result<T, Option<Box<ServiceFailure>>>;
 
 /// Tells those that wait that the service will not come up.
 pub(super) fn reach_failed(board: &Board<'_>, service: &str) {
@@ -134,11 +134,11 @@ impl Starter<'_> {
                 )
             }
         };
-        Err(Some(ServiceFailure {
+        Err(Some(Box::new(ServiceFailure {
             service: service.name.clone(),
             diagnostic: Diagnostic::error(message).at(place),
             last_lines: Vec::new(),
-        }))
+        })))
     }
 
     fn start_container(
@@ -149,11 +149,11 @@ impl Starter<'_> {
     ) -> Outcome<(ContainerHandle, ContainerRecord, Freshness)> {
         let request = self.request;
         let fail = |diagnostic: Diagnostic| {
-            Some(ServiceFailure {
+            Some(Box::new(ServiceFailure {
                 service: service.name.clone(),
                 diagnostic,
                 last_lines: Vec::new(),
-            })
+            }))
         };
         let Some(image) = request.images.get(&service.name) else {
             return Err(fail(
@@ -231,8 +231,7 @@ impl Starter<'_> {
             )
         })?;
         self.tell_warnings(service, &handle);
-        hooks::after_start(self.engine, &handle, service, image)
-            .map_err(|failure| Some(*failure))?;
+        hooks::after_start(self.engine, &handle, service, image).map_err(Some)?;
         Ok((handle, record, Freshness::Started))
     }
 
@@ -278,11 +277,11 @@ impl Starter<'_> {
                 }
                 Ok(None) => continue,
                 Err(error) => {
-                    return Err(Some(ServiceFailure {
+                    return Err(Some(Box::new(ServiceFailure {
                         service: service.name.clone(),
                         diagnostic: Diagnostic::error(format!("`{}`: {error}", service.name)),
                         last_lines: Vec::new(),
-                    }));
+                    })));
                 }
             };
             if state.is_final() || state.restarts >= HOPELESS {
@@ -324,7 +323,12 @@ impl Starter<'_> {
         Ok(None)
     }
 
-    fn ended(&self, service: &Service, state: &ContainerState, began: Instant) -> ServiceFailure {
+    fn ended(
+        &self,
+        service: &Service,
+        state: &ContainerState,
+        began: Instant,
+    ) -> Box<ServiceFailure> {
         let name = &service.name;
         let mut message = match (&state.error, state.exit_code) {
             (Some(error), _) => format!("`{name}` could not be started: {error}"),
@@ -353,14 +357,14 @@ impl Starter<'_> {
         if let Some(hint) = read_only_hint(&last_lines) {
             diagnostic = diagnostic.hint(hint);
         }
-        ServiceFailure {
+        Box::new(ServiceFailure {
             service: name.clone(),
             diagnostic,
             last_lines,
-        }
+        })
     }
 
-    fn unhealthy(&self, service: &Service, state: &ContainerState) -> ServiceFailure {
+    fn unhealthy(&self, service: &Service, state: &ContainerState) -> Box<ServiceFailure> {
         let name = &service.name;
         let last = state.health.as_ref().and_then(|health| health.log.last());
         let said = last
@@ -389,14 +393,14 @@ impl Starter<'_> {
         if !waiting.is_empty() {
             diagnostic = diagnostic.hint(format!("{} wait for it", waiting.join(", ")));
         }
-        ServiceFailure {
+        Box::new(ServiceFailure {
             service: name.clone(),
             diagnostic,
             last_lines: self.last_lines(&state.id),
-        }
+        })
     }
 
-    fn too_slow(&self, service: &Service, handle: &ContainerHandle) -> ServiceFailure {
+    fn too_slow(&self, service: &Service, handle: &ContainerHandle) -> Box<ServiceFailure> {
         let state = handle.state().ok();
         let last = state
             .as_ref()
@@ -406,7 +410,7 @@ impl Starter<'_> {
             .map(|check| format!(": its check says: {}", check.output.trim()))
             .unwrap_or_default();
         let seconds = self.request.patience.as_secs();
-        ServiceFailure {
+        Box::new(ServiceFailure {
             service: service.name.clone(),
             diagnostic: Diagnostic::error(format!(
                 "`{}` is not healthy after {seconds} s{said}",
@@ -417,7 +421,7 @@ impl Starter<'_> {
             last_lines: state
                 .map(|state| self.last_lines(&state.id))
                 .unwrap_or_default(),
-        }
+        })
     }
 
     fn last_lines(&self, container: &str) -> Vec<String> {

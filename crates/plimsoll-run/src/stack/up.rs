@@ -204,7 +204,7 @@ pub fn up(engine: &Engine, request: &UpRequest<'_>) -> Result<UpReport, UpError>
     for (_, result) in results {
         match result {
             Ok(report) => services.push(report),
-            Err(Some(failure)) => failures.push(failure),
+            Err(Some(failure)) => failures.push(*failure),
             Err(None) => {}
         }
     }
@@ -218,7 +218,10 @@ pub fn up(engine: &Engine, request: &UpRequest<'_>) -> Result<UpReport, UpError>
     }
 }
 
-fn start_one(starter: &Starter<'_>, name: &str) -> Result<ServiceReport, Option<ServiceFailure>> {
+fn start_one(
+    starter: &Starter<'_>,
+    name: &str,
+) -> Result<ServiceReport, Option<Box<ServiceFailure>>> {
     let result = starter.start(name);
     starter.request.progress.report(ProgressEvent::Finished {
         subject: name.to_owned(),

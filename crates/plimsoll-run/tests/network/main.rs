@@ -4,6 +4,10 @@
 //! machine's network is neither used nor changed. The keeper under test is this executable, run
 //! again.
 
+#![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
+#![expect(clippy::print_stdout, reason = "a program of its own, not a library")]
+#![expect(clippy::zombie_processes, reason = "the process is waited for where it is dropped")]
+
 mod client;
 mod faults;
 mod measure;

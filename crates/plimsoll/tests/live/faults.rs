@@ -114,13 +114,12 @@ fn a_killed_keeper_and_supervisor_are_cleaned_away() {
         "a keeper and a supervisor were expected, {killed} found"
     );
     eventually("nobody answers", || get(port, "/").is_none().then_some(()));
-    let ps = stage.succeed(&["ps"]);
-    assert!(
-        ps.stdout.contains("killed with its supervisor"),
-        "{}{}",
-        ps.stdout,
-        ps.stderr
-    );
+    eventually("the death is seen", || {
+        let ps = stage.succeed(&["ps"]);
+        ps.stdout
+            .contains("killed with its supervisor")
+            .then_some(())
+    });
     // Up again as if nothing had been.
     stage.succeed(&["up", "--detach"]);
     assert_eq!(eventually("an answer", || get(port, "/")).0, 200);
