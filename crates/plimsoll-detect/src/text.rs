@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use plimsoll_diag::{Palette, Severity, Span};
 
-use crate::detection::{DetectedService, Detection, Health, ServiceKind, Stream};
+use crate::detection::{DetectedService, Detection, Health, ServiceKind, Stream, Variable};
 use crate::places;
 
 /// Which part is shown.
@@ -247,27 +247,13 @@ impl Detection {
     }
 
     fn environment_text(&self, palette: Palette) -> String {
-        let width = self
-            .environment
-            .iter()
-            .map(|variable| variable.name.chars().count())
-            .max()
-            .unwrap_or(0);
+        let widest = |lengths: &mut dyn Iterator<Item = usize>| lengths.max().unwrap_or(0);
+        let marks: Vec<String> = self.environment.iter().map(marks_of).collect();
+        let names = self.environment.iter().map(|variable| &variable.name);
+        let name_width = widest(&mut names.map(|name| name.chars().count()));
+        let mark_width = widest(&mut marks.iter().map(|marks| marks.chars().count()));
         let mut text = String::new();
-        for variable in &self.environment {
-            let mut marks = Vec::new();
-            if variable.required {
-                marks.push("required".to_owned());
-            }
-            if variable.secret {
-                marks.push("secret".to_owned());
-            }
-            match &variable.default {
-                // A default of a secret is itself something not to show.
-                Some(_) if variable.secret => marks.push("has a default".to_owned()),
-                Some(default) if !default.is_empty() => marks.push(format!("default `{default}`")),
-                _ => {}
-            }
+        for (variable, marks) in self.environment.iter().zip(&marks) {
             let at = variable
                 .evidence
                 .first()
@@ -275,9 +261,8 @@ impl Detection {
                 .unwrap_or_default();
             let _ = writeln!(
                 text,
-                "  {}  {}  {}",
-                palette.bold(&format!("{:<width$}", variable.name)),
-                marks.join(", "),
+                "  {}  {marks:<mark_width$}  {}",
+                palette.bold(&format!("{:<name_width$}", variable.name)),
                 palette.dim(&format!("{} · {at}", variable.services.join(", "))),
             );
         }
@@ -327,6 +312,24 @@ fn count(number: usize, what: &str) -> String {
     } else {
         format!("{number} {what}s")
     }
+}
+
+/// What is worth knowing about a variable, in a few words.
+fn marks_of(variable: &Variable) -> String {
+    let mut marks = Vec::new();
+    if variable.required {
+        marks.push("required".to_owned());
+    }
+    if variable.secret {
+        marks.push("secret".to_owned());
+    }
+    match &variable.default {
+        // A default of a secret is itself something not to show.
+        Some(_) if variable.secret => marks.push("has a default".to_owned()),
+        Some(default) if !default.is_empty() => marks.push(format!("default `{default}`")),
+        _ => {}
+    }
+    marks.join(", ")
 }
 
 fn place(span: &Span) -> String {

@@ -15,6 +15,8 @@ use crate::service_images::ImagePolicy;
     max_term_width = 100,
     arg_required_else_help = true,
     disable_help_subcommand = true,
+    disable_help_flag = true,
+    before_help = "Example: plimsoll up",
     after_help = "Start with `plimsoll inspect`, then `plimsoll up`. No file has to be written first."
 )]
 pub(crate) struct Cli {
@@ -53,12 +55,15 @@ pub(crate) struct GlobalArguments {
     /// Log what is done; twice: in detail
     #[arg(short, long, action = clap::ArgAction::Count)]
     pub(crate) verbose: u8,
-    /// When to use colour
-    #[arg(long, value_enum, default_value_t = ColorChoice::Auto, value_name = "WHEN", global = true)]
+    /// When to use colour: `auto`, `always` or `never`
+    #[arg(long, value_enum, default_value_t = ColorChoice::Auto, value_name = "WHEN", global = true, hide_possible_values = true, display_order = 900)]
     pub(crate) color: ColorChoice,
     /// Print data as JSON
-    #[arg(long, global = true)]
+    #[arg(long, global = true, display_order = 900)]
     pub(crate) json: bool,
+    /// Print help
+    #[arg(short, long, global = true, action = clap::ArgAction::HelpShort, display_order = 901)]
+    help: Option<bool>,
 }
 
 /// When to use colour.
@@ -76,22 +81,30 @@ pub(crate) enum ColorChoice {
 #[derive(Debug, Subcommand)]
 pub(crate) enum Command {
     /// Show what was found: services, needs, environment, evidence
+    #[command(before_help = "Example: plimsoll inspect --environment")]
     Inspect(InspectArguments),
     /// Print the resolved Compose model
+    #[command(before_help = "Example: plimsoll config --services")]
     Config(ConfigArguments),
     /// Build the images of all services, or of those named
+    #[command(before_help = "Example: plimsoll build --output docker:desk.tar backend")]
     Build(BuildArguments),
     /// Build what is missing, start the stack, and follow it
+    #[command(before_help = "Example: plimsoll up --detach")]
     Up(UpArguments),
     /// Stop the stack and remove what it made
+    #[command(before_help = "Example: plimsoll down --volumes")]
     Down(DownArguments),
     /// List the stack's containers
     Ps(PsArguments),
     /// Show what the services wrote
+    #[command(before_help = "Example: plimsoll logs --follow --tail 20 backend")]
     Logs(LogsArguments),
     /// Run a command in a running container
+    #[command(before_help = "Example: plimsoll exec backend python -c 'print(1)'")]
     Exec(ExecArguments),
     /// Run one service's image once, in the foreground
+    #[command(before_help = "Example: plimsoll run --env DEBUG=1 backend python seed.py")]
     Run(RunArguments),
     /// List the images in the store
     Images,
@@ -100,6 +113,7 @@ pub(crate) enum Command {
     /// Check the store's content against its digests
     Fsck,
     /// Print a completion script for a shell
+    #[command(before_help = "Example: plimsoll completions bash > /etc/bash_completion.d/plimsoll")]
     Completions {
         /// The shell
         shell: clap_complete::Shell,

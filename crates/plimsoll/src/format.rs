@@ -2,6 +2,12 @@
 
 use std::time::Duration;
 
+/// A number of things: `1 container`, `3 containers`.
+pub(crate) fn count(number: usize, thing: &str) -> String {
+    let plural = if number == 1 { "" } else { "s" };
+    format!("{number} {thing}{plural}")
+}
+
 /// A size in bytes, to two or three significant digits: `63 MB`, `1.9 GB`. Units are decimal.
 pub(crate) fn size(bytes: u64) -> String {
     const UNITS: [&str; 5] = ["B", "kB", "MB", "GB", "TB"];

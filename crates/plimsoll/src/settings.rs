@@ -3,6 +3,7 @@
 use std::path::{Path, PathBuf};
 
 use plimsoll_diag::Diagnostic;
+use plimsoll_model::compose::project_name_of;
 
 use crate::cli::GlobalArguments;
 use crate::environment::{Environment, PLIMSOLL_DATA, PLIMSOLL_RUNTIME};
@@ -50,11 +51,12 @@ impl Settings {
         arguments: &GlobalArguments,
         environment: Environment,
     ) -> Result<Self, Failure> {
-        let directory = fs_err::canonicalize(&arguments.directory).map_err(|error| {
-            Failure::usage(
-                Diagnostic::error(error.to_string()).hint("`-C DIR` names the project's directory"),
-            )
-        })?;
+        let directory = project_directory(&arguments.directory)?;
+        let named = arguments.project_name.as_deref();
+        // It becomes a part of paths: nothing may use it before it is known to be a plain name.
+        if let Some(name) = named.or_else(|| environment.get("COMPOSE_PROJECT_NAME")) {
+            check_project_name(name)?;
+        }
         let here = std::env::current_dir()?;
         let absolute = |paths: &[PathBuf]| paths.iter().map(|path| here.join(path)).collect();
         let home = environment.get("HOME").map(PathBuf::from);
@@ -84,6 +86,33 @@ impl Settings {
             environment,
         })
     }
+}
+
+fn project_directory(named: &Path) -> Result<PathBuf, Failure> {
+    let wrong = |why: &str| {
+        Failure::usage(
+            Diagnostic::error(format!("`{}`: {why}", named.display()))
+                .hint("`-C DIR` names the project's directory"),
+        )
+    };
+    match named.canonicalize() {
+        Ok(directory) if directory.is_dir() => Ok(directory),
+        Ok(_) => Err(wrong("not a directory")),
+        Err(error) if error.kind() == std::io::ErrorKind::NotFound => {
+            Err(wrong("no such directory"))
+        }
+        Err(error) => Err(wrong(&error.to_string())),
+    }
+}
+
+fn check_project_name(name: &str) -> Result<(), Failure> {
+    if project_name_of(name).as_deref() == Some(name) {
+        return Ok(());
+    }
+    Err(Failure::usage(
+        Diagnostic::error(format!("`{name}` is no project name"))
+            .hint("use small letters, digits, `-` and `_`, and begin with a letter or digit"),
+    ))
 }
 
 fn user_directory(

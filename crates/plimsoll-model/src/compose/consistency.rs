@@ -96,13 +96,10 @@ impl<'p> Service<'_, 'p> {
     }
 
     fn undefined(&mut self, section: &str, what: &str, name: &str, span: Option<Span>) {
-        let hint = self.parts.suggestion(section, name).unwrap_or_else(|| {
-            if section == "services" {
-                "there is no service of that name".to_owned()
-            } else {
-                format!("declare it under the top-level `{section}:`")
-            }
-        });
+        let hint = self
+            .parts
+            .suggestion(section, name)
+            .unwrap_or_else(|| format!("declare it under the top-level `{section}:`"));
         self.wrong(format!("refers to undefined {what} `{name}`"), span, &hint);
     }
 

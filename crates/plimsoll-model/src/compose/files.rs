@@ -81,7 +81,13 @@ pub(super) fn settle(options: &LoadOptions) -> Result<Setting, Diagnostics> {
     };
     for file in &files {
         if !file.is_file() {
-            return Err(Diagnostic::error(format!("{}: no such file", file.display())).into());
+            let why = if file.exists() {
+                "not a file"
+            } else {
+                "no such file"
+            };
+            let problem = Diagnostic::error(format!("{}: {why}", shown(file, &start).display()));
+            return Err(problem.hint("`-f FILE` names a Compose file").into());
         }
     }
     let directory = match &options.project_directory {
@@ -180,8 +186,13 @@ pub(super) fn read_all(
     let mut values = BTreeMap::new();
     for file in files {
         let text = fs_err::read_to_string(file).map_err(|error| {
+            let message = if error.kind() == std::io::ErrorKind::NotFound {
+                format!("{}: no such file", shown(file, root).display())
+            } else {
+                format!("cannot read the environment file: {error}")
+            };
             Diagnostics::from(
-                Diagnostic::error(format!("cannot read the environment file: {error}"))
+                Diagnostic::error(message)
                     .hint("check `--env-file`, COMPOSE_ENV_FILES or `env_file` of an `include`"),
             )
         })?;
@@ -195,7 +206,12 @@ pub(super) fn read_all(
 
 /// How a file is named to the user: relative to the project where it lies inside.
 pub(super) fn shown(file: &Path, root: &Path) -> Arc<Path> {
-    Arc::from(file.strip_prefix(root).unwrap_or(file))
+    Arc::from(
+        file.strip_prefix(root)
+            .ok()
+            .filter(|inside| *inside != Path::new(""))
+            .unwrap_or(file),
+    )
 }
 
 /// The path from the root, without `.` and `..`; links are not followed.

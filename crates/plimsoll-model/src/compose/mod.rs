@@ -266,8 +266,11 @@ fn read(options: &LoadOptions, interpolation: Interpolation) -> Result<Read, Dia
         let mut tree = source.project(&files, &directory, &variables, &[])?;
         if tree.is_empty() {
             source.problems.push(
-                Diagnostic::error(format!("{}: the file is empty", files[0].display()))
-                    .hint("a Compose file has at least `services:`"),
+                Diagnostic::error(format!(
+                    "{}: the file is empty",
+                    files::shown(&files[0], &directory).display()
+                ))
+                .hint("a Compose file has at least `services:`"),
             );
             return Err(GivenUp);
         }

@@ -89,6 +89,11 @@ pub(super) fn select(
                 let mut problem = Diagnostic::error(format!("there is no service `{name}`"));
                 if let Some(near) = check::nearest(&name, names) {
                     problem = problem.hint(format!("did you mean `{near}`?"));
+                } else {
+                    let names = services.iter().chain(inactive.iter());
+                    let names: Vec<String> =
+                        names.map(|(key, _)| format!("`{}`", key.text)).collect();
+                    problem = problem.hint(format!("there are {}", names.join(", ")));
                 }
                 problems.push(problem);
             }

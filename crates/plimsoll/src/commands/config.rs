@@ -68,6 +68,10 @@ pub(crate) fn run(
         printer.answer(&with_line_end(config::render(&resolved, format)));
         return Ok(ExitStatus::Success);
     };
+    if printer.form() == Form::Json {
+        printer.answer_json(&serde_json::json!({ "schema": 1, "names": lines }));
+        return Ok(ExitStatus::Success);
+    }
     for line in lines {
         printer.answer(&format!("{line}\n"));
     }
@@ -98,7 +102,12 @@ fn hashes(resolved: &Resolved, wanted: &str) -> Result<Vec<String>, Failure> {
     };
     let hash = |name: String| {
         let hash = config::hash(resolved, &name).ok_or_else(|| {
-            Failure::usage(Diagnostic::error(format!("no service is called `{name}`")))
+            let mut known = config::services(resolved);
+            known.sort();
+            Failure::usage(
+                Diagnostic::error(format!("no service `{name}` is active"))
+                    .hint(format!("active: {}", known.join(", "))),
+            )
         })?;
         Ok(format!("{name} {hash}"))
     };

@@ -7,7 +7,7 @@ use plimsoll_run::stack::{DownRequest, VolumesFate, down};
 use crate::cli::DownArguments;
 use crate::exit_status::ExitStatus;
 use crate::failure::Failure;
-use crate::format::elapsed;
+use crate::format::{count, elapsed};
 use crate::printer::{Form, Printer};
 use crate::project;
 use crate::settings::Settings;
@@ -55,15 +55,14 @@ pub(crate) fn run(
     }
     let volumes = match report.volumes.len() {
         0 => String::new(),
-        1 => " and 1 volume".to_owned(),
-        several => format!(" and {several} volumes"),
+        several => format!(" and {}", count(several, "volume")),
     };
     printer.say(&match (report.containers.len(), report.volumes.len()) {
         (0, 0) => format!("`{}` was not up", paths.project()),
         (containers, _) => {
             format!(
-                "removed {containers} container{}{volumes} in {}",
-                if containers == 1 { "" } else { "s" },
+                "removed {}{volumes} in {}",
+                count(containers, "container"),
                 elapsed(began.elapsed())
             )
         }

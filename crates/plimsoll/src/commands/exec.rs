@@ -8,11 +8,10 @@ use plimsoll_run::stack::{status, user_of_image};
 use plimsoll_run::{ContainerHandle, ExecSpec};
 
 use crate::cli::ExecArguments;
-use crate::commands::logs::no_stack;
 use crate::exit_status::ExitStatus;
 use crate::failure::{Failure, chain};
 use crate::settings::Settings;
-use crate::stack_of_project::{engine, paths_of};
+use crate::stack_of_project::{engine, no_stack, paths_of, require_started};
 use crate::variables::assignments;
 
 /// Runs it and passes its exit code on.
@@ -23,6 +22,9 @@ pub(crate) fn run(settings: &Settings, arguments: ExecArguments) -> Result<ExitS
     if containers.is_empty() {
         return Err(no_stack(paths.project()));
     }
+    let started = containers.iter();
+    let started = started.map(|one| one.record.service.as_str()).collect();
+    require_started(&arguments.service, &started)?;
     let found = containers.iter().find(|container| {
         container.record.service == arguments.service && container.record.index == arguments.index
     });

@@ -4,7 +4,7 @@ use plimsoll_image::store::Store;
 
 use crate::exit_status::ExitStatus;
 use crate::failure::Failure;
-use crate::format::size;
+use crate::format::{count, size};
 use crate::printer::{Form, Printer};
 use crate::settings::Settings;
 
@@ -29,8 +29,8 @@ pub(crate) fn run(settings: &Settings, printer: &Printer) -> Result<ExitStatus, 
         return Ok(status);
     }
     printer.answer(&format!(
-        "{} blobs, {} checked\n",
-        report.blobs,
+        "{}, {} checked\n",
+        count(report.blobs, "blob"),
         size(report.bytes)
     ));
     for path in &report.damaged {
@@ -41,8 +41,8 @@ pub(crate) fn run(settings: &Settings, printer: &Printer) -> Result<ExitStatus, 
     }
     if !report.strays.is_empty() {
         printer.answer(&format!(
-            "removed {} unfinished files\n",
-            report.strays.len()
+            "removed {}\n",
+            count(report.strays.len(), "unfinished file")
         ));
     }
     for image in &report.images {

@@ -1,6 +1,8 @@
 //! `plimsoll logs`: what the services wrote.
 
-use plimsoll_diag::{Diagnostic, Palette};
+use std::collections::BTreeSet;
+
+use plimsoll_diag::Palette;
 use plimsoll_run::container::LogOptions;
 use plimsoll_run::stack::{LogRequest, ServiceLine, StackRecord, follow_lines, present_lines};
 use serde::Serialize;
@@ -10,7 +12,7 @@ use crate::exit_status::ExitStatus;
 use crate::failure::Failure;
 use crate::printer::{Form, Printer};
 use crate::settings::Settings;
-use crate::stack_of_project::paths_of;
+use crate::stack_of_project::{no_stack, paths_of, require_started};
 
 /// Prints the lines that are there, and with `--follow` those to come.
 pub(crate) fn run(
@@ -20,16 +22,10 @@ pub(crate) fn run(
 ) -> Result<ExitStatus, Failure> {
     let paths = paths_of(settings)?;
     let record = StackRecord::read(&paths)?.ok_or_else(|| no_stack(paths.project()))?;
+    let started = record.containers.values();
+    let started: BTreeSet<&str> = started.map(|one| one.service.as_str()).collect();
     for service in &arguments.services {
-        if !record
-            .containers
-            .values()
-            .any(|container| container.service == *service)
-        {
-            return Err(Failure::usage(Diagnostic::error(format!(
-                "no service `{service}` was started"
-            ))));
-        }
+        require_started(service, &started)?;
     }
     let request = LogRequest {
         services: arguments.services.clone(),
@@ -53,13 +49,6 @@ pub(crate) fn run(
         }
     }
     Ok(ExitStatus::Success)
-}
-
-/// The failure of a command that needs a stack where there is none.
-pub(crate) fn no_stack(project: &str) -> Failure {
-    Failure::usage(
-        Diagnostic::error(format!("`{project}` is not up")).hint("`plimsoll up` starts it"),
-    )
 }
 
 /// How lines look: a prefix in the service's colour, padded to one width.

@@ -1,5 +1,6 @@
 //! `plimsoll ps`: the stack's containers.
 
+use std::collections::BTreeSet;
 use std::time::Duration;
 
 use plimsoll_model::Protocol;
@@ -12,7 +13,7 @@ use crate::failure::Failure;
 use crate::format::{Align, age, size, table};
 use crate::printer::{Form, Printer};
 use crate::settings::Settings;
-use crate::stack_of_project::paths_of;
+use crate::stack_of_project::{paths_of, require_started, sees_stacks};
 
 /// Lists them.
 pub(crate) fn run(
@@ -22,6 +23,16 @@ pub(crate) fn run(
 ) -> Result<ExitStatus, Failure> {
     let paths = paths_of(settings)?;
     let mut reports = status(&paths).map_err(Failure::from_up)?;
+    let started: BTreeSet<&str> = reports
+        .iter()
+        .map(|report| report.record.service.as_str())
+        .collect();
+    if !started.is_empty() {
+        for service in &arguments.services {
+            require_started(service, &started)?;
+        }
+    }
+    let has_containers = !started.is_empty();
     reports.retain(|report| {
         let named =
             arguments.services.is_empty() || arguments.services.contains(&report.record.service);
@@ -49,7 +60,19 @@ pub(crate) fn run(
     ];
     let rows: Vec<Vec<String>> = reports.iter().map(row).collect();
     if rows.is_empty() {
-        printer.say(&format!("`{}` is not up", paths.project()));
+        printer.say(&format!(
+            "{}{}",
+            if has_containers {
+                format!("nothing of `{}` runs", paths.project())
+            } else {
+                format!("`{}` is not up", paths.project())
+            },
+            match (sees_stacks(), has_containers) {
+                (false, _) => ", as far as you may see; stacks belong to root: `sudo plimsoll ps`",
+                (true, true) => "; `plimsoll ps --all` shows what ended",
+                (true, false) => "",
+            }
+        ));
     } else {
         printer.answer(&table(&columns, &rows));
     }

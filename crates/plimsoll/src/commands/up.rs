@@ -6,6 +6,7 @@ use std::sync::Arc;
 use std::sync::mpsc::RecvTimeoutError;
 use std::time::{Duration, Instant};
 
+use plimsoll_diag::Diagnostic;
 use plimsoll_model::{Project, Protocol};
 use plimsoll_run::Engine;
 use plimsoll_run::network::Keeper;
@@ -18,7 +19,7 @@ use crate::cli::UpArguments;
 use crate::commands::logs::LineStyle;
 use crate::exit_status::ExitStatus;
 use crate::failure::Failure;
-use crate::format::elapsed;
+use crate::format::{count, elapsed};
 use crate::interruption::Interruption;
 use crate::printer::{Form, Printer};
 use crate::project;
@@ -47,6 +48,13 @@ pub(crate) fn run(
     } else {
         start_order(&project, &arguments.services)?
     };
+    if order.sequence().is_empty() {
+        return Err(Failure::usage(
+            Diagnostic::error("there is no service to start").hint(
+                "services with a profile start with `--profile NAME`, or when they are named",
+            ),
+        ));
+    }
     let engine = engine()?;
     let paths = StackPaths::new(&settings.data, &settings.runtime, &project.name);
     let held = lock(&paths)?;
@@ -297,10 +305,9 @@ fn take_down(
         failure.hint("`plimsoll down` tries again")
     })?;
     drop(progress);
-    let stopped = report.containers.len();
-    let plural = if stopped == 1 { "" } else { "s" };
     printer.say(&format!(
-        "stopped {stopped} container{plural} in {}; volumes are kept",
+        "stopped {} in {}; volumes are kept",
+        count(report.containers.len(), "container"),
         elapsed(began.elapsed())
     ));
     Ok(())

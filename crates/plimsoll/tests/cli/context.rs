@@ -1,9 +1,29 @@
 //! A project in a temporary directory, and the command line run in it.
 
+use std::os::unix::fs::PermissionsExt as _;
+use std::os::unix::process::CommandExt as _;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output};
 
 use tempfile::TempDir;
+
+/// User and group without any power.
+const NOBODY: u32 = 65534;
+
+const COMPOSE_FILE: &str = r#"services:
+  web:
+    image: nginx:1.27
+    depends_on: [db]
+    ports: ["8000:80"]
+    profiles: [front]
+  db:
+    image: postgres:16
+    environment:
+      POSTGRES_PASSWORD: ${PASSWORD:-desk}
+    volumes: ["data:/var/lib/postgresql/data"]
+volumes:
+  data:
+"#;
 
 /// A hermetic place to run `plimsoll` in: its own project, data and runtime directories, and no
 /// environment but what a command needs.
@@ -16,6 +36,13 @@ impl Context {
         let directory = tempfile::tempdir().unwrap();
         std::fs::create_dir(directory.path().join("desk")).unwrap();
         Self { directory }
+    }
+
+    /// With a Compose file of a database, and a server that only a profile starts.
+    pub(crate) fn with_compose_file() -> Self {
+        let context = Self::new();
+        context.write("compose.yaml", COMPOSE_FILE);
+        context
     }
 
     /// The project's directory; its name is the project's name.
@@ -49,14 +76,74 @@ impl Context {
         self.shown(&output)
     }
 
+    /// The same as a user without root's powers, where the tests have them.
+    pub(crate) fn run_unprivileged(&self, arguments: &[&str]) -> String {
+        let mut command = self.command(arguments);
+        if rustix::process::geteuid().is_root() {
+            // The build directory may be closed to others.
+            let program = self.directory.path().join("plimsoll");
+            std::fs::copy(env!("CARGO_BIN_EXE_plimsoll"), &program).unwrap();
+            let everyone = std::fs::Permissions::from_mode(0o755);
+            std::fs::set_permissions(self.directory.path(), everyone).unwrap();
+            let environment = command.get_envs().collect::<Vec<_>>();
+            let mut other = Command::new(program);
+            other
+                .args(arguments)
+                .current_dir(self.project())
+                .env_clear()
+                .envs(
+                    environment
+                        .into_iter()
+                        .filter_map(|(name, value)| Some((name, value?))),
+                )
+                .uid(NOBODY)
+                .gid(NOBODY);
+            command = other;
+        }
+        let output = command.output().unwrap();
+        self.shown(&output)
+    }
+
+    /// Puts content into the store that its name does not tell.
+    pub(crate) fn damaged_blob(&self) {
+        self.run(&["images"]);
+        let blobs = self.directory.path().join("data/store/blobs/sha256");
+        std::fs::create_dir_all(&blobs).unwrap();
+        std::fs::write(blobs.join("0".repeat(64)), "not what the name says").unwrap();
+    }
+
     fn shown(&self, output: &Output) -> String {
-        let code = output.status.code().map_or("signal".to_owned(), |code| code.to_string());
+        let code = output
+            .status
+            .code()
+            .map_or("signal".to_owned(), |code| code.to_string());
         let root = self.directory.path().to_string_lossy().into_owned();
-        let clean = |bytes: &[u8]| String::from_utf8_lossy(bytes).replace(&root, "[ROOT]");
+        let clean = |bytes: &[u8]| {
+            let text = String::from_utf8_lossy(bytes).replace(&root, "[ROOT]");
+            let lines = text.split_inclusive('\n').map(without_time);
+            lines.collect::<String>()
+        };
         format!(
             "exit code: {code}\n----- stdout -----\n{}----- stderr -----\n{}",
             clean(&output.stdout),
             clean(&output.stderr)
         )
+    }
+}
+
+/// A line whose time taken, such as `in 0.02 s` or `in 13 ms` at its end, is `[TIME]`.
+fn without_time(line: &str) -> String {
+    let Some((before, time)) = line.rsplit_once(" in ") else {
+        return line.to_owned();
+    };
+    let mut words = time.split_whitespace();
+    let is_time = words
+        .next()
+        .is_some_and(|number| number.parse::<f64>().is_ok())
+        && matches!(words.next(), Some("s" | "ms"));
+    if is_time {
+        format!("{before} in [TIME]\n")
+    } else {
+        line.to_owned()
     }
 }

@@ -1,0 +1,55 @@
+//! Taking down what is not up.
+
+use insta::assert_snapshot;
+
+use crate::context::Context;
+
+#[test]
+fn no_stack() {
+    let context = Context::new();
+    assert_snapshot!(context.run(&["down"]), @r"
+    exit code: 0
+    ----- stdout -----
+    ----- stderr -----
+    `desk` was not up
+    ");
+    assert_snapshot!(context.run(&["--json", "down"]), @r#"
+    exit code: 0
+    ----- stdout -----
+    {
+      "schema": 1,
+      "project": "desk",
+      "containers": [],
+      "volumes": []
+    }
+    ----- stderr -----
+    "#);
+}
+
+#[test]
+fn not_root() {
+    let context = Context::new();
+    assert_snapshot!(context.run_unprivileged(&["down"]), @r"
+    exit code: 1
+    ----- stdout -----
+    ----- stderr -----
+    error: containers need root for now
+    hint: run it with `sudo`
+    ");
+}
+
+#[test]
+fn a_broken_compose_file_is_no_obstacle() {
+    let context = Context::new();
+    context.write(
+        "compose.yaml",
+        r#"services: [
+"#,
+    );
+    assert_snapshot!(context.run(&["down"]), @r"
+    exit code: 0
+    ----- stdout -----
+    ----- stderr -----
+    `desk` was not up
+    ");
+}

@@ -1,0 +1,59 @@
+//! Options about what is said: how much, and in which colours.
+
+use insta::assert_snapshot;
+
+use crate::context::Context;
+
+#[test]
+fn quiet_leaves_out_what_is_no_error() {
+    let context = Context::new();
+    assert_snapshot!(context.run(&["--quiet", "ps"]), @r"
+    exit code: 0
+    ----- stdout -----
+    ----- stderr -----
+    ");
+    assert_snapshot!(context.run(&["--quiet", "images"]), @r"
+    exit code: 0
+    ----- stdout -----
+    ----- stderr -----
+    ");
+    assert_snapshot!(context.run(&["--quiet", "logs"]), @r"
+    exit code: 1
+    ----- stdout -----
+    ----- stderr -----
+    error: `desk` is not up
+    hint: `plimsoll up` starts it
+    ");
+}
+
+#[test]
+fn colour_when_it_is_asked_for() {
+    let context = Context::new();
+    assert_snapshot!(context.run(&["--color", "always", "logs"]).replace('\u{1b}', "ESC"), @r"
+    exit code: 1
+    ----- stdout -----
+    ----- stderr -----
+    ESC[1;31merror:ESC[0m `desk` is not up
+    hint: `plimsoll up` starts it
+    ");
+    assert_snapshot!(context.run(&["--color", "never", "logs"]), @r"
+    exit code: 1
+    ----- stdout -----
+    ----- stderr -----
+    error: `desk` is not up
+    hint: `plimsoll up` starts it
+    ");
+}
+
+#[test]
+fn no_colour_without_a_terminal_or_where_it_is_unwanted() {
+    let context = Context::new();
+    let plain = context.run(&["logs"]);
+    assert!(!plain.contains('\u{1b}'), "{plain}");
+    let output = context
+        .command(&["--color", "auto", "logs"])
+        .env("NO_COLOR", "1")
+        .output()
+        .unwrap();
+    assert!(!output.stderr.contains(&0x1b));
+}
