@@ -38,6 +38,15 @@ impl Context {
         Self { directory }
     }
 
+    /// For what root alone is told; `None`, with a line that says why, for anyone else.
+    pub(crate) fn of_root() -> Option<Self> {
+        if !rustix::process::geteuid().is_root() {
+            eprintln!("skipped: stacks belong to root");
+            return None;
+        }
+        Some(Self::new())
+    }
+
     /// With a Compose file of a database, and a server that only a profile starts.
     pub(crate) fn with_compose_file() -> Self {
         let context = Self::new();

@@ -6,7 +6,9 @@ use crate::context::Context;
 
 #[test]
 fn no_stack() {
-    let context = Context::new();
+    let Some(context) = Context::of_root() else {
+        return;
+    };
     assert_snapshot!(context.run(&["down"]), @r"
     exit code: 0
     ----- stdout -----
@@ -40,7 +42,9 @@ fn not_root() {
 
 #[test]
 fn a_broken_compose_file_is_no_obstacle() {
-    let context = Context::new();
+    let Some(context) = Context::of_root() else {
+        return;
+    };
     context.write(
         "compose.yaml",
         r#"services: [

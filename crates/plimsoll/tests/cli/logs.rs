@@ -6,7 +6,9 @@ use crate::context::Context;
 
 #[test]
 fn no_stack() {
-    let context = Context::new();
+    let Some(context) = Context::of_root() else {
+        return;
+    };
     assert_snapshot!(context.run(&["logs"]), @r"
     exit code: 1
     ----- stdout -----
