@@ -260,17 +260,14 @@ fn two_commands_do_not_change_one_stack_at_once() {
         .stderr(Stdio::null())
         .spawn()
         .unwrap();
-    let second = eventually("the first holds the lock", || {
-        let ran = stage.run(&["down"]);
-        (ran.code != 0).then_some(ran)
+    // Not before it has the lock: the other command would be the first one then.
+    let lock = stage.runtime().join("rivals.lock");
+    eventually("the first holds the lock", || {
+        let holder = std::fs::read_to_string(&lock).ok()?;
+        (holder.trim() == first.id().to_string()).then_some(())
     });
-    assert!(
-        second
-            .stderr
-            .contains("another command is changing this stack"),
-        "{}",
-        second.stderr
-    );
+    let second = stage.run(&["down"]);
+    assert_eq!(second.code, 1);
     assert!(
         second.stderr.contains(&format!("pid {}", first.id())),
         "{}",
