@@ -6,7 +6,10 @@
 
 #![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
 #![expect(clippy::print_stdout, reason = "a program of its own, not a library")]
-#![expect(clippy::zombie_processes, reason = "the process is waited for where it is dropped")]
+#![expect(
+    clippy::zombie_processes,
+    reason = "the process is waited for where it is dropped"
+)]
 
 mod client;
 mod faults;
