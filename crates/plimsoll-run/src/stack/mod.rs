@@ -7,6 +7,7 @@
 mod attachment;
 mod board;
 mod down;
+mod failure;
 mod hardening;
 mod hooks;
 mod lock;

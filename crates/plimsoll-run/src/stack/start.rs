@@ -13,7 +13,6 @@ use super::attachment::{attach_request, connect, own_network};
 use super::board::{Board, CANCELLATION_LOOK, Interruption, Stage};
 use super::down::remove_container;
 use super::hooks;
-use super::logs::log_spec;
 use super::record::{ContainerRecord, PublishedRecord, StackRecord};
 use super::resources::join_processes;
 use super::specification::{SpecificationSources, may_end};
@@ -21,13 +20,10 @@ use super::up::{
     ServiceFailure, ServiceOutcome, ServiceReport, UpRequest, container_name, network_of,
 };
 use crate::container::{
-    ContainerSpec, ContainerState, HealthStatus, LogOptions, MountKind, NetworkSpec, Phase, logs,
+    ContainerSpec, ContainerState, HealthStatus, MountKind, NetworkSpec, Phase,
 };
 use crate::engine::{ContainerHandle, Engine, EngineError};
 use crate::network::{AttachmentDetails, Keeper, NetworkError, PublishRequest};
-
-/// How many of its last lines a failed service is shown with.
-const LAST_LINES: usize = 12;
 
 /// Restarts before a service was ever up that mean it will not come up by itself.
 const HOPELESS: u32 = 3;
@@ -273,7 +269,7 @@ impl Starter<'_> {
                 Ok(Some(state)) => state,
                 Ok(None) if self.board.is_cancelled() => return Err(None),
                 Ok(None) if Instant::now() >= self.board.deadline() => {
-                    return Err(Some(self.too_slow(service, handle)));
+                    return Err(Some(self.request.too_slow(service, handle)));
                 }
                 Ok(None) => continue,
                 Err(error) => {
@@ -289,11 +285,11 @@ impl Starter<'_> {
                     Some(0) if may_end(service) && state.is_final() => {
                         Ok(ServiceOutcome::Completed)
                     }
-                    _ => Err(Some(self.ended(service, &state, began))),
+                    _ => Err(Some(self.request.ended(service, &state, began))),
                 };
             }
             return match state.health_status() {
-                Some(HealthStatus::Unhealthy) => Err(Some(self.unhealthy(service, &state))),
+                Some(HealthStatus::Unhealthy) => Err(Some(self.request.unhealthy(service, &state))),
                 _ if fresh == Freshness::Unchanged => Ok(ServiceOutcome::Unchanged),
                 _ if state.health.is_some() => Ok(ServiceOutcome::Healthy),
                 _ => Ok(ServiceOutcome::Started),
@@ -321,122 +317,6 @@ impl Starter<'_> {
             }
         }
         Ok(None)
-    }
-
-    fn ended(
-        &self,
-        service: &Service,
-        state: &ContainerState,
-        began: Instant,
-    ) -> Box<ServiceFailure> {
-        let name = &service.name;
-        let mut message = match (&state.error, state.exit_code) {
-            (Some(error), _) => format!("`{name}` could not be started: {error}"),
-            (None, _) if state.oom_killed => {
-                format!("`{name}` was killed: it used more memory than it may")
-            }
-            (None, Some(code)) if state.restarts > 0 => {
-                format!(
-                    "`{name}` keeps ending: exited with code {code}, started {} times",
-                    state.restarts + 1
-                )
-            }
-            (None, Some(code)) => format!("`{name}` exited with code {code}"),
-            (None, None) => format!("`{name}` ended"),
-        };
-        if state.error.is_none() && state.restarts == 0 {
-            // Writing to a String cannot fail.
-            let _ = write!(
-                message,
-                " {:.1} s after its start",
-                began.elapsed().as_secs_f64()
-            );
-        }
-        let mut diagnostic = Diagnostic::error(message).at(service.span.clone());
-        let last_lines = self.last_lines(&state.id);
-        if let Some(hint) = read_only_hint(&last_lines) {
-            diagnostic = diagnostic.hint(hint);
-        }
-        Box::new(ServiceFailure {
-            service: name.clone(),
-            diagnostic,
-            last_lines,
-        })
-    }
-
-    fn unhealthy(&self, service: &Service, state: &ContainerState) -> Box<ServiceFailure> {
-        let name = &service.name;
-        let last = state.health.as_ref().and_then(|health| health.log.last());
-        let said = last
-            .map(|check| check.output.trim().to_owned())
-            .filter(|said| !said.is_empty());
-        let waiting: Vec<String> = self
-            .request
-            .order
-            .sequence()
-            .iter()
-            .filter(|other| {
-                let waits = self.request.order.waits_of(other);
-                waits.iter().any(|(dependency, _)| dependency == name)
-            })
-            .map(|other| format!("`{other}`"))
-            .collect();
-        let mut message = format!("`{name}` is unhealthy");
-        if let Some(said) = said {
-            let _ = write!(message, ": its check says: {said}");
-        }
-        let span = service
-            .healthcheck
-            .as_ref()
-            .and_then(|check| check.span.clone());
-        let mut diagnostic = Diagnostic::error(message).at(span.or(service.span.clone()));
-        if !waiting.is_empty() {
-            diagnostic = diagnostic.hint(format!("{} wait for it", waiting.join(", ")));
-        }
-        Box::new(ServiceFailure {
-            service: name.clone(),
-            diagnostic,
-            last_lines: self.last_lines(&state.id),
-        })
-    }
-
-    fn too_slow(&self, service: &Service, handle: &ContainerHandle) -> Box<ServiceFailure> {
-        let state = handle.state().ok();
-        let last = state
-            .as_ref()
-            .and_then(|state| state.health.as_ref())
-            .and_then(|health| health.log.last());
-        let said = last
-            .map(|check| format!(": its check says: {}", check.output.trim()))
-            .unwrap_or_default();
-        let seconds = self.request.patience.as_secs();
-        Box::new(ServiceFailure {
-            service: service.name.clone(),
-            diagnostic: Diagnostic::error(format!(
-                "`{}` is not healthy after {seconds} s{said}",
-                service.name
-            ))
-            .at(service.span.clone())
-            .hint("`--wait-timeout SECONDS` waits longer"),
-            last_lines: state
-                .map(|state| self.last_lines(&state.id))
-                .unwrap_or_default(),
-        })
-    }
-
-    fn last_lines(&self, container: &str) -> Vec<String> {
-        let log = log_spec(self.request.paths, container);
-        let options = LogOptions {
-            tail: Some(LAST_LINES),
-            ..LogOptions::default()
-        };
-        let Ok(entries) = logs(&log, None, &options) else {
-            return Vec::new();
-        };
-        entries
-            .filter_map(Result::ok)
-            .map(|entry| entry.text.trim_end().to_owned())
-            .collect()
     }
 
     fn attach(
@@ -599,20 +479,4 @@ fn port_diagnostic(service: &Service, address: SocketAddr, error: &NetworkError)
             .or(service.span.clone()))
         .label(format!("published by service `{}`", service.name))
         .hint("free it, or publish another port")
-}
-
-/// What to do when a program failed because it could not write.
-fn read_only_hint(lines: &[String]) -> Option<String> {
-    let line = lines
-        .iter()
-        .rev()
-        .find(|line| line.contains("Read-only file system") || line.contains("EROFS"))?;
-    // The path stands quoted in what most languages print.
-    let path = line
-        .split(['\'', '"', '`'])
-        .find(|part| part.starts_with('/'));
-    Some(match path {
-        Some(path) => format!("its root is read-only: give `{path}` a volume or `tmpfs`, or write `read_only: false`"),
-        None => "its root is read-only: give it a volume or `tmpfs` where it writes, or write `read_only: false`".to_owned(),
-    })
 }

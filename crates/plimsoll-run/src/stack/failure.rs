@@ -1,0 +1,176 @@
+//! Why a service did not come up, told with what it last said.
+
+use std::fmt::Write as _;
+use std::time::Instant;
+
+use plimsoll_diag::Diagnostic;
+use plimsoll_model::Service;
+
+use super::logs::log_spec;
+use super::up::{ServiceFailure, UpRequest};
+use crate::container::{ContainerState, LogOptions, logs};
+use crate::engine::ContainerHandle;
+
+/// How many of its last lines a failed service is shown with.
+const LAST_LINES: usize = 12;
+
+impl UpRequest<'_> {
+    /// Its container ended, or keeps ending, before it was up.
+    pub(super) fn ended(
+        &self,
+        service: &Service,
+        state: &ContainerState,
+        began: Instant,
+    ) -> Box<ServiceFailure> {
+        let name = &service.name;
+        let mut message = match (&state.error, state.exit_code) {
+            (Some(error), _) => format!("`{name}` could not be started: {error}"),
+            (None, _) if state.oom_killed => {
+                format!("`{name}` was killed: it used more memory than it may")
+            }
+            (None, Some(code)) if state.restarts > 0 => {
+                format!(
+                    "`{name}` keeps ending: exited with code {code}, started {} times",
+                    state.restarts + 1
+                )
+            }
+            (None, Some(code)) => format!("`{name}` exited with code {code}"),
+            (None, None) => format!("`{name}` ended"),
+        };
+        if state.error.is_none() && state.restarts == 0 {
+            // Writing to a String cannot fail.
+            let _ = write!(
+                message,
+                " {:.1} s after its start",
+                began.elapsed().as_secs_f64()
+            );
+        }
+        let mut diagnostic = Diagnostic::error(message).at(service.span.clone());
+        let last_lines = self.last_lines(&state.id);
+        if let Some(hint) = read_only_hint(&last_lines) {
+            diagnostic = diagnostic.hint(hint);
+        }
+        Box::new(ServiceFailure {
+            service: name.clone(),
+            diagnostic,
+            last_lines,
+        })
+    }
+
+    /// Its check failed too often.
+    pub(super) fn unhealthy(
+        &self,
+        service: &Service,
+        state: &ContainerState,
+    ) -> Box<ServiceFailure> {
+        let name = &service.name;
+        let last = state.health.as_ref().and_then(|health| health.log.last());
+        let said = last
+            .map(|check| check.output.trim().to_owned())
+            .filter(|said| !said.is_empty());
+        let waiting: Vec<String> = self
+            .order
+            .sequence()
+            .iter()
+            .filter(|other| {
+                let waits = self.order.waits_of(other);
+                waits.iter().any(|(dependency, _)| dependency == name)
+            })
+            .map(|other| format!("`{other}`"))
+            .collect();
+        let mut message = format!("`{name}` is unhealthy");
+        if let Some(said) = said {
+            let _ = write!(message, ": its check says: {said}");
+        }
+        let span = service
+            .healthcheck
+            .as_ref()
+            .and_then(|check| check.span.clone());
+        let mut diagnostic = Diagnostic::error(message).at(span.or(service.span.clone()));
+        if !waiting.is_empty() {
+            let verb = if waiting.len() == 1 { "waits" } else { "wait" };
+            diagnostic = diagnostic.hint(format!("{} {verb} for it", waiting.join(", ")));
+        }
+        Box::new(ServiceFailure {
+            service: name.clone(),
+            diagnostic,
+            last_lines: self.last_lines(&state.id),
+        })
+    }
+
+    /// Its time is over.
+    pub(super) fn too_slow(
+        &self,
+        service: &Service,
+        handle: &ContainerHandle,
+    ) -> Box<ServiceFailure> {
+        let state = handle.state().ok();
+        let last = state
+            .as_ref()
+            .and_then(|state| state.health.as_ref())
+            .and_then(|health| health.log.last());
+        let said = last
+            .map(|check| format!(": its check says: {}", check.output.trim()))
+            .unwrap_or_default();
+        let seconds = self.patience.as_secs();
+        Box::new(ServiceFailure {
+            service: service.name.clone(),
+            diagnostic: Diagnostic::error(format!(
+                "`{}` is not healthy after {seconds} s{said}",
+                service.name
+            ))
+            .at(service.span.clone())
+            .hint("`--wait-timeout SECONDS` waits longer"),
+            last_lines: state
+                .map(|state| self.last_lines(&state.id))
+                .unwrap_or_default(),
+        })
+    }
+
+    fn last_lines(&self, container: &str) -> Vec<String> {
+        let log = log_spec(self.paths, container);
+        let options = LogOptions {
+            tail: Some(LAST_LINES),
+            ..LogOptions::default()
+        };
+        let Ok(entries) = logs(&log, None, &options) else {
+            return Vec::new();
+        };
+        entries
+            .filter_map(Result::ok)
+            .map(|entry| entry.text.trim_end().to_owned())
+            .collect()
+    }
+}
+
+/// What to do when a program failed because it could not write.
+fn read_only_hint(lines: &[String]) -> Option<String> {
+    let line = lines
+        .iter()
+        .rev()
+        .find(|line| line.contains("Read-only file system") || line.contains("EROFS"))?;
+    // The path stands quoted in what most languages print.
+    let path = line
+        .split(['\'', '"', '`'])
+        .find(|part| part.starts_with('/'));
+    Some(match path {
+        Some(path) => format!("its root is read-only: give `{path}` a volume or `tmpfs`, or write `read_only: false`"),
+        None => "its root is read-only: give it a volume or `tmpfs` where it writes, or write `read_only: false`".to_owned(),
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_program_that_cannot_write_is_told_where_it_could() {
+        let lines = [
+            "Traceback:".to_owned(),
+            "OSError: [Errno 30] Read-only file system: '/app/data'".to_owned(),
+        ];
+        let hint = read_only_hint(&lines).unwrap();
+        assert!(hint.contains("give `/app/data` a volume"), "{hint}");
+        assert_eq!(read_only_hint(&lines[..1]), None);
+    }
+}
