@@ -2,6 +2,7 @@
 
 use std::collections::BTreeSet;
 
+use plimsoll_diag::Diagnostic;
 use plimsoll_image::store::Store;
 use plimsoll_run::stack::{StackPaths, StackRecord, known_projects};
 
@@ -19,10 +20,21 @@ pub(crate) fn run(
     printer: &Printer,
 ) -> Result<ExitStatus, Failure> {
     let mut store = Store::open(&settings.store()).map_err(Failure::from_store)?;
+    let used = images_in_use(settings)?;
+    let present = store.images().map_err(Failure::from_store)?;
+    let named: BTreeSet<String> = present
+        .iter()
+        .map(|image| image.manifest.to_string())
+        .collect();
+    if !used.is_subset(&named) {
+        return Err(Failure::failed(
+            Diagnostic::error("a running stack uses an image that was built anew since: its files are still needed")
+                .hint("`plimsoll up` there takes the new image, `plimsoll down` stops it"),
+        ));
+    }
     let mut images = Vec::new();
     if arguments.all {
-        let used = images_in_use(settings)?;
-        for image in store.images().map_err(Failure::from_store)? {
+        for image in present {
             if !used.contains(&image.manifest.to_string())
                 && store
                     .remove_image(&image.reference)

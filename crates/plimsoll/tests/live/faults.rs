@@ -322,3 +322,29 @@ fn a_dependency_that_does_not_exist_is_named() {
     );
     stage.nothing_is_left();
 }
+
+#[test]
+fn what_a_running_stack_uses_is_not_pruned() {
+    let Some(stage) = Stage::empty("kept") else {
+        return;
+    };
+    let port = one_service(&stage, "");
+    // Projects of equal content share one image, and another one's name would keep it.
+    stage.write("web/only_here.py", "");
+    stage.succeed(&["up", "--detach"]);
+    // Its image's name goes to another image, while the container runs on the old one.
+    stage.write("web/more.py", "");
+    stage.succeed(&["build"]);
+    let refused = eventually("the store is free", || {
+        let ran = stage.run(&["prune"]);
+        (!ran.stderr.contains("another process uses the store")).then_some(ran)
+    });
+    assert_eq!(refused.code, 1, "{}", refused.stderr);
+    assert!(
+        refused.stderr.contains("still needed"),
+        "{}",
+        refused.stderr
+    );
+    assert_eq!(get(port, "/").unwrap().0, 200);
+    stage.down_to_nothing();
+}
