@@ -1,14 +1,41 @@
 //! The example comes up, answers a question through all of its parts, and goes away.
 
+use std::path::Path;
 use std::process::Command;
+use std::sync::{Mutex, PoisonError};
 
 use crate::stage::{Stage, get};
+
+/// Both tests publish the ports that the example names.
+static PORTS: Mutex<()> = Mutex::new(());
 
 #[test]
 fn a_question_goes_through_canvas_backend_queue_worker_and_database() {
     let Some(stage) = Stage::example("agent-desk") else {
         return;
     };
+    answers_a_question(&stage);
+}
+
+#[test]
+fn the_same_without_a_compose_file() {
+    let Some(stage) = Stage::empty("desk") else {
+        return;
+    };
+    let example = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../examples/agent-desk");
+    for part in ["backend", "canvas"] {
+        let copied = Command::new("cp")
+            .arg("--recursive")
+            .arg(example.join(part))
+            .arg(stage.project())
+            .status();
+        assert!(copied.unwrap().success());
+    }
+    answers_a_question(&stage);
+}
+
+fn answers_a_question(stage: &Stage) {
+    let _ports = PORTS.lock().unwrap_or_else(PoisonError::into_inner);
     if [8000, 8080]
         .iter()
         .any(|port| std::net::TcpStream::connect(("127.0.0.1", *port)).is_ok())
@@ -24,13 +51,13 @@ fn a_question_goes_through_canvas_backend_queue_worker_and_database() {
     let (status, page) = get(8080, "/").unwrap();
     assert_eq!(status, 200);
     assert!(page.contains("<div id=\"root\""), "{page}");
-    in_a_browser(&stage);
+    in_a_browser();
     stage.down_to_nothing();
 }
 
 /// Types the question in headless Chromium, where there is one.
-fn in_a_browser(stage: &Stage) {
-    let browser = stage.project().join("../../tests/browser");
+fn in_a_browser() {
+    let browser = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../tests/browser");
     if Command::new("chromium").arg("--version").output().is_err() {
         eprintln!("skipped the browser: there is no chromium");
         return;
