@@ -243,7 +243,7 @@ impl Archive<'_> {
         let text =
             compact(std::io::BufReader::with_capacity(1 << 20, reader)).map_err(malformed)?;
         write(&kept, text.as_bytes())?;
-        fs_err::remove_file(&destination).map_err(DebianError::Io)?;
+        // The download stays: another process may be reading it.
         Ok(List { text, bases })
     }
 

@@ -199,7 +199,7 @@ impl Toolchains {
             path: archive.clone(),
             reason,
         })?;
-        fs::remove_file(&archive)?;
+        // The download stays: another process may be unpacking it.
         Ok(())
     }
 
