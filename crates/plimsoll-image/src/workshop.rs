@@ -30,8 +30,10 @@ pub(crate) struct Workshop<'a> {
     pub locks: &'a KeyLocks,
     /// Downloads and scratch directories.
     pub cache: &'a Path,
-    /// The processor images are made for, which is this machine's.
+    /// The processor the image is made for.
     pub architecture: Architecture,
+    /// This machine's processor, which build steps run on.
+    pub host: Architecture,
     /// Whether what earlier builds made counts.
     pub memory: Memory,
     /// Whose work it is.

@@ -14,7 +14,7 @@ use std::time::Duration;
 use fs_err as fs;
 use plimsoll_diag::Spanned;
 use plimsoll_image::builder::{BuildRequest, BuiltImage, Memory, Outcome};
-use plimsoll_image::python::Bytecode;
+use plimsoll_image::oci::Architecture;
 use plimsoll_image::{Sandbox, Step, StepNetwork};
 use plimsoll_model::{BuildRecipe, PythonDependencies, PythonRecipe, RecipeKind};
 use support::Bench;
@@ -42,7 +42,7 @@ fn recipe(context: &Path, dependencies: PythonDependencies) -> BuildRecipe {
 fn python(recipe: &mut BuildRecipe) -> &mut PythonRecipe {
     match &mut recipe.kind {
         RecipeKind::Python(python) => python,
-        RecipeKind::StaticSite(_) => unreachable!("these recipes are for Python"),
+        _ => unreachable!("these recipes are for Python"),
     }
 }
 
@@ -52,12 +52,13 @@ fn build(bench: &Bench, name: &str, recipe: &BuildRecipe) -> BuiltImage {
 
 fn build_with(bench: &Bench, name: &str, recipe: &BuildRecipe, memory: Memory) -> BuiltImage {
     let request = BuildRequest {
-        subject: name,
-        reference: &format!("test/{name}:latest"),
-        recipe,
         memory,
-        bytecode: Bytecode::Compiled,
-        as_of: None,
+        ..BuildRequest::new(
+            name,
+            &format!("test/{name}:latest"),
+            recipe,
+            Architecture::host().unwrap(),
+        )
     };
     let built = bench.builder().build(&request);
     let built = built.unwrap_or_else(|error| panic!("{:#?}", error.diagnostic()));
@@ -244,14 +245,12 @@ fn what_does_not_resolve_is_told_with_package_and_reason() {
     );
     let told = |text: &str, recipe: &BuildRecipe| {
         write(context.path(), "requirements.txt", text);
-        let request = BuildRequest {
-            subject: "unresolvable",
-            reference: "test/unresolvable:latest",
+        let request = BuildRequest::new(
+            "unresolvable",
+            "test/unresolvable:latest",
             recipe,
-            memory: Default::default(),
-            bytecode: Bytecode::Compiled,
-            as_of: None,
-        };
+            Architecture::host().unwrap(),
+        );
         bench.builder().build(&request).unwrap_err().diagnostic()
     };
     let diagnostic = told("idna>=900\n", &recipe);
@@ -401,14 +400,8 @@ fn services_that_share_work_do_it_once() {
                 let builder = &builder;
                 scope.spawn(move || {
                     let reference = format!("test/parallel-{name}:latest");
-                    let request = BuildRequest {
-                        subject: name,
-                        reference: &reference,
-                        recipe,
-                        memory: Memory::Use,
-                        bytecode: Bytecode::Compiled,
-                        as_of: None,
-                    };
+                    let request =
+                        BuildRequest::new(name, &reference, recipe, Architecture::host().unwrap());
                     builder.build(&request).unwrap()
                 })
             })
@@ -441,14 +434,12 @@ fn a_locked_distribution_without_a_wheel_is_named() {
     python(&mut recipe).requires_python = Some(Spanned::unplaced(">=3.12".into()));
     // Its lock has no wheel of one distribution for the interpreters there are, and there is no
     // compiler: that is said, with the distribution's name.
-    let request = BuildRequest {
-        subject: "orcheo",
-        reference: "test/orcheo:latest",
-        recipe: &recipe,
-        memory: Memory::Use,
-        bytecode: Bytecode::Compiled,
-        as_of: None,
-    };
+    let request = BuildRequest::new(
+        "orcheo",
+        "test/orcheo:latest",
+        &recipe,
+        Architecture::host().unwrap(),
+    );
     let diagnostic = bench.builder().build(&request).unwrap_err().diagnostic();
     println!("{diagnostic:#?}");
     assert!(diagnostic.message.starts_with("`mmh3=="), "{diagnostic}");

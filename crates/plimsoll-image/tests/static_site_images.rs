@@ -37,14 +37,12 @@ fn recipe(context: &Path) -> BuildRecipe {
 }
 
 fn build(bench: &Bench, name: &str, recipe: &BuildRecipe) -> BuiltImage {
-    let request = BuildRequest {
-        subject: name,
-        reference: &format!("test/{name}:latest"),
+    let request = BuildRequest::new(
+        name,
+        &format!("test/{name}:latest"),
         recipe,
-        memory: Default::default(),
-        bytecode: Default::default(),
-        as_of: None,
-    };
+        Architecture::host().unwrap(),
+    );
     let built = bench.builder().build(&request);
     let built = built.unwrap_or_else(|error| panic!("{:#?}", error.diagnostic()));
     println!("{name}: {:?} in {:?}", built.outcome, built.duration);
@@ -167,14 +165,12 @@ fn a_build_that_fails_shows_its_own_last_lines() {
         site.lock = None;
     }
     let told = |recipe: &BuildRecipe| {
-        let request = BuildRequest {
-            subject: "broken",
-            reference: "test/broken:latest",
+        let request = BuildRequest::new(
+            "broken",
+            "test/broken:latest",
             recipe,
-            memory: Default::default(),
-            bytecode: Default::default(),
-            as_of: None,
-        };
+            Architecture::host().unwrap(),
+        );
         bench.builder().build(&request).unwrap_err().to_string()
     };
     package("echo src/a.ts:1 is wrong >&2; exit 3");

@@ -22,5 +22,6 @@ pub use project::{
     Protocol, Restart, Service, Volume,
 };
 pub use recipe::{
-    BuildRecipe, NodeManager, PythonDependencies, PythonRecipe, RecipeKind, StaticSiteRecipe,
+    BuildRecipe, DockerfileRecipe, DockerfileSource, GoRecipe, NodeLayout, NodeManager,
+    NodeServerRecipe, PythonDependencies, PythonRecipe, RecipeKind, RustRecipe, StaticSiteRecipe,
 };

@@ -32,6 +32,14 @@ pub enum RecipeKind {
     Python(PythonRecipe),
     /// Files built once by Node and served by a static server.
     StaticSite(StaticSiteRecipe),
+    /// A server that Node runs.
+    NodeServer(NodeServerRecipe),
+    /// A program of Go.
+    Go(GoRecipe),
+    /// A program of Rust.
+    Rust(RustRecipe),
+    /// What a Dockerfile says, step by step.
+    Dockerfile(DockerfileRecipe),
 }
 
 /// A Python application.
@@ -96,6 +104,96 @@ pub struct StaticSiteRecipe {
     pub output: PathBuf,
     /// Variables of the build: names that the sources read (`VITE_API_URL`) and their values.
     pub build_environment: Vec<(String, String)>,
+}
+
+/// A server that Node runs.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+pub struct NodeServerRecipe {
+    /// The directory of the service's `package.json`, relative to the context.
+    pub root: PathBuf,
+    /// Who installs the packages.
+    pub manager: NodeManager,
+    /// The lock file, relative to the context; a workspace keeps it above `root`.
+    pub lock: Option<PathBuf>,
+    /// The versions of Node that fit, as npm writes ranges: `>=20`. `None`: any.
+    pub node: Option<Spanned<String>>,
+    /// The `package.json` script that builds; `None`: the sources run as they are.
+    pub script: Option<String>,
+    /// What of the built tree goes into the image.
+    pub layout: NodeLayout,
+    /// Variables of the build and their values.
+    pub build_environment: Vec<(String, String)>,
+}
+
+/// What of a built Node server goes into its image.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+#[serde(tag = "layout", rename_all = "kebab-case")]
+pub enum NodeLayout {
+    /// The application's files and its production packages.
+    Application,
+    /// Directories that the build makes and that hold all they need, each with its place in the
+    /// image's application directory: `.next/standalone` at `.`, `public` at `public`.
+    Standalone {
+        /// Directory relative to `root`, and where it goes, relative to the application directory.
+        directories: Vec<(PathBuf, PathBuf)>,
+    },
+}
+
+/// A program of Go.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+pub struct GoRecipe {
+    /// The directory of `go.mod`, relative to the context.
+    pub root: PathBuf,
+    /// The main package relative to `root`: `./cmd/server`, `.`.
+    pub package: String,
+    /// The toolchain that `go.mod` asks for (`toolchain`, else `go`): `1.23.4`.
+    pub version: Option<Spanned<String>>,
+    /// Whether it calls C.
+    pub cgo: bool,
+    /// Build tags.
+    pub tags: Vec<String>,
+    /// Files and directories that the program reads at run time, relative to the context.
+    pub data: Vec<PathBuf>,
+}
+
+/// A program of Rust.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+pub struct RustRecipe {
+    /// The directory of the workspace's `Cargo.toml`, relative to the context.
+    pub root: PathBuf,
+    /// The package that has the program.
+    pub package: String,
+    /// The program's name.
+    pub binary: String,
+    /// Features besides the default ones.
+    pub features: Vec<String>,
+    /// Files and directories that the program reads at run time, relative to the context.
+    pub data: Vec<PathBuf>,
+}
+
+/// What a Dockerfile says, step by step.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+pub struct DockerfileRecipe {
+    /// Where its text is.
+    pub source: DockerfileSource,
+    /// The stage to build; `None`: the last one.
+    pub target: Option<Spanned<String>>,
+    /// Build arguments; one without a value is taken from the caller's environment.
+    pub args: Vec<(String, Option<String>)>,
+    /// Contexts with a name, for `COPY --from=NAME`: name and absolute path or image reference.
+    pub contexts: Vec<(String, String)>,
+    /// Secrets of the build: identifier and absolute path of the file that holds it.
+    pub secrets: Vec<(String, PathBuf)>,
+}
+
+/// Where a Dockerfile's text is.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum DockerfileSource {
+    /// A file, absolute.
+    File(PathBuf),
+    /// The Compose file's `dockerfile_inline`.
+    Inline(Spanned<String>),
 }
 
 /// A package manager of Node.

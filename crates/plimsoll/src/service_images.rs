@@ -6,7 +6,6 @@ use std::time::{Duration, Instant};
 
 use plimsoll_diag::Diagnostic;
 use plimsoll_image::builder::{BuildRequest, Builder, Memory, Outcome, PullPolicy};
-use plimsoll_image::python::Bytecode;
 use plimsoll_image::stand_in::StandIn;
 use plimsoll_image::store::{Image, Store};
 use plimsoll_model::{HealthTest, Healthcheck, Project, Service};
@@ -100,12 +99,8 @@ fn prepare_one(
         let reference = image_name(project, service);
         let built = builder
             .build(&BuildRequest {
-                subject: &service.name,
-                reference: &reference,
-                recipe,
                 memory: policy.memory,
-                bytecode: Bytecode::Compiled,
-                as_of: None,
+                ..BuildRequest::new(&service.name, &reference, recipe, builder.architecture())
             })
             .map_err(|error| Failure::from_build(service, &error))?;
         return Ok(Prepared {

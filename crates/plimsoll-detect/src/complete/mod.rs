@@ -169,6 +169,10 @@ impl Completion<'_> {
             RecipeKind::Python(_) => {
                 run_python(service, &mut recipe, &mut detected, &claim, diagnostics)
             }
+            RecipeKind::NodeServer(_)
+            | RecipeKind::Go(_)
+            | RecipeKind::Rust(_)
+            | RecipeKind::Dockerfile(_) => {}
         }
         published_ports(service, &detected, diagnostics);
         health(service, &detected, &recipe, diagnostics);

@@ -24,6 +24,9 @@ pub enum BuildError {
     /// A stand-in.
     #[error(transparent)]
     StandIn(#[from] StandInError),
+    /// A kind of recipe that nothing assembles.
+    #[error("images of this kind are not assembled")]
+    NotAssembled,
     /// The store has no such image, and nothing may be fetched.
     #[error("there is no image `{reference}` here, and it may not be pulled")]
     NotHere {
@@ -45,6 +48,9 @@ impl BuildError {
             Self::StandIn(error) => Diagnostic::error(error.to_string()),
             Self::NotHere { .. } => {
                 Diagnostic::error(self.to_string()).hint("allow it: `pull_policy: missing`")
+            }
+            Self::NotAssembled => {
+                Diagnostic::error(self.to_string()).hint("name an image that holds it: `image:`")
             }
             Self::Store(error) => Diagnostic::error(error.to_string()),
         }

@@ -42,7 +42,8 @@ pub struct BuilderSettings {
     pub cache: PathBuf,
     /// How the package clients of this machine are configured.
     pub clients: ClientSettings,
-    /// The processor images are made for: this machine's.
+    /// This machine's processor: what build steps run on, and what images are made for that say
+    /// nothing else.
     pub architecture: Architecture,
     /// Where Debian packages come from.
     pub debian: DebianSettings,
@@ -74,6 +75,8 @@ pub struct BuildRequest<'a> {
     pub reference: &'a str,
     /// How it is made.
     pub recipe: &'a BuildRecipe,
+    /// The processor it is made for.
+    pub architecture: Architecture,
     /// Whether what earlier builds made counts.
     pub memory: Memory,
     /// Whether Python modules are compiled ahead of time.
@@ -81,6 +84,26 @@ pub struct BuildRequest<'a> {
     /// Versions published after this moment (RFC 3339) do not count when dependencies without a
     /// lock file are resolved: the time of the last commit makes a build repeatable.
     pub as_of: Option<String>,
+}
+
+impl<'a> BuildRequest<'a> {
+    /// A build that uses what earlier ones made and compiles Python modules ahead of time.
+    pub fn new(
+        subject: &'a str,
+        reference: &'a str,
+        recipe: &'a BuildRecipe,
+        architecture: Architecture,
+    ) -> Self {
+        Self {
+            subject,
+            reference,
+            recipe,
+            architecture,
+            memory: Memory::Use,
+            bytecode: Bytecode::Compiled,
+            as_of: None,
+        }
+    }
 }
 
 /// Whether anything had to be made.
@@ -173,6 +196,11 @@ impl<'a> Builder<'a> {
         })
     }
 
+    /// This machine's processor.
+    pub fn architecture(&self) -> Architecture {
+        self.settings.architecture
+    }
+
     /// The programs that build steps use.
     pub fn toolchains(&self) -> &Toolchains {
         &self.toolchains
@@ -189,7 +217,7 @@ impl<'a> Builder<'a> {
     /// When a part of it cannot be made; nothing is named then.
     pub fn build(&self, request: &BuildRequest<'_>) -> Result<BuiltImage, BuildError> {
         let started = Instant::now();
-        let workshop = self.workshop(request.subject, request.memory);
+        let workshop = self.workshop(request.subject, request.architecture, request.memory);
         let made = (|| -> Result<_, BuildError> {
             let recipe = request.recipe;
             let (layers, config) = match &recipe.kind {
@@ -201,10 +229,14 @@ impl<'a> Builder<'a> {
                     python::build(&workshop, recipe, recipe_python, &options)?
                 }
                 RecipeKind::StaticSite(site) => static_site::build(&workshop, recipe, site)?,
+                RecipeKind::NodeServer(_)
+                | RecipeKind::Go(_)
+                | RecipeKind::Rust(_)
+                | RecipeKind::Dockerfile(_) => return Err(BuildError::NotAssembled),
             };
             let image = self.store.put_image(&NewImage {
                 reference: request.reference,
-                architecture: self.settings.architecture,
+                architecture: request.architecture,
                 config: &config,
                 layers: &layers,
                 annotations: std::collections::BTreeMap::new(),
@@ -229,7 +261,12 @@ impl<'a> Builder<'a> {
         })
     }
 
-    fn workshop<'w>(&'w self, subject: &'w str, memory: Memory) -> Workshop<'w> {
+    fn workshop<'w>(
+        &'w self,
+        subject: &'w str,
+        architecture: Architecture,
+        memory: Memory,
+    ) -> Workshop<'w> {
         Workshop {
             store: self.store,
             sandbox: self.sandbox,
@@ -239,7 +276,8 @@ impl<'a> Builder<'a> {
             debian: &self.debian,
             locks: &self.locks,
             cache: &self.settings.cache,
-            architecture: self.settings.architecture,
+            architecture,
+            host: self.settings.architecture,
             memory,
             subject,
             made: std::sync::atomic::AtomicUsize::new(0),

@@ -118,7 +118,7 @@ impl Builder<'_> {
         reason: &str,
     ) -> Result<Option<ObtainedImage>, BuildError> {
         let subject = reference.to_string();
-        let workshop = self.workshop(&subject, Memory::Use);
+        let workshop = self.workshop(&subject, self.settings.architecture, Memory::Use);
         let Some((image, stand_in)) = stand_in::assemble(&workshop, reference, reason)? else {
             return Ok(None);
         };

@@ -196,9 +196,7 @@ impl Build<'_> {
         work: impl FnOnce(&Uv<'_>, &Scratch) -> Result<T, PythonError>,
     ) -> Result<T, PythonError> {
         let workshop = self.workshop;
-        let program = workshop
-            .toolchains
-            .program("uv", None, workshop.architecture)?;
+        let program = workshop.toolchains.program("uv", None, workshop.host)?;
         let cache = workshop.cache.join("uv");
         if !cache.is_dir() {
             fs::create_dir_all(&cache)?;

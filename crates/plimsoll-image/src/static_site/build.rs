@@ -149,7 +149,7 @@ impl Site<'_> {
             self.packages_key(),
         );
         workshop.layers(&key, || {
-            let mut request = BaseRequest::new(SUITE, workshop.architecture);
+            let mut request = BaseRequest::new(SUITE, workshop.host);
             request.runtime = BUILD_ROOT.iter().map(|name| name.to_string()).collect();
             let base = base::assemble(workshop, &request)?;
             let base = workshop.trees(base.layers())?;

@@ -79,21 +79,17 @@ impl Site<'_> {
             self.manager.tool,
             self.node_version(),
             Toolchains::version_of(self.manager.tool),
-            self.workshop.architecture,
+            self.workshop.host,
         )
     }
 
     /// Fetches Node and the package manager.
     pub(super) fn tools(&self, scratch: &Scratch) -> Result<Tools, StaticSiteError> {
         let workshop = self.workshop;
-        let architecture = workshop.architecture;
+        let host = workshop.host;
         let version = self.node_version();
-        let node = workshop
-            .toolchains
-            .program("node", Some(version), architecture)?;
-        let manager = workshop
-            .toolchains
-            .program(self.manager.tool, None, architecture)?;
+        let node = workshop.toolchains.program("node", Some(version), host)?;
+        let manager = workshop.toolchains.program(self.manager.tool, None, host)?;
         let programs = scratch.directory("bin", BUILD_USER)?;
         let program = programs.join(self.manager.tool);
         fs::write(&program, self.manager.program())?;
