@@ -13,6 +13,7 @@ use std::time::Duration;
 
 use fs_err as fs;
 use plimsoll_image::builder::{BuildRequest, BuiltImage, Outcome};
+use plimsoll_image::oci::Architecture;
 use plimsoll_image::{Sandbox, Step, StepNetwork};
 use plimsoll_model::{BuildRecipe, NodeManager, RecipeKind, StaticSiteRecipe};
 use support::Bench;
