@@ -38,12 +38,8 @@ fn recipe(context: &Path) -> BuildRecipe {
 }
 
 fn build(bench: &Bench, name: &str, recipe: &BuildRecipe) -> BuiltImage {
-    let request = BuildRequest::new(
-        name,
-        &format!("test/{name}:latest"),
-        recipe,
-        Architecture::host().unwrap(),
-    );
+    let reference = format!("test/{name}:latest");
+    let request = BuildRequest::new(name, &reference, recipe, Architecture::host().unwrap());
     let built = bench.builder().build(&request);
     let built = built.unwrap_or_else(|error| panic!("{:#?}", error.diagnostic()));
     println!("{name}: {:?} in {:?}", built.outcome, built.duration);
