@@ -51,14 +51,10 @@ fn build(bench: &Bench, name: &str, recipe: &BuildRecipe) -> BuiltImage {
 }
 
 fn build_with(bench: &Bench, name: &str, recipe: &BuildRecipe, memory: Memory) -> BuiltImage {
+    let reference = format!("test/{name}:latest");
     let request = BuildRequest {
         memory,
-        ..BuildRequest::new(
-            name,
-            &format!("test/{name}:latest"),
-            recipe,
-            Architecture::host().unwrap(),
-        )
+        ..BuildRequest::new(name, &reference, recipe, Architecture::host().unwrap())
     };
     let built = bench.builder().build(&request);
     let built = built.unwrap_or_else(|error| panic!("{:#?}", error.diagnostic()));
