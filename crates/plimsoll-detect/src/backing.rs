@@ -5,6 +5,7 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use plimsoll_diag::Spanned;
+use plimsoll_model::facts::Facts;
 use plimsoll_model::{
     Command, HealthTest, Healthcheck, Mount, MountKind, Restart, Service, Volume,
 };
@@ -180,6 +181,11 @@ pub(crate) fn backing(project: &str, kind: NeedKind, password: &dyn Fn(&str) -> 
     let service = Service {
         name: name.to_owned(),
         image: Some(Spanned::unplaced(plan.image.to_owned())),
+        facts: Facts {
+            provides: Some(kind),
+            ports: vec![plan.port],
+            ..Facts::default()
+        },
         command: (!plan.command.is_empty())
             .then(|| Spanned::unplaced(Command(words(plan.command)))),
         environment,

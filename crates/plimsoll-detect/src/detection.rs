@@ -5,7 +5,11 @@ use std::sync::Arc;
 
 use plimsoll_diag::{Diagnostic, Evidence, Severity, Span};
 use plimsoll_model::BuildRecipe;
-use serde::{Serialize, Serializer};
+use plimsoll_model::facts::{Facts, as_place, as_places};
+pub use plimsoll_model::facts::{
+    Health, NeedKind, Route, ServiceKind, Stream, Variable, VariableKind,
+};
+use serde::Serialize;
 
 /// Everything found in a tree. Serialised, it is what `inspect --json` shows.
 #[derive(Debug, Clone, Serialize)]
@@ -28,52 +32,6 @@ pub struct Detection {
     pub files_listed: usize,
     /// Files whose text was read.
     pub files_read: usize,
-}
-
-/// What a service is to its users.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize)]
-#[serde(rename_all = "kebab-case")]
-pub enum ServiceKind {
-    /// Answers HTTP requests of programs.
-    Web,
-    /// Shows pages to people.
-    Ui,
-    /// Takes work from a queue.
-    Worker,
-    /// Starts work at set times.
-    Scheduler,
-    /// Speaks the Model Context Protocol over standard input and output.
-    McpStdio,
-    /// Speaks the Model Context Protocol over HTTP.
-    McpHttp,
-    /// A program that a person starts and that ends.
-    Cli,
-    /// Runs once when a stack comes up.
-    Job,
-}
-
-impl ServiceKind {
-    /// The word for it.
-    pub fn word(self) -> &'static str {
-        match self {
-            ServiceKind::Web => "web",
-            ServiceKind::Ui => "ui",
-            ServiceKind::Worker => "worker",
-            ServiceKind::Scheduler => "scheduler",
-            ServiceKind::McpStdio => "mcp-stdio",
-            ServiceKind::McpHttp => "mcp-http",
-            ServiceKind::Cli => "cli",
-            ServiceKind::Job => "job",
-        }
-    }
-
-    /// Whether it keeps running when nobody attends to it.
-    pub fn is_daemon(self) -> bool {
-        !matches!(
-            self,
-            ServiceKind::McpStdio | ServiceKind::Cli | ServiceKind::Job
-        )
-    }
 }
 
 /// Something that can run.
@@ -144,76 +102,6 @@ pub struct DetectedService {
     pub target: String,
 }
 
-/// A path that answers.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
-pub struct Route {
-    /// The path, with its leading slash.
-    pub path: String,
-    /// The port it is served on.
-    pub port: u16,
-    /// Where the code says so.
-    #[serde(serialize_with = "as_optional_place")]
-    pub span: Option<Span>,
-}
-
-/// How to tell that a service works.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
-#[serde(tag = "kind", rename_all = "kebab-case")]
-pub enum Health {
-    /// A GET request is answered with success.
-    Http(Route),
-    /// A connection is accepted.
-    Tcp {
-        /// The port.
-        port: u16,
-    },
-    /// A command in the container succeeds.
-    Command {
-        /// What it is called: `ping`.
-        name: String,
-        /// The command, in exec form.
-        command: Vec<String>,
-    },
-    /// A handshake of the Model Context Protocol is completed.
-    McpHandshake,
-}
-
-/// A response that stays open.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
-#[serde(rename_all = "kebab-case")]
-pub enum Stream {
-    /// Server-sent events.
-    Sse,
-    /// WebSocket.
-    Websocket,
-}
-
-/// What kind of thing is needed.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize)]
-#[serde(rename_all = "lowercase")]
-pub enum NeedKind {
-    /// PostgreSQL.
-    Postgres,
-    /// MySQL or MariaDB.
-    Mysql,
-    /// Redis or Valkey.
-    Redis,
-    /// RabbitMQ.
-    Rabbitmq,
-    /// MongoDB.
-    Mongodb,
-    /// InfluxDB.
-    Influxdb,
-    /// Elasticsearch.
-    Elasticsearch,
-    /// Qdrant.
-    Qdrant,
-    /// Apache Kafka.
-    Kafka,
-    /// Neo4j.
-    Neo4j,
-}
-
 /// Something that services need beside them.
 #[derive(Debug, Clone, Serialize)]
 pub struct Need {
@@ -229,48 +117,6 @@ pub struct Need {
     /// Who needs it.
     pub services: Vec<String>,
     /// Why it is believed to be needed.
-    #[serde(serialize_with = "as_places")]
-    pub evidence: Vec<Evidence>,
-}
-
-/// What a variable holds.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize)]
-#[serde(rename_all = "lowercase")]
-pub enum VariableKind {
-    /// A URL or connection string.
-    Url,
-    /// The name of a host.
-    Host,
-    /// The number of a port.
-    Port,
-    /// A number.
-    Number,
-    /// Yes or no.
-    Boolean,
-    /// A path of a file or directory.
-    Path,
-    /// Anything else.
-    Text,
-}
-
-/// A variable that services read.
-#[derive(Debug, Clone, Serialize)]
-pub struct Variable {
-    /// Its name.
-    pub name: String,
-    /// Whether a service does not start without it.
-    pub required: bool,
-    /// Whether its value must not be shown.
-    pub secret: bool,
-    /// What it is when it is not set.
-    pub default: Option<String>,
-    /// What it holds.
-    pub kind: VariableKind,
-    /// The kind of need it leads to.
-    pub need: Option<NeedKind>,
-    /// Who reads it.
-    pub services: Vec<String>,
-    /// Where it is read.
     #[serde(serialize_with = "as_places")]
     pub evidence: Vec<Evidence>,
 }
@@ -337,51 +183,27 @@ impl From<&Diagnostic> for Problem {
     }
 }
 
+impl DetectedService {
+    /// What a project keeps of it.
+    pub(crate) fn facts(&self) -> Facts {
+        Facts {
+            kind: Some(self.kind),
+            language: Some(self.language.to_owned()),
+            framework: self.framework.clone(),
+            provides: None,
+            ports: self.ports.clone(),
+            health: self.health.clone(),
+            metrics: self.metrics.clone(),
+            stream: self.stream,
+            replicas_max: self.replicas_max,
+            writes: self.writes.clone(),
+        }
+    }
+}
+
 impl Detection {
     /// The service called `name`.
     pub fn service(&self, name: &str) -> Option<&DetectedService> {
         self.services.iter().find(|service| service.name == name)
     }
-}
-
-impl NeedKind {
-    /// The word for it: the name of its service and of its usual image.
-    pub fn word(self) -> &'static str {
-        match self {
-            NeedKind::Postgres => "postgres",
-            NeedKind::Mysql => "mysql",
-            NeedKind::Redis => "redis",
-            NeedKind::Rabbitmq => "rabbitmq",
-            NeedKind::Mongodb => "mongodb",
-            NeedKind::Influxdb => "influxdb",
-            NeedKind::Elasticsearch => "elasticsearch",
-            NeedKind::Qdrant => "qdrant",
-            NeedKind::Kafka => "kafka",
-            NeedKind::Neo4j => "neo4j",
-        }
-    }
-}
-
-fn place(span: &Span) -> String {
-    format!("{}:{}", span.file.display(), span.start.line)
-}
-
-fn as_place<S: Serializer>(span: &Span, serializer: S) -> Result<S::Ok, S::Error> {
-    serializer.serialize_str(&place(span))
-}
-
-fn as_optional_place<S: Serializer>(span: &Option<Span>, serializer: S) -> Result<S::Ok, S::Error> {
-    span.as_ref().map(place).serialize(serializer)
-}
-
-fn as_places<S: Serializer>(evidence: &[Evidence], serializer: S) -> Result<S::Ok, S::Error> {
-    #[derive(Serialize)]
-    struct Placed<'a> {
-        at: String,
-        why: &'a str,
-    }
-    serializer.collect_seq(evidence.iter().map(|evidence| Placed {
-        at: place(&evidence.span),
-        why: &evidence.why,
-    }))
 }

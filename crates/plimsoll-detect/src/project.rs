@@ -98,6 +98,7 @@ impl Detection {
                 );
             }
         }
+        project.variables = self.environment;
         (project, diagnostics)
     }
 
@@ -125,6 +126,7 @@ impl Detection {
             name: detected.name.clone(),
             span: Some(detected.defined_at.clone()),
             recipe: detected.recipe.clone(),
+            facts: detected.facts(),
             healthcheck: healthcheck(detected),
             restart: Spanned::unplaced(if daemon {
                 Restart::UnlessStopped

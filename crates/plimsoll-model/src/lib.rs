@@ -2,13 +2,15 @@
 //!
 //! [`compose::load`] reads Compose files into a [`Project`], which is what every other part of
 //! Plimsoll reads: services, networks, volumes and secrets with the meaning the Compose
-//! Specification gives them. [`extension`] is what `x-plimsoll` adds, [`settings`] what
+//! Specification gives them. [`facts`] is what is known of a
+//! service beyond that, [`extension`] what `x-plimsoll` adds, [`settings`] what
 //! `plimsoll.toml` says, [`yaml`] the tree underneath, and [`BuildRecipe`] how an image comes out
 //! of a source tree. Values read from a file know their place ([`plimsoll_diag::Spanned`]).
 //! Nothing here prints, reads the environment or runs anything.
 
 pub mod compose;
 pub mod extension;
+pub mod facts;
 mod process;
 mod project;
 mod recipe;

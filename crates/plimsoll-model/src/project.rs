@@ -9,6 +9,7 @@ use plimsoll_diag::{Span, Spanned};
 use serde::Serialize;
 
 use crate::BuildRecipe;
+use crate::facts::{Facts, Variable};
 use crate::process::{Device, Hook, IpcMode, Link, LoggingDriver, PidMode, Ulimit, VolumesFrom};
 
 /// One application: what Compose calls a project.
@@ -30,6 +31,8 @@ pub struct Project {
     pub secrets: BTreeMap<String, FileObject>,
     /// Configs, by the name services use.
     pub configs: BTreeMap<String, FileObject>,
+    /// Variables that the services' code reads; filled by detection.
+    pub variables: Vec<Variable>,
 }
 
 /// One service. Field names are the Compose keys.
@@ -45,6 +48,8 @@ pub struct Service {
     pub build: Option<Build>,
     /// How Plimsoll assembles the image; filled by detection, never read from a file.
     pub recipe: Option<BuildRecipe>,
+    /// What is known of it beyond what Compose says; filled by detection.
+    pub facts: Facts,
     /// Replaces the image's command.
     pub command: Option<Spanned<Command>>,
     /// Replaces the image's entrypoint.

@@ -12,7 +12,7 @@ use crate::claims::flag_contradiction;
 use crate::claims::health::{of_test, unknown_flag};
 use crate::claims::matching::{Claim, Match, find, of_stage};
 use crate::claims::{Dockerfile, Stage, Starts, starts};
-use crate::detection::{DetectedService, Detection, ServiceKind};
+use crate::detection::{DetectedService, Detection, NeedKind, ServiceKind, Variable};
 use crate::places;
 use checks::{health, published_ports};
 use commands::{run_python, serve_site};
@@ -25,6 +25,7 @@ const STATIC_PORT: u16 = 8080;
 /// Fills in the recipe of every service that is built from source, and a health check where the Compose
 /// file has none that can work. The diagnostics tell what the file says that the code does not.
 pub fn complete(project: &mut Project) -> Result<Vec<Diagnostic>, TreeError> {
+    provisions(project);
     if project
         .services
         .values()
@@ -44,6 +45,7 @@ pub fn complete_with(
     detection: &Detection,
 ) -> Result<Vec<Diagnostic>, TreeError> {
     let mut diagnostics = Vec::new();
+    let variables = &mut project.variables;
     for service in project.services.values_mut() {
         let Some(context) = service.build.as_ref().map(|build| build.context.clone()) else {
             continue;
@@ -63,7 +65,7 @@ pub fn complete_with(
                     detection,
                     context: relative.clone(),
                 }
-                .complete(service, &mut diagnostics);
+                .complete(service, variables, &mut diagnostics);
                 continue;
             }
         }
@@ -85,9 +87,46 @@ pub fn complete_with(
             detection: &detection,
             context: PathBuf::new(),
         }
-        .complete(service, &mut diagnostics);
+        .complete(service, variables, &mut diagnostics);
     }
     Ok(diagnostics)
+}
+
+/// What services give whose image says it.
+fn provisions(project: &mut Project) {
+    for service in project.services.values_mut() {
+        if let Some(image) = &service.image
+            && service.build.is_none()
+        {
+            service.facts.provides = NeedKind::of_image(&image.value);
+        }
+    }
+}
+
+/// Adds the variables that a detected service reads, under its name in the project.
+fn add_variables(
+    variables: &mut Vec<Variable>,
+    detection: &Detection,
+    detected: &str,
+    service: &str,
+) {
+    let read = |variable: &&Variable| variable.services.iter().any(|name| name == detected);
+    for variable in detection.environment.iter().filter(read) {
+        match variables
+            .iter_mut()
+            .find(|known| known.name == variable.name)
+        {
+            Some(known) => {
+                known.required |= variable.required;
+                known.secret |= variable.secret;
+                known.services.push(service.to_owned());
+            }
+            None => variables.push(Variable {
+                services: vec![service.to_owned()],
+                ..variable.clone()
+            }),
+        }
+    }
 }
 
 fn canonical(path: &Path) -> PathBuf {
@@ -113,7 +152,12 @@ struct Completion<'d> {
 }
 
 impl Completion<'_> {
-    fn complete(&self, service: &mut Service, diagnostics: &mut Vec<Diagnostic>) {
+    fn complete(
+        &self,
+        service: &mut Service,
+        variables: &mut Vec<Variable>,
+        diagnostics: &mut Vec<Diagnostic>,
+    ) {
         let stage = self.stage(service);
         self.health_flag(service, stage.as_ref(), diagnostics);
         let claim = self.claim(service, stage.as_ref());
@@ -150,6 +194,8 @@ impl Completion<'_> {
             diagnostics.push(unknown);
             return;
         }
+        service.facts = detected.facts();
+        add_variables(variables, self.detection, &detected.name, &service.name);
         let Some(recipe) = &detected.recipe else {
             let what = detected.framework.as_deref().unwrap_or(detected.language);
             diagnostics.push(

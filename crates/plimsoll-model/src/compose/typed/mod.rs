@@ -32,6 +32,7 @@ impl Reader<'_> {
             name: text(model.get("name")).unwrap_or_default(),
             directory: directory.to_path_buf(),
             files: files.to_vec(),
+            variables: Vec::new(),
             services: entries(model.get("services"))
                 .filter_map(|(key, node)| {
                     let service = self.service(key, node.as_map()?);

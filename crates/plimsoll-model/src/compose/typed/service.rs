@@ -38,6 +38,7 @@ impl Reader<'_> {
             image: get("image").and_then(spanned_text),
             build: get("build").map(|node| build(node, &mut unsupported)),
             recipe: None,
+            facts: crate::facts::Facts::default(),
             command: command(get("command")),
             entrypoint: command(get("entrypoint")),
             environment: entries(get("environment"))
