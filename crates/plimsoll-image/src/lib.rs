@@ -11,6 +11,7 @@ pub mod clients;
 pub mod debian;
 mod digest;
 mod fetch;
+pub mod inventory;
 pub mod layer;
 pub mod oci;
 pub mod python;

@@ -2,7 +2,7 @@
 
 /// The paragraphs of a text, each with its fields in order. A value keeps its continuation lines,
 /// without the first line's leading space. Comment lines are left out by the fields.
-pub(super) fn paragraphs(text: &str) -> impl Iterator<Item = Paragraph<'_>> {
+pub(crate) fn paragraphs(text: &str) -> impl Iterator<Item = Paragraph<'_>> {
     let mut rest = text;
     std::iter::from_fn(move || {
         rest = rest.trim_start_matches(['\n', '\r']);
@@ -18,11 +18,11 @@ pub(super) fn paragraphs(text: &str) -> impl Iterator<Item = Paragraph<'_>> {
 
 /// One paragraph.
 #[derive(Debug, Clone, Copy)]
-pub(super) struct Paragraph<'a>(pub(super) &'a str);
+pub(crate) struct Paragraph<'a>(pub(crate) &'a str);
 
 impl<'a> Paragraph<'a> {
     /// The fields in order.
-    pub(super) fn fields(self) -> impl Iterator<Item = (&'a str, &'a str)> {
+    pub(crate) fn fields(self) -> impl Iterator<Item = (&'a str, &'a str)> {
         let mut rest = self.0;
         std::iter::from_fn(move || {
             loop {
@@ -47,7 +47,7 @@ impl<'a> Paragraph<'a> {
     }
 
     /// The value of a field; the case of its name does not matter.
-    pub(super) fn get(self, name: &str) -> Option<&'a str> {
+    pub(crate) fn get(self, name: &str) -> Option<&'a str> {
         self.fields()
             .find(|(field, _)| field.eq_ignore_ascii_case(name))
             .map(|(_, value)| value)

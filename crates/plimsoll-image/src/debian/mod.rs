@@ -8,7 +8,7 @@ mod archive;
 mod base;
 mod content;
 mod deb;
-mod deb822;
+pub(crate) mod deb822;
 mod effects;
 mod error;
 mod package_file;

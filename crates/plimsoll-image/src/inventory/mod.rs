@@ -1,0 +1,141 @@
+//! What an image consists of: every package of every ecosystem, with the bytes it owns.
+//!
+//! It is read from the image alone, as a scanner would, so it holds for images of others too.
+//! What each layer says is remembered by its DiffID; an inventory is put together from that.
+
+mod component;
+mod debian;
+mod draft;
+mod elf;
+mod linked;
+mod node;
+mod owners;
+pub(crate) mod python;
+mod scan;
+#[cfg(test)]
+mod tests;
+mod view;
+
+use std::collections::HashMap;
+
+use rayon::prelude::*;
+use serde::{Deserialize, Serialize};
+
+pub use component::{Checksum, Component, Ecosystem};
+
+use crate::Digest;
+use crate::store::{Image, Store, StoreError};
+use debian::Release;
+use scan::{LayerFacts, Statement};
+use view::View;
+
+/// What an image consists of.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Inventory {
+    /// The system's identifier and version: `debian`, `13`. Empty where the image has none.
+    pub system: System,
+    /// Every package, by ecosystem, name and version.
+    pub components: Vec<Component>,
+    /// The layers, lowest first.
+    pub layers: Vec<InventoryLayer>,
+    /// Files that belong to no package, by the beginning of their path and layer.
+    pub unowned: Vec<Unowned>,
+}
+
+/// What the operating system of an image says of itself.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct System {
+    /// `debian`.
+    pub id: String,
+    /// `13`.
+    pub version: String,
+    /// `Debian GNU/Linux 13 (trixie)`.
+    pub name: String,
+}
+
+/// A layer of an inventory.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct InventoryLayer {
+    /// Its identity.
+    pub diff_id: Digest,
+    /// Its bytes, not compressed.
+    pub bytes: u64,
+}
+
+/// Files that belong to no package.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+pub struct Unowned {
+    /// The beginning of their paths: `app`, `usr/local/lib`.
+    pub prefix: String,
+    /// The layer that holds them.
+    pub layer: usize,
+    /// Their bytes.
+    pub bytes: u64,
+    /// How many they are.
+    pub files: u64,
+}
+
+impl Inventory {
+    /// Reads what an image of the store consists of.
+    ///
+    /// # Errors
+    /// When a layer is missing or cannot be read.
+    pub fn of(store: &Store, image: &Image) -> Result<Self, StoreError> {
+        let facts: Vec<LayerFacts> = image
+            .layers
+            .par_iter()
+            .map(|layer| LayerFacts::of(store, layer))
+            .collect::<Result<_, _>>()?;
+        let layers = image.layers.iter().map(|layer| InventoryLayer {
+            diff_id: layer.diff_id,
+            bytes: layer.size,
+        });
+        Ok(Self::put_together(&facts, layers.collect()))
+    }
+
+    fn put_together(facts: &[LayerFacts], layers: Vec<InventoryLayer>) -> Self {
+        let view = View::of(facts);
+        let statements = || view.statements(facts);
+        let system = statements()
+            .filter_map(|(_, _, statement)| match statement {
+                Statement::Release(release) => Some(release),
+                _ => None,
+            })
+            .next()
+            .map(|Release { id, version, name }| System {
+                id: id.clone(),
+                version: version.clone(),
+                name: name.clone(),
+            })
+            .unwrap_or_default();
+        let mut drafts = Vec::new();
+        for (layer, path, statement) in statements() {
+            drafts.extend(draft::drafts(layer, path, statement, &system));
+        }
+        let mut licences: HashMap<&str, &str> = HashMap::new();
+        for (_, _, statement) in statements() {
+            if let Statement::DebianLicence(package, licence) = statement {
+                licences.insert(package, licence);
+            }
+        }
+        for draft in &mut drafts {
+            if draft.component.ecosystem == Ecosystem::Debian {
+                let licence = licences.get(draft.component.name.as_str());
+                draft.component.licence = licence.map(|text| (*text).to_owned());
+            }
+        }
+        let unowned = owners::assign(&view, facts, &mut drafts);
+        draft::connect(&mut drafts);
+        Self {
+            system,
+            components: draft::merged(drafts),
+            layers,
+            unowned,
+        }
+    }
+
+    /// The bytes that packages own.
+    pub fn owned_bytes(&self) -> u64 {
+        self.components.iter().map(|entry| entry.bytes).sum()
+    }
+}
