@@ -4,11 +4,12 @@
 //! Plimsoll reads: services, networks, volumes and secrets with the meaning the Compose
 //! Specification gives them. [`facts`] is what is known of a
 //! service beyond that, [`extension`] what `x-plimsoll` adds, [`settings`] what
-//! `plimsoll.toml` says, [`yaml`] the tree underneath, and [`BuildRecipe`] how an image comes out
-//! of a source tree. Values read from a file know their place ([`plimsoll_diag::Spanned`]).
+//! `plimsoll.toml` says, [`yaml`] the tree underneath, [`dockerfile`] what a Dockerfile says, and
+//! [`BuildRecipe`] how an image comes out of a source tree. Values read from a file know their place ([`plimsoll_diag::Spanned`]).
 //! Nothing here prints, reads the environment or runs anything.
 
 pub mod compose;
+pub mod dockerfile;
 pub mod extension;
 pub mod facts;
 mod process;
