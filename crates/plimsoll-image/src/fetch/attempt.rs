@@ -14,7 +14,7 @@ const LONGEST_DELAY: Duration = Duration::from_secs(30);
 
 /// Why one attempt did not succeed.
 #[derive(Debug)]
-pub(super) enum Failure {
+pub(crate) enum Failure {
     /// Another attempt may succeed.
     Passing {
         reason: Reason,
@@ -27,7 +27,7 @@ pub(super) enum Failure {
 
 /// What a passing failure looks like when it stays.
 #[derive(Debug)]
-pub(super) enum Reason {
+pub(crate) enum Reason {
     Status(u16),
     Connection(String),
     /// Already an error, such as a wrong digest.
@@ -35,7 +35,7 @@ pub(super) enum Reason {
 }
 
 impl Failure {
-    pub(super) fn connection(reason: impl ToString) -> Self {
+    pub(crate) fn connection(reason: impl ToString) -> Self {
         Failure::Passing {
             reason: Reason::Connection(reason.to_string()),
             wait: None,
@@ -44,7 +44,7 @@ impl Failure {
 }
 
 /// Counts attempts and waits between them.
-pub(super) struct Attempts<'a> {
+pub(crate) struct Attempts<'a> {
     url: &'a str,
     settings: &'a FetchSettings,
     made: u32,
@@ -62,13 +62,13 @@ impl<'a> Attempts<'a> {
     }
 
     /// Starts to count anew: the last attempt brought something.
-    pub(super) fn progressed(&mut self) {
+    pub(crate) fn progressed(&mut self) {
         self.made = 0;
         self.delay = self.settings.first_delay;
     }
 
     /// Waits until another attempt is due, or says why there is none.
-    pub(super) fn next(&mut self, failure: Failure) -> Result<(), FetchError> {
+    pub(crate) fn next(&mut self, failure: Failure) -> Result<(), FetchError> {
         let (reason, wait) = match failure {
             Failure::Final(error) => return Err(error),
             Failure::Passing { reason, wait } => (reason, wait),
@@ -119,6 +119,13 @@ pub(super) fn send(
         request = request.header(*name, value);
     }
     let response = request.call().map_err(|error| classify(url, error))?;
+    passing_status(response)
+}
+
+/// Tells the answers that another attempt may mend.
+pub(super) fn passing_status(
+    response: http::Response<ureq::Body>,
+) -> Result<http::Response<ureq::Body>, Failure> {
     let status = response.status().as_u16();
     if status == 429 || status >= 500 {
         return Err(Failure::Passing {
@@ -136,7 +143,16 @@ pub(super) fn read_all(
     headers: &Headers,
     limit: u64,
 ) -> Result<Response, Failure> {
-    let mut response = send(agent, url, headers, &[])?;
+    let response = send(agent, url, headers, &[])?;
+    collect(response, url, limit)
+}
+
+/// Reads the rest of an answer into memory.
+pub(super) fn collect(
+    mut response: http::Response<ureq::Body>,
+    url: &str,
+    limit: u64,
+) -> Result<Response, Failure> {
     let mut body = Vec::new();
     response
         .body_mut()
@@ -170,7 +186,7 @@ fn retry_after(response: &http::Response<ureq::Body>) -> Option<Duration> {
     value.trim().parse().ok().map(Duration::from_secs)
 }
 
-fn classify(url: &str, error: ureq::Error) -> Failure {
+pub(super) fn classify(url: &str, error: ureq::Error) -> Failure {
     let lasting = |reason: String| {
         Failure::Final(FetchError::Request {
             url: ShownUrl::of(url),

@@ -64,6 +64,14 @@ pub enum FetchError {
         /// The most that was allowed.
         limit: u64,
     },
+    /// What should be sent could not be read here; the source names the path.
+    #[error("cannot read what is sent to `{url}`: {source}")]
+    Source {
+        /// Where it should go.
+        url: ShownUrl,
+        /// What the system said.
+        source: std::io::Error,
+    },
     /// The file could not be written here; the source names the path.
     #[error("cannot keep what `{url}` sends: {source}")]
     Write {

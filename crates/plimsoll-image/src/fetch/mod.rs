@@ -10,6 +10,7 @@ mod attempt;
 mod download;
 mod error;
 mod names;
+mod outgoing;
 mod partial;
 #[cfg(test)]
 pub(crate) mod test_server;
@@ -27,6 +28,9 @@ use ureq::unversioned::transport::DefaultConnector;
 pub use address::ShownUrl;
 pub use download::Download;
 pub use error::FetchError;
+
+pub(crate) use attempt::Failure;
+pub(crate) use outgoing::{Method, Opener, Outgoing, Payload};
 
 use attempt::Attempts;
 use names::Names;

@@ -1,7 +1,7 @@
 //! A small HTTP server on loopback that can misbehave in the ways that servers do.
 
 use std::collections::BTreeMap;
-use std::io::{BufRead, BufReader, Write};
+use std::io::{BufRead, BufReader, Read, Write};
 use std::net::{Shutdown, TcpListener, TcpStream};
 use std::sync::{Arc, Mutex};
 use std::thread::JoinHandle;
@@ -9,9 +9,11 @@ use std::thread::JoinHandle;
 /// A request as it came.
 #[derive(Debug, Clone)]
 pub(crate) struct Request {
+    pub method: String,
     pub path: String,
     /// Names in lower case.
     pub headers: BTreeMap<String, String>,
+    pub body: Vec<u8>,
     /// How many requests for this path came before.
     pub earlier: usize,
 }
@@ -157,7 +159,8 @@ fn serve(handler: &Handler, requests: &Mutex<Vec<Request>>, stream: &TcpStream) 
     let mut line = String::new();
     reader.read_line(&mut line).ok()?;
     let tunnel = line.starts_with("CONNECT ");
-    let path = line.split(' ').nth(1)?.to_owned();
+    let mut words = line.split(' ').map(str::to_owned);
+    let (method, path) = (words.next()?, words.next()?);
     let mut headers = BTreeMap::new();
     loop {
         let mut line = String::new();
@@ -167,12 +170,21 @@ fn serve(handler: &Handler, requests: &Mutex<Vec<Request>>, stream: &TcpStream) 
         };
         headers.insert(name.to_ascii_lowercase(), value.trim().to_owned());
     }
+    let mut body = vec![
+        0;
+        headers
+            .get("content-length")
+            .map_or(0, |length| length.parse().expect("a number"))
+    ];
+    reader.read_exact(&mut body).ok()?;
     let request = {
         let mut requests = requests.lock().expect("no panic");
         let earlier = requests.iter().filter(|other| other.path == path).count();
         let request = Request {
+            method,
             path,
             headers,
+            body,
             earlier,
         };
         requests.push(request.clone());

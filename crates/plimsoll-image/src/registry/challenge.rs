@@ -41,18 +41,16 @@ impl Challenge {
     }
 
     /// The token server's address with its question.
-    pub(super) fn token_url(&self, default_scope: &str) -> Option<String> {
-        let Self::Bearer {
-            realm,
-            service,
-            scope,
-        } = self
-        else {
+    pub(super) fn token_url(&self, scopes: &[String]) -> Option<String> {
+        let Self::Bearer { realm, service, .. } = self else {
             return None;
         };
-        let scope = scope.as_deref().unwrap_or(default_scope);
         let joint = if realm.contains('?') { '&' } else { '?' };
-        let mut url = format!("{realm}{joint}scope={}", encoded(scope));
+        let scopes: Vec<String> = scopes
+            .iter()
+            .map(|scope| format!("scope={}", encoded(scope)))
+            .collect();
+        let mut url = format!("{realm}{joint}{}", scopes.join("&"));
         if let Some(service) = service {
             url.push_str(&format!("&service={}", encoded(service)));
         }
@@ -109,12 +107,17 @@ mod tests {
         )
         .unwrap();
         assert_eq!(
-            challenge.token_url("unused").unwrap(),
-            "https://auth.example/token?scope=repository:a/b:pull,push&service=r.example"
+            challenge
+                .token_url(&[
+                    "repository:a/b:pull,push".into(),
+                    "repository:c:pull".into()
+                ])
+                .unwrap(),
+            "https://auth.example/token?scope=repository:a/b:pull,push&scope=repository:c:pull&service=r.example"
         );
         let bare = Challenge::parse("bearer realm=\"http://x.example/t?a=1\"").unwrap();
         assert_eq!(
-            bare.token_url("repository:a:pull").unwrap(),
+            bare.token_url(&["repository:a:pull".into()]).unwrap(),
             "http://x.example/t?a=1&scope=repository:a:pull"
         );
         assert_eq!(

@@ -1,4 +1,4 @@
-//! The pull half of the OCI distribution protocol.
+//! The client of registries, and the pull half of the OCI distribution protocol.
 
 use std::collections::{BTreeMap, HashMap};
 use std::io::{Read, Seek, SeekFrom};
@@ -8,19 +8,15 @@ use std::sync::{Mutex, PoisonError};
 use fs_err as fs;
 use serde::Deserialize;
 
-use super::challenge::Challenge;
-use super::credentials::{self, Credentials, basic};
+use super::access::{Place, Purpose};
 use super::{Reference, RegistryError};
 use crate::Digest;
 use crate::clients::ClientSettings;
-use crate::fetch::{Download, FetchError, Fetcher, Headers, Response};
+use crate::fetch::{Download, FetchError, Fetcher, Headers, Method, Outgoing, Payload, Response};
 use crate::layer::Compression;
 use crate::oci::{Architecture, ConfigFile, Descriptor, Index, Manifest, media_type};
 use crate::step::scratch::Scratch;
 use crate::store::{Image, ImageLayer, NewImage, Store};
-
-/// The largest manifest or configuration file that is read.
-const LARGEST_DOCUMENT: u64 = 8 << 20;
 
 /// What a manifest may come as.
 const ACCEPT: [&str; 4] = [
@@ -37,39 +33,19 @@ pub struct RegistrySettings {
     pub mirrors: BTreeMap<String, Vec<String>>,
 }
 
-/// Pulls images into a store.
+/// Pulls images into a store, and pushes them from there.
 #[derive(Debug)]
 pub struct RegistryClient {
     /// For documents: gives up soon, so that a registry that is not there is noticed.
-    contact: Fetcher,
+    pub(super) contact: Fetcher,
     /// For layers: patient.
-    fetcher: Fetcher,
+    pub(super) fetcher: Fetcher,
     settings: RegistrySettings,
-    clients: ClientSettings,
-    /// `Authorization` headers by address and repository.
+    pub(super) clients: ClientSettings,
+    /// `Authorization` headers by address, repository and purpose.
     access: Mutex<HashMap<String, String>>,
-}
-
-#[derive(Deserialize)]
-struct Token {
-    token: Option<String>,
-    access_token: Option<String>,
-}
-
-/// Where one image is asked for.
-struct Place<'a> {
-    base: String,
-    reference: &'a Reference,
-}
-
-impl Place<'_> {
-    fn url(&self, kind: &str, name: &str) -> String {
-        format!("{}/v2/{}/{kind}/{name}", self.base, self.reference.name)
-    }
-
-    fn key(&self) -> String {
-        format!("{} {}", self.base, self.reference.name)
-    }
+    /// In which repository of an address a blob is, for those that are pushed or were found.
+    pub(super) whereabouts: Mutex<HashMap<(String, Digest), String>>,
 }
 
 impl RegistryClient {
@@ -87,6 +63,7 @@ impl RegistryClient {
             settings,
             clients,
             access: Mutex::new(HashMap::new()),
+            whereabouts: Mutex::new(HashMap::new()),
         }
     }
 
@@ -121,20 +98,29 @@ impl RegistryClient {
         }))
     }
 
-    fn places<'r>(&self, reference: &'r Reference) -> Vec<Place<'r>> {
+    pub(super) fn places<'r>(&self, reference: &'r Reference) -> Vec<Place<'r>> {
         let mirrors = self.settings.mirrors.get(&reference.domain);
-        let mut bases: Vec<String> = mirrors
+        let bases: Vec<String> = mirrors
             .into_iter()
             .flatten()
             .map(|url| url.trim_end_matches('/').to_string())
             .collect();
-        let host = reference.endpoint_host();
-        let scheme = if is_loopback(&host) { "http" } else { "https" };
-        bases.push(format!("{scheme}://{host}"));
-        bases
+        let mut places: Vec<Place<'r>> = bases
             .into_iter()
             .map(|base| Place { base, reference })
-            .collect()
+            .collect();
+        places.push(self.home(reference));
+        places
+    }
+
+    /// The registry itself, not a mirror.
+    pub(super) fn home<'r>(&self, reference: &'r Reference) -> Place<'r> {
+        let host = reference.endpoint_host();
+        let scheme = if is_loopback(&host) { "http" } else { "https" };
+        Place {
+            base: format!("{scheme}://{host}"),
+            reference,
+        }
     }
 
     /// The manifest for one processor, verified, and its digest.
@@ -171,7 +157,7 @@ impl RegistryClient {
         Ok((digest, manifest))
     }
 
-    fn document(
+    pub(super) fn document(
         &self,
         place: &Place<'_>,
         name: &str,
@@ -264,12 +250,13 @@ impl RegistryClient {
     ) -> Result<(), RegistryError> {
         let subject = place.reference.to_string();
         let fetch = || {
+            let headers = self.authorized(place, Purpose::Pull, &place.base, &Headers::none());
             let downloads: Vec<Download> = layers
                 .iter()
                 .zip(files)
                 .map(|((_, layer), file)| Download {
                     url: place.url("blobs", &layer.digest.to_string()),
-                    headers: self.headers(place),
+                    headers: headers.clone(),
                     expected: Some(layer.digest),
                     size: Some(layer.size),
                     destination: file.clone(),
@@ -280,7 +267,7 @@ impl RegistryClient {
         match fetch() {
             // A token lives some minutes; a large image takes longer. What is there stays.
             Err(FetchError::Status { status: 401, .. }) => {
-                self.forget(place);
+                self.access().clear();
                 self.get(
                     place,
                     &place.url("manifests", &place.reference.manifest_name()),
@@ -294,7 +281,11 @@ impl RegistryClient {
         Ok(())
     }
 
-    fn blob(&self, place: &Place<'_>, blob: &Descriptor) -> Result<Vec<u8>, RegistryError> {
+    pub(super) fn blob(
+        &self,
+        place: &Place<'_>,
+        blob: &Descriptor,
+    ) -> Result<Vec<u8>, RegistryError> {
         let response = self.get(place, &place.url("blobs", &blob.digest.to_string()))?;
         let actual = Digest::of(&response.body);
         if actual == blob.digest {
@@ -308,105 +299,30 @@ impl RegistryClient {
     }
 
     /// Asks for a document, with credentials once the registry demands some.
-    fn get(&self, place: &Place<'_>, url: &str) -> Result<Response, RegistryError> {
-        let reference = || place.reference.to_string();
-        let ask = || {
-            let answer = self
-                .contact
-                .get(url, &self.headers(place), LARGEST_DOCUMENT);
-            answer.map_err(|source| match source {
-                FetchError::Connection { .. } | FetchError::Status { .. } => {
-                    RegistryError::Unreachable {
-                        reference: reference(),
-                        source,
-                    }
-                }
-                other => RegistryError::Fetch(other),
-            })
-        };
-        let mut response = ask()?;
-        if response.status == 401 {
-            self.forget(place);
-            let header = response.header("www-authenticate").unwrap_or_default();
-            if let Some(challenge) = Challenge::parse(header)
-                && self.enter(place, &challenge)?
-            {
-                response = ask()?;
-            }
-        }
+    pub(super) fn get(&self, place: &Place<'_>, url: &str) -> Result<Response, RegistryError> {
+        let headers = Headers::none().with("accept", ACCEPT.join(", "));
+        let response = self.ask(
+            &self.contact,
+            place,
+            Purpose::Pull,
+            &Outgoing {
+                method: Method::Get,
+                url,
+                headers: &headers,
+                payload: Payload::Nothing,
+            },
+        )?;
         match response.status {
             200..300 => Ok(response),
-            404 => Err(RegistryError::NotFound {
-                reference: reference(),
-            }),
-            status @ (401 | 403) => Err(RegistryError::Denied {
-                reference: reference(),
-                status,
-            }),
-            status => Err(self.malformed(place, format!("it answered {status}"))),
+            _ => Err(self.refused(place, &response)),
         }
     }
 
-    /// Meets a challenge; whether there was anything to meet it with.
-    fn enter(&self, place: &Place<'_>, challenge: &Challenge) -> Result<bool, RegistryError> {
-        let known = credentials::find(&self.clients, place.reference);
-        let authorization = match (challenge, &known) {
-            (Challenge::Basic, Some(Credentials::Password(name, password))) => {
-                basic(name, password.expose())
-            }
-            (Challenge::Basic, _) => return Ok(false),
-            (Challenge::Bearer { .. }, known) => {
-                let scope = format!("repository:{}:pull", place.reference.name);
-                let Some(url) = challenge.token_url(&scope) else {
-                    return Ok(false);
-                };
-                let mut headers = Headers::none();
-                match known {
-                    Some(Credentials::Password(name, password)) => {
-                        headers = headers.with("authorization", basic(name, password.expose()));
-                    }
-                    // A token server that takes such a token by GET takes it as a password.
-                    Some(Credentials::IdentityToken(token)) => {
-                        headers = headers.with("authorization", basic("<token>", token.expose()));
-                    }
-                    None => {}
-                }
-                let answer = self.contact.get(&url, &headers, LARGEST_DOCUMENT)?;
-                if !(200..300).contains(&answer.status) {
-                    return Err(RegistryError::Denied {
-                        reference: place.reference.to_string(),
-                        status: answer.status,
-                    });
-                }
-                let token: Token = serde_json::from_slice(&answer.body)
-                    .map_err(|error| self.malformed(place, error.to_string()))?;
-                match token.token.or(token.access_token) {
-                    Some(token) => format!("Bearer {token}"),
-                    None => return Err(self.malformed(place, "a token answer without token")),
-                }
-            }
-        };
-        self.access().insert(place.key(), authorization);
-        Ok(true)
-    }
-
-    fn headers(&self, place: &Place<'_>) -> Headers {
-        let headers = Headers::none().with("accept", ACCEPT.join(", "));
-        match self.access().get(&place.key()) {
-            Some(authorization) => headers.with("authorization", authorization.clone()),
-            None => headers,
-        }
-    }
-
-    fn forget(&self, place: &Place<'_>) {
-        self.access().remove(&place.key());
-    }
-
-    fn access(&self) -> std::sync::MutexGuard<'_, HashMap<String, String>> {
+    pub(super) fn access(&self) -> std::sync::MutexGuard<'_, HashMap<String, String>> {
         self.access.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    fn malformed(&self, place: &Place<'_>, reason: impl Into<String>) -> RegistryError {
+    pub(super) fn malformed(&self, place: &Place<'_>, reason: impl Into<String>) -> RegistryError {
         RegistryError::Malformed {
             reference: place.reference.to_string(),
             reason: reason.into(),

@@ -6,6 +6,7 @@ use std::path::PathBuf;
 use fs_err::File;
 use rayon::prelude::*;
 
+use super::compressed::Codec;
 use super::{Layer, Store, StoreError};
 use crate::Digest;
 use crate::layer::{Compression, first_difference};
@@ -51,12 +52,21 @@ impl Store {
 
     fn fsck_alone(&self) -> Result<FsckReport, StoreError> {
         let mut report = FsckReport::default();
-        for directory in ["blobs/sha256", "layers", "memos", "unpacked", "compressed"] {
+        for directory in [
+            "blobs/sha256",
+            "layers",
+            "memos",
+            "unpacked",
+            Codec::Gzip.directory(),
+            Codec::Zstd.directory(),
+        ] {
             self.remove_strays(directory, &mut report)?;
         }
         self.check_blobs(&mut report)?;
         self.check_layers(&mut report)?;
-        self.check_members(&mut report)?;
+        for codec in Codec::ALL {
+            self.check_members(codec, &mut report)?;
+        }
         self.check_index(&mut report)?;
         report.memos = self.forget()?;
         Ok(report)
@@ -155,16 +165,20 @@ impl Store {
         }
     }
 
-    fn check_members(&self, report: &mut FsckReport) -> Result<(), StoreError> {
-        for segment in self.names("compressed")? {
-            let path = self.compressed_path(&segment);
+    fn check_members(&self, codec: Codec, report: &mut FsckReport) -> Result<(), StoreError> {
+        for segment in self.names(codec.directory())? {
+            let path = self.compressed_path(&segment, codec);
             let file = File::open(&path).map_err(|error| self.fail(error))?;
-            let plain = Compression::Gzip
+            let compression = match codec {
+                Codec::Gzip => Compression::Gzip,
+                Codec::Zstd => Compression::Zstd,
+            };
+            let plain = compression
                 .reader(file)
                 .and_then(|mut reader| Digest::of_reader(&mut reader));
             if !plain.is_ok_and(|(digest, _)| digest == segment) {
                 self.remove(&path)?;
-                let path = PathBuf::from("compressed").join(segment.hex());
+                let path = PathBuf::from(codec.directory()).join(segment.hex());
                 report.damaged.push(path);
             }
         }

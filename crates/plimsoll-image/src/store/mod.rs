@@ -3,7 +3,8 @@
 //! ```text
 //! oci-layout, index.json   the images by name, as an OCI layout has them
 //! blobs/sha256/HEX         manifests, configuration files, segments
-//! compressed/HEX           the blob of that digest as a gzip member, for exports
+//! compressed/HEX           the blob of that digest as gzip members, for exports
+//! compressed-zstd/HEX      the same as Zstandard frames
 //! layers/HEX               which blobs, one after the other, are the layer with this DiffID
 //! memos/HEX                what an earlier run found out: key to value
 //! unpacked/HEX/            a layer's tree, a lower directory for overlay mounts
@@ -28,6 +29,7 @@ mod lock;
 mod memo;
 mod prune;
 mod scratch;
+mod shipment;
 #[cfg(test)]
 mod tests;
 mod unpacked;
@@ -37,11 +39,13 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 pub use error::StoreError;
-pub use export::LayerForm;
 pub use fsck::FsckReport;
 pub use image::{Image, ImageLayer, NewImage};
 pub use layer::{Hold, Layer, Segment};
 pub use prune::PruneReport;
+pub use shipment::LayerForm;
+
+pub(crate) use shipment::{Document, Exported, Shipment};
 
 use crate::Digest;
 use crate::layer::LayerError;
@@ -55,9 +59,10 @@ const LAYOUT: &str = "{\"imageLayoutVersion\":\"1.0.0\"}";
 const PATIENCE: u32 = 50;
 
 /// What the store's directory holds.
-const DIRECTORIES: [&str; 8] = [
+const DIRECTORIES: [&str; 9] = [
     "blobs/sha256",
     "compressed",
+    "compressed-zstd",
     "layers",
     "locks",
     "memos",

@@ -3,6 +3,7 @@
 use std::collections::HashSet;
 use std::path::Path;
 
+use super::compressed::Codec;
 use super::lock::{Lock, Share};
 use super::memo::Memo;
 use super::{Layer, Store, StoreError};
@@ -82,11 +83,13 @@ impl Store {
                 report.blobs += 1;
             }
         }
-        for segment in self.names("compressed")? {
-            let path = self.compressed_path(&segment);
-            if !keep.contains(&segment) {
-                report.bytes += fs_err::metadata(&path).map_or(0, |metadata| metadata.len());
-                self.remove(&path)?;
+        for codec in Codec::ALL {
+            for segment in self.names(codec.directory())? {
+                let path = self.compressed_path(&segment, codec);
+                if !keep.contains(&segment) {
+                    report.bytes += fs_err::metadata(&path).map_or(0, |metadata| metadata.len());
+                    self.remove(&path)?;
+                }
             }
         }
         self.remove_locks(&keep_layers)?;

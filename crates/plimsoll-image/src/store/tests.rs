@@ -7,6 +7,7 @@ use std::time::Duration;
 
 use tempfile::TempDir;
 
+use super::compressed::Codec;
 use super::*;
 use crate::layer::{Attributes, FileSet, Node};
 use crate::oci::{Architecture, ImageConfig};
@@ -248,14 +249,18 @@ fn fsck_finds_and_removes_every_kind_of_damage() {
     image(&store, "good", std::slice::from_ref(&good));
     image(&store, "bad", &[good.clone(), bad.clone()]);
     store.unpacked(&bad).unwrap();
-    store.compressed(&good.parts[0]).unwrap();
+    store.compressed(&good.parts[0], Codec::Gzip).unwrap();
     assert!(store.fsck().unwrap().is_clean());
 
     let broken = store.blob_path(&bad.parts[0].digest).unwrap();
     let mut bytes = fs_err::read(&broken).unwrap();
     bytes[600] ^= 1;
     fs_err::write(&broken, bytes).unwrap();
-    fs_err::write(store.compressed_path(&good.parts[0].digest), "no gzip").unwrap();
+    fs_err::write(
+        store.compressed_path(&good.parts[0].digest, Codec::Gzip),
+        "no gzip",
+    )
+    .unwrap();
     fs_err::write(store.root().join("blobs/sha256/stray"), "?").unwrap();
     fs_err::create_dir_all(store.root().join("unpacked/half/etc")).unwrap();
 
@@ -492,7 +497,7 @@ fn victim() {
         let segment = store.put_segment(&format!("{name} {round}"), &set).unwrap();
         let layer = store.commit_layer(&[segment]).unwrap();
         store.unpacked(&layer).unwrap();
-        store.compressed(&layer.parts[0]).unwrap();
+        store.compressed(&layer.parts[0], Codec::Gzip).unwrap();
         image(&store, &name, &[layer]);
     }
 }
