@@ -210,6 +210,21 @@ pub enum VariableKind {
     Text,
 }
 
+impl VariableKind {
+    /// The word for it.
+    pub fn word(self) -> &'static str {
+        match self {
+            VariableKind::Url => "url",
+            VariableKind::Host => "host",
+            VariableKind::Port => "port",
+            VariableKind::Number => "number",
+            VariableKind::Boolean => "boolean",
+            VariableKind::Path => "path",
+            VariableKind::Text => "text",
+        }
+    }
+}
+
 /// A variable that services read.
 #[derive(Debug, Clone, Serialize)]
 pub struct Variable {

@@ -12,19 +12,26 @@ pub mod compose;
 pub mod dockerfile;
 pub mod extension;
 pub mod facts;
+mod health_request;
 mod process;
 mod project;
 mod recipe;
 pub mod settings;
+mod watch;
 pub mod yaml;
 
-pub use process::{Device, Hook, IpcMode, Link, LoggingDriver, PidMode, Ulimit, VolumesFrom};
+pub use health_request::HealthRequest;
+pub use process::{
+    BlockIo, Device, DeviceRate, DeviceRule, Hook, IpcMode, Link, LoggingDriver, PidMode, PreStart,
+    PreStartRuns, Sharing, Ulimit, VolumesFrom,
+};
 pub use project::{
     Build, Command, Dependency, DependencyCondition, FileObject, FileSource, FileUse, HealthTest,
     Healthcheck, Limits, Mount, MountKind, Network, NetworkAttachment, NetworkMode, Port, Project,
-    Protocol, Restart, Service, Volume,
+    Propagation, Protocol, Recursion, Restart, Service, Volume, VolumeBacking,
 };
 pub use recipe::{
     BuildRecipe, DockerfileRecipe, DockerfileSource, GoRecipe, NodeLayout, NodeManager,
     NodeServerRecipe, PythonDependencies, PythonRecipe, RecipeKind, RustRecipe, StaticSiteRecipe,
 };
+pub use watch::{Watch, WatchAction};
