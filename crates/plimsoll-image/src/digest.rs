@@ -68,6 +68,11 @@ impl Digest {
             .collect()
     }
 
+    /// The 32 bytes.
+    pub fn bytes(&self) -> &[u8; 32] {
+        &self.0
+    }
+
     /// The first twelve digits, for people.
     pub fn short(&self) -> String {
         let mut hex = self.hex();

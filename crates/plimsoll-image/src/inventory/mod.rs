@@ -21,11 +21,13 @@ use std::collections::HashMap;
 use rayon::prelude::*;
 use serde::{Deserialize, Serialize};
 
+pub(crate) use component::purl;
 pub use component::{Checksum, Component, Ecosystem};
 
 use crate::Digest;
 use crate::store::{Image, Store, StoreError};
 use debian::Release;
+use draft::Draft;
 use scan::{LayerFacts, Statement};
 use view::View;
 
@@ -81,16 +83,30 @@ impl Inventory {
     /// # Errors
     /// When a layer is missing or cannot be read.
     pub fn of(store: &Store, image: &Image) -> Result<Self, StoreError> {
-        let facts: Vec<LayerFacts> = image
-            .layers
-            .par_iter()
-            .map(|layer| LayerFacts::of(store, layer))
-            .collect::<Result<_, _>>()?;
+        let facts = facts(store, image)?;
         let layers = image.layers.iter().map(|layer| InventoryLayer {
             diff_id: layer.diff_id,
             bytes: layer.size,
         });
         Ok(Self::put_together(&facts, layers.collect()))
+    }
+
+    /// Whether each of these paths of an image belongs to a package.
+    pub(crate) fn owned(
+        store: &Store,
+        image: &Image,
+        paths: &[&str],
+    ) -> Result<Vec<bool>, StoreError> {
+        let facts = facts(store, image)?;
+        let view = View::of(&facts);
+        let drafts = Self::drafts(&view, &facts, &System::default());
+        Ok(owners::owned(&view, &facts, &drafts, paths))
+    }
+
+    fn drafts(view: &View, facts: &[LayerFacts], system: &System) -> Vec<Draft> {
+        view.statements(facts)
+            .flat_map(|(layer, path, statement)| draft::drafts(layer, path, statement, system))
+            .collect()
     }
 
     fn put_together(facts: &[LayerFacts], layers: Vec<InventoryLayer>) -> Self {
@@ -108,10 +124,7 @@ impl Inventory {
                 name: name.clone(),
             })
             .unwrap_or_default();
-        let mut drafts = Vec::new();
-        for (layer, path, statement) in statements() {
-            drafts.extend(draft::drafts(layer, path, statement, &system));
-        }
+        let mut drafts = Self::drafts(&view, facts, &system);
         let mut licences: HashMap<&str, &str> = HashMap::new();
         for (_, _, statement) in statements() {
             if let Statement::DebianLicence(package, licence) = statement {
@@ -138,4 +151,13 @@ impl Inventory {
     pub fn owned_bytes(&self) -> u64 {
         self.components.iter().map(|entry| entry.bytes).sum()
     }
+}
+
+/// What each layer of an image says.
+fn facts(store: &Store, image: &Image) -> Result<Vec<LayerFacts>, StoreError> {
+    image
+        .layers
+        .par_iter()
+        .map(|layer| LayerFacts::of(store, layer))
+        .collect()
 }

@@ -38,6 +38,20 @@ pub(super) fn assign(view: &View, facts: &[LayerFacts], drafts: &mut [Draft]) ->
         .collect()
 }
 
+/// Whether each of these paths is somebody's.
+pub(super) fn owned(
+    view: &View,
+    facts: &[LayerFacts],
+    drafts: &[Draft],
+    paths: &[&str],
+) -> Vec<bool> {
+    let owners = Owners::of(view, facts, drafts);
+    paths
+        .iter()
+        .map(|path| owners.owner(path).is_some())
+        .collect()
+}
+
 /// Who owns what, as indices of drafts.
 struct Owners<'a> {
     paths: HashMap<&'a str, usize>,
