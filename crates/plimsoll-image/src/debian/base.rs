@@ -12,16 +12,15 @@ use serde::{Deserialize, Serialize};
 
 use super::accounts;
 use super::archive::{Archive, DebianSettings, Freshness, List};
-use super::content::{self, RULES};
+use super::content::{self, BasePurpose, RULES};
 use super::deb::Deb;
 use super::effects::{self, Alternative};
 use super::packages::{Package, PackageIndex};
-use super::request::{Assembled, BaseRequest, FOUNDATION, InstalledPackage};
+use super::request::{Assembled, BaseRequest, InstalledPackage};
 use super::resolve::{Resolver, Unresolved};
 use super::{DebianError, PackageError};
 use crate::fetch::{FetchError, Fetcher, Headers};
 use crate::layer::{Attributes, FileSet, FileSetError, write_tar};
-use crate::oci::Architecture;
 use crate::store::{ImageLayer, Layer, Segment, Store, StoreError};
 use crate::{Digest, Download, Hasher};
 
@@ -172,7 +171,7 @@ impl<'a> Base<'a> {
         for package in packages {
             match self
                 .store
-                .recall::<Facts>(&facts_key(package, &chosen, request.architecture))
+                .recall::<Facts>(&facts_key(package, &chosen, request))
             {
                 Some(known) => {
                     facts.insert(package.name.to_owned(), known);
@@ -190,7 +189,7 @@ impl<'a> Base<'a> {
         let made = self
             .fetcher
             .download_each(subject, &files, |index, _| {
-                let facts = self.unpack(wanted[index], &chosen, request.architecture);
+                let facts = self.unpack(wanted[index], &chosen, request);
                 facts.map_err(Failure::Other)
             })
             .map_err(|failure| match failure {
@@ -226,7 +225,7 @@ impl<'a> Base<'a> {
         &self,
         package: &Package<'_>,
         chosen: &BTreeSet<&str>,
-        architecture: Architecture,
+        request: &BaseRequest,
     ) -> Result<Facts, DebianError> {
         let failed = |source| DebianError::Package {
             package: package.name.to_owned(),
@@ -234,11 +233,11 @@ impl<'a> Base<'a> {
         };
         let bytes = fs_err::read(self.deb_path(&package.digest)).map_err(DebianError::Io)?;
         let deb = Deb::open(&bytes).map_err(failed)?;
-        let mut files = content::files(&deb.data).map_err(failed)?;
-        effects::apply(package.name, architecture, chosen, &mut files)
+        let mut files = content::files(&deb.data, request.purpose).map_err(failed)?;
+        effects::apply(package.name, request.architecture, chosen, &mut files)
             .and_then(|()| describe(package.name, &deb, &mut files))
             .map_err(|error| failed(PackageError::Files(error)))?;
-        let key = facts_key(package, chosen, architecture);
+        let key = facts_key(package, chosen, request);
         let facts = Facts {
             segment: self.store.put_segment(&key, &files)?,
             alternatives: deb
@@ -394,7 +393,12 @@ fn resolve<'p>(
     request: &BaseRequest,
 ) -> Result<Vec<Vec<Package<'p>>>, DebianError> {
     let mut resolver = Resolver::new(index, &request.without);
-    let foundation = FOUNDATION.map(str::to_owned);
+    let foundation: Vec<String> = request
+        .foundation
+        .packages()
+        .iter()
+        .map(|name| (*name).to_owned())
+        .collect();
     [&foundation[..], &request.runtime, &request.extra]
         .into_iter()
         .enumerate()
@@ -419,14 +423,18 @@ fn resolve<'p>(
 }
 
 /// The digest of a package decides its segment, but for the links that another package may own.
-fn facts_key(package: &Package<'_>, chosen: &BTreeSet<&str>, architecture: Architecture) -> String {
+fn facts_key(package: &Package<'_>, chosen: &BTreeSet<&str>, request: &BaseRequest) -> String {
     let owners: Vec<&str> = ["python-is-python3", "python3-minimal"]
         .into_iter()
         .filter(|owner| package.name.starts_with("python3.") && chosen.contains(owner))
         .collect();
+    let compile = match request.purpose {
+        BasePurpose::Run => "",
+        BasePurpose::Compile => " to compile",
+    };
     format!(
-        "deb {} rules {RULES} for {architecture} beside {owners:?}",
-        package.digest
+        "deb {} rules {RULES} for {} beside {owners:?}{compile}",
+        package.digest, request.architecture
     )
 }
 

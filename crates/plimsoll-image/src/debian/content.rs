@@ -71,8 +71,30 @@ const LEFT_OUT_OF_PYTHON: [&str; 9] = [
     "venv/scripts/nt",
 ];
 
+/// What a base is for, which decides what of its packages it holds.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum BasePurpose {
+    /// The root of a service: headers, static libraries and documentation are left out.
+    #[default]
+    Run,
+    /// The root of steps that compile: everything but documentation. Never part of an image.
+    Compile,
+}
+
+/// What compilers read.
+fn is_for_compilers(path: &str) -> bool {
+    path.starts_with("usr/include")
+        // A whole interpreter as a library is what nothing here links.
+        || path.ends_with(".a") && !path.contains("/config-3")
+        || path.contains("/pkgconfig/")
+        || path.ends_with("/pkgconfig")
+}
+
 /// Whether a path of a package is left out.
-fn is_left_out(path: &str) -> bool {
+fn is_left_out(path: &str, purpose: BasePurpose) -> bool {
+    if purpose == BasePurpose::Compile && is_for_compilers(path) {
+        return false;
+    }
     let below = |directory: &str| {
         path.strip_prefix(directory)
             .is_some_and(|rest| rest.is_empty() || rest.starts_with('/'))
@@ -128,7 +150,7 @@ fn merged(path: String) -> String {
 }
 
 /// The files of a package's `data.tar` that go into an image.
-pub(super) fn files(data: &Arc<Vec<u8>>) -> Result<FileSet, PackageError> {
+pub(super) fn files(data: &Arc<Vec<u8>>, purpose: BasePurpose) -> Result<FileSet, PackageError> {
     let mut set = FileSet::new();
     // Hard links may point to something that is left out; then the first kept name is the file.
     let mut contents: HashMap<String, (Attributes, Content)> = HashMap::new();
@@ -186,7 +208,7 @@ pub(super) fn files(data: &Arc<Vec<u8>>) -> Result<FileSet, PackageError> {
                 return Err(LayerError::UnknownKind { path, kind }.into());
             }
         };
-        if !is_left_out(&path) {
+        if !is_left_out(&path, purpose) {
             set.insert(&path, node)?;
         }
     }
@@ -230,7 +252,7 @@ mod tests {
             "etc/init.d/nginx",
             "usr/lib/systemd/system/nginx.service",
         ] {
-            assert!(is_left_out(path), "{path}");
+            assert!(is_left_out(path, BasePurpose::Run), "{path}");
         }
         for path in [
             "usr/share/doc/x",
@@ -242,7 +264,7 @@ mod tests {
             "usr/share/manual",
             "usr/lib/postgresql/17/bin/postgres",
         ] {
-            assert!(!is_left_out(path), "{path}");
+            assert!(!is_left_out(path, BasePurpose::Run), "{path}");
         }
     }
 

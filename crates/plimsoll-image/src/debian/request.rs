@@ -4,7 +4,7 @@ use serde::{Deserialize, Serialize};
 
 use super::Suite;
 use super::accounts::User;
-use super::content::RULES;
+use super::content::{BasePurpose, RULES};
 use crate::layer::{FileSet, write_tar};
 use crate::oci::Architecture;
 use crate::store::{ImageLayer, StoreError};
@@ -23,6 +23,34 @@ pub(super) const FOUNDATION: [&str; 9] = [
     "tzdata",
 ];
 
+/// What a base has for programs that bring everything along: no C library, nothing that runs.
+const DATA_ONLY: [&str; 5] = [
+    "base-files",
+    "ca-certificates",
+    "media-types",
+    "netbase",
+    "tzdata",
+];
+
+/// What is lowest in a base.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum Foundation {
+    /// The C and C++ libraries, and what programs expect of a system.
+    #[default]
+    Libraries,
+    /// What static programs read: certificates, time zones, names of services and accounts.
+    DataOnly,
+}
+
+impl Foundation {
+    pub(super) fn packages(self) -> &'static [&'static str] {
+        match self {
+            Self::Libraries => &FOUNDATION,
+            Self::DataOnly => &DATA_ONLY,
+        }
+    }
+}
+
 /// A base to assemble.
 #[derive(Debug, Clone)]
 pub struct BaseRequest {
@@ -30,6 +58,10 @@ pub struct BaseRequest {
     pub suite: Suite,
     /// The processor.
     pub architecture: Architecture,
+    /// What is lowest in it.
+    pub foundation: Foundation,
+    /// What it is for.
+    pub purpose: BasePurpose,
     /// Packages of the language or server itself: `python3.13`. A layer of their own.
     pub runtime: Vec<String>,
     /// Packages that the service needs besides: `git`, `libpq5`. A layer of their own.
@@ -43,11 +75,13 @@ pub struct BaseRequest {
 }
 
 impl BaseRequest {
-    /// The foundation alone.
+    /// The libraries' foundation alone.
     pub fn new(suite: Suite, architecture: Architecture) -> Self {
         Self {
             suite,
             architecture,
+            foundation: Foundation::Libraries,
+            purpose: BasePurpose::Run,
             runtime: Vec::new(),
             extra: Vec::new(),
             without: Vec::new(),
@@ -60,10 +94,15 @@ impl BaseRequest {
     pub(super) fn key(&self) -> Result<String, StoreError> {
         let mut files = Hasher::default();
         write_tar(&self.files, &mut files).map_err(StoreError::Layer)?;
+        let compile = match self.purpose {
+            BasePurpose::Run => "",
+            BasePurpose::Compile => " to compile",
+        };
         Ok(format!(
-            "debian base, rules {RULES}: {} {} {FOUNDATION:?} {:?} {:?} {:?} {:?} {}",
+            "debian base, rules {RULES}: {} {}{compile} {:?} {:?} {:?} {:?} {:?} {}",
             self.suite,
             self.architecture,
+            self.foundation.packages(),
             self.runtime,
             self.extra,
             self.without,
