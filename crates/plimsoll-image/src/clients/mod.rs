@@ -8,6 +8,7 @@
 
 mod debian_default;
 mod files;
+mod go;
 mod npm;
 mod python;
 mod registries;
@@ -19,6 +20,7 @@ use std::path::PathBuf;
 use thiserror::Error;
 
 pub use debian_default::{NoPackages, PackageFiles};
+pub use go::GoProxy;
 pub use npm::NpmRegistry;
 pub(crate) use npm::{npm_certificates, npmrc_files};
 pub use python::PythonIndex;
@@ -72,6 +74,19 @@ const VARIABLES: &[&str] = &[
     "ALL_PROXY",
     "NO_PROXY",
     "DOCKER_CONFIG",
+    "GOPROXY",
+    "GOPRIVATE",
+    "GONOPROXY",
+    "GONOSUMDB",
+    "GOSUMDB",
+    "GOINSECURE",
+    "GOAUTH",
+    "GOENV",
+    "GOROOT",
+    "GIT_CONFIG_GLOBAL",
+    "CARGO_HOME",
+    "RUSTUP_HOME",
+    "RUSTUP_TOOLCHAIN",
 ];
 
 /// Whether a variable of the caller's environment belongs into [`ClientSettings::variables`].

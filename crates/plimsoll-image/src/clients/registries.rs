@@ -2,7 +2,7 @@
 
 use std::sync::{Arc, Mutex, PoisonError};
 
-use super::{ClientSettings, NpmRegistry, PackageFiles, PythonIndex, UnknownRegistry};
+use super::{ClientSettings, GoProxy, NpmRegistry, PackageFiles, PythonIndex, UnknownRegistry};
 
 /// Finds each registry at most once.
 pub struct Registries {
@@ -10,6 +10,7 @@ pub struct Registries {
     packages: Arc<dyn PackageFiles>,
     python: Mutex<Option<Arc<PythonIndex>>>,
     npm: Mutex<Option<Arc<NpmRegistry>>>,
+    go: Mutex<Option<Arc<GoProxy>>>,
 }
 
 impl std::fmt::Debug for Registries {
@@ -26,6 +27,7 @@ impl Registries {
             packages,
             python: Mutex::new(None),
             npm: Mutex::new(None),
+            go: Mutex::new(None),
         }
     }
 
@@ -51,6 +53,16 @@ impl Registries {
     pub fn npm(&self) -> Result<Arc<NpmRegistry>, UnknownRegistry> {
         once(&self.npm, || {
             NpmRegistry::locate(&self.settings, self.packages.as_ref())
+        })
+    }
+
+    /// The proxy of Go modules.
+    ///
+    /// # Errors
+    /// When no place states its address.
+    pub fn go(&self) -> Result<Arc<GoProxy>, UnknownRegistry> {
+        once(&self.go, || {
+            GoProxy::locate(&self.settings, self.packages.as_ref())
         })
     }
 }

@@ -29,7 +29,7 @@ pub use address::ShownUrl;
 pub use download::Download;
 pub use error::FetchError;
 
-pub(crate) use attempt::Failure;
+pub(crate) use attempt::{Failure, base64};
 pub(crate) use outgoing::{Method, Opener, Outgoing, Payload};
 
 use attempt::Attempts;

@@ -4,10 +4,12 @@
 //! fetched once and kept beside the other downloads. They run in build steps only; nothing of
 //! them enters an image. No program of the user's machine is used.
 
+pub(crate) mod go;
 mod index_page;
 mod pins;
 mod unpack;
 mod wheel;
+mod zip;
 
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, PoisonError};
@@ -143,9 +145,9 @@ impl Toolchains {
         let directory = self
             .cache
             .join(format!("{name}-{}-{architecture}", tool.version));
-        let path = match tool.registry {
-            ToolRegistry::Python => directory.join(name),
-            ToolRegistry::Npm => directory.clone(),
+        let path = match (tool.registry, &tool.directory) {
+            (ToolRegistry::Python, None) => directory.join(name),
+            (ToolRegistry::Python, Some(_)) | (ToolRegistry::Npm, _) => directory.clone(),
         };
         if !path.exists() {
             let _one_at_a_time = self.fetching.lock().unwrap_or_else(PoisonError::into_inner);
@@ -157,6 +159,51 @@ impl Toolchains {
             version: tool.version.clone(),
             path,
         })
+    }
+
+    /// A pinned Go, laid out as its own root (`GOROOT`).
+    ///
+    /// # Errors
+    /// When it cannot be fetched, or is not what is pinned.
+    pub(crate) fn go(
+        &self,
+        pin: &go::GoPin,
+        architecture: Architecture,
+    ) -> Result<Program, ToolchainError> {
+        let name = format!("go-{}-{architecture}", pin.version);
+        let directory = self.cache.join(&name);
+        let done = Program {
+            version: pin.version.to_string(),
+            path: directory.clone(),
+        };
+        let _one_at_a_time = self.fetching.lock().unwrap_or_else(PoisonError::into_inner);
+        if directory.exists() {
+            return Ok(done);
+        }
+        fs::create_dir_all(&self.cache)?;
+        let version = pin.module_version(architecture);
+        let proxy = self.registries.go()?;
+        let archive = self.cache.join(format!("{name}.download"));
+        self.fetcher.download(
+            &format!("Go {}", pin.version),
+            &Download {
+                url: proxy.url.join(&format!("{}/@v/{version}.zip", go::MODULE)),
+                headers: Headers::none(),
+                expected: None,
+                size: None,
+                destination: archive.clone(),
+            },
+        )?;
+        let prefix = format!("{}@{version}/", go::MODULE);
+        let hash = pin.hash(architecture);
+        let unpacked = unpack::go_module(&archive, &prefix, hash, &directory);
+        // Its hash is not that of its bytes, so that a broken one would be taken for whole again.
+        fs::remove_file(&archive)?;
+        unpacked.map_err(|reason| ToolchainError::Unpack {
+            path: archive,
+            reason,
+        })?;
+        Ok(done)
     }
 
     fn fetch(
@@ -192,7 +239,10 @@ impl Toolchains {
             },
         )?;
         let unpacked = match tool.registry {
-            ToolRegistry::Python => unpack::program_of_wheel(&archive, &tool.name, directory),
+            ToolRegistry::Python => match &tool.directory {
+                Some(top) => unpack::directory_of_wheel(&archive, top, directory),
+                None => unpack::program_of_wheel(&archive, &tool.name, directory),
+            },
             ToolRegistry::Npm => unpack::npm_package(&archive, directory),
         };
         unpacked.map_err(|reason| ToolchainError::Unpack {

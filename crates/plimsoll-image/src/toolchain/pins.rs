@@ -17,6 +17,9 @@ pub(crate) struct Tool {
     pub version: String,
     /// Whose package it is.
     pub registry: ToolRegistry,
+    /// The directory of a wheel that is the program; `None`: a script of that name is.
+    #[serde(default)]
+    pub directory: Option<String>,
     files: Vec<ToolFile>,
 }
 

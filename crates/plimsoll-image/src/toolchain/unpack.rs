@@ -7,7 +7,7 @@ use std::path::{Component, Path, PathBuf};
 use flate2::read::GzDecoder;
 use fs_err as fs;
 
-use super::wheel;
+use super::{go, wheel, zip};
 
 /// The most that one program may unpack to.
 const LARGEST: u64 = 1 << 30;
@@ -17,6 +17,48 @@ pub(super) fn program_of_wheel(archive: &Path, name: &str, directory: &Path) -> 
     let bytes = fs::read(archive).map_err(|error| error.to_string())?;
     let program = wheel::file_of(&bytes, &format!("/scripts/{name}"))?;
     whole(directory, |place| write(&place.join(name), &program, 0o755))
+}
+
+/// Puts everything below `top` of a wheel into `directory`.
+pub(super) fn directory_of_wheel(
+    archive: &Path,
+    top: &str,
+    directory: &Path,
+) -> Result<(), String> {
+    let bytes = fs::read(archive).map_err(|error| error.to_string())?;
+    let prefix = format!("{top}/");
+    whole(directory, |place| {
+        let mut left = LARGEST;
+        for entry in zip::entries(&bytes)? {
+            let Some(path) = entry.name.strip_prefix(&prefix) else {
+                continue;
+            };
+            if path.is_empty() || path.ends_with('/') {
+                continue;
+            }
+            if path.split('/').any(|part| matches!(part, "" | "." | "..")) {
+                return Err(format!("`{}` leads out of it", entry.name));
+            }
+            let content = entry.content()?;
+            left = left
+                .checked_sub(content.len() as u64)
+                .ok_or_else(|| format!("it unpacks to more than {LARGEST} bytes"))?;
+            let mode = if entry.is_executable() { 0o755 } else { 0o644 };
+            write(&place.join(path), &content, mode)?;
+        }
+        Ok(())
+    })
+}
+
+/// Puts the files of a Go module into `directory`, once its hash is right.
+pub(super) fn go_module(
+    archive: &Path,
+    prefix: &str,
+    hash: &str,
+    directory: &Path,
+) -> Result<(), String> {
+    let bytes = fs::read(archive).map_err(|error| error.to_string())?;
+    whole(directory, |place| go::lay_out(&bytes, prefix, hash, place))
 }
 
 /// Puts the files of an npm tarball into `directory`, without its top directory.
