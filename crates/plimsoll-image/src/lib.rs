@@ -8,15 +8,22 @@ mod application;
 mod base;
 pub mod builder;
 pub mod clients;
+mod compiled;
 pub mod debian;
 mod digest;
 mod fetch;
+pub mod go;
 pub mod inventory;
 pub mod layer;
+pub mod node;
 pub mod oci;
+pub mod provenance;
 pub mod python;
 pub mod registry;
 mod sandbox;
+pub mod sbom;
+pub mod secrets;
+pub mod signature;
 pub mod stand_in;
 pub mod static_site;
 mod step;
@@ -28,5 +35,8 @@ pub use digest::{Digest, DigestError, Hasher};
 pub use fetch::{
     Download, FetchError, FetchSettings, Fetcher, Headers, Response as FetchResponse, ShownUrl,
 };
-pub use sandbox::{Access, BindMount, Sandbox, SandboxError, Step, StepNetwork, StepOutcome};
+pub use sandbox::{
+    Access, BindMount, MemoryFile, MemoryMount, Sandbox, SandboxError, Step, StepNetwork,
+    StepOutcome, SystemChange,
+};
 pub use workshop::Memory;

@@ -98,12 +98,25 @@ pub struct StaticSiteRecipe {
     pub manager: NodeManager,
     /// The lock file, relative to the context.
     pub lock: Option<PathBuf>,
-    /// The `package.json` script that builds: `build`.
-    pub script: String,
-    /// Where the script leaves the files, relative to `root`: `dist`.
+    /// The `package.json` script that builds: `build`. `None`: the files are there as they are.
+    pub script: Option<String>,
+    /// Where the script leaves the files, or where they are, relative to `root`: `dist`.
     pub output: PathBuf,
     /// Variables of the build: names that the sources read (`VITE_API_URL`) and their values.
     pub build_environment: Vec<(String, String)>,
+    /// Paths that are not files but another service's.
+    pub proxies: Vec<SiteProxy>,
+}
+
+/// A path below which a site's server passes requests on.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct SiteProxy {
+    /// How the paths start: `/api`.
+    pub path: String,
+    /// What that start is replaced with before a request is passed on; `None`: it stays.
+    pub replacement: Option<String>,
+    /// Host and port of the service: `backend:8000`.
+    pub upstream: String,
 }
 
 /// A server that Node runs.
@@ -184,6 +197,25 @@ pub struct DockerfileRecipe {
     pub contexts: Vec<(String, String)>,
     /// Secrets of the build: identifier and absolute path of the file that holds it.
     pub secrets: Vec<(String, PathBuf)>,
+    /// Sockets of ssh agents: identifier and absolute path.
+    pub ssh: Vec<(String, PathBuf)>,
+    /// Labels of the image besides those that the file sets.
+    pub labels: Vec<(String, String)>,
+    /// What commands reach unless they say otherwise.
+    pub network: BuildNetwork,
+    /// Size of `/dev/shm` in bytes; `None`: the engine's.
+    pub shm_size: Option<u64>,
+}
+
+/// What the commands of a build reach.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "lowercase")]
+pub enum BuildNetwork {
+    /// What this machine reaches.
+    #[default]
+    Host,
+    /// Nothing.
+    None,
 }
 
 /// Where a Dockerfile's text is.

@@ -326,9 +326,10 @@ fn recipe(tree: &Tree, package: &Package, bundler: &Bundler, manager: NodeManage
                 .lock
                 .as_ref()
                 .map(|lock| places::below(lock, &context)),
-            script: "build".to_owned(),
+            script: Some("build".to_owned()),
             output: bundler.output.clone(),
             build_environment: Vec::new(),
+            proxies: Vec::new(),
         }),
         system_packages: Vec::new(),
         environment: Vec::new(),

@@ -18,7 +18,7 @@ use crate::digest::Hasher;
 use crate::layer::{Attributes, Content, FileSet, FileSetError, Node};
 
 pub(crate) use ignore::Ignore;
-use known_hashes::KnownHashes;
+pub(crate) use known_hashes::KnownHashes;
 
 /// What never belongs into an image: version control, secrets of the developer's machine,
 /// installed packages, caches of tools.
@@ -155,6 +155,20 @@ impl Application {
     /// The files, sorted by path.
     pub(crate) fn files(&self) -> &[SourceFile] {
         &self.files
+    }
+
+    /// Those of the files whose paths are wanted.
+    pub(crate) fn only(&self, wanted: impl Fn(&str) -> bool) -> Self {
+        let files: Vec<SourceFile> = self
+            .files
+            .iter()
+            .filter(|file| wanted(&file.path))
+            .cloned()
+            .collect();
+        Self {
+            identity: identity(&files),
+            files,
+        }
     }
 
     /// The files as they stand in an image below `place` (without a leading `/`).

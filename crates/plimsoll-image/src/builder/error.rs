@@ -3,10 +3,11 @@
 use plimsoll_diag::Diagnostic;
 use thiserror::Error;
 
+use crate::go::GoError;
+use crate::node::NodeError;
 use crate::python::PythonError;
 use crate::registry::RegistryError;
 use crate::stand_in::StandInError;
-use crate::static_site::StaticSiteError;
 use crate::store::StoreError;
 
 /// Why an image is not made.
@@ -15,9 +16,12 @@ pub enum BuildError {
     /// A Python application.
     #[error(transparent)]
     Python(#[from] PythonError),
-    /// A site.
+    /// A site or a server of Node.
     #[error(transparent)]
-    StaticSite(#[from] StaticSiteError),
+    Node(#[from] NodeError),
+    /// A program of Go.
+    #[error(transparent)]
+    Go(#[from] GoError),
     /// An image that others publish.
     #[error(transparent)]
     Registry(#[from] RegistryError),
@@ -43,7 +47,8 @@ impl BuildError {
     pub fn diagnostic(&self) -> Diagnostic {
         match self {
             Self::Python(error) => error.diagnostic(),
-            Self::StaticSite(error) => error.diagnostic(),
+            Self::Node(error) => error.diagnostic(),
+            Self::Go(error) => error.diagnostic(),
             Self::Registry(error) => error.diagnostic(),
             Self::StandIn(error) => Diagnostic::error(error.to_string()),
             Self::NotHere { .. } => {

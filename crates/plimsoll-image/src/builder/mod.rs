@@ -23,6 +23,8 @@ use crate::base::Debian;
 use crate::clients::{ClientSettings, PackageFiles, Registries};
 use crate::debian::{DebianSettings, PackageLookup, Suite};
 use crate::fetch::{FetchError, FetchSettings, Fetcher};
+use crate::go;
+use crate::node;
 use crate::oci::Architecture;
 use crate::python::{self, Bytecode, PythonOptions};
 use crate::registry::{RegistryClient, RegistrySettings};
@@ -228,11 +230,16 @@ impl<'a> Builder<'a> {
                     };
                     python::build(&workshop, recipe, recipe_python, &options)?
                 }
-                RecipeKind::StaticSite(site) => static_site::build(&workshop, recipe, site)?,
-                RecipeKind::NodeServer(_)
-                | RecipeKind::Go(_)
-                | RecipeKind::Rust(_)
-                | RecipeKind::Dockerfile(_) => return Err(BuildError::NotAssembled),
+                RecipeKind::StaticSite(site) => {
+                    static_site::build(&workshop, recipe, site, request.as_of.as_deref())?
+                }
+                RecipeKind::NodeServer(server) => {
+                    node::build(&workshop, recipe, server, request.as_of.as_deref())?
+                }
+                RecipeKind::Go(program) => go::build(&workshop, recipe, program)?,
+                RecipeKind::Rust(_) | RecipeKind::Dockerfile(_) => {
+                    return Err(BuildError::NotAssembled);
+                }
             };
             let image = self.store.put_image(&NewImage {
                 reference: request.reference,

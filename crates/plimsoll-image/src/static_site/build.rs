@@ -3,53 +3,28 @@
 use std::path::{Path, PathBuf};
 
 use fs_err as fs;
-use plimsoll_model::{BuildRecipe, StaticSiteRecipe};
+use plimsoll_model::{BuildRecipe, SiteProxy, StaticSiteRecipe};
 
-use super::StaticSiteError;
-use super::manager::Manager;
 use super::nginx;
-use super::packages::{self, last_lines};
-use crate::application::Application;
+use crate::application::{Application, Purpose, SourceKind};
 use crate::base;
-use crate::debian::{BaseRequest, Suite};
+use crate::debian::BaseRequest;
 use crate::layer::{Attributes, Content, FileSet, Node};
+use crate::node::{NodeError, NodeProject, OUT, SUITE, Scripts, clean, files_below};
 use crate::oci::ImageConfig;
 use crate::python::BUILD_USER;
 use crate::step::scratch::give;
 use crate::store::{ImageLayer, Segment};
 use crate::workshop::Workshop;
-use crate::{Access, BindMount};
 
 /// Changes whenever layers of the same inputs come out otherwise.
 const RULES: &str = "static site 1";
-
-/// The Debian release of server and build root.
-const SUITE: Suite = Suite::Trixie;
 
 /// What serves the site.
 const SERVER: &[&str] = &["nginx"];
 
 /// What it depends on for its maintainer scripts alone.
 const UNUSED: &[&str] = &["iproute2"];
-
-/// What build steps need besides Node: a shell and the tools that scripts call.
-const BUILD_ROOT: &[&str] = &[
-    "bash",
-    "ca-certificates",
-    "coreutils",
-    "dash",
-    "findutils",
-    "grep",
-    "libatomic1",
-    "libstdc++6",
-    "sed",
-];
-
-/// Where the sources are in the sandbox.
-pub(super) const SITE: &str = "/site";
-
-/// Where the step copies what the build left.
-const OUT: &str = "/plimsoll/out";
 
 /// Copies what a build left in `$2` to `$1`, after running the rest. The exit code 71 says that
 /// the build succeeded but left nothing.
@@ -64,14 +39,11 @@ cp -RL -- "$left/." "$out/"
 const LEFT_NOTHING: i32 = 71;
 
 /// A site to build.
-pub(super) struct Site<'a> {
-    pub workshop: &'a Workshop<'a>,
-    pub recipe: &'a StaticSiteRecipe,
-    pub manager: Manager,
-    pub manifest: serde_json::Value,
-    pub sources: Application,
-    /// The directory of `package.json` below the context.
-    pub root: String,
+struct Site<'a> {
+    recipe: &'a StaticSiteRecipe,
+    workshop: &'a Workshop<'a>,
+    context: &'a Path,
+    as_of: Option<&'a str>,
 }
 
 /// Makes the layers of a site, and says how its image starts.
@@ -79,17 +51,13 @@ pub(crate) fn build(
     workshop: &Workshop<'_>,
     recipe: &BuildRecipe,
     site: &StaticSiteRecipe,
-) -> Result<(Vec<ImageLayer>, ImageConfig), StaticSiteError> {
-    let root = site.root.display().to_string();
-    let root = root.trim_start_matches("./").trim_matches('/');
-    let root = if root == "." { "" } else { root };
+    as_of: Option<&str>,
+) -> Result<(Vec<ImageLayer>, ImageConfig), NodeError> {
     let site = Site {
-        workshop,
         recipe: site,
-        manager: Manager::of(site.manager)?,
-        manifest: packages::manifest(&recipe.context, root)?,
-        sources: packages::sources(&recipe.context, workshop.cache)?,
-        root: root.to_string(),
+        workshop,
+        context: &recipe.context,
+        as_of,
     };
     let mut request = BaseRequest::new(SUITE, workshop.architecture);
     request.runtime = SERVER.iter().map(|name| name.to_string()).collect();
@@ -102,14 +70,17 @@ pub(crate) fn build(
     request.users = vec![base::account()];
     let server = base::assemble(workshop, &request)?;
     let mut layers = server.layers().to_vec();
-    layers.extend(configuration(workshop)?);
-    layers.extend(site.files()?);
+    layers.extend(configuration(workshop, &site.recipe.proxies)?);
+    layers.extend(site.files(recipe)?);
     Ok((layers, config(recipe)))
 }
 
 /// The server's configuration as a layer.
-fn configuration(workshop: &Workshop<'_>) -> Result<Vec<ImageLayer>, StaticSiteError> {
-    let text = nginx::configuration();
+fn configuration(
+    workshop: &Workshop<'_>,
+    proxies: &[SiteProxy],
+) -> Result<Vec<ImageLayer>, NodeError> {
+    let text = nginx::configuration(proxies);
     let key = format!(
         "{RULES} configuration {}",
         crate::Digest::of(text.as_bytes())
@@ -127,7 +98,7 @@ fn layer(
     workshop: &Workshop<'_>,
     segments: &[Segment],
     created_by: &str,
-) -> Result<ImageLayer, StaticSiteError> {
+) -> Result<ImageLayer, NodeError> {
     Ok(ImageLayer {
         layer: workshop.store.commit_layer(segments)?,
         created_by: created_by.to_string(),
@@ -135,98 +106,112 @@ fn layer(
 }
 
 impl Site<'_> {
-    /// The site's files, built now unless these sources were built before.
-    fn files(&self) -> Result<Vec<ImageLayer>, StaticSiteError> {
-        let workshop = self.workshop;
-        let recipe = self.recipe;
-        let key = format!(
-            "{RULES} of {} {} {:?} {:?} {:?} with {}",
-            self.sources.identity(),
-            self.root,
-            recipe.script,
-            recipe.output,
-            recipe.build_environment,
-            self.packages_key(),
-        );
-        workshop.layers(&key, || {
-            let mut request = BaseRequest::new(SUITE, workshop.host);
-            request.runtime = BUILD_ROOT.iter().map(|name| name.to_string()).collect();
-            let base = base::assemble(workshop, &request)?;
-            let base = workshop.trees(base.layers())?;
-            let scratch = workshop.scratch()?;
-            let tools = self.tools(&scratch)?;
-            let installed = self.packages(&tools, &base, &scratch)?;
-            let tree = scratch.directory("tree", BUILD_USER)?;
-            let place = scratch.directory("tree/site", BUILD_USER)?;
-            self.sources.copy_to(&place)?;
-            give(&place, BUILD_USER)?;
-            let out = scratch.directory("out", BUILD_USER)?;
-            workshop.tell(format!("{} run {}", self.manager.tool, recipe.script));
-            let mut root = base;
-            root.push(installed);
-            root.push(tree);
-            self.run(&tools, root, &out)?;
-            self.pack(&key, &out)
+    /// The site's files.
+    fn files(&self, recipe: &BuildRecipe) -> Result<Vec<ImageLayer>, NodeError> {
+        match &self.recipe.script {
+            Some(script) => self.built(recipe, script),
+            None => self.as_they_are(),
+        }
+    }
+
+    /// The files as they stand in the context.
+    fn as_they_are(&self) -> Result<Vec<ImageLayer>, NodeError> {
+        let hashes = self.workshop.cache.join("hashes");
+        let place = clean(&self.recipe.root.join(&self.recipe.output));
+        let sources = Application::look(self.context, Purpose::Image, &hashes)?;
+        let below = |path: &str| {
+            let rest = match place.as_str() {
+                "" => path,
+                place => path.strip_prefix(place)?.strip_prefix('/')?,
+            };
+            Some(rest.to_string())
+        };
+        let sources = sources.only(|path| below(path).is_some());
+        let key = format!("{RULES} files {} in {place}", sources.identity());
+        self.workshop.layers(&key, || {
+            let files: Vec<(String, PathBuf)> = sources
+                .files()
+                .iter()
+                .filter(|file| matches!(file.kind, SourceKind::File { .. }))
+                .filter_map(|file| Some((below(&file.path)?, file.source.clone())))
+                .collect();
+            if files.is_empty() {
+                return Err(NodeError::NoFiles {
+                    place: place.clone(),
+                });
+            }
+            self.pack(&key, files)
         })
     }
 
-    fn run(
-        &self,
-        tools: &packages::Tools,
-        root: Vec<PathBuf>,
-        out: &Path,
-    ) -> Result<(), StaticSiteError> {
+    /// What a script makes, made now unless these sources were built before.
+    fn built(&self, build: &BuildRecipe, script: &str) -> Result<Vec<ImageLayer>, NodeError> {
+        let workshop = self.workshop;
         let recipe = self.recipe;
-        let shown = format!("{} run {}", self.manager.tool, recipe.script);
-        let mut command: Vec<String> = ["/bin/sh", "-c", SCRIPT, "sh", OUT]
-            .map(str::to_string)
-            .to_vec();
-        command.push(recipe.output.display().to_string());
-        command.extend(self.manager.run(&recipe.script));
-        let mut step = self.step(tools, &shown, command);
-        step.root = root;
-        step.mounts.push(BindMount {
-            source: out.to_path_buf(),
-            target: PathBuf::from(OUT),
-            access: Access::ReadWrite,
-        });
-        let production = ("NODE_ENV".to_string(), "production".to_string());
-        step.environment.push(production);
-        for (name, value) in &recipe.build_environment {
-            step.environment.retain(|(known, _)| known != name);
-            step.environment.push((name.clone(), value.clone()));
-        }
-        tracing::debug!(step = step.name, "running");
-        let outcome = self.workshop.sandbox.run(&step)?;
-        if outcome.out_of_memory {
-            return Err(StaticSiteError::OutOfMemory {
-                script: shown,
-                limit: step.memory.unwrap_or_default() >> 20,
-            });
-        }
-        let left_nothing = || StaticSiteError::NoOutput {
-            script: shown.clone(),
-            output: recipe.output.display().to_string(),
-        };
-        match outcome.exit_code {
-            0 if fs::read_dir(out)?.next().is_some() => Ok(()),
-            0 | LEFT_NOTHING => Err(left_nothing()),
-            exit_code => Err(StaticSiteError::Script {
-                script: shown,
-                exit_code,
-                output: last_lines(&outcome.stdout, &outcome.stderr),
-            }),
-        }
+        let lock = recipe.lock.as_deref();
+        let mut project = NodeProject::open(workshop, build, &recipe.root, recipe.manager, lock)?;
+        project.as_of = self.as_of.map(str::to_string);
+        let key = format!(
+            "{RULES} of {} {} {:?} {:?} {:?} with {}",
+            project.sources.identity(),
+            project.root,
+            recipe.script,
+            recipe.output,
+            recipe.build_environment,
+            project.packages_key(workshop.host),
+        );
+        workshop.layers(&key, || {
+            let base = project.build_root()?;
+            let scratch = workshop.scratch()?;
+            let tools = project.tools(&scratch)?;
+            let installed = project.packages(&tools, &base, &scratch, workshop.host)?;
+            let tree = scratch.directory("tree", BUILD_USER)?;
+            let place = scratch.directory("tree/site", BUILD_USER)?;
+            project.sources.copy_to(&place)?;
+            give(&place, BUILD_USER)?;
+            let out = scratch.directory("out", BUILD_USER)?;
+            let shown = format!("{} run {script}", project.manager.name());
+            workshop.tell(shown.clone());
+            let mut root = base;
+            root.push(installed);
+            root.push(tree);
+            let mut command: Vec<String> = ["/bin/sh", "-c", SCRIPT, "sh", OUT]
+                .map(str::to_string)
+                .to_vec();
+            command.push(recipe.output.display().to_string());
+            command.extend(project.manager.run(script));
+            let scripts = Scripts {
+                shown: &shown,
+                command,
+                root,
+                out: &out,
+                environment: &recipe.build_environment,
+            };
+            let ended = project.run_scripts(&tools, scripts)?;
+            let empty = fs::read_dir(&out)?.next().is_none();
+            match ended.exit_code {
+                0 if !empty => self.pack(&key, files_below(&out)?),
+                0 | LEFT_NOTHING => Err(NodeError::NoOutput {
+                    script: shown,
+                    output: recipe.output.display().to_string(),
+                }),
+                exit_code => Err(NodeError::Script {
+                    script: shown,
+                    exit_code,
+                    output: ended.output,
+                }),
+            }
+        })
     }
 
     /// Packs what the build left: what never changes under its name, then the rest.
-    fn pack(&self, key: &str, out: &Path) -> Result<Vec<ImageLayer>, StaticSiteError> {
+    fn pack(&self, key: &str, files: Vec<(String, PathBuf)>) -> Result<Vec<ImageLayer>, NodeError> {
         let store = self.workshop.store;
         let mut hashed = FileSet::new();
         let mut rest = FileSet::new();
         let place = nginx::SITE.trim_start_matches('/');
         rest.directory(place, Attributes::DIRECTORY)?;
-        for (path, source) in files_below(out)? {
+        for (path, source) in files {
             let set = match nginx::is_hashed(&path) {
                 true => &mut hashed,
                 false => &mut rest,
@@ -247,26 +232,6 @@ impl Site<'_> {
         }
         Ok(layers)
     }
-}
-
-fn files_below(root: &Path) -> Result<Vec<(String, PathBuf)>, StaticSiteError> {
-    let mut found = Vec::new();
-    let mut open = vec![(String::new(), root.to_path_buf())];
-    while let Some((prefix, directory)) = open.pop() {
-        for entry in fs::read_dir(directory)? {
-            let path = entry?.path();
-            let name = path.file_name().unwrap_or_default().to_string_lossy();
-            let relative = format!("{prefix}{name}");
-            let metadata = fs::symlink_metadata(&path)?;
-            if metadata.is_dir() {
-                open.push((format!("{relative}/"), path));
-            } else if metadata.is_file() {
-                found.push((relative, path));
-            }
-        }
-    }
-    found.sort();
-    Ok(found)
 }
 
 fn config(recipe: &BuildRecipe) -> ImageConfig {

@@ -6,12 +6,6 @@
 //! content; all other files. Neither Node nor any package enters the image.
 
 mod build;
-mod error;
-mod manager;
 mod nginx;
-mod packages;
-mod version_range;
-
-pub use error::StaticSiteError;
 
 pub(crate) use build::build;

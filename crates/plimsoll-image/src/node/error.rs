@@ -1,7 +1,6 @@
-//! Why a site does not become an image.
+//! Why a site or a server of Node does not become an image.
 
 use plimsoll_diag::Diagnostic;
-use plimsoll_model::NodeManager;
 use thiserror::Error;
 
 use crate::SandboxError;
@@ -11,11 +10,11 @@ use crate::debian::DebianError;
 use crate::store::StoreError;
 use crate::toolchain::ToolchainError;
 
-/// Why a site does not become an image.
+/// Why a site or a server of Node does not become an image.
 #[derive(Debug, Error)]
-pub enum StaticSiteError {
+pub enum NodeError {
     /// The packages cannot be installed.
-    #[error("the packages of the site cannot be installed:\n{}", output.join("\n"))]
+    #[error("its packages cannot be installed:\n{}", output.join("\n"))]
     Install {
         /// The package manager's own last lines.
         output: Vec<String>,
@@ -46,11 +45,30 @@ pub enum StaticSiteError {
         /// Where the files should be, below the site's root.
         output: String,
     },
-    /// A package manager that is not supported.
-    #[error("`{}` cannot install packages here", name(*manager))]
-    Manager {
-        /// The manager.
-        manager: NodeManager,
+    /// There are no files where a site's should be.
+    #[error("there are no files in `{place}`")]
+    NoFiles {
+        /// The directory, relative to the context.
+        place: String,
+    },
+    /// What starts the server is in no installed package.
+    #[error("`{program}` is no program of the packages in `{manifest}`")]
+    NoProgram {
+        /// The first word of the command.
+        program: String,
+        /// The `package.json`.
+        manifest: String,
+    },
+    /// Layers that were made before are gone; they are made again.
+    #[error("layers of an earlier build are gone")]
+    Forgotten,
+    /// `package.json` cannot be read.
+    #[error("`{manifest}` is not JSON: {reason}")]
+    Manifest {
+        /// The file.
+        manifest: String,
+        /// Why.
+        reason: String,
     },
     /// The step could not run.
     #[error(transparent)]
@@ -64,7 +82,7 @@ pub enum StaticSiteError {
     /// The Debian base cannot be had.
     #[error(transparent)]
     Base(#[from] DebianError),
-    /// The site's files cannot be read.
+    /// The project's files cannot be read.
     #[error(transparent)]
     Context(#[from] ContextError),
     /// The store could not do its part.
@@ -75,20 +93,20 @@ pub enum StaticSiteError {
     Io(#[from] std::io::Error),
 }
 
-impl From<crate::layer::FileSetError> for StaticSiteError {
+impl From<crate::layer::FileSetError> for NodeError {
     fn from(error: crate::layer::FileSetError) -> Self {
         Self::Context(ContextError::Files(error))
     }
 }
 
-impl StaticSiteError {
+impl NodeError {
     /// The error and what to do about it.
     pub fn diagnostic(&self) -> Diagnostic {
         let diagnostic = Diagnostic::error(self.to_string());
         match self {
-            Self::Manager { .. } => {
-                diagnostic.hint("commit a `package-lock.json`, `pnpm-lock.yaml` or `yarn.lock`")
-            }
+            Self::NoProgram { program, .. } => diagnostic.hint(format!(
+                "add `{program}` to its dependencies and commit the lock file"
+            )),
             Self::NoOutput { .. } => {
                 diagnostic.hint("say where the build leaves its files (`output`)")
             }
@@ -101,15 +119,6 @@ impl StaticSiteError {
             )),
             _ => diagnostic,
         }
-    }
-}
-
-fn name(manager: NodeManager) -> &'static str {
-    match manager {
-        NodeManager::Npm => "npm",
-        NodeManager::Pnpm => "pnpm",
-        NodeManager::Yarn => "yarn",
-        NodeManager::Bun => "bun",
     }
 }
 

@@ -1,0 +1,383 @@
+//! The packages a project needs: installed once for each set of manifests and processor, kept as
+//! a tree that build steps see below their sources and that production packages are taken from.
+
+use std::path::{Path, PathBuf};
+
+use fs_err as fs;
+use plimsoll_diag::Diagnostic;
+use serde_json::Value;
+
+use super::NodeError;
+use super::manager::{Locked, cpu};
+use super::output::{last_lines, missing_from_lock, without_usage};
+use super::project::{NodeProject, SITE, Tools, place};
+use crate::clients::{npm_certificates, npmrc_files};
+use crate::oci::Architecture;
+use crate::python::BUILD_USER;
+use crate::step::fetching;
+use crate::step::scratch::{Scratch, give};
+use crate::{Access, BindMount, Step, StepNetwork};
+
+/// The user's own configuration of npm, shown to steps that fetch.
+const USER_CONFIGURATION: &str = "/plimsoll/npmrc";
+
+/// The certificates npm is to trust.
+const CERTIFICATES: &str = "/plimsoll/npm-certificates.pem";
+
+impl NodeProject<'_> {
+    /// The tree with the installed packages, made now if it is not kept from an earlier build.
+    /// It holds `site/…/node_modules` and nothing else.
+    pub(crate) fn packages(
+        &self,
+        tools: &Tools,
+        base: &[PathBuf],
+        scratch: &Scratch,
+        architecture: Architecture,
+    ) -> Result<PathBuf, NodeError> {
+        let workshop = self.workshop;
+        let key = self.packages_key(architecture);
+        let kept = workshop
+            .cache
+            .join("node_modules")
+            .join(crate::Digest::of(key.as_bytes()).hex());
+        workshop.locks.alone(&key, || {
+            if kept.is_dir() {
+                return Ok(kept.clone());
+            }
+            workshop.tell("installing packages");
+            let name = format!("packages-{architecture}");
+            let tree = scratch.directory(&name, BUILD_USER)?;
+            let site = scratch.directory(&format!("{name}/site"), BUILD_USER)?;
+            self.sources.copy_to(&site)?;
+            if architecture != workshop.host
+                && let Some((file, text)) = self.manager.platform_setting(architecture)
+            {
+                let path = site.join(self.install_root()).join(file);
+                let before = fs::read_to_string(&path).unwrap_or_default();
+                fs::write(&path, before + &text)?;
+            }
+            give(&site, BUILD_USER)?;
+            self.install(tools, base, &site, architecture)?;
+            only_packages(&site)?;
+            if let Some(parent) = kept.parent() {
+                fs::create_dir_all(parent)?;
+            }
+            match fs::rename(&tree, &kept) {
+                // Another process was faster.
+                Err(_) if kept.is_dir() => {}
+                other => other?,
+            }
+            Ok(kept.clone())
+        })
+    }
+
+    fn install(
+        &self,
+        tools: &Tools,
+        base: &[PathBuf],
+        site: &Path,
+        architecture: Architecture,
+    ) -> Result<(), NodeError> {
+        let locked = match &self.lock {
+            Some(_) => Locked::Yes,
+            None => Locked::No,
+        };
+        let words = |locked| {
+            let mut words = self.manager.install(locked);
+            if architecture != self.workshop.host {
+                words.extend(self.manager.for_platform(architecture));
+            }
+            // It reads no variable that says whom to trust.
+            if self.manager.name() == "bun"
+                && npm_certificates(self.workshop.registries.settings()).is_some()
+            {
+                words.push(format!("--cafile={CERTIFICATES}"));
+            }
+            if let (Locked::No, "npm", Some(moment)) = (locked, self.manager.name(), &self.as_of) {
+                words.push(format!("--before={moment}"));
+            }
+            words
+        };
+        if locked == Locked::No {
+            self.tell_of_no_lock();
+        }
+        let mut step = self.step(tools, "install packages", words(locked));
+        step.working_dir = PathBuf::from(place(&self.install_root().display().to_string()));
+        step.root = base.to_vec();
+        step.mounts.push(BindMount {
+            source: site.to_path_buf(),
+            target: PathBuf::from(SITE),
+            access: Access::ReadWrite,
+        });
+        self.let_fetch(&mut step)?;
+        tracing::debug!(step = step.name, command = ?step.command, "running");
+        let mut outcome = self.workshop.sandbox.run(&step)?;
+        if outcome.exit_code != 0 && locked == Locked::Yes {
+            let output = without_usage(last_lines(&outcome.stdout, &outcome.stderr));
+            if let Some(missing) = missing_from_lock(&output) {
+                self.notice(
+                    Diagnostic::warning(format!(
+                        "the lock file is behind `package.json`: {missing}; what it lacks is \
+                         installed in the newest version that fits"
+                    ))
+                    .hint(format!(
+                        "run `{} install` and commit the lock file",
+                        self.manager.name()
+                    )),
+                );
+                step.command = words(Locked::Partly);
+                outcome = self.workshop.sandbox.run(&step)?;
+            }
+        }
+        if outcome.exit_code != 0 {
+            return Err(NodeError::Install {
+                output: without_usage(last_lines(&outcome.stdout, &outcome.stderr)),
+            });
+        }
+        // Scripts would make what runs on this machine.
+        if architecture == self.workshop.host {
+            self.run_install_scripts(step)?;
+        }
+        Ok(())
+    }
+
+    fn tell_of_no_lock(&self) {
+        let when = match &self.as_of {
+            Some(moment) if self.manager.name() == "npm" => format!("as of {moment}"),
+            _ => "in their newest versions that fit".to_string(),
+        };
+        self.notice(
+            Diagnostic::warning(format!(
+                "`{}` has no lock file: its packages are installed {when}",
+                Path::new(&self.root).join("package.json").display()
+            ))
+            .hint(format!(
+                "run `{} install` and commit the lock file",
+                self.manager.name()
+            )),
+        );
+    }
+
+    /// Runs the scripts of the packages that the project allows to, which may fetch.
+    fn run_install_scripts(&self, installing: Step) -> Result<(), NodeError> {
+        let allowed = self.allowed_scripts();
+        if allowed.is_empty() {
+            return Ok(());
+        }
+        let Some(command) = self.manager.rebuild(&allowed) else {
+            return Ok(());
+        };
+        let mut step = installing;
+        step.name = format!("{}: run install scripts", self.workshop.subject);
+        step.command = command;
+        let outcome = self.workshop.sandbox.run(&step)?;
+        if outcome.exit_code != 0 {
+            self.notice(
+                Diagnostic::warning(format!(
+                    "install scripts of {} failed:\n{}",
+                    allowed.join(", "),
+                    last_lines(&outcome.stdout, &outcome.stderr).join("\n")
+                ))
+                .hint("what they would have made is missing in the image"),
+            );
+        }
+        Ok(())
+    }
+
+    /// Packages whose install scripts the project allows, in its own manifest or in that of the
+    /// workspace it is a member of.
+    pub(super) fn allowed_scripts(&self) -> Vec<String> {
+        let mut all = allowed_in(&self.manifest);
+        let above = self.context.join(self.install_root());
+        if let Ok(manifest) = super::project::manifest(&above) {
+            all.extend(allowed_in(&manifest));
+        }
+        if let Ok(text) = fs::read_to_string(above.join("pnpm-workspace.yaml")) {
+            all.extend(allowed_in_workspace(&text));
+        }
+        all.sort();
+        all.dedup();
+        all
+    }
+
+    /// Lets a step reach the registry as this machine's npm does.
+    fn let_fetch(&self, step: &mut Step) -> Result<(), NodeError> {
+        let workshop = self.workshop;
+        step.network = StepNetwork::Host;
+        let registry = workshop.registries.npm()?;
+        step.environment
+            .extend(self.manager.environment(registry.url.expose()));
+        let settings = workshop.registries.settings();
+        fetching::prepare(settings, &mut step.mounts, &mut step.environment);
+        let mut show = |source: PathBuf, target: &str, variables: &[&str]| {
+            step.mounts.push(BindMount {
+                source,
+                target: PathBuf::from(target),
+                access: Access::ReadOnly,
+            });
+            for variable in variables {
+                let variable = (variable.to_string(), target.to_string());
+                step.environment.push(variable);
+            }
+        };
+        // What the user's configuration says of certificates is a path of this machine.
+        if let Some(source) = npm_certificates(settings) {
+            let variables = ["npm_config_cafile", "YARN_HTTPS_CA_FILE_PATH"];
+            show(source, CERTIFICATES, &variables);
+        }
+        // Tokens for private packages stand in the user's own configuration.
+        let user = npmrc_files(settings).into_iter().find(|path| {
+            path.is_file()
+                && settings
+                    .project
+                    .as_ref()
+                    .is_none_or(|p| !path.starts_with(p))
+        });
+        if let Some(source) = user {
+            show(source, USER_CONFIGURATION, &["npm_config_userconfig"]);
+        }
+        Ok(())
+    }
+}
+
+/// `allowScripts` of npm, `pnpm.onlyBuiltDependencies` of pnpm, `trustedDependencies` of Bun,
+/// `dependenciesMeta` of Yarn.
+fn allowed_in(manifest: &Value) -> Vec<String> {
+    let marked = |pointer: &str, mark: &str| {
+        let table = manifest.pointer(pointer).and_then(Value::as_object);
+        let table = table.into_iter().flatten();
+        table
+            .filter(|(_, value)| match mark {
+                "" => value.as_bool() == Some(true),
+                mark => value.get(mark).and_then(Value::as_bool) == Some(true),
+            })
+            .map(|(name, _)| name.clone())
+            .collect::<Vec<_>>()
+    };
+    let listed = |pointer: &str| {
+        let list = manifest.pointer(pointer).and_then(Value::as_array);
+        list.into_iter()
+            .flatten()
+            .filter_map(|name| Some(name.as_str()?.to_string()))
+            .collect::<Vec<_>>()
+    };
+    let mut all = marked("/allowScripts", "");
+    all.extend(marked("/dependenciesMeta", "built"));
+    all.extend(listed("/pnpm/onlyBuiltDependencies"));
+    all.extend(listed("/trustedDependencies"));
+    // A name that looks like an option must not become one.
+    all.retain(|name| !name.starts_with('-'));
+    all.sort();
+    all.dedup();
+    all
+}
+
+/// `onlyBuiltDependencies` of a `pnpm-workspace.yaml`.
+fn allowed_in_workspace(text: &str) -> Vec<String> {
+    let mut lines = text.lines();
+    if !lines.any(|line| line.trim_end() == "onlyBuiltDependencies:") {
+        return Vec::new();
+    }
+    lines
+        .map_while(|line| line.trim_start().strip_prefix("- "))
+        .map(|name| name.trim().trim_matches(['"', '\'']).to_string())
+        .filter(|name| !name.starts_with('-'))
+        .collect()
+}
+
+/// Whether something that says where it runs (`os`, `cpu`, `libc` of a `package.json`) runs in an
+/// image for a processor.
+pub(super) fn runs_on(manifest: &Value, architecture: Architecture) -> bool {
+    let allows = |key: &str, own: &str| {
+        let words: Vec<&str> = match manifest.get(key) {
+            Some(Value::Array(list)) => list.iter().filter_map(Value::as_str).collect(),
+            Some(Value::String(word)) => vec![word],
+            _ => return true,
+        };
+        let refused = words.iter().any(|word| word.strip_prefix('!') == Some(own));
+        let positive: Vec<&&str> = words.iter().filter(|word| !word.starts_with('!')).collect();
+        let named = positive.iter().any(|word| **word == own || **word == "any");
+        !refused && (positive.is_empty() || named)
+    };
+    allows("os", "linux") && allows("cpu", cpu(architecture)) && allows("libc", "glibc")
+}
+
+/// Removes everything but `node_modules` directories and what Yarn keeps to know that it has
+/// installed.
+fn only_packages(directory: &Path) -> std::io::Result<()> {
+    for entry in fs::read_dir(directory)? {
+        let path = entry?.path();
+        let is_packages = path
+            .file_name()
+            .is_some_and(|name| name == "node_modules" || name == "install-state.gz");
+        if is_packages {
+            continue;
+        }
+        if fs::symlink_metadata(&path)?.is_dir() {
+            only_packages(&path)?;
+            if fs::read_dir(&path)?.next().is_none() {
+                fs::remove_dir(&path)?;
+            }
+        } else {
+            fs::remove_file(&path)?;
+        }
+    }
+    Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_what_the_project_allows_runs_its_scripts() {
+        let manifest = serde_json::json!({
+            "allowScripts": { "sharp": true, "evil": false, "--global": true },
+            "pnpm": { "onlyBuiltDependencies": ["esbuild", "sharp"] },
+            "trustedDependencies": ["bcrypt"],
+            "dependenciesMeta": { "canvas": { "built": true }, "x": { "built": false } },
+        });
+        assert_eq!(
+            allowed_in(&manifest),
+            ["bcrypt", "canvas", "esbuild", "sharp"]
+        );
+        assert!(allowed_in(&serde_json::json!({})).is_empty());
+        let text = "packages:\n  - apps/*\nonlyBuiltDependencies:\n  - esbuild\n  - '@swc/core'\ncatalog:\n";
+        assert_eq!(allowed_in_workspace(text), ["esbuild", "@swc/core"]);
+    }
+
+    #[test]
+    fn a_package_for_another_platform_is_told_from_ours() {
+        let json = |text: &str| serde_json::from_str::<Value>(text).unwrap();
+        let amd64 = |text: &str| runs_on(&json(text), Architecture::Amd64);
+        assert!(amd64("{}"));
+        assert!(amd64(r#"{"os":["linux"],"cpu":["x64"],"libc":["glibc"]}"#));
+        assert!(!amd64(r#"{"os":["linux"],"cpu":["x64"],"libc":["musl"]}"#));
+        assert!(!amd64(r#"{"cpu":["arm64"]}"#));
+        assert!(amd64(r#"{"os":["!win32"]}"#));
+        assert!(!amd64(r#"{"os":["!linux"]}"#));
+        assert!(runs_on(&json(r#"{"cpu":"arm64"}"#), Architecture::Arm64));
+    }
+
+    #[test]
+    fn a_tree_of_packages_keeps_nothing_else() {
+        let root = tempfile::tempdir().unwrap();
+        for path in [
+            "package.json",
+            "src/a.ts",
+            "web/node_modules/x/index.js",
+            "node_modules/y",
+        ] {
+            let path = root.path().join(path);
+            fs::create_dir_all(path.parent().unwrap()).unwrap();
+            fs::write(path, "").unwrap();
+        }
+        only_packages(root.path()).unwrap();
+        let mut left: Vec<_> = fs::read_dir(root.path())
+            .unwrap()
+            .map(|entry| entry.unwrap().file_name().into_string().unwrap())
+            .collect();
+        left.sort();
+        assert_eq!(left, ["node_modules", "web"]);
+    }
+}

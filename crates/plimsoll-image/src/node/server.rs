@@ -1,0 +1,608 @@
+//! From a recipe of a Node server to layers and a configuration.
+
+use std::collections::BTreeSet;
+use std::os::unix::fs::PermissionsExt;
+use std::path::{Path, PathBuf};
+
+use fs_err as fs;
+use plimsoll_diag::Diagnostic;
+use plimsoll_model::{BuildRecipe, NodeLayout, NodeServerRecipe};
+
+use super::command::{self, APPLICATION, SHIMS, Start};
+use super::installed::{Closure, Installed};
+use super::members::Members;
+use super::pack::{self, Pack};
+use super::project::{NodeProject, SUITE, Tools};
+use super::steps::{OUT, Scripts};
+use super::{NodeError, clean};
+use crate::application::{Application, Purpose};
+use crate::base;
+use crate::debian::BaseRequest;
+use crate::layer::{Attributes, Content, FileSet, Node};
+use crate::oci::{Architecture, ImageConfig};
+use crate::python::BUILD_USER;
+use crate::step::scratch::{Scratch, give};
+use crate::store::ImageLayer;
+use crate::workshop::{Memory, Workshop};
+
+/// Changes whenever layers of the same inputs come out otherwise.
+const RULES: &str = "node server 1";
+
+/// What Node's own build links to besides the foundation.
+const RUNTIME: &[&str] = &["libatomic1"];
+
+/// Runs scripts, then copies to `$1` every file that they made or changed. `$2` is the manager;
+/// then follow threes: whether a failure counts (`must`), a directory, a script.
+const SCRIPT: &str = r#"
+out=$1; manager=$2; shift 2
+: > /tmp/plimsoll-start
+sleep 0.1
+while [ $# -gt 0 ]; do
+  must=$1; directory=$2; script=$3; shift 3
+  cd "$directory" || exit 1
+  "$manager" run "$script"
+  code=$?
+  [ $code = 0 ] && continue
+  [ "$must" = must ] && exit $code
+  echo "plimsoll: $script of $directory failed with exit code $code" >&2
+done
+cd /site || exit 1
+find . \( -path '*/node_modules/.cache' -o -path '*/node_modules/.vite' -o -path '*/.next/cache' -o -name .turbo \) -prune \
+  -o \( -type f -o -type l \) -cnewer /tmp/plimsoll-start -print0 | xargs -0 -r cp -a --parents -t "$out"
+"#;
+
+/// Scripts of a project that prepare its sources after packages are installed, other than hooks
+/// of version control.
+const PREPARING: &str = "postinstall";
+
+/// A server to build.
+struct Server<'a> {
+    project: NodeProject<'a>,
+    recipe: &'a BuildRecipe,
+    server: &'a NodeServerRecipe,
+    members: Members,
+    /// Files that may enter the image.
+    files: Application,
+}
+
+/// A script to run: whether its failure counts, and where it stands.
+struct Script {
+    must: bool,
+    directory: String,
+    name: String,
+}
+
+/// Trees that take long to make, made when something needs them.
+struct Trees {
+    scratch: Scratch,
+    tools: Tools,
+    root: Vec<PathBuf>,
+}
+
+/// Makes the layers of a server, and says how its image starts.
+pub(crate) fn build(
+    workshop: &Workshop<'_>,
+    recipe: &BuildRecipe,
+    server: &NodeServerRecipe,
+    as_of: Option<&str>,
+) -> Result<(Vec<ImageLayer>, ImageConfig), NodeError> {
+    let lock = server.lock.as_deref();
+    let mut project = NodeProject::open(workshop, recipe, &server.root, server.manager, lock)?;
+    if let Some(range) = &server.node {
+        project.node_range = Some(range.value.clone());
+    }
+    project.as_of = as_of.map(str::to_string);
+    let hashes = workshop.cache.join("hashes");
+    let server = Server {
+        members: Members::read(&project.sources),
+        files: Application::look(&recipe.context, Purpose::Image, &hashes)?,
+        project,
+        recipe,
+        server,
+    };
+    let packages = server.packages()?;
+    let mut request = BaseRequest::new(SUITE, workshop.architecture);
+    request.runtime = RUNTIME.iter().map(|name| name.to_string()).collect();
+    request.extra = recipe
+        .system_packages
+        .iter()
+        .map(|package| package.value.clone())
+        .collect();
+    if packages
+        .start
+        .command
+        .first()
+        .is_some_and(|word| word == "/bin/sh")
+    {
+        request.extra.push("dash".to_string());
+    }
+    request.extra.sort();
+    request.extra.dedup();
+    request.users = vec![base::account()];
+    let mut layers = base::assemble(workshop, &request)?.layers().to_vec();
+    layers.extend(server.runtime(packages.start.bun)?);
+    layers.extend(packages.layers);
+    layers.extend(server.application(&packages.start, &packages.workspace)?);
+    Ok((layers, server.config(packages.start)))
+}
+
+/// The production packages of a server.
+struct Packages {
+    layers: Vec<ImageLayer>,
+    start: Start,
+    /// Directories of the workspace that belong to it.
+    workspace: BTreeSet<String>,
+}
+
+impl Server<'_> {
+    fn workshop(&self) -> &Workshop<'_> {
+        self.project.workshop
+    }
+
+    /// Node's program, or Bun's.
+    fn runtime(&self, bun: bool) -> Result<Vec<ImageLayer>, NodeError> {
+        let workshop = self.workshop();
+        let (name, version) = match bun {
+            true => ("bun", None),
+            false => ("node", Some(self.project.node_version())),
+        };
+        let shown = version.unwrap_or(crate::toolchain::Toolchains::version_of(name));
+        let key = format!("{RULES} program {name} {shown} {}", workshop.architecture);
+        workshop.layers(&key, || {
+            let program = workshop
+                .toolchains
+                .program(name, version, workshop.architecture)?;
+            let mut files = FileSet::new();
+            let file = Content::File(program.path.join("bin").join(name));
+            files.insert(
+                &format!("usr/local/bin/{name}"),
+                Node::File(Attributes::PROGRAM, file),
+            )?;
+            let license = program.path.join("LICENSE");
+            if license.is_file() {
+                let place = format!("usr/local/share/doc/{name}/LICENSE");
+                files.insert(&place, Node::File(Attributes::FILE, Content::File(license)))?;
+            }
+            let segment = workshop.store.put_segment(&key, &files)?;
+            Ok(vec![pack::layer(
+                workshop,
+                &[segment],
+                &format!("{name} {shown}"),
+            )?])
+        })
+    }
+
+    fn trees(&self) -> Result<Trees, NodeError> {
+        let scratch = self.workshop().scratch()?;
+        Ok(Trees {
+            tools: self.project.tools(&scratch)?,
+            root: self.project.build_root()?,
+            scratch,
+        })
+    }
+
+    /// The tree of packages for a processor.
+    fn installed(&self, trees: &Trees, architecture: Architecture) -> Result<PathBuf, NodeError> {
+        let Trees {
+            tools,
+            root,
+            scratch,
+        } = trees;
+        self.project.packages(tools, root, scratch, architecture)
+    }
+
+    /// The production packages, and what starts the server with them.
+    fn packages(&self) -> Result<Packages, NodeError> {
+        let workshop = self.workshop();
+        let key = format!(
+            "{RULES} {} of {} starting {:?} in {:?}",
+            self.project.packages_key(workshop.architecture),
+            self.project.root,
+            self.recipe.command,
+            self.server.layout,
+        );
+        let known = format!("start of {key}");
+        if workshop.memory == Memory::Use
+            && let Some((start, workspace)) = workshop.store.recall(&known)
+            && let Ok(layers) = workshop.layers(&key, || Err(NodeError::Forgotten))
+        {
+            return Ok(Packages {
+                layers,
+                start,
+                workspace,
+            });
+        }
+        let trees = self.trees()?;
+        let tree = self.installed(&trees, workshop.architecture)?;
+        let installed = Installed {
+            site: &tree.join("site"),
+            architecture: workshop.architecture,
+        };
+        let install_root = self.project.install_root().display().to_string();
+        let root = &self.project.root;
+        let words = &self.recipe.command;
+        let start = command::start(&installed, &self.members, root, &install_root, words)?;
+        let closure = installed.closure(&self.members, root, &start.packages);
+        let needs_packages = matches!(self.server.layout, NodeLayout::Application);
+        let layers = workshop.layers(&key, || {
+            if !needs_packages {
+                return Ok(Vec::new());
+            }
+            self.tell_of(&closure, installed.site);
+            Pack {
+                workshop,
+                site: installed.site,
+                place: APPLICATION.trim_start_matches('/'),
+            }
+            .layers(&closure)
+        })?;
+        let workspace = closure.workspace;
+        let needs: Vec<_> = layers.iter().map(|entry| entry.layer.diff_id).collect();
+        workshop
+            .store
+            .remember(&known, &(&start, &workspace), &needs)?;
+        Ok(Packages {
+            layers,
+            start,
+            workspace,
+        })
+    }
+
+    /// Says which packages lack what their install scripts would have made, and which lack others.
+    fn tell_of(&self, closure: &Closure, site: &Path) {
+        let allowed = self.project.allowed_scripts();
+        let without: Vec<String> = closure
+            .packages
+            .iter()
+            .filter(|(place, package)| pack::lacks_build(&site.join(place), &package.manifest))
+            .filter(|(_, package)| {
+                let name = package.manifest.get("name").and_then(|name| name.as_str());
+                name.is_some_and(|name| !allowed.iter().any(|known| known == name))
+            })
+            .map(|(_, package)| package.label())
+            .collect();
+        if !without.is_empty() {
+            self.project.notice(
+                Diagnostic::warning(format!(
+                    "install scripts of {} did not run, and the packages hold no program that is \
+                     built already",
+                    without.join(", ")
+                ))
+                .hint(
+                    "allow them: `allowScripts` of npm, `pnpm.onlyBuiltDependencies`, \
+                     `trustedDependencies`",
+                ),
+            );
+        }
+        if !closure.missing.is_empty() {
+            let told: Vec<String> = closure
+                .missing
+                .iter()
+                .map(|(who, what)| match who.as_str() {
+                    "" => format!("`{what}`"),
+                    who => format!("`{what}` of `{who}`"),
+                })
+                .collect();
+            self.project.notice(Diagnostic::warning(format!(
+                "not installed although `package.json` names it: {}",
+                told.join(", ")
+            )));
+        }
+    }
+
+    /// Scripts to run before the files are packed: those of the workspace's packages that the
+    /// service depends on first.
+    fn scripts(&self) -> Vec<Script> {
+        let closure = self.members.closure(&self.project.root);
+        let install_root = self.project.install_root().display().to_string();
+        let mut scripts = Vec::new();
+        let has = |manifest: &serde_json::Value, script: &str| {
+            let script = manifest
+                .get("scripts")
+                .and_then(|all| all.get(script)?.as_str());
+            script.is_some_and(|line| {
+                let hooks = [
+                    "husky",
+                    "lefthook",
+                    "simple-git-hooks",
+                    "playwright install",
+                ];
+                !hooks.iter().any(|hook| line.contains(hook))
+            })
+        };
+        let workspace_root = self.members.at(&install_root).filter(|member| {
+            closure
+                .iter()
+                .all(|other| other.directory != member.directory)
+        });
+        for member in workspace_root.into_iter().chain(closure.iter().copied()) {
+            if has(&member.manifest, PREPARING) {
+                scripts.push(Script {
+                    must: false,
+                    directory: member.directory.clone(),
+                    name: PREPARING.to_string(),
+                });
+            }
+        }
+        for member in &closure {
+            let own = member.directory == self.project.root;
+            let name = match own {
+                true => match &self.server.script {
+                    Some(script) => script.as_str(),
+                    None => continue,
+                },
+                false => "build",
+            };
+            if own || has(&member.manifest, name) {
+                scripts.push(Script {
+                    must: true,
+                    directory: member.directory.clone(),
+                    name: name.to_string(),
+                });
+            }
+        }
+        scripts
+    }
+
+    /// The application's files, built now unless these sources were built before.
+    fn application(
+        &self,
+        start: &Start,
+        workspace: &BTreeSet<String>,
+    ) -> Result<Vec<ImageLayer>, NodeError> {
+        let workshop = self.workshop();
+        let scripts = self.scripts();
+        let closure = self.members.closure(&self.project.root);
+        let sources = self
+            .project
+            .sources
+            .only(|path| self.members.owns(&closure, path) || self.members.belongs_to_nobody(path));
+        let files = self.files.only(|path| {
+            self.members
+                .owned_by(path)
+                .is_some_and(|own| workspace.contains(own))
+        });
+        let steps: Vec<String> = scripts
+            .iter()
+            .map(|script| format!("{} in {}", script.name, script.directory))
+            .collect();
+        let key = format!(
+            "{RULES} application {} {} {} {:?} {:?} {:?} {:?} on {}",
+            sources.identity(),
+            files.identity(),
+            self.project.root,
+            self.server.layout,
+            self.server.build_environment,
+            steps,
+            start.shims,
+            self.project.packages_key(workshop.host),
+        );
+        workshop.layers(&key, || {
+            let scratch = workshop.scratch()?;
+            let out = scratch.directory("out", BUILD_USER)?;
+            if !scripts.is_empty() {
+                self.run(&scripts, &sources, &out)?;
+            }
+            let built = Built {
+                out: &out,
+                files: &files,
+                members: &self.members,
+                workspace,
+            };
+            let mut set = match &self.server.layout {
+                NodeLayout::Application => {
+                    let installed = self.installed_places(workspace, start)?;
+                    built.application(&installed)?
+                }
+                NodeLayout::Standalone { directories } => {
+                    built.standalone(&self.project.root, directories, &self.shown())?
+                }
+            };
+            for (name, command) in &start.shims {
+                let text = format!("#!/bin/sh\nexec {} \"$@\"\n", command.join(" "));
+                let place = format!("{}/{name}", SHIMS.trim_start_matches('/'));
+                set.file(&place, Attributes::PROGRAM, text)?;
+            }
+            if set.is_empty() {
+                return Ok(Vec::new());
+            }
+            let segment = workshop.store.put_segment(&key, &set)?;
+            Ok(vec![pack::layer(workshop, &[segment], "application")?])
+        })
+    }
+
+    /// Directories of the production packages, to tell what a build changed among them.
+    fn installed_places(
+        &self,
+        workspace: &BTreeSet<String>,
+        start: &Start,
+    ) -> Result<BTreeSet<String>, NodeError> {
+        if workspace.is_empty() || self.scripts().is_empty() {
+            return Ok(BTreeSet::new());
+        }
+        let trees = self.trees()?;
+        let tree = self.installed(&trees, self.workshop().host)?;
+        let installed = Installed {
+            site: &tree.join("site"),
+            architecture: self.workshop().host,
+        };
+        let closure = installed.closure(&self.members, &self.project.root, &start.packages);
+        Ok(closure.packages.into_keys().collect())
+    }
+
+    fn shown(&self) -> String {
+        let script = self.server.script.as_deref().unwrap_or("build");
+        format!("{} run {script}", self.project.manager.name())
+    }
+
+    fn run(&self, scripts: &[Script], sources: &Application, out: &Path) -> Result<(), NodeError> {
+        let trees = self.trees()?;
+        let installed = self.installed(&trees, self.workshop().host)?;
+        let tree = trees.scratch.directory("tree", BUILD_USER)?;
+        let site = trees.scratch.directory("tree/site", BUILD_USER)?;
+        sources.copy_to(&site)?;
+        give(&site, BUILD_USER)?;
+        let mut command: Vec<String> = ["/bin/sh", "-c", SCRIPT, "sh", OUT]
+            .map(str::to_string)
+            .to_vec();
+        command.push(self.project.manager.name().to_string());
+        for script in scripts {
+            command.push(if script.must { "must" } else { "may" }.to_string());
+            command.push(super::project::place(&script.directory));
+            command.push(script.name.clone());
+        }
+        let shown = self.shown();
+        self.workshop().tell(shown.clone());
+        let mut root = trees.root.clone();
+        root.push(installed);
+        root.push(tree);
+        let scripts = Scripts {
+            shown: &shown,
+            command,
+            root,
+            out,
+            environment: &self.server.build_environment,
+        };
+        let ended = self.project.run_scripts(&trees.tools, scripts)?;
+        let failed = |line: &&String| line.starts_with("plimsoll: ");
+        for line in ended.output.iter().filter(failed) {
+            self.project
+                .notice(Diagnostic::warning(line["plimsoll: ".len()..].to_string()));
+        }
+        match ended.exit_code {
+            0 => Ok(()),
+            exit_code => Err(NodeError::Script {
+                script: shown,
+                exit_code,
+                output: ended.output,
+            }),
+        }
+    }
+
+    fn config(&self, start: Start) -> ImageConfig {
+        let path = match start.shims.is_empty() {
+            true => "/usr/local/bin:/usr/bin:/bin".to_string(),
+            false => format!("{SHIMS}:/usr/local/bin:/usr/bin:/bin"),
+        };
+        let mut environment: Vec<(String, String)> = [
+            ("PATH", path.as_str()),
+            ("NODE_ENV", "production"),
+            ("HOME", base::HOME),
+            ("LANG", "C.UTF-8"),
+        ]
+        .map(|(name, value)| (name.to_string(), value.to_string()))
+        .to_vec();
+        for (name, value) in &self.recipe.environment {
+            environment.retain(|(known, _)| known != name);
+            environment.push((name.clone(), value.clone()));
+        }
+        ImageConfig {
+            user: base::USER.to_string(),
+            environment,
+            command: start.command,
+            working_dir: Path::new(APPLICATION)
+                .join(&self.recipe.working_dir)
+                .display()
+                .to_string(),
+            exposed_ports: crate::python::exposed(&self.recipe.ports),
+            ..ImageConfig::default()
+        }
+    }
+}
+
+/// What a build left, beside the sources.
+struct Built<'b> {
+    out: &'b Path,
+    files: &'b Application,
+    members: &'b Members,
+    workspace: &'b BTreeSet<String>,
+}
+
+impl Built<'_> {
+    /// The sources of the packages, and what the build made or changed of them and of production
+    /// packages.
+    fn application(&self, packages: &BTreeSet<String>) -> Result<FileSet, NodeError> {
+        let place = APPLICATION.trim_start_matches('/');
+        let mut set = self.files.file_set(place)?;
+        for (path, source) in pack::files_below(self.out)? {
+            let counts = match pack::package_of(&path) {
+                Some(package) => pack::belongs(package, packages),
+                None => self
+                    .members
+                    .owned_by(&path)
+                    .is_some_and(|own| self.workspace.contains(own)),
+            };
+            if counts && !is_secret(&path) {
+                put(&mut set, &format!("{place}/{path}"), &source)?;
+            }
+        }
+        Ok(set)
+    }
+
+    /// Directories that hold all they need.
+    fn standalone(
+        &self,
+        root: &str,
+        directories: &[(PathBuf, PathBuf)],
+        script: &str,
+    ) -> Result<FileSet, NodeError> {
+        let place = APPLICATION.trim_start_matches('/');
+        let made = pack::files_below(self.out)?;
+        let mut set = FileSet::new();
+        set.directory(place, Attributes::DIRECTORY)?;
+        for (index, (from, to)) in directories.iter().enumerate() {
+            let from = clean(&Path::new(root).join(clean(from)));
+            let to = clean(&Path::new(place).join(clean(to)));
+            let inside =
+                |path: &str| Some(path.strip_prefix(&from)?.strip_prefix('/')?.to_string());
+            let mut any = false;
+            for file in self.files.files() {
+                if let Some(rest) = inside(&file.path) {
+                    put(&mut set, &format!("{to}/{rest}"), &file.source)?;
+                    any = true;
+                }
+            }
+            for (path, source) in &made {
+                if let Some(rest) = inside(path).filter(|rest| !is_secret(rest)) {
+                    put(&mut set, &format!("{to}/{rest}"), source)?;
+                    any = true;
+                }
+            }
+            if index == 0 && !any {
+                return Err(NodeError::NoOutput {
+                    script: script.to_string(),
+                    output: from,
+                });
+            }
+        }
+        Ok(set)
+    }
+}
+
+/// Files with secrets, which builds copy beside what they make.
+fn is_secret(path: &str) -> bool {
+    let name = path.rsplit('/').next().unwrap_or_default();
+    name == ".env" || name.starts_with(".env.") && !name.ends_with(".example")
+}
+
+/// Puts a file or link in, in the place of one that is there.
+fn put(set: &mut FileSet, place: &str, source: &Path) -> Result<(), NodeError> {
+    let metadata = fs::symlink_metadata(source)?;
+    set.remove(place);
+    if metadata.is_symlink() {
+        let target = fs::read_link(source)?;
+        let target = target.to_string_lossy();
+        let target = target.replacen(super::project::SITE, APPLICATION, 1);
+        set.symlink(place, &target)?;
+        return Ok(());
+    }
+    let attributes = match metadata.permissions().mode() & 0o100 {
+        0 => Attributes::FILE,
+        _ => Attributes::PROGRAM,
+    };
+    set.insert(
+        place,
+        Node::File(attributes, Content::File(source.to_path_buf())),
+    )?;
+    Ok(())
+}
