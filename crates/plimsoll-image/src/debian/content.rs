@@ -306,7 +306,7 @@ mod tests {
             (b'0', "./usr/share/man/man1/p.1", "manual", 0o644),
             (b'1', "./usr/bin/p", "./usr/share/man/man1/p.1", 0o644),
         ]);
-        let set = files(&data).unwrap();
+        let set = files(&data, BasePurpose::Run).unwrap();
         let paths: Vec<&str> = set.iter().map(|(path, _)| path).collect();
         assert_eq!(
             paths,
@@ -333,7 +333,8 @@ mod tests {
 
     #[test]
     fn device_nodes_are_refused() {
-        let error = files(&archive(&[(b'3', "dev/null", "", 0o666)])).unwrap_err();
+        let error =
+            files(&archive(&[(b'3', "dev/null", "", 0o666)]), BasePurpose::Run).unwrap_err();
         assert!(
             error.to_string().contains("`dev/null` is a device node"),
             "{error}"
