@@ -252,6 +252,16 @@ pub(crate) fn value(
         let stated = default
             .and_then(|text| text.split_once("://"))
             .map(|(scheme, _)| scheme);
+        // The code puts the scheme before it: `"redis://" + address`.
+        let bare = variable.default.as_deref().is_some_and(|text| {
+            !text.contains("://")
+                && text
+                    .rsplit_once(':')
+                    .is_some_and(|(host, port)| !host.is_empty() && port.parse::<u16>().is_ok())
+        });
+        if bare {
+            return Some(format!("{host}:{port}"));
+        }
         // Redis numbers its databases; projects keep queue and results apart by them.
         let number = default
             .and_then(|text| text.rsplit_once('/'))

@@ -63,8 +63,9 @@ pub(crate) fn merge(
     rejected
         .sort_by(|one, other| (&one.path, &one.looks_like).cmp(&(&other.path, &other.looks_like)));
     rejected.dedup();
-    let environment = environment(&mut found);
+    let mut environment = environment(&mut found);
     let needs = needs(&mut found);
+    empty_is_not_enough(&mut environment, &needs);
     Detection {
         schema: SCHEMA,
         name,
@@ -300,6 +301,22 @@ fn environment(found: &mut [Found]) -> Vec<Variable> {
         }
     }
     variables.into_values().collect()
+}
+
+/// A variable that is empty unless it is set, and that says where something needed is, has to be set.
+fn empty_is_not_enough(environment: &mut [Variable], needs: &[Need]) {
+    for need in needs.iter().filter(|need| need.required) {
+        let variable = environment
+            .iter_mut()
+            .find(|variable| Some(&variable.name) == need.how.as_ref());
+        if let Some(variable) = variable
+            && variable.default.as_deref() == Some("")
+            && variable.need == Some(need.kind)
+        {
+            variable.required = true;
+            variable.default = None;
+        }
+    }
 }
 
 fn needs(found: &mut [Found]) -> Vec<Need> {

@@ -302,6 +302,10 @@ impl ImageIgnore {
             let pattern = pattern.trim_start_matches("./").trim_start_matches('/');
             // A pattern that does not parse matches nothing, as in image builders.
             let _ = builder.add_line(None, &format!("{keep}/{pattern}"));
+            // What is kept is kept with all that lies in it.
+            if keep == "!" {
+                let _ = builder.add_line(None, &format!("!/{}/**", pattern.trim_end_matches('/')));
+            }
         }
         Self(builder.build().ok())
     }
@@ -372,6 +376,23 @@ mod tests {
             .map(|file| file.path.to_str().unwrap())
             .collect();
         assert_eq!(left_out, ["NOTES.md", "tests/app.py"]);
+    }
+
+    #[test]
+    fn a_directory_that_the_image_ignore_file_keeps_is_kept_whole() {
+        let (_directory, tree) = tree(&[
+            (".dockerignore", "**\n!/app\n!main.py\n"),
+            ("app/deep/worker.py", ""),
+            ("main.py", ""),
+            ("notes.py", ""),
+        ]);
+        let left_out: Vec<_> = tree
+            .files()
+            .iter()
+            .filter(|file| file.left_out_of_images)
+            .map(|file| file.path.to_str().unwrap())
+            .collect();
+        assert_eq!(left_out, [".dockerignore", "notes.py"]);
     }
 
     #[test]

@@ -11,6 +11,7 @@ use crate::python::dependencies::Dependencies;
 use crate::python::distributions::provider;
 use crate::python::graph::Closure;
 use crate::python::module::{Module, Moment};
+use crate::python::value::Value;
 
 /// The needs of a service.
 pub(crate) fn needs_of(
@@ -115,8 +116,16 @@ pub(crate) fn needs_of(
                 .as_deref()
                 .is_some_and(|text| text.contains("sqlite"))
         });
+    let stores = |kind: NeedKind| {
+        matches!(
+            kind,
+            NeedKind::Postgres | NeedKind::Mysql | NeedKind::Mongodb | NeedKind::Neo4j
+        )
+    };
+    let only = found.iter().filter(|need| stores(need.kind)).count() == 1;
     for need in &mut found {
-        let sql = matches!(need.kind, NeedKind::Postgres | NeedKind::Mysql);
+        let sql =
+            matches!(need.kind, NeedKind::Postgres | NeedKind::Mysql) || only && stores(need.kind);
         let certain = imported
             .iter()
             .any(|(kind, certain, ..)| *kind == need.kind && *certain);
@@ -128,6 +137,96 @@ pub(crate) fn needs_of(
         need.scheme = scheme(need.kind, closure, dependencies).map(str::to_owned);
     }
     found
+}
+
+/// Addresses that code puts together: `f"postgresql://{user}:{password}@{host}/{name}"`.
+pub(crate) fn composed_addresses(
+    module: &Module,
+    variables: &[FoundVariable],
+    dependencies: &Dependencies,
+    found: &mut Vec<needs::FoundNeed>,
+) {
+    let arguments = module.calls.iter().flat_map(|placed| {
+        let keywords = placed.call.keywords.iter().map(|(_, value)| value);
+        let values = placed.call.arguments.iter().chain(keywords);
+        values.map(|value| (value, placed.call.place))
+    });
+    let bound = module
+        .bindings
+        .iter()
+        .filter_map(|binding| Some((binding.value.as_ref()?, binding.place)));
+    let returned = module.functions.iter().flat_map(|function| {
+        let values = function.returns.iter();
+        values.map(|value| (value, function.place))
+    });
+    for (value, place) in arguments.chain(bound).chain(returned) {
+        let Value::Joined(parts) = value else {
+            continue;
+        };
+        let Some(kind) = parts
+            .first()
+            .and_then(Value::as_text)
+            .and_then(needs::of_url)
+        else {
+            continue;
+        };
+        // A driver that is not there shows that the code is for another occasion.
+        let driven = dependencies.requirements.iter().any(|requirement| {
+            needs::of_module(&requirement.name.replace('-', "_")) == Some(kind)
+                || matches!(
+                    (kind, requirement.name.as_str()),
+                    (NeedKind::Postgres, "psycopg2-binary" | "psycopg-binary")
+                        | (NeedKind::Mysql, "mysqlclient" | "mysql-connector-python")
+                )
+        });
+        if !driven {
+            continue;
+        }
+        let named: Vec<String> = parts
+            .iter()
+            .filter_map(Value::last_name)
+            .map(str::to_ascii_uppercase)
+            .collect();
+        let how = variables
+            .iter()
+            .filter(|variable| {
+                named.iter().any(|name| {
+                    let upper = variable.name.to_ascii_uppercase();
+                    upper == *name || upper.ends_with(&format!("_{name}"))
+                })
+            })
+            .find(|variable| variable.kind == crate::detection::VariableKind::Host);
+        let evidence = Evidence::new(module.span(place), "puts its address together");
+        let points_somewhere = how.is_some_and(|variable| {
+            variable.required
+                || variable
+                    .default
+                    .as_deref()
+                    .is_some_and(|text| !text.is_empty())
+        });
+        // What is put together while the file is imported is used.
+        let at_once = module.bindings.iter().any(|binding| {
+            binding.place == place
+                && binding.scope.is_top()
+                && binding.scope.moment == Moment::Import
+        });
+        match found.iter_mut().find(|need| need.kind == kind) {
+            Some(need) => {
+                need.required |= points_somewhere || at_once;
+                if need.how.is_none() {
+                    need.how = how.map(|variable| variable.name.clone());
+                }
+                need.evidence.push(evidence);
+            }
+            None => found.push(needs::FoundNeed {
+                kind,
+                required: points_somewhere || at_once,
+                how: how.map(|variable| variable.name.clone()),
+                scheme: None,
+                evidence: vec![evidence],
+            }),
+        }
+    }
 }
 
 /// Calls that connect.

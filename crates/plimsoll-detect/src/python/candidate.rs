@@ -112,6 +112,9 @@ pub(crate) fn launch_of(
     if scope.is_top() && module.main_guard.is_none() {
         return Some((Launch::Module, Vec::new()));
     }
+    if let Some(found) = started_elsewhere(workspace, module, scope) {
+        return Some(found);
+    }
     let beside = module.path.parent()?.join("__main__.py");
     let main = workspace.modules.get(&beside)?;
     let calls_here = main.calls.iter().any(|placed| {
@@ -136,4 +139,87 @@ pub(crate) fn launch_of(
         let span = main.span(Place::line(1));
         (Launch::Package(package), vec![Evidence::new(span, why)])
     })
+}
+
+/// Files that are followed from a declared program to the code that it runs.
+const FOLLOWED: usize = 24;
+
+/// A declared program of the project that reaches the code through other files.
+fn started_elsewhere(
+    workspace: &Workspace<'_>,
+    module: &Rc<Module>,
+    scope: &crate::python::module::Scope,
+) -> Option<(Launch, Vec<Evidence>)> {
+    let project = workspace.project_of(&module.path)?;
+    project.scripts.iter().find_map(|script| {
+        let file = workspace
+            .modules
+            .find(&project.import_roots, &script.module)?;
+        let start = workspace.modules.get(&file)?;
+        leads_to(workspace, &start, &script.function, module, scope).then(|| {
+            let why = format!("declares the program `{}`", script.name);
+            (
+                Launch::ConsoleScript(script.name.clone()),
+                vec![Evidence::new(script.span.clone(), why)],
+            )
+        })
+    })
+}
+
+/// Whether calling `function` of `start` comes to run the code at `scope` of `wanted`.
+fn leads_to(
+    workspace: &Workspace<'_>,
+    start: &Rc<Module>,
+    function: &str,
+    wanted: &Rc<Module>,
+    scope: &crate::python::module::Scope,
+) -> bool {
+    let mut open = vec![(start.clone(), function.to_owned())];
+    let mut seen: std::collections::BTreeSet<(std::sync::Arc<std::path::Path>, String)> =
+        std::collections::BTreeSet::new();
+    while let Some((module, function)) = open.pop() {
+        if seen.len() > FOLLOWED || !seen.insert((module.path.clone(), function.clone())) {
+            continue;
+        }
+        // The program may itself be passed on: `from .server import main`.
+        if let Some((origin, target)) = workspace.origin(&module, &function)
+            && origin.path != module.path
+        {
+            open.push((origin, target));
+            continue;
+        }
+        let reached = reached(&module, Some(&function));
+        let inside = |path: &str| path.split('.').any(|part| reached.contains(part));
+        if module.path == wanted.path && inside(&scope.path) {
+            return true;
+        }
+        for placed in &module.calls {
+            if !inside(&placed.scope.path) {
+                continue;
+            }
+            let call = &placed.call;
+            let values = call
+                .arguments
+                .iter()
+                .chain(call.keywords.iter().map(|(_, value)| value));
+            let passed = values.filter_map(|value| match value {
+                crate::python::value::Value::Name(name) => Some(name.as_str()),
+                _ => None,
+            });
+            for name in call.function.as_name().into_iter().chain(passed) {
+                let first = name.split('.').next().unwrap_or_default();
+                if module.import_of(first).is_none() {
+                    continue;
+                }
+                // `server.main()` of `from . import server`, and `Server().run()` of `from .x import Server`.
+                if let Some((origin, target)) = workspace.origin(&module, name)
+                    && origin.path != module.path
+                {
+                    let target = target.split('.').next().unwrap_or_default().to_owned();
+                    open.push((origin, target));
+                }
+            }
+        }
+    }
+    false
 }

@@ -9,6 +9,7 @@ use plimsoll_diag::Span;
 use crate::python::evaluate::evaluate;
 use crate::python::graph::{Modules, Target};
 use crate::python::module::{Binding, Class, Module, Moment};
+use crate::python::startup::Startup;
 use crate::python::value::{Call, Value};
 
 /// One reading of a variable, as written.
@@ -86,20 +87,21 @@ pub(crate) fn reads(
     modules: &Modules<'_>,
     files: &BTreeMap<std::sync::Arc<Path>, Moment>,
     roots: &[PathBuf],
+    startup: &Startup,
 ) -> Vec<VariableRead> {
     let loaded: Vec<Rc<Module>> = files.keys().filter_map(|path| modules.get(path)).collect();
     let wrappers = wrappers(&loaded);
     let mut found = Vec::new();
     for module in &loaded {
-        plain_reads(module, &mut found);
-        wrapped_reads(module, &wrappers, &mut found);
+        plain_reads(module, startup, &mut found);
+        wrapped_reads(module, &wrappers, startup, &mut found);
         settings_reads(module, modules, roots, &mut found);
         dynaconf_reads(module, &loaded, &mut found);
     }
     found
 }
 
-fn plain_reads(module: &Module, found: &mut Vec<VariableRead>) {
+fn plain_reads(module: &Module, startup: &Startup, found: &mut Vec<VariableRead>) {
     for placed in &module.calls {
         let Some(read) = read_of(&placed.call, module) else {
             continue;
@@ -107,10 +109,10 @@ fn plain_reads(module: &Module, found: &mut Vec<VariableRead>) {
         let default = read
             .default
             .and_then(|default| evaluate(default, module, &placed.scope.path).text);
-        let required = read.strict
-            && read.default.is_none()
-            && placed.scope.moment == Moment::Import
-            || read.default.is_none() && is_insisted_on(module, &placed.call, &placed.scope.path);
+        let required = read.default.is_none()
+            && (read.strict && startup.insists(&placed.scope)
+                || is_insisted_on(module, &placed.call, &placed.scope.path)
+                    && startup.reaches(&placed.scope.path));
         found.push(VariableRead {
             name: read.name.to_owned(),
             required,
@@ -128,9 +130,8 @@ fn plain_reads(module: &Module, found: &mut Vec<VariableRead>) {
         if module.qualify(base) == "os.environ" {
             found.push(VariableRead {
                 name: name.to_owned(),
-                required: subscript.scope.moment <= Moment::Call
-                    && !subscript.scope.main
-                    && subscript.scope.moment != Moment::Guarded,
+                required: startup.insists(&subscript.scope)
+                    && !is_asked_for(module, name, &subscript.scope.path),
                 secret: false,
                 default: None,
                 type_name: None,
@@ -139,6 +140,15 @@ fn plain_reads(module: &Module, found: &mut Vec<VariableRead>) {
             });
         }
     }
+}
+
+/// Whether the file gives the variable a value before it is read: `os.environ.setdefault("X", …)`.
+fn is_asked_for(module: &Module, name: &str, path: &str) -> bool {
+    module.calls.iter().any(|placed| {
+        *placed.scope.path == *path
+            && module.callee(&placed.call).as_deref() == Some("os.environ.setdefault")
+            && placed.call.arguments.first().and_then(Value::as_text) == Some(name)
+    })
 }
 
 /// Whether the value read is checked and its absence ends the work: `if not KEY: raise …`.
@@ -169,11 +179,22 @@ fn type_around(module: &Module, call: &Call) -> Option<String> {
 /// Functions that read the variable named by a parameter: name, index of the parameter, and the
 /// parameter that is the default.
 fn wrappers(modules: &[Rc<Module>]) -> Vec<(String, usize, Option<usize>)> {
-    let mut found = Vec::new();
+    let mut found: Vec<(String, usize, Option<usize>)> = Vec::new();
     for module in modules {
+        let takes_all = takes_whole_environment(module);
         for placed in &module.calls {
             let callee = module.callee(&placed.call);
-            if !matches!(callee.as_deref(), Some("os.getenv" | "os.environ.get")) {
+            let reads = matches!(
+                callee.as_deref(),
+                Some("os.getenv" | "os.environ.get" | "environ.get")
+            );
+            // What was merged with the whole environment is asked by a method of its own.
+            let asks = takes_all
+                && matches!(
+                    placed.call.method(),
+                    Some("get" | "get_config" | "get_setting")
+                );
+            if !reads && !asks {
                 continue;
             }
             let Some(function) = module.function(&placed.scope.path) else {
@@ -194,16 +215,40 @@ fn wrappers(modules: &[Rc<Module>]) -> Vec<(String, usize, Option<usize>)> {
                         .iter()
                         .position(|parameter| parameter.name == "default")
                 });
-                found.push((function.name.clone(), position, default));
+                let wrapper = (function.name.clone(), position, default);
+                if !found.contains(&wrapper) && function.name != "get" {
+                    found.push(wrapper);
+                }
             }
         }
     }
     found
 }
 
+/// Whether a file takes the whole environment: `dict(os.environ)`, `{**os.environ}`.
+fn takes_whole_environment(module: &Module) -> bool {
+    let whole = |value: &Value| {
+        value
+            .as_name()
+            .is_some_and(|name| module.qualify(name) == "os.environ")
+    };
+    module
+        .calls
+        .iter()
+        .flat_map(|placed| &placed.call.arguments)
+        .chain(
+            module
+                .bindings
+                .iter()
+                .filter_map(|binding| binding.value.as_ref()),
+        )
+        .any(whole)
+}
+
 fn wrapped_reads(
     module: &Module,
     wrappers: &[(String, usize, Option<usize>)],
+    startup: &Startup,
     found: &mut Vec<VariableRead>,
 ) {
     if wrappers.is_empty() {
@@ -230,9 +275,12 @@ fn wrapped_reads(
             .keyword("default")
             .or_else(|| placed.call.arguments.get((*default)?))
             .and_then(|default| evaluate(default, module, &placed.scope.path).text);
+        let required = default.is_none()
+            && is_insisted_on(module, &placed.call, &placed.scope.path)
+            && startup.reaches(&placed.scope.path);
         found.push(VariableRead {
             name: name.to_owned(),
-            required: false,
+            required,
             secret: false,
             default,
             type_name: None,

@@ -8,8 +8,8 @@ use tree_sitter::Node;
 
 use crate::python::expression::{arguments_of, value_of};
 use crate::python::module::{
-    Binding, Class, Function, Import, Module, Moment, Parameter, PlacedCall, PlacedSubscript,
-    Scope, join,
+    Binding, Branch, Class, Function, Import, Module, Moment, Parameter, PlacedCall,
+    PlacedSubscript, Scope, Taken, join,
 };
 use crate::python::value::Value;
 use crate::syntax::{DEPTH, Grammar, Place, Source, named_children};
@@ -31,6 +31,7 @@ pub(crate) fn extract(path: Arc<Path>, shown: Arc<Path>, text: String) -> Option
             main_guard: None,
             syntax_error: None,
             insisted: Vec::new(),
+            branches: Vec::new(),
             endless_loop: None,
             other_names: BTreeSet::new(),
             local_names: BTreeMap::new(),
@@ -40,6 +41,7 @@ pub(crate) fn extract(path: Arc<Path>, shown: Arc<Path>, text: String) -> Option
         path: Arc::from(""),
         moment: Moment::Import,
         main: false,
+        conditional: false,
     };
     let root = source.root();
     extractor.walk(root, &top, 0);
@@ -302,6 +304,7 @@ impl Extractor<'_> {
             path: Arc::from(join(&scope.path, &name)),
             moment: scope.moment.max(Moment::Call),
             main: scope.main,
+            conditional: false,
         };
         self.module.functions.push(Function {
             name,
@@ -397,8 +400,99 @@ impl Extractor<'_> {
         }
     }
 
+    /// Notes the branches of `if x == "a": … elif x in ("b", "c"): … else: …`.
+    fn branches(&mut self, node: Node<'_>) {
+        let mut known: Option<(Value, Vec<String>)> = None;
+        let parts = named_children(node);
+        let whole = std::iter::once(node).chain(
+            parts
+                .iter()
+                .filter(|child| matches!(child.kind(), "elif_clause" | "else_clause"))
+                .copied(),
+        );
+        for part in whole {
+            if part.kind() == "else_clause" {
+                let (Some((subject, texts)), Some(body)) =
+                    (known.take(), part.child_by_field_name("body"))
+                else {
+                    return;
+                };
+                let place = self.source.place(body);
+                self.module.branches.push(Branch {
+                    subject,
+                    texts,
+                    taken: Taken::WhenNone,
+                    place,
+                });
+                return;
+            }
+            let (Some(test), Some(body)) = (
+                part.child_by_field_name("condition"),
+                part.child_by_field_name("consequence"),
+            ) else {
+                return;
+            };
+            let Some((subject, texts, taken)) = self.comparison(test) else {
+                return;
+            };
+            let place = self.source.place(body);
+            match &mut known {
+                None => known = Some((subject.clone(), texts.clone())),
+                Some((same, all)) if *same == subject => all.extend(texts.iter().cloned()),
+                Some(_) => return,
+            }
+            self.module.branches.push(Branch {
+                subject,
+                texts,
+                taken,
+                place,
+            });
+            if taken == Taken::WhenNone {
+                return;
+            }
+        }
+    }
+
+    /// `x == "a"`, `x in ("a", "b")`, `x != "a"`.
+    fn comparison(&self, node: Node<'_>) -> Option<(Value, Vec<String>, Taken)> {
+        if node.kind() != "comparison_operator" {
+            return None;
+        }
+        let mut cursor = node.walk();
+        let operators: Vec<&str> = node
+            .children_by_field_name("operators", &mut cursor)
+            .map(|operator| self.source.text_of(operator))
+            .collect();
+        let taken = match operators.as_slice() {
+            ["==" | "in"] => Taken::WhenOne,
+            ["!=" | "not in" | "not", ..] => Taken::WhenNone,
+            _ => return None,
+        };
+        let parts = named_children(node);
+        let [subject, wanted] = parts.as_slice() else {
+            return None;
+        };
+        let subject = match self.value(*subject, 0) {
+            // `transport.lower() == "stdio"`.
+            Value::Call(call) if matches!(call.method(), Some("lower" | "strip")) => {
+                Value::Name(call.receiver()?.to_owned())
+            }
+            other => other,
+        };
+        let texts: Vec<String> = match self.value(*wanted, 0) {
+            Value::Text(text) => vec![text],
+            Value::List(items) => items
+                .iter()
+                .filter_map(|item| item.as_text().map(str::to_owned))
+                .collect(),
+            _ => Vec::new(),
+        };
+        (!texts.is_empty()).then_some((subject, texts, taken))
+    }
+
     fn condition(&mut self, node: Node<'_>, scope: &Scope, depth: usize) {
         self.insistence(node, scope);
+        self.branches(node);
         let test = node
             .child_by_field_name("condition")
             .map(|test| self.source.text_of(test))
@@ -418,9 +512,11 @@ impl Extractor<'_> {
             moment,
             main: scope.main || main,
             path: scope.path.clone(),
+            conditional: scope.conditional || !main,
         };
         let other = Scope {
             moment: scope.moment.max(Moment::Guarded),
+            conditional: true,
             ..scope.clone()
         };
         let body = node.child_by_field_name("consequence");
@@ -443,6 +539,7 @@ impl Extractor<'_> {
             } else {
                 scope.moment
             },
+            conditional: scope.conditional || caught,
             ..scope.clone()
         };
         self.children(node, &inner, depth);

@@ -9,8 +9,10 @@ use std::sync::Arc;
 use plimsoll_diag::Span;
 
 use crate::places;
+use crate::python::distributions::distribution_of;
 use crate::python::extract::extract;
 use crate::python::module::{Import, Module, Moment};
+use crate::python::search_path::additions;
 use crate::python::standard::is_standard;
 use crate::tree::Tree;
 
@@ -63,6 +65,9 @@ pub(crate) struct Closure {
     /// Modules from elsewhere, by dotted name; the standard library is left out.
     pub(crate) external: BTreeMap<String, External>,
     pub(crate) missing: Vec<MissingImport>,
+    /// Directories that have to be searched for modules besides those that were given, and the import that
+    /// shows it; what the code adds to its own search path is not among them.
+    pub(crate) also_searched: Vec<(PathBuf, Span)>,
 }
 
 impl<'t> Modules<'t> {
@@ -219,6 +224,32 @@ impl<'t> Modules<'t> {
         }
     }
 
+    /// A directory above a file that holds a module which the file imports, and which nothing else gives.
+    fn unsearched(&self, module: &Module, roots: &[PathBuf]) -> Option<(PathBuf, Span)> {
+        module.imports.iter().find_map(|import| {
+            let top = import.module.split('.').next().unwrap_or_default();
+            let candidate = import.level == 0
+                && import.scope.moment <= Moment::Call
+                && !import.scope.main
+                && !top.is_empty()
+                && !is_standard(top)
+                && distribution_of(top).is_none();
+            if !candidate || roots.iter().any(|root| self.exists(root, top)) {
+                return None;
+            }
+            let above = module.path.ancestors().skip(1);
+            let root = above.into_iter().find(|directory| {
+                self.exists(directory, top)
+                    && matches!(
+                        self.resolve_below(directory, &import.module, import),
+                        Target::Files(files) if !files.is_empty()
+                    )
+            })?;
+            (!roots.iter().any(|known| known == root))
+                .then(|| (root.to_owned(), module.span(import.place)))
+        })
+    }
+
     /// Where every import of a file leads.
     fn targets(&self, module: &Module, roots: &[PathBuf]) -> Rc<Vec<Target>> {
         let key = (module.path.clone(), roots.to_vec());
@@ -252,6 +283,7 @@ impl<'t> Modules<'t> {
         let entry: Arc<Path> = Arc::from(entry);
         queue.push_back((entry.clone(), Moment::Import));
         let mut missing: BTreeMap<(String, Span), Moment> = BTreeMap::new();
+        let mut roots = roots.to_vec();
         while let Some((path, moment)) = queue.pop_front() {
             if closure
                 .files
@@ -264,7 +296,16 @@ impl<'t> Modules<'t> {
             let Some(module) = self.get(&path) else {
                 continue;
             };
-            let targets = self.targets(&module, roots);
+            for added in additions(&module) {
+                if !roots.contains(&added) && self.tree.has_directory(&added) {
+                    roots.push(added);
+                }
+            }
+            if let Some((root, span)) = self.unsearched(&module, &roots) {
+                closure.also_searched.push((root.clone(), span));
+                roots.push(root);
+            }
+            let targets = self.targets(&module, &roots);
             for (import, target) in module.imports.iter().zip(targets.iter()) {
                 if import.scope.moment == Moment::Never
                     || import.scope.main && !(path == entry && start == Start::Script)
@@ -357,6 +398,14 @@ pub(crate) fn import_root(
         above = directory.parent();
     }
     let neighbours = path.parent().unwrap_or(Path::new(""));
+    // A package whose files import each other as if they were none.
+    if in_package
+        && modules
+            .get(path)
+            .is_some_and(|module| module.imports.iter().all(|import| import.level == 0))
+    {
+        roots.push(neighbours.to_owned());
+    }
     let mut tops: BTreeSet<String> = BTreeSet::new();
     for file in modules.tree.files_in(neighbours).take(60) {
         let python = file.path.extension().is_some_and(|end| end == "py");
@@ -378,14 +427,17 @@ pub(crate) fn import_root(
         }
     }
     let score = |root: &Path| {
+        // One package counts once, however many of its modules are imported.
         tops.iter()
-            .filter(|top| {
+            .filter_map(|top| {
                 let first = top.split('.').next().unwrap_or_default();
-                !is_standard(first)
+                let here = !is_standard(first)
                     && (modules.file_of(root, top).is_some()
-                        || modules.file_of(root, first).is_some())
+                        || modules.file_of(root, first).is_some());
+                here.then_some(first)
             })
-            .count()
+            .collect::<BTreeSet<_>>()
+            .len()
     };
     let mut best = roots[0].clone();
     let mut best_score = score(&best);

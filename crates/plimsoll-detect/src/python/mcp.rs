@@ -8,6 +8,7 @@ use crate::detection::ServiceKind;
 use crate::python::candidate::{Candidate, Launch, launch_of};
 use crate::python::evaluate::evaluate;
 use crate::python::module::{Module, PlacedCall};
+use crate::python::transport;
 use crate::python::value::Value;
 use crate::python::workspace::Workspace;
 
@@ -37,34 +38,48 @@ enum Transport {
 pub(crate) fn find(workspace: &Workspace<'_>, entries: &[Rc<Module>]) -> Vec<Candidate> {
     let mut found = Vec::new();
     for module in entries {
-        let mut started: Vec<Candidate> = Vec::new();
+        let mut started: Vec<(Candidate, &PlacedCall)> = Vec::new();
         for placed in &module.calls {
             if let Some(candidate) =
                 fast(workspace, module, placed).or_else(|| low_level(workspace, module, placed))
             {
-                started.push(candidate);
+                started.push((candidate, placed));
             }
         }
-        found.extend(choose(started));
+        found.extend(choose(workspace, module, started));
         found.extend(never_run(workspace, module, entries));
     }
     found
 }
 
-/// One file may start its server in several ways, chosen by an argument; the one without
-/// arguments is what it does by itself.
-fn choose(started: Vec<Candidate>) -> Option<Candidate> {
-    let mut started = started.into_iter();
-    let first = started.next()?;
-    let mut best = first;
+/// One file may start its server in several ways, chosen by a value; the value's default says what it does by
+/// itself, and where that is not known, the way without a network.
+fn choose(
+    workspace: &Workspace<'_>,
+    module: &Rc<Module>,
+    started: Vec<(Candidate, &PlacedCall)>,
+) -> Option<Candidate> {
+    let usual = started
+        .iter()
+        .position(|(_, placed)| transport::is_default(workspace, module, placed) == Some(true));
+    let possible = |index: usize| {
+        let (_, placed) = &started[index];
+        transport::is_default(workspace, module, placed) != Some(false)
+    };
+    let quiet = (0..started.len())
+        .find(|index| possible(*index) && started[*index].0.kind == ServiceKind::McpStdio)
+        .or_else(|| (0..started.len()).find(|index| possible(*index)));
+    let chosen = usual.or(quiet).unwrap_or(0);
+    let mut best = None;
     let mut others = Vec::new();
-    for candidate in started {
-        if candidate.kind == ServiceKind::McpStdio && best.kind != ServiceKind::McpStdio {
-            others.push(std::mem::replace(&mut best, candidate));
+    for (index, (candidate, _)) in started.into_iter().enumerate() {
+        if index == chosen {
+            best = Some(candidate);
         } else {
             others.push(candidate);
         }
     }
+    let mut best = best?;
     for other in others {
         best.evidence.extend(other.evidence.into_iter().take(1));
     }
@@ -106,10 +121,12 @@ fn fast(workspace: &Workspace<'_>, module: &Rc<Module>, placed: &PlacedCall) -> 
         Some(transport) => transport,
         None => match call.argument(0, "transport") {
             None => Transport::Stdio,
-            Some(value) => match workspace.constant(module, scope, value).text.as_deref() {
-                Some("sse" | "http" | "streamable-http" | "streamable_http") => Transport::Http,
-                _ => Transport::Stdio,
-            },
+            Some(value) => {
+                match transport::default_of(workspace, module, scope, value).as_deref() {
+                    Some("sse" | "http" | "streamable-http" | "streamable_http") => Transport::Http,
+                    _ => Transport::Stdio,
+                }
+            }
         },
     };
     let (launch, evidence) = launch_of(workspace, module, &placed.scope)?;

@@ -31,6 +31,8 @@ pub(crate) struct Scope {
     pub(crate) moment: Moment,
     /// Whether it stands under `if __name__ == "__main__"`.
     pub(crate) main: bool,
+    /// Whether it depends on a condition, or its failure is caught, inside of the function around it.
+    pub(crate) conditional: bool,
 }
 
 impl Scope {
@@ -118,6 +120,32 @@ pub(crate) struct PlacedSubscript {
     pub(crate) place: Place,
 }
 
+/// Statements that run only when a value is, or is not, one of some texts.
+#[derive(Debug, Clone)]
+pub(crate) struct Branch {
+    pub(crate) subject: Value,
+    pub(crate) texts: Vec<String>,
+    /// Whether they run when the value is one of the texts, or when it is none of them.
+    pub(crate) taken: Taken,
+    pub(crate) place: Place,
+}
+
+/// When a branch is taken.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Taken {
+    /// When the value is one of the texts.
+    WhenOne,
+    /// When it is none of them.
+    WhenNone,
+}
+
+impl Branch {
+    /// Whether the statements run for a value.
+    pub(crate) fn runs_for(&self, text: &str) -> bool {
+        self.texts.iter().any(|known| known == text) == (self.taken == Taken::WhenOne)
+    }
+}
+
 /// What one file says.
 #[derive(Debug)]
 pub(crate) struct Module {
@@ -134,6 +162,8 @@ pub(crate) struct Module {
     pub(crate) syntax_error: Option<Place>,
     /// Names whose absence ends the work, by the scope of the check: `if not KEY: raise`.
     pub(crate) insisted: Vec<(Arc<str>, String)>,
+    /// Branches that depend on a text, outer ones first.
+    pub(crate) branches: Vec<Branch>,
     /// A loop without end.
     pub(crate) endless_loop: Option<Place>,
     /// Names bound at the top by other statements than assignments: loops, `with`, `type`.

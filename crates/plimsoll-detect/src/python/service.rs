@@ -8,7 +8,7 @@ use plimsoll_model::PythonDependencies;
 use crate::detection::{DetectedService, Health, Route, ServiceKind};
 use crate::found::{Found, FoundVariable};
 use crate::places;
-use crate::python::backing::{fixed_addresses, needs_of};
+use crate::python::backing::{composed_addresses, fixed_addresses, needs_of};
 use crate::python::candidate::{Candidate, Launch};
 use crate::python::command::{Started, command};
 use crate::python::dependencies::{Dependencies, choose};
@@ -19,6 +19,7 @@ use crate::python::project::PythonProject;
 use crate::python::recipe::{Placed, recipe};
 use crate::python::routes::routes;
 use crate::python::soundness::{CannotRun, check};
+use crate::python::startup::Startup;
 use crate::python::system;
 use crate::python::workspace::Workspace;
 
@@ -130,12 +131,18 @@ pub(crate) fn assemble(
         service.replicas_max = Some(1);
     }
     health(workspace, candidate, &closure, &mut service);
-    let variables: Vec<FoundVariable> = reads(&workspace.modules, &closure.files, &roots)
+    let startup = Startup::of(
+        &modules,
+        Some(&candidate.module),
+        called(candidate, project),
+    );
+    let variables: Vec<FoundVariable> = reads(&workspace.modules, &closure.files, &roots, &startup)
         .into_iter()
         .map(FoundVariable::from)
         .collect();
     let mut found_needs = needs_of(&closure, &dependencies, &variables);
     for module in &modules {
+        composed_addresses(module, &variables, &dependencies, &mut found_needs);
         fixed_addresses(module, &mut found_needs, &mut problems);
     }
     if let Some(remark) = started.remark {
@@ -147,6 +154,27 @@ pub(crate) fn assemble(
         needs: found_needs,
         problems,
     })
+}
+
+/// Functions that whoever starts the candidate calls by name.
+fn called(candidate: &Candidate, project: Option<&PythonProject>) -> Vec<String> {
+    match &candidate.launch {
+        Launch::Asgi {
+            variable,
+            factory: true,
+        }
+        | Launch::Wsgi {
+            variable,
+            factory: true,
+        } => vec![variable.clone()],
+        Launch::ConsoleScript(name) => project
+            .into_iter()
+            .flat_map(|project| &project.scripts)
+            .filter(|script| script.name == *name)
+            .map(|script| script.function.clone())
+            .collect(),
+        _ => Vec::new(),
+    }
 }
 
 fn kind(candidate: &Candidate) -> ServiceKind {

@@ -1,0 +1,137 @@
+//! Which functions run when a service starts, as opposed to when somebody asks it for something.
+
+use std::collections::BTreeSet;
+use std::rc::Rc;
+
+use crate::python::module::{Module, Moment, Scope};
+use crate::python::value::Value;
+
+/// Names of functions, methods and classes that run when the files of a service are imported or started.
+#[derive(Debug, Default)]
+pub(crate) struct Startup {
+    names: BTreeSet<String>,
+}
+
+/// Decorators of functions that a framework calls when it starts.
+const HOOKS: &[&str] = &[
+    "on_event",
+    "before_serving",
+    "before_server_start",
+    "on_startup",
+    "asynccontextmanager",
+    "worker_init",
+];
+
+impl Startup {
+    /// Follows calls from what runs on import, from what the entry file starts, and from the functions that whoever
+    /// starts it calls by name.
+    pub(crate) fn of(
+        modules: &[Rc<Module>],
+        entry: Option<&Module>,
+        called: impl IntoIterator<Item = String>,
+    ) -> Self {
+        let mut startup = Self {
+            names: called.into_iter().collect(),
+        };
+        let defined: BTreeSet<&str> = modules
+            .iter()
+            .flat_map(|module| {
+                let functions = module
+                    .functions
+                    .iter()
+                    .map(|function| function.name.as_str());
+                functions.chain(module.classes.iter().map(|class| class.name.as_str()))
+            })
+            .collect();
+        for module in modules {
+            for function in &module.functions {
+                let hooked = function.decorators.iter().any(|(decorator, _)| {
+                    let startup = match decorator {
+                        Value::Call(call) => call
+                            .arguments
+                            .first()
+                            .and_then(Value::as_text)
+                            .is_none_or(|event| event == "startup"),
+                        _ => true,
+                    };
+                    startup
+                        && decorator
+                            .last_name()
+                            .is_some_and(|name| HOOKS.contains(&name))
+                });
+                if hooked && (function.name.contains("lifespan") || !function.generator) {
+                    startup.names.insert(function.name.clone());
+                }
+            }
+        }
+        loop {
+            let before = startup.names.len();
+            for module in modules {
+                let own = entry.is_some_and(|entry| entry.path == module.path);
+                for placed in &module.calls {
+                    if !startup.runs(&placed.scope, own) {
+                        continue;
+                    }
+                    let call = &placed.call;
+                    let values = call
+                        .arguments
+                        .iter()
+                        .chain(call.keywords.iter().map(|(_, value)| value));
+                    let passed = values
+                        .filter_map(Value::as_name)
+                        .filter(|name| !name.contains('.'));
+                    let called = call.function.as_name().filter(|name| {
+                        // A method of an object that is not known may be any method of that name.
+                        name.rsplit_once('.').is_none_or(|(receiver, _)| {
+                            matches!(receiver, "self" | "cls")
+                                || module.import_of(receiver).is_some()
+                        })
+                    });
+                    for name in called.into_iter().chain(passed) {
+                        let last = name.rsplit('.').next().unwrap_or(name);
+                        if defined.contains(last) {
+                            startup.names.insert(last.to_owned());
+                        }
+                    }
+                }
+            }
+            if startup.names.len() == before {
+                return startup;
+            }
+        }
+    }
+
+    /// Whether the statements of a scope run when the service starts, whatever its settings. `entry`: whether the
+    /// scope's file is what is started.
+    fn runs(&self, scope: &Scope, entry: bool) -> bool {
+        if scope.conditional || scope.moment == Moment::Never || scope.main && !entry {
+            return false;
+        }
+        if scope.moment <= Moment::Import {
+            return true;
+        }
+        let mut parts = scope.path.rsplit('.');
+        let last = parts.next().unwrap_or_default();
+        let class = parts.next();
+        scope.moment == Moment::Call
+            && (self.names.contains(last)
+                || matches!(last, "__init__" | "__post_init__" | "model_post_init")
+                    && class.is_some_and(|class| self.names.contains(class)))
+    }
+
+    /// Whether what fails in a scope keeps the service from starting.
+    pub(crate) fn insists(&self, scope: &Scope) -> bool {
+        self.runs(scope, true)
+    }
+
+    /// The same for a function or method, by its dotted path; the empty path is the file itself.
+    pub(crate) fn reaches(&self, path: &str) -> bool {
+        path.is_empty() || {
+            let mut parts = path.rsplit('.');
+            let last = parts.next().unwrap_or_default();
+            self.names.contains(last)
+                || matches!(last, "__init__" | "__post_init__" | "model_post_init")
+                    && parts.next().is_some_and(|class| self.names.contains(class))
+        }
+    }
+}

@@ -1,0 +1,140 @@
+//! Which of several ways a program takes by itself: the default of the value that chooses among them.
+
+use std::rc::Rc;
+
+use crate::python::graph::Target;
+use crate::python::module::{Module, PlacedCall};
+use crate::python::value::Value;
+use crate::python::workspace::Workspace;
+
+/// Whether the branches around a call are taken when nobody says otherwise; `None` where there are none, or where
+/// the value's default is not known.
+pub(crate) fn is_default(
+    workspace: &Workspace<'_>,
+    module: &Rc<Module>,
+    placed: &PlacedCall,
+) -> Option<bool> {
+    let around = module.branches.iter().filter(|branch| {
+        branch.place.start <= placed.call.place.start && placed.call.place.end <= branch.place.end
+    });
+    let mut taken = None;
+    for branch in around {
+        let scope = &placed.scope.path;
+        let Some(text) = default_of(workspace, module, scope, &branch.subject) else {
+            continue;
+        };
+        if !branch.runs_for(&text) {
+            return Some(false);
+        }
+        taken = Some(true);
+    }
+    taken
+}
+
+/// The text that a value is when nobody says otherwise: a constant, the default of an option, of a variable, or of a
+/// field of that name in the settings that the file imports.
+pub(crate) fn default_of(
+    workspace: &Workspace<'_>,
+    module: &Rc<Module>,
+    scope: &str,
+    value: &Value,
+) -> Option<String> {
+    if let Some(text) = workspace.constant(module, scope, value).text {
+        return Some(text);
+    }
+    let name = value.as_name()?;
+    // A parameter without a default is given by whoever calls the function.
+    if !name.contains('.')
+        && let Some(text) = handed(workspace, module, scope, name)
+    {
+        return Some(text);
+    }
+    let last = name.rsplit('.').next().unwrap_or(name);
+    option(module, last).or_else(|| field(workspace, module, last))
+}
+
+/// What the callers of a function in this file hand it as the parameter `name`.
+fn handed(
+    workspace: &Workspace<'_>,
+    module: &Rc<Module>,
+    scope: &str,
+    name: &str,
+) -> Option<String> {
+    let function = module.function(scope)?;
+    let position = function
+        .parameters
+        .iter()
+        .position(|parameter| parameter.name == name)?;
+    module.calls.iter().find_map(|placed| {
+        if placed.call.function.as_name() != Some(&function.name) || *placed.scope.path == *scope {
+            return None;
+        }
+        let value = placed.call.argument(position, name)?;
+        // One step only: callers of callers say less and less.
+        let text = workspace.constant(module, &placed.scope.path, value).text;
+        text.or_else(|| option(module, value.as_name()?.rsplit('.').next()?))
+    })
+}
+
+/// The default of a command-line option of that name: click's and typer's.
+fn option(module: &Module, name: &str) -> Option<String> {
+    let flag = format!("--{}", name.replace('_', "-"));
+    let says = |call: &crate::python::value::Call| {
+        let named = call
+            .arguments
+            .iter()
+            .filter_map(Value::as_text)
+            .any(|text| text == flag || text == name);
+        (named && matches!(call.method(), Some("option" | "Option" | "add_argument")))
+            .then(|| call.keyword("default")?.as_text().map(str::to_owned))
+            .flatten()
+    };
+    let decorators = module
+        .functions
+        .iter()
+        .flat_map(|function| &function.decorators)
+        .filter_map(|(decorator, _)| decorator.as_call());
+    let parameters = module
+        .functions
+        .iter()
+        .flat_map(|function| &function.parameters)
+        .filter(|parameter| parameter.name == name)
+        .filter_map(|parameter| parameter.default.as_ref()?.as_call())
+        .filter(|call| call.method() == Some("Option"))
+        .find_map(|call| call.argument(0, "default")?.as_text().map(str::to_owned));
+    decorators
+        .chain(module.calls.iter().map(|placed| &placed.call))
+        .find_map(says)
+        .or(parameters)
+}
+
+/// The default of a field of that name in a class of this file or of one that it imports.
+fn field(workspace: &Workspace<'_>, module: &Rc<Module>, name: &str) -> Option<String> {
+    let roots = workspace.roots(&module.path);
+    let here = std::iter::once(module.clone());
+    let imported = module.imports.iter().flat_map(|import| {
+        match workspace.modules.resolve(module, import, &roots) {
+            Target::Files(files) => files
+                .iter()
+                .filter_map(|file| workspace.modules.get(file))
+                .collect(),
+            _ => Vec::new(),
+        }
+    });
+    here.chain(imported).find_map(|module| {
+        module.bindings.iter().find_map(|binding| {
+            let inside_class = module.classes.iter().any(|class| {
+                *binding.scope.path == *crate::python::module::join(&class.scope.path, &class.name)
+            });
+            if binding.target != name || !inside_class {
+                return None;
+            }
+            match binding.value.as_ref()? {
+                Value::Call(call) if call.method() == Some("Field") => {
+                    call.argument(0, "default")?.as_text().map(str::to_owned)
+                }
+                value => workspace.constant(&module, &binding.scope.path, value).text,
+            }
+        })
+    })
+}
