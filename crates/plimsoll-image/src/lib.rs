@@ -11,6 +11,7 @@ pub mod clients;
 mod compiled;
 pub mod debian;
 mod digest;
+pub mod docker_engine;
 mod fetch;
 pub mod go;
 pub mod inventory;

@@ -172,6 +172,8 @@ pub struct Build {
     pub args: BTreeMap<String, Option<String>>,
     /// Stage to build.
     pub target: Option<Spanned<String>>,
+    /// Platforms to build for, where they are named.
+    pub platforms: Vec<Spanned<String>>,
 }
 
 /// `command` or `entrypoint`.

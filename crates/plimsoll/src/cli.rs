@@ -6,6 +6,7 @@ use clap::{Args, Parser, Subcommand, ValueEnum};
 use plimsoll_image::builder::{Memory, PullPolicy};
 
 use crate::service_images::ImagePolicy;
+use crate::tag_rules::TagRule;
 
 /// From an agent project's source tree to a running container stack
 #[derive(Debug, Parser)]
@@ -89,6 +90,11 @@ pub(crate) enum Command {
     /// Build the images of all services, or of those named
     #[command(before_help = "Example: plimsoll build --output docker:desk.tar backend")]
     Build(BuildArguments),
+    /// Push built images to a registry
+    #[command(
+        before_help = "Example: plimsoll push --to registry.example/team --tag-rule semver,sha"
+    )]
+    Push(PushArguments),
     /// Build what is missing, start the stack, and follow it
     #[command(before_help = "Example: plimsoll up --detach")]
     Up(UpArguments),
@@ -220,10 +226,54 @@ pub(crate) enum PullChoice {
 pub(crate) struct BuildArguments {
     #[command(flatten)]
     pub(crate) images: ImageArguments,
-    /// Also write the images out: `oci:DIR` or `docker:FILE.tar`
-    #[arg(short, long, value_name = "KIND:PATH")]
+    /// Platforms to build for, `linux/amd64,linux/arm64`
+    #[arg(long, value_name = "PLATFORM", value_delimiter = ',')]
+    pub(crate) platform: Vec<String>,
+    /// Also write the images out: `push`, `docker`, `oci:DIR` or `docker:FILE.tar`
+    #[arg(short, long, value_name = "KIND[:PATH]")]
     pub(crate) output: Option<String>,
+    #[command(flatten)]
+    pub(crate) publish: PublishArguments,
     /// Services to build
+    pub(crate) services: Vec<String>,
+}
+
+/// Where images go and what they are called there.
+#[derive(Debug, Args)]
+pub(crate) struct PublishArguments {
+    /// Registry and path below which each service gets a repository
+    #[arg(long, value_name = "REGISTRY/PREFIX")]
+    pub(crate) to: Option<String>,
+    /// Tag to set; repeat for several
+    #[arg(long = "tag", value_name = "TAG")]
+    pub(crate) tags: Vec<String>,
+    /// Rule that gives tags: `semver`, `branch`, `pr`, `sha`, `component`
+    #[arg(
+        long = "tag-rule",
+        value_name = "RULE",
+        value_delimiter = ',',
+        hide_possible_values = true
+    )]
+    pub(crate) tag_rules: Vec<TagRule>,
+    /// How layers are compressed: `gzip` or `zstd`
+    #[arg(long, value_enum, default_value_t = Codec::Gzip, value_name = "CODEC", hide_possible_values = true)]
+    pub(crate) compression: Codec,
+}
+
+/// How layers are compressed for others.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub(crate) enum Codec {
+    /// Read by everything
+    Gzip,
+    /// Smaller, and faster to unpack
+    Zstd,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct PushArguments {
+    #[command(flatten)]
+    pub(crate) publish: PublishArguments,
+    /// Services whose images are pushed
     pub(crate) services: Vec<String>,
 }
 
@@ -351,4 +401,19 @@ pub(crate) struct PruneArguments {
     /// Remove every image that no stack uses
     #[arg(short, long)]
     pub(crate) all: bool,
+    /// Remove old tags from a repository instead; shows the plan, and does it with `--yes`
+    #[arg(long, value_name = "REPOSITORY", conflicts_with = "all")]
+    pub(crate) registry: Option<String>,
+    /// So many of the newest images stay there
+    #[arg(long, value_name = "N", default_value_t = 5, requires = "registry")]
+    pub(crate) keep: usize,
+    /// Tags that stay there, with `*` for anything; repeat for several
+    #[arg(long, value_name = "GLOB", requires = "registry")]
+    pub(crate) keep_tags: Vec<String>,
+    /// Only tags older than this go: `30d`, `12h`, `4w`
+    #[arg(long, value_name = "AGE", requires = "registry")]
+    pub(crate) older_than: Option<String>,
+    /// Do it
+    #[arg(long, requires = "registry")]
+    pub(crate) yes: bool,
 }

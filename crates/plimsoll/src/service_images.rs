@@ -6,6 +6,7 @@ use std::time::{Duration, Instant};
 
 use plimsoll_diag::Diagnostic;
 use plimsoll_image::builder::{BuildRequest, Builder, Memory, Outcome, PullPolicy};
+use plimsoll_image::oci::Architecture;
 use plimsoll_image::stand_in::StandIn;
 use plimsoll_image::store::{Image, Store};
 use plimsoll_model::{HealthTest, Healthcheck, Project, Service};
@@ -44,6 +45,18 @@ pub(crate) fn prepare(
     services: &[String],
     policy: ImagePolicy,
 ) -> Result<BTreeMap<String, Prepared>, Failure> {
+    prepare_for(builder, project, services, policy, builder.architecture())
+}
+
+/// Prepares the images of these services for a processor. Those that others publish are for this
+/// machine.
+pub(crate) fn prepare_for(
+    builder: &Builder<'_>,
+    project: &Project,
+    services: &[String],
+    policy: ImagePolicy,
+    architecture: Architecture,
+) -> Result<BTreeMap<String, Prepared>, Failure> {
     let results = Mutex::new(BTreeMap::new());
     let failures = Mutex::new(Vec::new());
     std::thread::scope(|scope| {
@@ -52,14 +65,14 @@ pub(crate) fn prepare(
                 continue;
             };
             let (results, failures) = (&results, &failures);
-            scope.spawn(
-                move || match prepare_one(builder, project, service, policy) {
+            scope.spawn(move || {
+                match prepare_one(builder, project, service, policy, architecture) {
                     Ok(prepared) => {
                         lock(results).insert(name.clone(), prepared);
                     }
                     Err(failure) => lock(failures).push(failure),
-                },
-            );
+                }
+            });
         }
     });
     let failures = failures
@@ -94,13 +107,14 @@ fn prepare_one(
     project: &Project,
     service: &Service,
     policy: ImagePolicy,
+    architecture: Architecture,
 ) -> Result<Prepared, Failure> {
     if let Some(recipe) = &service.recipe {
         let reference = image_name(project, service);
         let built = builder
             .build(&BuildRequest {
                 memory: policy.memory,
-                ..BuildRequest::new(&service.name, &reference, recipe, builder.architecture())
+                ..BuildRequest::new(&service.name, &reference, recipe, architecture)
             })
             .map_err(|error| Failure::from_build(service, &error))?;
         return Ok(Prepared {
@@ -140,7 +154,7 @@ fn prepare_one(
 }
 
 /// The name a service's image has in the store, with a tag: other engines load no image without.
-fn image_name(project: &Project, service: &Service) -> String {
+pub(crate) fn image_name(project: &Project, service: &Service) -> String {
     let name = match &service.image {
         Some(image) => image.value.clone(),
         None => format!("{}-{}", project.name, service.name),

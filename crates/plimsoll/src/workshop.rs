@@ -10,7 +10,7 @@ use plimsoll_image::builder::{Builder, BuilderSettings};
 use plimsoll_image::clients::{ClientSettings, is_client_variable};
 use plimsoll_image::debian::{DebianSettings, Mirrors};
 use plimsoll_image::oci::Architecture;
-use plimsoll_image::registry::RegistrySettings;
+use plimsoll_image::registry::{RegistryClient, RegistrySettings};
 use plimsoll_image::store::Store;
 use plimsoll_run::{Engine, EngineSandbox};
 
@@ -56,7 +56,7 @@ impl<'a> Workshop<'a> {
         };
         let cache = self.settings.cache();
         let settings = BuilderSettings {
-            clients: self.client_settings(),
+            clients: client_settings(self.settings),
             architecture: self.architecture,
             debian: DebianSettings {
                 mirrors: Mirrors::from_apt(Path::new("/")).map_err(|error| failed(&error))?,
@@ -65,40 +65,54 @@ impl<'a> Workshop<'a> {
             },
             cache,
             registry: RegistrySettings::default(),
-            fetch: self.fetch_settings(),
+            fetch: fetch_settings(self.settings),
         };
         Builder::new(&self.store, &self.sandbox, progress, settings).map_err(|error| failed(&error))
     }
+}
 
-    fn fetch_settings(&self) -> FetchSettings {
-        let environment = &self.settings.environment;
-        // Lower case first, as curl does; an upper-case HTTP_PROXY could come from a CGI request.
-        let either = |lower: &str, upper: &str| {
-            environment
-                .get(lower)
-                .or(environment.get(upper))
-                .map(str::to_owned)
-        };
-        FetchSettings {
-            http_proxy: either("http_proxy", "HTTP_PROXY").map(Secret::new),
-            https_proxy: either("https_proxy", "HTTPS_PROXY").map(Secret::new),
-            no_proxy: either("no_proxy", "NO_PROXY"),
-            ..FetchSettings::default()
-        }
+/// A client of registries that tells `progress` what it does.
+pub(crate) fn registry_client(
+    settings: &Settings,
+    progress: Arc<dyn Progress>,
+) -> Result<RegistryClient, Failure> {
+    RegistryClient::connect(
+        &fetch_settings(settings),
+        RegistrySettings::default(),
+        client_settings(settings),
+        progress,
+    )
+    .map_err(|error| Failure::failed(Diagnostic::error(chain(&error))))
+}
+
+fn fetch_settings(settings: &Settings) -> FetchSettings {
+    let environment = &settings.environment;
+    // Lower case first, as curl does; an upper-case HTTP_PROXY could come from a CGI request.
+    let either = |lower: &str, upper: &str| {
+        environment
+            .get(lower)
+            .or(environment.get(upper))
+            .map(str::to_owned)
+    };
+    FetchSettings {
+        http_proxy: either("http_proxy", "HTTP_PROXY").map(Secret::new),
+        https_proxy: either("https_proxy", "HTTPS_PROXY").map(Secret::new),
+        no_proxy: either("no_proxy", "NO_PROXY"),
+        ..FetchSettings::default()
     }
+}
 
-    fn client_settings(&self) -> ClientSettings {
-        let environment = &self.settings.environment;
-        ClientSettings {
-            variables: environment
-                .0
-                .iter()
-                .filter(|(name, _)| is_client_variable(name))
-                .map(|(name, value)| (name.clone(), value.clone()))
-                .collect(),
-            home: environment.get("HOME").map(Into::into),
-            project: Some(self.settings.directory.clone()),
-            ..ClientSettings::default()
-        }
+fn client_settings(settings: &Settings) -> ClientSettings {
+    let environment = &settings.environment;
+    ClientSettings {
+        variables: environment
+            .0
+            .iter()
+            .filter(|(name, _)| is_client_variable(name))
+            .map(|(name, value)| (name.clone(), value.clone()))
+            .collect(),
+        home: environment.get("HOME").map(Into::into),
+        project: Some(settings.directory.clone()),
+        ..ClientSettings::default()
     }
 }

@@ -34,9 +34,6 @@ use crate::store::{Image, NewImage, Store};
 use crate::toolchain::Toolchains;
 use crate::workshop::{KeyLocks, Workshop};
 
-/// How long a registry of images may take to answer before it counts as not there.
-const CONTACT_PATIENCE: Duration = Duration::from_secs(10);
-
 /// What a builder is set up with.
 #[derive(Debug, Clone)]
 pub struct BuilderSettings {
@@ -161,12 +158,6 @@ impl<'a> Builder<'a> {
         settings: BuilderSettings,
     ) -> Result<Self, FetchError> {
         let fetcher = Fetcher::new(settings.fetch.clone(), Arc::clone(&progress))?;
-        let contact = FetchSettings {
-            attempts: settings.fetch.attempts.min(2),
-            patience: settings.fetch.patience.min(CONTACT_PATIENCE),
-            ..settings.fetch.clone()
-        };
-        let contact = Fetcher::new(contact, Arc::clone(&progress))?;
         let packages = Arc::new(DebianFiles {
             lookup: PackageLookup::new(fetcher.clone(), settings.debian.clone()),
             architecture: settings.architecture,
@@ -176,24 +167,24 @@ impl<'a> Builder<'a> {
         Ok(Self {
             store,
             sandbox,
-            progress,
             toolchains: Toolchains::new(
                 settings.cache.join("tools"),
                 fetcher.clone(),
                 Arc::clone(&registries),
             ),
-            registry: RegistryClient::new(
-                contact,
-                fetcher.clone(),
+            registry: RegistryClient::connect(
+                &settings.fetch,
                 settings.registry.clone(),
                 settings.clients.clone(),
-            ),
+                Arc::clone(&progress),
+            )?,
             debian: Debian {
                 fetcher,
                 settings: settings.debian.clone(),
             },
             registries,
             locks: KeyLocks::default(),
+            progress,
             settings,
         })
     }
@@ -201,6 +192,16 @@ impl<'a> Builder<'a> {
     /// This machine's processor.
     pub fn architecture(&self) -> Architecture {
         self.settings.architecture
+    }
+
+    /// The store that images are kept in.
+    pub fn store(&self) -> &'a Store {
+        self.store
+    }
+
+    /// The client that reaches registries of images.
+    pub fn registry(&self) -> &RegistryClient {
+        &self.registry
     }
 
     /// The programs that build steps use.

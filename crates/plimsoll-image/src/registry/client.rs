@@ -3,20 +3,27 @@
 use std::collections::{BTreeMap, HashMap};
 use std::io::{Read, Seek, SeekFrom};
 use std::path::{Path, PathBuf};
-use std::sync::{Mutex, PoisonError};
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
 
 use fs_err as fs;
+use plimsoll_diag::Progress;
 use serde::Deserialize;
 
 use super::access::{Place, Purpose};
 use super::{Reference, RegistryError};
 use crate::Digest;
 use crate::clients::ClientSettings;
-use crate::fetch::{Download, FetchError, Fetcher, Headers, Method, Outgoing, Payload, Response};
+use crate::fetch::{
+    Download, FetchError, FetchSettings, Fetcher, Headers, Method, Outgoing, Payload, Response,
+};
 use crate::layer::Compression;
 use crate::oci::{Architecture, ConfigFile, Descriptor, Index, Manifest, media_type};
 use crate::step::scratch::Scratch;
 use crate::store::{Image, ImageLayer, NewImage, Store};
+
+/// How long a registry of images may take to answer before it counts as not there.
+const CONTACT_PATIENCE: Duration = Duration::from_secs(10);
 
 /// What a manifest may come as.
 const ACCEPT: [&str; 4] = [
@@ -65,6 +72,27 @@ impl RegistryClient {
             access: Mutex::new(HashMap::new()),
             whereabouts: Mutex::new(HashMap::new()),
         }
+    }
+
+    /// A client that reaches the network as `fetch` says, and gives up soon on a registry that is
+    /// not there.
+    ///
+    /// # Errors
+    /// When a proxy setting is not a URL.
+    pub fn connect(
+        fetch: &FetchSettings,
+        settings: RegistrySettings,
+        clients: ClientSettings,
+        progress: Arc<dyn Progress>,
+    ) -> Result<Self, FetchError> {
+        let contact = FetchSettings {
+            attempts: fetch.attempts.min(2),
+            patience: fetch.patience.min(CONTACT_PATIENCE),
+            ..fetch.clone()
+        };
+        let contact = Fetcher::new(contact, Arc::clone(&progress))?;
+        let fetcher = Fetcher::new(fetch.clone(), progress)?;
+        Ok(Self::new(contact, fetcher, settings, clients))
     }
 
     /// Pulls an image for one processor and keeps it under `name`.

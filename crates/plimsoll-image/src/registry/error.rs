@@ -1,4 +1,4 @@
-//! Why an image is not pulled.
+//! Why an image is not pulled or pushed.
 
 use plimsoll_diag::Diagnostic;
 use thiserror::Error;
@@ -8,7 +8,7 @@ use crate::fetch::FetchError;
 use crate::oci::Architecture;
 use crate::store::StoreError;
 
-/// Why an image is not pulled.
+/// Why an image is not pulled or pushed.
 #[derive(Debug, Error)]
 pub enum RegistryError {
     /// The text is no reference.
@@ -46,6 +46,12 @@ pub enum RegistryError {
         /// What it is made for.
         found: Vec<String>,
     },
+    /// The registry takes nothing away.
+    #[error("the registry of `{reference}` does not let clients remove anything")]
+    NoRemoval {
+        /// The repository.
+        reference: String,
+    },
     /// An answer that is not what the protocol says.
     #[error("the registry of `{reference}` sent something unusable: {reason}")]
     Malformed {
@@ -73,6 +79,7 @@ impl RegistryError {
             Self::Denied { .. } | Self::NotFound { .. } => {
                 diagnostic.hint("log in with `docker login`, or check the name and tag")
             }
+            Self::NoRemoval { .. } => diagnostic.hint("its operator can allow it"),
             Self::Unreachable { .. } => {
                 diagnostic.hint("name a mirror that can be reached in `plimsoll.toml`")
             }

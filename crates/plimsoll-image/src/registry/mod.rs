@@ -15,6 +15,7 @@ mod push;
 mod push_tests;
 mod reference;
 mod referrers;
+mod retention;
 #[cfg(test)]
 mod tests;
 mod upload;
@@ -24,3 +25,4 @@ pub use error::RegistryError;
 pub use push::{CHUNK, PushRequest, Pushed};
 pub use reference::{Reference, ReferenceError};
 pub use referrers::{ArtifactLayer, Referrer};
+pub use retention::{Retention, TagState, Verdict};

@@ -389,3 +389,27 @@ fn an_artifact_is_found_by_its_subject_with_and_without_the_registrys_list() {
         assert_eq!(tagged, !lists);
     }
 }
+
+#[test]
+fn tags_are_listed_and_an_image_goes_with_all_of_its_tags() {
+    let here = here();
+    let registry = FakeRegistry::start();
+    let old = here.image("a:1", Architecture::Amd64, &[("n", noise(15, 100))]);
+    here.push(&registry, "a:1", &[old], CHUNK).unwrap();
+    let new = here.image("a:1", Architecture::Amd64, &[("n", noise(17, 100))]);
+    here.push(&registry, "a:2", &[new], CHUNK).unwrap();
+    let repository = Reference::repository(&format!("{}/a", registry.host())).unwrap();
+    assert_eq!(here.client.tags(&repository).unwrap(), ["1", "2", "stable"]);
+    let tagged = |tag: &str| {
+        let reference = Reference {
+            tag: Some(tag.into()),
+            ..repository.clone()
+        };
+        here.client.digest_of(&reference).unwrap()
+    };
+    here.client
+        .remove(&repository, &tagged("2").unwrap())
+        .unwrap();
+    assert_eq!(here.client.tags(&repository).unwrap(), ["1"]);
+    assert_eq!(tagged("stable"), None);
+}

@@ -86,6 +86,23 @@ impl Reference {
         short.unwrap_or(&self.name).to_string()
     }
 
+    /// The repository, without tag and digest.
+    ///
+    /// # Errors
+    /// When the text is no reference, or has a tag or digest.
+    pub fn repository(text: &str) -> Result<Self, ReferenceError> {
+        let mut reference: Self = text.parse()?;
+        let last = text.rsplit('/').next().unwrap_or(text);
+        if last.contains([':', '@']) {
+            return Err(ReferenceError {
+                text: text.to_string(),
+                reason: "only a repository is meant, without tag and digest",
+            });
+        }
+        reference.tag = None;
+        Ok(reference)
+    }
+
     /// What a manifest is asked for by.
     pub(super) fn manifest_name(&self) -> String {
         match (&self.digest, &self.tag) {

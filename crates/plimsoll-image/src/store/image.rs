@@ -136,6 +136,22 @@ impl Store {
             .transpose()
     }
 
+    /// The images with this name, one for each processor, in the processors' order.
+    ///
+    /// # Errors
+    /// When the index cannot be read, or one is damaged.
+    pub fn images_named(&self, reference: &str) -> Result<Vec<Image>, StoreError> {
+        let mut images = self
+            .index()?
+            .manifests
+            .iter()
+            .filter(|entry| entry.reference() == Some(reference))
+            .map(|entry| self.read_image(entry))
+            .collect::<Result<Vec<_>, _>>()?;
+        images.sort_by_key(|image| image.architecture);
+        Ok(images)
+    }
+
     /// Every whole image, by name.
     ///
     /// # Errors

@@ -1,11 +1,15 @@
 //! `plimsoll build`: the images of all services, or of those named.
 
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::PathBuf;
 use std::sync::Arc;
 
 use plimsoll_diag::Diagnostic;
 use plimsoll_image::builder::Outcome;
+use plimsoll_image::docker_engine::DockerEngine;
+use plimsoll_image::oci::{Architecture, UnknownArchitecture};
 use plimsoll_image::store::{Image, LayerForm, Store};
+use plimsoll_model::Project;
 use plimsoll_run::stack::start_order;
 
 use crate::cli::BuildArguments;
@@ -13,7 +17,8 @@ use crate::exit_status::ExitStatus;
 use crate::failure::Failure;
 use crate::printer::{Form, Printer};
 use crate::project;
-use crate::service_images;
+use crate::publish;
+use crate::service_images::{self, Prepared};
 use crate::settings::Settings;
 use crate::stack_of_project::engine;
 use crate::terminal_progress::TerminalProgress;
@@ -37,29 +42,63 @@ pub(crate) fn run(
         start_order(&project, &arguments.services)?;
         arguments.services.clone()
     };
+    let platforms = platforms(&project, &services, &arguments.platform)?;
     let engine = engine()?;
     let workshop = Workshop::open(settings, &engine)?;
     let progress = Arc::new(TerminalProgress::new(printer));
-    let prepared = service_images::prepare(
-        &workshop.builder(progress)?,
-        &project,
-        &services,
-        arguments.images.policy(),
-    )?;
-    if let Some(destination) = &destination {
-        let images: Vec<_> = prepared
-            .values()
-            .map(|prepared| prepared.image.clone())
-            .collect();
-        write_out(workshop.store(), &images, destination)?;
+    let builder = workshop.builder(progress)?;
+    let mut built: Vec<(Architecture, BTreeMap<String, Prepared>)> = Vec::new();
+    for (architecture, services) in platforms {
+        let prepared = service_images::prepare_for(
+            &builder,
+            &project,
+            &services,
+            arguments.images.policy(),
+            architecture,
+        )?;
+        built.push((architecture, prepared));
     }
+    let images: Vec<Image> = built
+        .iter()
+        .flat_map(|(_, prepared)| prepared.values())
+        .map(|prepared| prepared.image.clone())
+        .collect();
+    if printer.form() == Form::Text {
+        for (architecture, prepared) in &built {
+            if built.len() > 1 {
+                printer.say(&format!("  linux/{architecture}"));
+            }
+            service_images::tell(prepared.iter(), printer);
+        }
+    }
+    let published = match &destination {
+        Some(Destination::Push) => publish::publish(
+            settings,
+            workshop.store(),
+            &project,
+            &services,
+            &arguments.publish,
+            printer,
+        )?,
+        Some(destination) => {
+            write_out(workshop.store(), &images, destination, arguments, settings)?;
+            Vec::new()
+        }
+        None => Vec::new(),
+    };
     if printer.form() == Form::Json {
-        let images: Vec<_> = prepared
+        let images: Vec<_> = built
             .iter()
-            .map(|(service, prepared)| {
+            .flat_map(|(architecture, prepared)| {
+                prepared
+                    .iter()
+                    .map(move |(service, prepared)| (architecture, service, prepared))
+            })
+            .map(|(architecture, service, prepared)| {
                 serde_json::json!({
                     "service": service,
                     "reference": prepared.image.reference,
+                    "architecture": architecture,
                     "digest": prepared.image.manifest,
                     "bytes": prepared.image.size(),
                     "cached": prepared.built == Some(Outcome::Cached),
@@ -68,28 +107,117 @@ pub(crate) fn run(
                 })
             })
             .collect();
-        printer.answer_json(
-            &serde_json::json!({ "schema": 1, "project": project.name, "images": images }),
-        );
+        printer.answer_json(&serde_json::json!({
+            "schema": 1,
+            "project": project.name,
+            "images": images,
+            "pushed": publish::json(&published),
+        }));
     } else {
-        service_images::tell(prepared.iter(), printer);
-        if let Some(output) = &arguments.output {
-            printer.say(&format!("  wrote    {output}"));
+        publish::tell(&published, printer);
+        match (&destination, &arguments.output) {
+            (Some(Destination::Push), _) | (_, None) => {}
+            (Some(Destination::DockerEngine), _) => {
+                printer.say("  loaded   into the Docker engine")
+            }
+            (_, Some(output)) => printer.say(&format!("  wrote    {output}")),
         }
     }
     Ok(ExitStatus::Success)
+}
+
+/// Which services are built for which processor: as the command line says, else as the Compose
+/// file does, else for this machine.
+fn platforms(
+    project: &Project,
+    services: &[String],
+    named: &[String],
+) -> Result<BTreeMap<Architecture, Vec<String>>, Failure> {
+    let read = |text: &str, span| -> Result<Architecture, Failure> {
+        text.parse().map_err(|error: UnknownArchitecture| {
+            Failure::usage(
+                Diagnostic::error(error.to_string())
+                    .at(span)
+                    .hint("`linux/amd64`, `linux/arm64`, or both with a comma between"),
+            )
+        })
+    };
+    let host = Architecture::host()
+        .map_err(|error| Failure::failed(Diagnostic::error(error.to_string())))?;
+    let named = named
+        .iter()
+        .map(|text| read(text.trim(), None))
+        .collect::<Result<BTreeSet<_>, _>>()?;
+    let mut wanted: BTreeMap<Architecture, Vec<String>> = BTreeMap::new();
+    for name in services {
+        let Some(service) = project.services.get(name) else {
+            continue;
+        };
+        let stated = service
+            .build
+            .iter()
+            .flat_map(|build| &build.platforms)
+            .chain(&service.platform);
+        let mut architectures = BTreeSet::new();
+        if service.recipe.is_none() {
+            // What others publish is obtained for the machine that runs it.
+            architectures.insert(host);
+        } else if named.is_empty() {
+            for platform in stated {
+                architectures.insert(read(&platform.value, platform.span.clone())?);
+            }
+        } else {
+            architectures.clone_from(&named);
+        }
+        if architectures.is_empty() {
+            architectures.insert(host);
+        }
+        for architecture in architectures {
+            wanted.entry(architecture).or_default().push(name.clone());
+        }
+    }
+    Ok(wanted)
 }
 
 /// Where images are written to, besides the store.
 enum Destination {
     OciLayout(PathBuf),
     DockerArchive(PathBuf),
+    DockerEngine,
+    Push,
 }
 
-fn write_out(store: &Store, images: &[Image], destination: &Destination) -> Result<(), Failure> {
+fn write_out(
+    store: &Store,
+    images: &[Image],
+    destination: &Destination,
+    arguments: &BuildArguments,
+    settings: &Settings,
+) -> Result<(), Failure> {
     match destination {
+        Destination::Push => Ok(()),
+        Destination::DockerEngine => {
+            let engine = DockerEngine::new(&engine_socket(settings)?);
+            // It takes one image for a name: that for its own processor.
+            let own = Architecture::host().ok();
+            let images: Vec<Image> = images
+                .iter()
+                .filter(|image| Some(image.architecture) == own)
+                .cloned()
+                .collect();
+            engine.load(store, &images).map_err(|error| {
+                Failure::failed(
+                    Diagnostic::error(error.to_string())
+                        .hint("`--output docker:FILE.tar` writes what `docker load` reads"),
+                )
+            })
+        }
         Destination::OciLayout(directory) => store
-            .export_layout(images, LayerForm::Gzip, directory)
+            .export_layout(
+                images,
+                publish::form(arguments.publish.compression),
+                directory,
+            )
             .map_err(Failure::from_store),
         Destination::DockerArchive(path) => {
             // Beside its final place, so that nobody loads a half.
@@ -107,8 +235,45 @@ fn write_out(store: &Store, images: &[Image], destination: &Destination) -> Resu
     }
 }
 
-/// Reads `oci:DIR` or `docker:FILE`.
+/// The socket that a Docker or Podman engine listens on.
+fn engine_socket(settings: &Settings) -> Result<PathBuf, Failure> {
+    let environment = &settings.environment;
+    if let Some(host) = environment.get("DOCKER_HOST") {
+        return match host.strip_prefix("unix://") {
+            Some(path) => Ok(path.into()),
+            None => Err(Failure::usage(
+                Diagnostic::error(format!(
+                    "`DOCKER_HOST` names `{host}`, which is no Unix socket"
+                ))
+                .hint("`--output docker:FILE.tar` writes what `docker load` reads"),
+            )),
+        };
+    }
+    let user = environment
+        .get("XDG_RUNTIME_DIR")
+        .map(|directory| PathBuf::from(directory).join("podman/podman.sock"));
+    let candidates = ["/var/run/docker.sock", "/run/podman/podman.sock"];
+    candidates
+        .iter()
+        .map(PathBuf::from)
+        .chain(user)
+        .find(|path| path.exists())
+        .ok_or_else(|| {
+            Failure::failed(
+                Diagnostic::error("no Docker or Podman engine listens on this machine").hint(
+                    "`--output docker:FILE.tar` writes what `docker load` and `podman load` read",
+                ),
+            )
+        })
+}
+
+/// Reads `push`, `docker`, `oci:DIR` or `docker:FILE`.
 fn destination(text: &str) -> Result<Destination, Failure> {
+    match text {
+        "push" => return Ok(Destination::Push),
+        "docker" => return Ok(Destination::DockerEngine),
+        _ => {}
+    }
     match text.split_once(':') {
         Some(("oci", path)) if !path.is_empty() => Ok(Destination::OciLayout(PathBuf::from(path))),
         Some(("docker", path)) if !path.is_empty() => {
@@ -116,7 +281,8 @@ fn destination(text: &str) -> Result<Destination, Failure> {
         }
         _ => Err(Failure::usage(
             Diagnostic::error(format!("`{text}` is no place to write images to"))
-                .hint("`oci:DIR` writes an OCI layout, `docker:FILE.tar` what `docker load` reads"),
+                .hint("`oci:DIR` writes an OCI layout, `docker:FILE.tar` what `docker load` reads")
+                .hint("`docker` loads them into the engine here, `push` sends them to a registry"),
         )),
     }
 }

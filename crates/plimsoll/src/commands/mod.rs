@@ -11,6 +11,7 @@ mod inspect;
 mod logs;
 mod prune;
 mod ps;
+mod push;
 mod run;
 mod up;
 
@@ -35,6 +36,7 @@ pub(crate) fn run(
         Command::Inspect(arguments) => inspect::run(&settings, &arguments, printer),
         Command::Config(arguments) => config::run(&settings, &arguments, printer),
         Command::Build(arguments) => build::run(&settings, &arguments, printer),
+        Command::Push(arguments) => push::run(&settings, &arguments, printer),
         Command::Up(arguments) => up::run(&settings, &arguments, printer),
         Command::Down(arguments) => down::run(&settings, &arguments, printer),
         Command::Ps(arguments) => ps::run(&settings, &arguments, printer),

@@ -11,6 +11,7 @@ use crate::exit_status::ExitStatus;
 use crate::failure::Failure;
 use crate::format::size;
 use crate::printer::{Form, Printer};
+use crate::registry_retention;
 use crate::settings::Settings;
 
 /// Prunes the store.
@@ -19,6 +20,9 @@ pub(crate) fn run(
     arguments: &PruneArguments,
     printer: &Printer,
 ) -> Result<ExitStatus, Failure> {
+    if let Some(repository) = &arguments.registry {
+        return registry_retention::run(settings, arguments, repository, printer);
+    }
     let mut store = Store::open(&settings.store()).map_err(Failure::from_store)?;
     let used = images_in_use(settings)?;
     let present = store.images().map_err(Failure::from_store)?;

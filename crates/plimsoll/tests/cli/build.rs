@@ -50,5 +50,6 @@ fn a_place_that_is_none() {
     ----- stderr -----
     error: `desk.tar` is no place to write images to
     hint: `oci:DIR` writes an OCI layout, `docker:FILE.tar` what `docker load` reads
+    hint: `docker` loads them into the engine here, `push` sends them to a registry
     ");
 }

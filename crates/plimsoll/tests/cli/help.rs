@@ -21,6 +21,7 @@ fn no_arguments() {
       inspect      Show what was found: services, needs, environment, evidence
       config       Print the resolved Compose model
       build        Build the images of all services, or of those named
+      push         Push built images to a registry
       up           Build what is missing, start the stack, and follow it
       down         Stop the stack and remove what it made
       ps           List the stack's containers

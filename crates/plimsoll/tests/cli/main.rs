@@ -23,5 +23,6 @@ mod modules;
 mod output;
 mod prune;
 mod ps;
+mod push;
 mod run;
 mod up;

@@ -320,7 +320,15 @@ impl Reader<'_> {
 }
 
 fn build(node: &Node, unsupported: &mut Vec<Spanned<String>>) -> Build {
-    const HELD: [&str; 6] = ["context", "dockerfile", "args", "target", "labels", "tags"];
+    const HELD: [&str; 7] = [
+        "context",
+        "dockerfile",
+        "args",
+        "target",
+        "labels",
+        "tags",
+        "platforms",
+    ];
     for (key, value) in entries(Some(node)) {
         if !HELD.contains(&key.text.as_str()) && !key.text.starts_with("x-") {
             let span = key.span.clone().or_else(|| value.span.clone());
@@ -345,6 +353,13 @@ fn build(node: &Node, unsupported: &mut Vec<Spanned<String>>) -> Build {
             .map(|(key, node)| (key.text.clone(), text(Some(node))))
             .collect(),
         target: node.get("target").and_then(spanned_text),
+        platforms: node
+            .get("platforms")
+            .and_then(Node::as_list)
+            .into_iter()
+            .flatten()
+            .filter_map(spanned_text)
+            .collect(),
     }
 }
 
