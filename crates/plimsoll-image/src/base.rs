@@ -4,6 +4,8 @@ use crate::Digest;
 use crate::debian::{self, Assembled, BaseRequest, DebianError, DebianSettings, Freshness, User};
 use crate::digest::Hasher;
 use crate::fetch::Fetcher;
+use crate::inventory::purl;
+use crate::provenance::Material;
 use crate::store::ImageLayer;
 use crate::workshop::{Memory, Workshop};
 
@@ -91,5 +93,21 @@ pub(crate) fn assemble(
     let assembled = workshop.locks.alone("debian base", || {
         base.assemble(workshop.subject, request, freshness)
     })?;
+    workshop.note(
+        assembled
+            .packages
+            .iter()
+            .map(|package| {
+                let url = purl(
+                    "deb",
+                    Some("debian"),
+                    &package.name,
+                    &package.version,
+                    &[("arch", &package.architecture)],
+                );
+                Material::new(url, "sha256", package.digest.hex())
+            })
+            .collect(),
+    );
     Ok(Base { assembled })
 }

@@ -5,6 +5,7 @@
 //! the host of a package registry.
 
 mod application;
+mod attachment;
 mod base;
 pub mod builder;
 pub mod clients;
@@ -12,10 +13,12 @@ mod compiled;
 pub mod debian;
 mod digest;
 pub mod docker_engine;
+pub mod dockerfile;
 mod fetch;
 pub mod go;
 pub mod inventory;
 pub mod layer;
+mod materials;
 pub mod node;
 pub mod oci;
 pub mod provenance;
@@ -32,10 +35,12 @@ pub mod store;
 pub mod toolchain;
 mod workshop;
 
+pub use attachment::attach_in_layout;
 pub use digest::{Digest, DigestError, Hasher};
 pub use fetch::{
     Download, FetchError, FetchSettings, Fetcher, Headers, Response as FetchResponse, ShownUrl,
 };
+pub use materials::locked_materials;
 pub use sandbox::{
     Access, BindMount, MemoryFile, MemoryMount, Sandbox, SandboxError, Step, StepNetwork,
     StepOutcome, SystemChange,

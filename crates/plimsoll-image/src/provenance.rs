@@ -9,6 +9,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value, json};
 
 use crate::oci::Architecture;
+use crate::store::{Image, Store, StoreError};
 
 /// The predicate's type.
 pub const SLSA_PROVENANCE: &str = "https://slsa.dev/provenance/v1";
@@ -112,6 +113,24 @@ pub fn provenance(build: &BuildFacts<'_>) -> Value {
     })
 }
 
+/// Writes down what an image was made of and with.
+pub(crate) fn remember_materials(
+    store: &Store,
+    image: &Image,
+    materials: &BTreeSet<Material>,
+) -> Result<(), StoreError> {
+    store.remember(&materials_key(image), materials, &[image.id])
+}
+
+/// What an image that was built here was made of and with, as far as its build wrote it down.
+pub fn materials_of(store: &Store, image: &Image) -> BTreeSet<Material> {
+    store.recall(&materials_key(image)).unwrap_or_default()
+}
+
+fn materials_key(image: &Image) -> String {
+    format!("materials of image {}", image.id)
+}
+
 /// A repository's address without what may be secret in it; the two forms that git writes.
 pub fn public_address(remote: &str) -> Option<String> {
     let remote = remote.trim();
@@ -166,6 +185,49 @@ mod tests {
             source: Some(&source),
             materials: &materials,
         });
-        insta::assert_snapshot!(serde_json::to_string_pretty(&predicate).unwrap(), @"");
+        insta::assert_snapshot!(serde_json::to_string_pretty(&predicate).unwrap(), @r#"
+        {
+          "buildDefinition": {
+            "buildType": "urn:plimsoll:build:v1",
+            "externalParameters": {
+              "service": "web",
+              "recipe": "python",
+              "variant": "production",
+              "platform": "linux/arm64",
+              "source": {
+                "uri": "git+local",
+                "commit": "c0ffee",
+                "changed": true
+              }
+            },
+            "internalParameters": {},
+            "resolvedDependencies": [
+              {
+                "uri": "git+local",
+                "digest": {
+                  "gitCommit": "c0ffee"
+                },
+                "annotations": {
+                  "changed": true
+                }
+              },
+              {
+                "uri": "pkg:pypi/a@1.0",
+                "digest": {
+                  "sha256": "ab"
+                }
+              }
+            ]
+          },
+          "runDetails": {
+            "builder": {
+              "id": "urn:plimsoll:builder:local",
+              "version": {
+                "plimsoll": "0.1.0"
+              }
+            }
+          }
+        }
+        "#);
     }
 }

@@ -2,7 +2,7 @@
 //! lock for each piece of work, so that two services that need the same thing wait for one
 //! another instead of making it twice.
 
-use std::collections::HashMap;
+use std::collections::{BTreeSet, HashMap};
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
@@ -14,6 +14,7 @@ use crate::base::Debian;
 use crate::builder::Outcome;
 use crate::clients::Registries;
 use crate::oci::Architecture;
+use crate::provenance::Material;
 use crate::step::scratch::Scratch;
 use crate::store::{ImageLayer, Store, StoreError};
 use crate::toolchain::Toolchains;
@@ -40,6 +41,8 @@ pub(crate) struct Workshop<'a> {
     pub subject: &'a str,
     /// How many pieces of work had to be done.
     pub made: AtomicUsize,
+    /// What went in so far, and what it was made with.
+    pub materials: Mutex<BTreeSet<Material>>,
 }
 
 /// Whether what earlier builds made counts.
@@ -93,6 +96,7 @@ impl Workshop<'_> {
         make: impl FnOnce() -> Result<Vec<ImageLayer>, E>,
     ) -> Result<Vec<ImageLayer>, E> {
         if let Some(known) = self.known(key) {
+            self.note(self.store.recall(&materials_key(key)).unwrap_or_default());
             return Ok(known);
         }
         self.locks.alone(key, || {
@@ -100,13 +104,18 @@ impl Workshop<'_> {
             if self.locks.was_made(key)
                 && let Some(known) = self.recall(key)
             {
+                self.note(self.store.recall(&materials_key(key)).unwrap_or_default());
                 return Ok(known);
             }
             if let Some(known) = self.known(key) {
+                self.note(self.store.recall(&materials_key(key)).unwrap_or_default());
                 return Ok(known);
             }
             self.made.fetch_add(1, Ordering::Relaxed);
-            let layers = make()?;
+            let before = std::mem::take(&mut *self.noted());
+            let made = make();
+            let used = std::mem::replace(&mut *self.noted(), before);
+            let layers = made?;
             let kept: Vec<KeptLayer> = layers
                 .iter()
                 .map(|entry| KeptLayer {
@@ -116,9 +125,22 @@ impl Workshop<'_> {
                 .collect();
             let needs: Vec<Digest> = kept.iter().map(|layer| layer.diff_id).collect();
             self.store.remember(key, &kept, &needs)?;
+            self.store.remember(&materials_key(key), &used, &needs)?;
+            self.note(used);
             self.locks.made(key);
             Ok(layers)
         })
+    }
+
+    /// Writes down what went into the image, or what it is made with.
+    pub(crate) fn note(&self, materials: BTreeSet<Material>) {
+        self.noted().extend(materials);
+    }
+
+    fn noted(&self) -> std::sync::MutexGuard<'_, BTreeSet<Material>> {
+        self.materials
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
     }
 
     fn known(&self, key: &str) -> Option<Vec<ImageLayer>> {
@@ -147,6 +169,11 @@ impl Workshop<'_> {
             .map(|entry| self.store.unpacked(&entry.layer))
             .collect()
     }
+}
+
+/// Where the materials of layers are remembered.
+fn materials_key(key: &str) -> String {
+    format!("materials of {key}")
 }
 
 /// One lock for each key.

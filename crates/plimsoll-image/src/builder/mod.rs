@@ -21,11 +21,13 @@ pub use crate::workshop::Memory;
 use crate::Sandbox;
 use crate::base::Debian;
 use crate::clients::{ClientSettings, PackageFiles, Registries};
+use crate::dockerfile;
 use crate::debian::{DebianSettings, PackageLookup, Suite};
 use crate::fetch::{FetchError, FetchSettings, Fetcher};
 use crate::go;
 use crate::node;
 use crate::oci::Architecture;
+use crate::provenance;
 use crate::python::{self, Bytecode, PythonOptions};
 use crate::registry::{RegistryClient, RegistrySettings};
 use crate::static_site;
@@ -83,6 +85,8 @@ pub struct BuildRequest<'a> {
     /// Versions published after this moment (RFC 3339) do not count when dependencies without a
     /// lock file are resolved: the time of the last commit makes a build repeatable.
     pub as_of: Option<String>,
+    /// When a registry is asked for the images that a Dockerfile builds on.
+    pub pull: PullPolicy,
 }
 
 impl<'a> BuildRequest<'a> {
@@ -101,6 +105,7 @@ impl<'a> BuildRequest<'a> {
             memory: Memory::Use,
             bytecode: Bytecode::Compiled,
             as_of: None,
+            pull: PullPolicy::Missing,
         }
     }
 }
@@ -238,9 +243,11 @@ impl<'a> Builder<'a> {
                     node::build(&workshop, recipe, server, request.as_of.as_deref())?
                 }
                 RecipeKind::Go(program) => go::build(&workshop, recipe, program)?,
-                RecipeKind::Rust(_) | RecipeKind::Dockerfile(_) => {
-                    return Err(BuildError::NotAssembled);
+                RecipeKind::Dockerfile(file) => {
+                    let obtain = |reference: &str| self.obtain_base(reference, request.pull);
+                    dockerfile::build(&workshop, recipe, file, &obtain)?
                 }
+                RecipeKind::Rust(_) => return Err(BuildError::NotAssembled),
             };
             let image = self.store.put_image(&NewImage {
                 reference: request.reference,
@@ -249,6 +256,10 @@ impl<'a> Builder<'a> {
                 layers: &layers,
                 annotations: std::collections::BTreeMap::new(),
             })?;
+            let materials = workshop.materials.lock();
+            let materials = materials.unwrap_or_else(std::sync::PoisonError::into_inner);
+            provenance::remember_materials(self.store, &image, &materials)?;
+            drop(materials);
             Ok((image, layers))
         })();
         self.progress.report(ProgressEvent::Finished {
@@ -289,6 +300,7 @@ impl<'a> Builder<'a> {
             memory,
             subject,
             made: std::sync::atomic::AtomicUsize::new(0),
+            materials: std::sync::Mutex::default(),
         }
     }
 }

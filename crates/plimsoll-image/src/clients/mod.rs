@@ -8,6 +8,7 @@
 
 mod debian_default;
 mod files;
+mod known;
 mod go;
 mod npm;
 mod python;

@@ -65,6 +65,9 @@ pub struct Component {
     pub checksums: Vec<Checksum>,
     /// Package URLs of components of the same image that it states to need.
     pub needs: Vec<String>,
+    /// The tags of the wheel that it came in.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub tags: Vec<String>,
     /// What it was built from, where that has another name: a Debian source package and version.
     pub source: Option<(String, String)>,
 }

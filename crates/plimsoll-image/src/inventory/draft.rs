@@ -40,6 +40,7 @@ impl Draft {
                 bytes: 0,
                 checksums: Vec::new(),
                 needs: Vec::new(),
+                tags: Vec::new(),
                 source: None,
             },
             needs: Vec::new(),
@@ -203,9 +204,10 @@ fn nearest<'a>(root: &str, name: &str, by_root: &HashMap<&str, &'a str>) -> Opti
 }
 
 /// One component for each package URL, sorted.
-pub(super) fn merged(drafts: Vec<Draft>) -> Vec<Component> {
+pub(super) fn merged(drafts: &[Draft]) -> Vec<Component> {
     let mut merged: BTreeMap<(Ecosystem, String, String), Component> = BTreeMap::new();
     for Draft { component, .. } in drafts {
+        let component = component.clone();
         let key = (
             component.ecosystem,
             component.name.clone(),

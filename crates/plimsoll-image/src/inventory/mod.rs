@@ -15,16 +15,19 @@ mod scan;
 #[cfg(test)]
 mod tests;
 mod view;
+mod waste;
 
-use std::collections::HashMap;
+use std::collections::{BTreeSet, HashMap};
 
 use rayon::prelude::*;
 use serde::{Deserialize, Serialize};
 
-pub(crate) use component::purl;
 pub use component::{Checksum, Component, Ecosystem};
+pub(crate) use component::{go_purl, npm_purl, purl, python_purl};
+pub use waste::{Waste, WasteKind};
 
 use crate::Digest;
+use crate::provenance::Material;
 use crate::store::{Image, Store, StoreError};
 use debian::Release;
 use draft::Draft;
@@ -42,6 +45,8 @@ pub struct Inventory {
     pub layers: Vec<InventoryLayer>,
     /// Files that belong to no package, by the beginning of their path and layer.
     pub unowned: Vec<Unowned>,
+    /// Bytes that it need not have, the most first.
+    pub waste: Vec<Waste>,
 }
 
 /// What the operating system of an image says of itself.
@@ -139,11 +144,47 @@ impl Inventory {
         }
         let unowned = owners::assign(&view, facts, &mut drafts);
         draft::connect(&mut drafts);
+        let tags = statements().filter_map(|(_, path, statement)| match statement {
+            Statement::PythonTags(tags) => Some((path.rsplit_once('/')?.0, tags)),
+            _ => None,
+        });
+        let tags: HashMap<&str, &Vec<String>> = tags.collect();
+        for draft in &mut drafts {
+            if let Some(tags) = tags.get(draft.root.as_str()) {
+                draft.component.tags = (*tags).clone();
+            }
+        }
+        let components = draft::merged(&drafts);
         Self {
             system,
-            components: draft::merged(drafts),
+            waste: waste::find(&view, facts, &drafts, &components),
+            components,
             layers,
             unowned,
+        }
+    }
+
+    /// Adds checksums that a build knows to the components they are of.
+    pub fn add_checksums(&mut self, materials: &BTreeSet<Material>) {
+        let plain = |url: &str| url.split('?').next().unwrap_or(url).to_owned();
+        let known: HashMap<String, &Material> = materials
+            .iter()
+            .map(|material| (plain(&material.uri), material))
+            .collect();
+        for component in &mut self.components {
+            let Some(material) = known.get(&plain(&component.purl)) else {
+                continue;
+            };
+            for (algorithm, hex) in &material.digests {
+                let checksum = Checksum {
+                    algorithm: algorithm.clone(),
+                    hex: hex.clone(),
+                };
+                let usual = algorithm == "sha256" || algorithm == "sha512";
+                if usual && !component.checksums.contains(&checksum) {
+                    component.checksums.push(checksum);
+                }
+            }
         }
     }
 

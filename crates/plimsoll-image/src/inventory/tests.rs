@@ -24,7 +24,7 @@ fn inventory(layers: &[LayerFacts]) -> Inventory {
 fn shown(inventory: &Inventory) -> String {
     let components = inventory.components.iter().map(|entry| {
         format!(
-            "{} layer {} {} B {:?} -> {}\n",
+            "{} layer {}, {} B, {} needs [{}]\n",
             entry.purl,
             entry.layer,
             entry.bytes,
@@ -89,7 +89,16 @@ fn packages_of_all_kinds_own_their_files() {
         ),
         ("app/main.py", "123456"),
     ]);
-    insta::assert_snapshot!(shown(&inventory(&[base, packages])), @"");
+    insta::assert_snapshot!(shown(&inventory(&[base, packages])), @r"
+    pkg:deb/debian/libc6@2.41-1?arch=amd64&distro=debian-13&upstream=glibc layer 0, 146 B, LGPL-2.1 needs [pkg:deb/debian/tzdata@1?arch=all&distro=debian-13]
+    pkg:deb/debian/tzdata@1?arch=all&distro=debian-13 layer 0, 45 B, - needs []
+    pkg:pypi/my-pkg@1.0 layer 1, 104 B, MIT needs []
+    pkg:npm/%40s/b@1.1.0 layer 1, 33 B, - needs []
+    pkg:npm/%40s/b@2.0.0 layer 1, 33 B, - needs []
+    pkg:npm/a@1.0.0 layer 1, 78 B, MIT needs [pkg:npm/%40s/b@1.1.0]
+    nobody's: app 6 B
+    nobody's: etc 26 B
+    ");
 }
 
 #[test]

@@ -20,6 +20,7 @@ fn component(ecosystem: Ecosystem, name: &str, purl: &str, licence: &str) -> Com
             hex: "00".repeat(32),
         }],
         needs: Vec::new(),
+        tags: Vec::new(),
         source: None,
     }
 }
@@ -54,6 +55,7 @@ fn example() -> Inventory {
             bytes: 100,
         }],
         unowned: Vec::new(),
+        waste: Vec::new(),
     }
 }
 

@@ -146,8 +146,8 @@ fn is_private_key(after: &[u8]) -> bool {
             }
             b'\r' | b'\n' | b' ' | b'\t' => {}
             byte if byte.is_ascii_alphanumeric() || b"+/=".contains(byte) => run.push(*byte),
-            // A header such as `Proc-Type: 4,ENCRYPTED`, or the end.
-            b':' | b',' => run.clear(),
+            // A header such as `Proc-Type: 4,ENCRYPTED`.
+            b':' | b',' | b'-' => run.clear(),
             _ => break,
         }
         if run.len() >= 64 {

@@ -63,7 +63,19 @@ fn a_known_value_is_found_in_every_form_and_place() {
     let image = image(&store, &files, &config);
     let search = search(VALUE);
     let hits = search.search(&store, &image).unwrap();
-    insta::assert_snapshot!(told(&hits).join("\n"), @"");
+    assert!(
+        !format!("{hits:?} {search:?}").contains("sE2+qP5"),
+        "the value is not shown"
+    );
+    insta::assert_snapshot!(told(&hits).join("\n"), @r#"
+    Known("secret db_password") at `/app/across` in layer 1
+    Known("secret db_password") at `/app/base64` in layer 1
+    Known("secret db_password") at `/app/encoded` in layer 1
+    Known("secret db_password") at `/app/json` in layer 1
+    Known("secret db_password") at `/app/plain` in layer 1
+    Known("secret db_password") at label `note` of its configuration
+    Known("secret db_password") at variable `URL` of its configuration
+    "#);
     assert!(
         !format!("{hits:?} {search:?}").contains("sE2+qP5"),
         "the value is not shown"
