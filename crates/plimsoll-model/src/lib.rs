@@ -31,8 +31,8 @@ pub use project::{
     Propagation, Protocol, Recursion, Restart, Service, Volume, VolumeBacking,
 };
 pub use recipe::{
-    BuildNetwork, BuildRecipe, DockerfileRecipe, DockerfileSource, GoRecipe, NodeLayout, NodeManager,
-    NodeServerRecipe, PythonDependencies, PythonRecipe, RecipeKind, RustRecipe, SiteProxy,
-    StaticSiteRecipe,
+    BuildNetwork, BuildRecipe, DockerfileRecipe, DockerfileSource, GoRecipe, NodeLayout,
+    NodeManager, NodeServerRecipe, PythonDependencies, PythonRecipe, RecipeKind, RustRecipe,
+    SiteProxy, StaticSiteRecipe,
 };
 pub use watch::{Watch, WatchAction};

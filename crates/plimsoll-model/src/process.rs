@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 use std::path::PathBuf;
 
+use plimsoll_diag::Spanned;
 use serde::Serialize;
 
 /// One entry of `ulimits`.
@@ -36,13 +37,15 @@ pub enum PidMode {
 }
 
 /// `ipc`: with whom a container shares memory and message queues.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "lowercase")]
 pub enum IpcMode {
-    /// With nobody (`private`, and `shareable` as long as nobody joins).
+    /// With nobody but those that name its service (`private`, `shareable`).
     Own,
     /// With the host.
     Host,
+    /// With another service.
+    Service(String),
 }
 
 /// One entry of `volumes_from`.
@@ -74,6 +77,78 @@ pub struct Hook {
     pub working_dir: Option<PathBuf>,
     /// Variables on top of the container's own.
     pub environment: BTreeMap<String, Option<String>>,
+}
+
+/// One entry of `pre_start`: a container that runs to its end before the service's own starts.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize)]
+pub struct PreStart {
+    /// What is run; its `command` is empty where the image's own is meant.
+    pub hook: Hook,
+    /// Its image; `None`: the service's.
+    pub image: Option<Spanned<String>>,
+    /// How far it may go in the machine.
+    pub privileged: bool,
+    /// How often it runs.
+    pub runs: PreStartRuns,
+}
+
+/// How often a `pre_start` hook runs.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "snake_case")]
+pub enum PreStartRuns {
+    /// Once for the service, however many containers it has.
+    #[default]
+    Once,
+    /// Once for each container (`per_replica: true`).
+    PerReplica,
+}
+
+/// `blkio_config`: a container's share of the disks, and its limits on single ones.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize)]
+pub struct BlockIo {
+    /// Share of the disks when they are busy: 10 to 1000.
+    pub weight: Option<u16>,
+    /// Bytes read in a second.
+    pub read_bytes: Vec<DeviceRate>,
+    /// Bytes written in a second.
+    pub write_bytes: Vec<DeviceRate>,
+    /// Reads in a second.
+    pub reads: Vec<DeviceRate>,
+    /// Writes in a second.
+    pub writes: Vec<DeviceRate>,
+}
+
+/// A limit on one block device.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct DeviceRate {
+    /// Absolute path of the device on the host.
+    pub device: PathBuf,
+    /// So much in a second.
+    pub rate: u64,
+}
+
+/// One entry of `device_cgroup_rules`: device nodes that the container may use once it has them.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct DeviceRule {
+    /// `a`, `b` or `c`: any, block, character.
+    pub kind: char,
+    /// Major number; `None`: any.
+    pub major: Option<u32>,
+    /// Minor number; `None`: any.
+    pub minor: Option<u32>,
+    /// Any of `r`, `w` and `m`.
+    pub permissions: String,
+}
+
+/// Whether a container has a namespace of its own or is in the host's: `uts`, `cgroup`.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Sharing {
+    /// One of its own.
+    #[default]
+    Own,
+    /// The host's.
+    Host,
 }
 
 /// `logging.driver`, as far as there is one here.

@@ -10,7 +10,11 @@ use serde::Serialize;
 
 use crate::BuildRecipe;
 use crate::facts::{Facts, Variable};
-use crate::process::{Device, Hook, IpcMode, Link, LoggingDriver, PidMode, Ulimit, VolumesFrom};
+use crate::process::{
+    BlockIo, Device, DeviceRule, Hook, IpcMode, Link, LoggingDriver, PidMode, PreStart, Sharing,
+    Ulimit, VolumesFrom,
+};
+use crate::watch::Watch;
 
 /// One application: what Compose calls a project.
 #[derive(Debug, Clone, Default, Serialize)]
@@ -97,6 +101,22 @@ pub struct Service {
     pub pid: Option<Spanned<PidMode>>,
     /// With whom it shares memory; `None`: with nobody.
     pub ipc: Option<Spanned<IpcMode>>,
+    /// Whose host name it has.
+    pub uts: Option<Spanned<Sharing>>,
+    /// Whose tree of control groups it sees.
+    pub cgroup: Option<Spanned<Sharing>>,
+    /// The control group that its own is made in; `None`: the engine's.
+    pub cgroup_parent: Option<Spanned<String>>,
+    /// Device nodes it may use besides those it is given.
+    pub device_cgroup_rules: Vec<Spanned<DeviceRule>>,
+    /// Its part of the disks.
+    pub blkio_config: Option<Spanned<BlockIo>>,
+    /// Hardware address of its first interface.
+    pub mac_address: Option<Spanned<[u8; 6]>>,
+    /// Containers that run to their end before it starts, one after the other.
+    pub pre_start: Vec<Spanned<PreStart>>,
+    /// What happens when its source changes (`develop.watch`).
+    pub watch: Vec<Spanned<Watch>>,
     /// Programs run in the container once it has started, one after the other.
     pub post_start: Vec<Spanned<Hook>>,
     /// Programs run in the container before it is asked to stop, one after the other.
@@ -127,7 +147,7 @@ pub struct Service {
     pub hostname: Option<Spanned<String>>,
     /// Extra lines of `/etc/hosts`: name and addresses (`host-gateway` is kept as written).
     pub extra_hosts: Vec<(String, String)>,
-    /// Name servers instead of the network's own.
+    /// Name servers that are asked for what is no name of the project.
     pub dns: Vec<IpAddr>,
     /// Domains in which short names are looked up.
     pub dns_search: Vec<String>,
@@ -168,8 +188,20 @@ pub struct Build {
     pub context: Spanned<PathBuf>,
     /// Dockerfile relative to the context, where one is named.
     pub dockerfile: Option<Spanned<String>>,
+    /// A Dockerfile's text, where it stands in the Compose file.
+    pub dockerfile_inline: Option<Spanned<String>>,
     /// Build arguments.
     pub args: BTreeMap<String, Option<String>>,
+    /// Contexts with a name: an absolute path, or `docker-image://reference`.
+    pub additional_contexts: BTreeMap<String, String>,
+    /// Labels of the image.
+    pub labels: BTreeMap<String, String>,
+    /// Secrets of the build: what it calls them, and the project's name.
+    pub secrets: Vec<(String, String)>,
+    /// What commands of the build reach: `none`, `host`.
+    pub network: Option<Spanned<String>>,
+    /// Size of `/dev/shm` in bytes.
+    pub shm_size: Option<u64>,
     /// Stage to build.
     pub target: Option<Spanned<String>>,
     /// Platforms to build for, where they are named.
@@ -230,6 +262,10 @@ pub enum MountKind {
         source: PathBuf,
         /// Whether a missing source is made as a directory (the short form does).
         create: bool,
+        /// Whether what the host mounts below it later is seen.
+        propagation: Propagation,
+        /// Whether mounts below the source are shown, too.
+        recursion: Recursion,
     },
     /// A volume; `None`: an anonymous one.
     Volume {
@@ -246,7 +282,40 @@ pub enum MountKind {
         size: Option<u64>,
         /// Mode bits of the root; `None`: 1777.
         mode: Option<u32>,
+        /// Owner of the root: user and group; `None`: root.
+        owner: Option<(u32, u32)>,
     },
+    /// The files of an image, read-only.
+    Image {
+        /// The image.
+        reference: String,
+        /// Directory of the image that is mounted instead of its root.
+        subpath: Option<PathBuf>,
+    },
+}
+
+/// Whether mounts that the host makes below a bind mount are seen in the container.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Propagation {
+    /// They are not.
+    #[default]
+    Private,
+    /// They are.
+    Slave,
+}
+
+/// Whether mounts below a bind mount's source are shown, too.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Recursion {
+    /// They are, and are as writable as the mount.
+    #[default]
+    Enabled,
+    /// They are not.
+    Disabled,
+    /// They are, and stay writable below a read-only mount.
+    Writable,
 }
 
 /// A service's place in one network.
@@ -256,6 +325,10 @@ pub struct NetworkAttachment {
     pub aliases: Vec<String>,
     /// A fixed address.
     pub ipv4_address: Option<Ipv4Addr>,
+    /// A fixed hardware address.
+    pub mac_address: Option<[u8; 6]>,
+    /// Name of the interface in the container; `None`: `eth0`, `eth1` and so on.
+    pub interface_name: Option<String>,
 }
 
 /// `network_mode`.
@@ -361,6 +434,12 @@ pub struct Limits {
     pub cpuset: Option<String>,
     /// Share of the processors when they are all busy; others have 1024.
     pub cpu_shares: Option<u64>,
+    /// How readily memory goes to swap: 0 to 100.
+    pub swappiness: Option<u64>,
+    /// Length of the period in which its real-time processes get their time, in microseconds.
+    pub realtime_period: Option<u64>,
+    /// Time that they get in each period, in microseconds.
+    pub realtime_runtime: Option<i64>,
 }
 
 /// A network.
@@ -376,6 +455,10 @@ pub struct Network {
     pub internal: bool,
     /// IPv4 subnet in CIDR form, where one is set.
     pub subnet: Option<Spanned<String>>,
+    /// Address of the network's gateway in it, where one is set.
+    pub gateway: Option<Spanned<Ipv4Addr>>,
+    /// Addresses of it that no container is given unasked (`aux_addresses`).
+    pub reserved: Vec<Ipv4Addr>,
 }
 
 /// A named volume.
@@ -387,6 +470,28 @@ pub struct Volume {
     pub span: Option<Span>,
     /// Whether it exists outside of the project.
     pub external: bool,
+    /// What its content is kept in.
+    pub backing: VolumeBacking,
+}
+
+/// What the content of a volume is kept in: `driver_opts` of the driver `local`.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "lowercase")]
+pub enum VolumeBacking {
+    /// A directory of the engine.
+    #[default]
+    Directory,
+    /// A directory of the host that exists (`type: none`, `o: bind`, `device: /path`).
+    Bind(PathBuf),
+    /// Memory, of each container its own (`type: tmpfs`).
+    Tmpfs {
+        /// Size in bytes.
+        size: Option<u64>,
+        /// Mode bits of the root; `None`: 1777.
+        mode: Option<u32>,
+        /// Owner of the root: user and group; `None`: root.
+        owner: Option<(u32, u32)>,
+    },
 }
 
 /// A secret or config of the project.

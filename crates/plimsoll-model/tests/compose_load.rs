@@ -6,7 +6,9 @@ use std::path::PathBuf;
 
 use plimsoll_model::compose::{LoadOptions, Loaded, config, load, variables};
 use plimsoll_model::extension::{Kind, Strategy};
-use plimsoll_model::{LoggingDriver, MountKind, NetworkMode, PidMode, Restart};
+use plimsoll_model::{
+    LoggingDriver, MountKind, NetworkMode, PidMode, Propagation, Recursion, Restart,
+};
 
 struct Case {
     directory: tempfile::TempDir,
@@ -260,7 +262,9 @@ fn a_service_is_read_into_types() {
         web.volumes[0].kind,
         MountKind::Bind {
             source: case.directory.path().join("a"),
-            create: true
+            create: true,
+            propagation: Propagation::Private,
+            recursion: Recursion::Enabled,
         }
     );
     assert_eq!(web.volumes[2].target, PathBuf::from("/run"));

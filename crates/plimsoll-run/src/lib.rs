@@ -12,7 +12,8 @@ pub mod stack;
 mod supervisor;
 
 pub use engine::{
-    Condition, ContainerHandle, Engine, EngineError, Follow, StateStream, Usage, Waited,
+    Condition, ContainerHandle, Engine, EngineError, Follow, StateStream, Synchroniser, Usage,
+    Waited,
 };
 pub use exec::ExecSpec;
 pub use runtime::{StartFailure, StartStage};

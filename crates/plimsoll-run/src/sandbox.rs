@@ -8,13 +8,13 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::thread;
 use std::time::Instant;
 
-use plimsoll_image::{Access, Sandbox, SandboxError, Step, StepNetwork, StepOutcome};
+use plimsoll_image::{Access, Sandbox, SandboxError, Step, StepNetwork, StepOutcome, SystemChange};
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use rustix::process::{Pid, PidfdFlags};
 
 use crate::container::{
-    ContainerSpec, ContainerState, InitProcess, LimitSpec, MountAccess, MountKind, MountSpec,
-    NetworkSpec, RootAccess, UserSpec,
+    ContainerSpec, ContainerState, FileContent, InitProcess, LimitSpec, MountAccess, MountKind,
+    MountPropagation, MountSpec, NetworkSpec, Privileges, Recursive, RootAccess, UserSpec,
 };
 use crate::engine::{Engine, EngineError};
 
@@ -67,7 +67,8 @@ impl EngineSandbox {
                         Access::ReadOnly => MountAccess::ReadOnly,
                         Access::ReadWrite => MountAccess::ReadWrite,
                     },
-                    recursive: false,
+                    recursive: Recursive::No,
+                    propagation: MountPropagation::Private,
                 },
             })
             .collect();
@@ -137,6 +138,76 @@ enum Attempt {
 
 impl Sandbox for EngineSandbox {
     fn run(&self, step: &Step) -> Result<StepOutcome, SandboxError> {
+        self.run_as(step, |_| {})
+    }
+
+    fn change(&self, change: &SystemChange) -> Result<StepOutcome, SandboxError> {
+        let outcome = self.run_as(&change.step, |spec| make_system(spec, change))?;
+        if change.writes.is_dir() {
+            return Ok(outcome);
+        }
+        Err(SandboxError::Start {
+            step: change.step.name.clone(),
+            reason: format!(
+                "what it wrote did not arrive at `{}`",
+                change.writes.display()
+            ),
+        })
+    }
+}
+
+/// What root has in a build of Docker's: package managers and their scripts count on it.
+const SYSTEM_CAPABILITIES: [&str; 14] = [
+    "CAP_AUDIT_WRITE",
+    "CAP_CHOWN",
+    "CAP_DAC_OVERRIDE",
+    "CAP_FOWNER",
+    "CAP_FSETID",
+    "CAP_KILL",
+    "CAP_MKNOD",
+    "CAP_NET_BIND_SERVICE",
+    "CAP_NET_RAW",
+    "CAP_SETFCAP",
+    "CAP_SETGID",
+    "CAP_SETPCAP",
+    "CAP_SETUID",
+    "CAP_SYS_CHROOT",
+];
+
+/// Turns a step's specification into one whose writes are kept.
+fn make_system(spec: &mut ContainerSpec, change: &SystemChange) {
+    spec.kept_writes = Some(change.writes.clone());
+    spec.capabilities = SYSTEM_CAPABILITIES.map(str::to_owned).into();
+    spec.privileges = Privileges::MayGain;
+    spec.user
+        .additional_gids
+        .clone_from(&change.additional_groups);
+    spec.shm_size = change.shm_size.unwrap_or(spec.shm_size);
+    let memory = change.memory.iter().map(|mount| MountSpec {
+        target: mount.target.clone(),
+        kind: MountKind::Tmpfs {
+            size: mount.size,
+            mode: 0o1777,
+            owner: (0, 0),
+        },
+    });
+    let files = change.files.iter().map(|file| MountSpec {
+        target: file.target.clone(),
+        kind: MountKind::File {
+            content: FileContent::new(file.content.expose().clone()),
+            mode: file.mode,
+            owner: file.owner,
+        },
+    });
+    spec.mounts.extend(memory.chain(files));
+}
+
+impl EngineSandbox {
+    fn run_as(
+        &self,
+        step: &Step,
+        change: impl FnOnce(&mut ContainerSpec),
+    ) -> Result<StepOutcome, SandboxError> {
         static COUNTER: AtomicU64 = AtomicU64::new(0);
         let number = COUNTER.fetch_add(1, Ordering::Relaxed);
         let id = format!("step-{}-{number}", std::process::id());
@@ -145,7 +216,8 @@ impl Sandbox for EngineSandbox {
             step: step.name.clone(),
             reason: error.to_string(),
         };
-        let spec = self.specification(step, &id);
+        let mut spec = self.specification(step, &id);
+        change(&mut spec);
         let attempt = self.attempt(step, &spec, &dir);
         let cleaned = self.engine.clean(&dir);
         match attempt {

@@ -4,7 +4,7 @@ use std::path::{Path, PathBuf};
 
 use plimsoll_diag::Diagnostic;
 
-use crate::{Mount, MountKind};
+use crate::{Mount, MountKind, Propagation, Recursion};
 
 /// A short form, taken apart.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -103,6 +103,11 @@ pub fn parse_volume(text: &str, base: &Path) -> Result<Mount, Diagnostic> {
         MountKind::Bind {
             source,
             create: true,
+            propagation: match short.propagation.as_deref() {
+                Some("slave" | "rslave") => Propagation::Slave,
+                _ => Propagation::Private,
+            },
+            recursion: Recursion::Enabled,
         }
     } else {
         let name = Some(short.source).filter(|name| !name.is_empty());

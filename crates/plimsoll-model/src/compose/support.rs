@@ -84,7 +84,7 @@ pub const SERVICE: &[KeySupport] = &[
     refused("blkio_config", ""),
     approximated(
         "build",
-        "`context`, `dockerfile`, `args` and `target` are read; images are assembled from the source tree; the other keys are told",
+        "images are assembled from the source tree, or built by the Dockerfile; `context`, `dockerfile`, `dockerfile_inline`, `args`, `additional_contexts`, `labels`, `network`, `secrets`, `shm_size` and `target` are read; the other keys are told",
     ),
     honoured("cap_add", ""),
     honoured("cap_drop", ""),

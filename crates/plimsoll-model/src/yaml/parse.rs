@@ -11,6 +11,13 @@ use super::lenient::Pushed;
 use super::node::{Key, Map, Node, Tag, Value};
 use super::scalar;
 
+/// Events that a byte can lead to: a flow mapping within a sequence within a mapping begins and ends
+/// with one character each, and has keys and values that are left out.
+const MOST_EVENTS_A_BYTE: usize = 16;
+
+/// Events of an empty text, and some more.
+const FEWEST_EVENTS: usize = 64;
+
 /// Nesting deeper than this is refused: trees are walked by recursion.
 const DEEPEST: usize = 128;
 
@@ -92,7 +99,16 @@ impl Builder<'_> {
     fn read(&mut self) -> Option<ScanError> {
         let pushed = self.pushed;
         let mut parser = Parser::new_from_str(&pushed.text);
+        // No text means more than this. Some that is not YAML makes the parser go on for ever.
+        let mut left = pushed.text.len().saturating_mul(MOST_EVENTS_A_BYTE) + FEWEST_EVENTS;
         while let Some(event) = parser.next_event() {
+            left -= 1;
+            if left == 0 {
+                self.problems.push(Diagnostic::error(
+                    "not valid YAML: no end can be found of what is open",
+                ));
+                return None;
+            }
             match event {
                 Ok((event, span)) => {
                     if let Err(problem) = self.event(event, span) {

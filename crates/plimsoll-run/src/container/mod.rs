@@ -19,8 +19,13 @@ mod user;
 
 pub use health_command::{ProbeCommand, translate};
 pub use log_reader::{LogEntry, LogOptions, LogReader, LogStream, logs};
-pub use mount::{FileContent, MountAccess, MountKind, MountSpec, VolumeSeed};
-pub use resources::{DeviceSpec, LimitSpec, NamespaceSpec, UlimitSpec};
+pub use mount::{
+    FileContent, MountAccess, MountKind, MountPropagation, MountSpec, Recursive, VolumeSeed,
+};
+pub use resources::{
+    BlockIoSpec, BlockOperation, BlockRateSpec, DeviceRuleSpec, DeviceSpec, LimitSpec,
+    NamespaceSpec, UlimitSpec,
+};
 pub use spec::{
     Confinement, ContainerSpec, HealthSpec, HealthTest, HostEntry, InitProcess, LogKeeping,
     LogSpec, NetworkSpec, Privileges, Resolver, RootAccess, Seccomp, SpecError, StdinMode,

@@ -25,8 +25,11 @@ pub enum MountKind {
         source: PathBuf,
         /// Who may write there.
         access: MountAccess,
-        /// Whether mounts below the source are shown too.
-        recursive: bool,
+        /// Whether mounts below the source are shown, too.
+        recursive: Recursive,
+        /// Whether what the host mounts below it later is seen.
+        #[serde(default)]
+        propagation: MountPropagation,
     },
     /// A directory of the host that belongs to the project.
     Volume {
@@ -46,6 +49,13 @@ pub enum MountKind {
         /// Owner of its root: user and group.
         owner: (u32, u32),
     },
+    /// Directories of the host, one over the other: the files of an image, read-only.
+    Layers {
+        /// Absolute paths, lowest first.
+        layers: Vec<PathBuf>,
+        /// Directory in them that is mounted instead of their root.
+        subpath: Option<PathBuf>,
+    },
     /// A file whose content lives in memory only.
     File {
         /// The content; not part of the written form.
@@ -56,6 +66,29 @@ pub enum MountKind {
         /// User and group.
         owner: (u32, u32),
     },
+}
+
+/// Whether mounts below a bind mount's source are shown, too.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Recursive {
+    /// They are not.
+    No,
+    /// They are, as writable as the mount itself.
+    Yes,
+    /// They are, and stay as writable as they were.
+    Untouched,
+}
+
+/// Whether mounts that the host makes below a bind mount are seen in the container.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum MountPropagation {
+    /// They are not.
+    #[default]
+    Private,
+    /// They are.
+    Slave,
 }
 
 /// Content of a file mount.

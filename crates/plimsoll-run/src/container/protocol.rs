@@ -17,6 +17,8 @@ pub(crate) enum Request {
         /// Time before SIGKILL; `None`: the specification's.
         grace: Option<Duration>,
     },
+    /// End the program as a stop does, and start it again whatever the restart policy says.
+    Restart,
     /// Send the program a signal.
     Kill {
         /// Its number.
@@ -65,6 +67,7 @@ mod tests {
             },
             Request::Stop { grace: None },
             Request::Kill { signal: 9 },
+            Request::Restart,
         ] {
             let line = line(&request);
             assert_eq!(serde_json::from_slice::<Request>(&line).unwrap(), request);

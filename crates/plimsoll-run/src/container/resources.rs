@@ -25,6 +25,62 @@ pub struct LimitSpec {
     pub cpuset: Option<String>,
     /// Processes and threads.
     pub pids: Option<u32>,
+    /// How readily memory goes to swap: 0 to 100.
+    #[serde(default)]
+    pub swappiness: Option<u64>,
+    /// Period in which real-time processes get their time, in microseconds.
+    #[serde(default)]
+    pub realtime_period: Option<u64>,
+    /// Time that they get in each, in microseconds.
+    #[serde(default)]
+    pub realtime_runtime: Option<i64>,
+}
+
+/// A container's part of the disks.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct BlockIoSpec {
+    /// Share of the disks when they are busy: 10 to 1000.
+    pub weight: Option<u16>,
+    /// Limits on single disks.
+    pub rates: Vec<BlockRateSpec>,
+}
+
+/// A limit on one disk.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct BlockRateSpec {
+    /// What is limited.
+    pub operation: BlockOperation,
+    /// The disk's number.
+    pub device: (u32, u32),
+    /// So much in a second.
+    pub rate: u64,
+}
+
+/// What a limit on a disk counts.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum BlockOperation {
+    /// Bytes read.
+    ReadBytes,
+    /// Bytes written.
+    WriteBytes,
+    /// Reads.
+    Reads,
+    /// Writes.
+    Writes,
+}
+
+/// Device nodes that a container may use.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct DeviceRuleSpec {
+    /// `a`, `b` or `c`.
+    pub kind: char,
+    /// Major number; `None`: any.
+    pub major: Option<u32>,
+    /// Minor number; `None`: any.
+    pub minor: Option<u32>,
+    /// Any of `r`, `w` and `m`.
+    pub permissions: String,
 }
 
 /// A limit of each process (getrlimit(2)).

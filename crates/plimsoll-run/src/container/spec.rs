@@ -14,7 +14,9 @@ use thiserror::Error;
 
 use super::health_command::ProbeCommand;
 use super::mount::{MountKind, MountSpec, mount_target, normal_path};
-use super::resources::{DeviceSpec, LimitSpec, NamespaceSpec, UlimitSpec};
+use super::resources::{
+    BlockIoSpec, DeviceRuleSpec, DeviceSpec, LimitSpec, NamespaceSpec, UlimitSpec,
+};
 
 /// One container.
 #[derive(Debug, Clone, Serialize, Deserialize)]
@@ -31,6 +33,9 @@ pub struct ContainerSpec {
     /// A directory on a disk of the host that takes what the container writes to its root. It is
     /// made when missing and removed with the container.
     pub scratch: PathBuf,
+    /// Where what it wrote to its root is moved to when it ends; `None`: it is removed.
+    #[serde(default)]
+    pub kept_writes: Option<PathBuf>,
     /// Whether the root can be written to.
     pub root: RootAccess,
     /// Program and arguments.
@@ -64,6 +69,16 @@ pub struct ContainerSpec {
     /// Device nodes of the host.
     #[serde(default)]
     pub devices: Vec<DeviceSpec>,
+    /// Further device nodes that it may use, however it comes by them.
+    #[serde(default)]
+    pub device_rules: Vec<DeviceRuleSpec>,
+    /// Its part of the disks.
+    #[serde(default)]
+    pub block_io: BlockIoSpec,
+    /// Control group that its own is made in, below each hierarchy's mount point; `None`: the
+    /// engine's.
+    #[serde(default)]
+    pub cgroup_parent: Option<String>,
     /// How much sooner the kernel ends it when memory runs out; never less than the engine itself.
     #[serde(default)]
     pub oom_score: Option<i32>,
@@ -73,6 +88,12 @@ pub struct ContainerSpec {
     /// With whom it shares memory and message queues.
     #[serde(default)]
     pub ipc: NamespaceSpec,
+    /// Whose host name it has; with the host's it can have none of its own.
+    #[serde(default)]
+    pub uts: NamespaceSpec,
+    /// Whose tree of control groups it sees.
+    #[serde(default)]
+    pub cgroup: NamespaceSpec,
     /// Size of `/dev/shm` in bytes.
     pub shm_size: u64,
     /// Kernel parameters of the container's own namespaces.
@@ -112,6 +133,7 @@ impl ContainerSpec {
             domainname: None,
             layers,
             scratch,
+            kept_writes: None,
             root: RootAccess::ReadOnly,
             command,
             environment: vec![("PATH".to_owned(), DEFAULT_PATH.to_owned())],
@@ -131,9 +153,14 @@ impl ContainerSpec {
             limits: LimitSpec::default(),
             ulimits: Vec::new(),
             devices: Vec::new(),
+            device_rules: Vec::new(),
+            block_io: BlockIoSpec::default(),
+            cgroup_parent: None,
             oom_score: None,
             pid: NamespaceSpec::Own,
             ipc: NamespaceSpec::Own,
+            uts: NamespaceSpec::Own,
+            cgroup: NamespaceSpec::Own,
             shm_size: 64 << 20,
             sysctls: BTreeMap::new(),
             network: NetworkSpec::None,
@@ -204,6 +231,16 @@ impl ContainerSpec {
                 ));
             }
         }
+        if let Some(parent) = &self.cgroup_parent
+            && parent
+                .split('/')
+                .any(|part| matches!(part, "" | "." | ".."))
+        {
+            return Err(bad(
+                "cgroup_parent",
+                format!("`{parent}` is no path of a group"),
+            ));
+        }
         normal_path(&self.working_dir).map_err(|reason| bad("working_dir", reason))?;
         for mount in &self.mounts {
             mount_target(&mount.target).map_err(|reason| bad("mounts", reason))?;
@@ -239,6 +276,8 @@ pub enum RootAccess {
     ReadOnly,
     /// Writes go to the scratch directory.
     Writable,
+    /// As read-only for the container; this side may write to it ([`crate::Synchroniser`]).
+    Synchronised,
 }
 
 /// A numeric user.

@@ -166,11 +166,24 @@ impl ContainerHandle {
         self.finish(&Request::Stop { grace })
     }
 
+    /// Ends its program as a stop does, and starts it again.
+    ///
+    /// # Errors
+    /// When it has ended for good.
+    pub fn restart(&self) -> Result<(), EngineError> {
+        self.ask(&Request::Restart)
+    }
+
     /// Sends its program a signal.
     ///
     /// # Errors
     /// When it does not run.
     pub fn kill(&self, signal: i32) -> Result<(), EngineError> {
+        self.ask(&Request::Kill { signal })
+    }
+
+    /// Has the supervisor do something.
+    fn ask(&self, request: &Request) -> Result<(), EngineError> {
         let refused = |reason: &str| EngineError::Refused {
             dir: self.dir.clone(),
             reason: reason.to_owned(),
@@ -182,7 +195,7 @@ impl ContainerHandle {
         };
         let mut text = Vec::new();
         let answer = stream
-            .write_all(&line(&Request::Kill { signal }))
+            .write_all(&line(request))
             .and_then(|()| BufReader::new(stream).read_until(b'\n', &mut text));
         match answer {
             Err(error) if !is_gone(&error) => return Err(error.into()),

@@ -6,6 +6,7 @@
 mod handle;
 pub(crate) mod liveness;
 mod sealed;
+mod synchronise;
 
 use std::io::{self, BufRead, BufReader, Write};
 use std::os::fd::AsRawFd;
@@ -17,6 +18,7 @@ use thiserror::Error;
 
 pub use handle::{Condition, ContainerHandle, Follow, StateStream, Usage, Waited};
 use sealed::SealedExecutable;
+pub use synchronise::Synchroniser;
 
 use crate::container::{ContainerSpec, ContainerState, MountKind, SpecError, StateError, Terminal};
 use crate::exec::ExecSpec;

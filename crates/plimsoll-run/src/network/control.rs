@@ -17,6 +17,7 @@ use super::egress::{self, EgressMethod, HostView};
 use super::error::NetworkError;
 use super::keeper::KeeperOptions;
 use super::names::{checked_name, checked_names, normalised};
+use super::netlink::hardware_address;
 use super::protocol::{
     AttachRequest, AttachmentDetails, ContainerStatus, Egress, HostGateway, JoinedNetwork,
     KeeperStatus, NetworkSpec, NetworkStatus, NetworkWarning, PublishRequest, Request, Response,
@@ -138,7 +139,7 @@ impl Control {
             &self.runtime,
             rig.resident(),
             &spec.name,
-            plan.gateway(),
+            (plan.gateway(), subnet),
             &self.directory,
             &self.upstream,
         )
@@ -241,6 +242,7 @@ impl Control {
             container: request.container.clone(),
             hostname: request.hostname.to_lowercase(),
             host_gateway: request.host_gateway,
+            name_servers: request.name_servers.clone(),
             memberships: std::iter::zip(&request.networks, &container.details.networks)
                 .map(|(join, joined)| Membership {
                     network: join.network.clone(),
@@ -257,9 +259,11 @@ impl Control {
     fn plug_in(&mut self, request: &AttachRequest) -> Result<Container, NetworkError> {
         let mut joined = Vec::new();
         let mut cables = Vec::new();
+        let mut hardware = Vec::new();
         for (index, join) in request.networks.iter().enumerate() {
             self.cables += 1;
             cables.push((join.network.clone(), format!("port{}", self.cables)));
+            hardware.push(join.hardware_address);
             let network = self
                 .networks
                 .iter_mut()
@@ -267,7 +271,10 @@ impl Control {
                 .ok_or_else(|| unknown_network(&join.network))?;
             joined.push(JoinedNetwork {
                 network: join.network.clone(),
-                interface: format!("eth{index}"),
+                interface: join
+                    .interface
+                    .clone()
+                    .unwrap_or_else(|| format!("eth{index}")),
                 address: network.plan.assign(&request.container, join.address)?,
                 subnet: network.plan.subnet(),
             });
@@ -281,14 +288,15 @@ impl Control {
         let first = joined
             .first()
             .and_then(|joined| self.find_network(&joined.network));
-        let plugs: Vec<Cable<'_>> = std::iter::zip(&joined, &cables)
-            .filter_map(|(joined, (network, bridge_end))| {
+        let plugs: Vec<Cable<'_>> = std::iter::zip(&joined, std::iter::zip(&cables, &hardware))
+            .filter_map(|(joined, ((network, bridge_end), hardware))| {
                 Some(Cable {
                     network: &self.find_network(network)?.rig,
                     bridge_end,
                     interface: &joined.interface,
                     address: joined.address,
                     subnet: joined.subnet,
+                    hardware_address: hardware.unwrap_or_else(|| hardware_address(joined.address)),
                 })
             })
             .collect();

@@ -3,7 +3,7 @@
 //!
 //! Pure data. The keeper's control side writes it, the sockets' side reads it.
 
-use std::net::Ipv4Addr;
+use std::net::{IpAddr, Ipv4Addr};
 
 use ipnet::Ipv4Net;
 
@@ -31,6 +31,8 @@ pub(crate) struct ListedContainer {
     pub(crate) container: String,
     pub(crate) hostname: String,
     pub(crate) host_gateway: HostGateway,
+    /// Its own servers for foreign names; none: the host's.
+    pub(crate) name_servers: Vec<IpAddr>,
     /// In the order joined.
     pub(crate) memberships: Vec<Membership>,
 }
@@ -126,7 +128,7 @@ impl Directory {
         }
         if !addresses.is_empty() {
             NameAnswer::Known(addresses)
-        } else if self.may_leave(asker) && name.contains('.') {
+        } else if self.may_ask(asker) && name.contains('.') {
             NameAnswer::Elsewhere
         } else {
             // A name without a dot can only mean a neighbour. Asking the host's resolver for it
@@ -152,6 +154,32 @@ impl Directory {
         self.networks
             .iter()
             .any(|network| network.subnet.contains(&address))
+    }
+
+    /// Whether there is a server that the container may ask for foreign names: any with a way out,
+    /// else only one of its own that is a neighbour.
+    pub(crate) fn may_ask(&self, container: &ListedContainer) -> bool {
+        self.may_leave(container)
+            || container
+                .name_servers
+                .iter()
+                .any(|server| matches!(server, IpAddr::V4(server) if self.is_ours(*server)))
+    }
+
+    /// The container's own servers that it may ask; `None`: it names none.
+    pub(crate) fn name_servers_of(&self, container: &ListedContainer) -> Option<Vec<IpAddr>> {
+        if container.name_servers.is_empty() {
+            return None;
+        }
+        let leaves = self.may_leave(container);
+        let neighbour =
+            |server: &IpAddr| matches!(server, IpAddr::V4(server) if self.is_ours(*server));
+        let servers = container.name_servers.iter().copied();
+        Some(
+            servers
+                .filter(|server| leaves || neighbour(server))
+                .collect(),
+        )
     }
 
     /// Whether the container is on a network with a way out.
@@ -194,6 +222,7 @@ mod tests {
             container: id.into(),
             hostname: format!("{id}-host"),
             host_gateway: HostGateway::Refused,
+            name_servers: Vec::new(),
             memberships: places
                 .iter()
                 .map(|(network, third, last, names)| Membership {
@@ -254,6 +283,24 @@ mod tests {
         assert_eq!(ask(&directory, "web", "example.org"), "elsewhere");
         assert_eq!(ask(&directory, "web", "redis"), "nowhere");
         assert_eq!(ask(&directory, "db", "example.org"), "nowhere");
+    }
+
+    #[test]
+    fn own_name_servers_are_asked_where_the_container_may_go() {
+        let mut directory = directory();
+        let outside: IpAddr = "192.0.2.53".parse().unwrap();
+        let neighbour: IpAddr = "10.89.1.3".parse().unwrap();
+        for container in &mut directory.containers {
+            container.name_servers = vec![outside, neighbour];
+        }
+        let servers = |id: &str| {
+            let asker = directory.containers.iter().find(|one| one.container == id);
+            directory.name_servers_of(asker.unwrap()).unwrap()
+        };
+        assert_eq!(servers("web"), [outside, neighbour]);
+        assert_eq!(servers("db"), [neighbour]);
+        assert_eq!(ask(&directory, "db", "example.org"), "elsewhere");
+        assert_eq!(ask(&directory, "db", "core"), "10.89.1.3");
     }
 
     #[test]

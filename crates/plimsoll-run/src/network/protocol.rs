@@ -139,6 +139,9 @@ pub struct AttachRequest {
     pub networks: Vec<JoinNetwork>,
     /// Whether it may reach the host.
     pub host_gateway: HostGateway,
+    /// Servers asked for names that are not a network's; none: the host's own.
+    #[serde(default)]
+    pub name_servers: Vec<IpAddr>,
 }
 
 /// One network to join.
@@ -150,6 +153,12 @@ pub struct JoinNetwork {
     pub names: Vec<String>,
     /// A fixed address.
     pub address: Option<Ipv4Addr>,
+    /// A fixed hardware address; `None`: one made from the address.
+    #[serde(default)]
+    pub hardware_address: Option<[u8; 6]>,
+    /// Name of the interface; `None`: `eth` and its number.
+    #[serde(default)]
+    pub interface: Option<String>,
 }
 
 /// A container's place.

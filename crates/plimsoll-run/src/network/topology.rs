@@ -58,6 +58,8 @@ pub(crate) struct Cable<'a> {
     pub(crate) interface: &'a str,
     pub(crate) address: Ipv4Addr,
     pub(crate) subnet: Ipv4Net,
+    /// Of the end in the container.
+    pub(crate) hardware_address: [u8; 6],
 }
 
 impl NetworkRig {
@@ -155,7 +157,7 @@ impl ContainerRig {
             bridge: cable.network.bridge,
             peer_name: cable.interface,
             peer_namespace: self.namespace.as_fd(),
-            peer_hardware_address: hardware_address(cable.address),
+            peer_hardware_address: cable.hardware_address,
         })?;
         let index = routes.link_index(cable.interface)?;
         routes.add_address(index, cable.address, cable.subnet.prefix_len())?;
@@ -165,11 +167,7 @@ impl ContainerRig {
         let gateway = cable.network.gateway;
         routes.add_neighbour(index, gateway, hardware_address(gateway))?;
         let mut outer = cable.network.routes();
-        outer.add_neighbour(
-            cable.network.bridge,
-            cable.address,
-            hardware_address(cable.address),
-        )?;
+        outer.add_neighbour(cable.network.bridge, cable.address, cable.hardware_address)?;
         outer.wait_for_carrier(cable.bridge_end)?;
         outer.wait_for_carrier(BRIDGE)
     }

@@ -17,7 +17,8 @@ use super::root::Root;
 use super::volume;
 use super::{AtPath, StartFailure, StartStage};
 use crate::container::{
-    Confinement, ContainerSpec, MountAccess, MountKind, NamespaceSpec, NetworkSpec, Warning,
+    Confinement, ContainerSpec, MountAccess, MountKind, MountPropagation, NamespaceSpec,
+    NetworkSpec, Recursive, Warning,
 };
 
 /// Hidden from containers, as other runtimes do.
@@ -61,10 +62,7 @@ impl Limits {
         let mut available = |controller: Controller, limit: &str| {
             let has = hierarchies.has(controller) && (limit != SWAP || hierarchies.counts_swap());
             if !has {
-                warnings.push(Warning::ControllerMissing {
-                    controller: controller.name().to_owned(),
-                    limit: limit.to_owned(),
-                });
+                warnings.push(missing(controller, limit));
             }
             has
         };
@@ -111,6 +109,42 @@ impl Limits {
         {
             resources["pids"] = json!({ "limit": pids });
         }
+        if let Some(swappiness) = spec.limits.swappiness {
+            // The newer groups have no such value.
+            if hierarchies.has_file(Controller::Memory, "memory.swappiness") {
+                resources["memory"]["swappiness"] = swappiness.into();
+            } else {
+                warnings.push(missing(Controller::Memory, "`mem_swappiness`"));
+            }
+        }
+        let realtime = [
+            (
+                "realtimePeriod",
+                spec.limits.realtime_period.map(Value::from),
+            ),
+            (
+                "realtimeRuntime",
+                spec.limits.realtime_runtime.map(Value::from),
+            ),
+        ];
+        if realtime.iter().any(|(_, value)| value.is_some()) {
+            if hierarchies.has_file(Controller::Cpu, "cpu.rt_runtime_us") {
+                for (name, value) in realtime {
+                    if let Some(value) = value {
+                        resources["cpu"][name] = value;
+                    }
+                }
+            } else {
+                warnings.push(missing(Controller::Cpu, "real-time"));
+            }
+        }
+        if let Some(value) = super::block_io::resources(&spec.block_io) {
+            if hierarchies.has(Controller::Blkio) {
+                resources["blockIO"] = value;
+            } else {
+                warnings.push(missing(Controller::Blkio, "disk"));
+            }
+        }
         let least = own_oom_score();
         if spec.oom_score.is_some_and(|score| score < least) {
             warnings.push(Warning::OomScoreRaised { given: least });
@@ -120,6 +154,13 @@ impl Limits {
             unified: matches!(hierarchies, Hierarchies::Unified(_)),
             warnings,
         }
+    }
+}
+
+fn missing(controller: Controller, limit: &str) -> Warning {
+    Warning::ControllerMissing {
+        controller: controller.name().to_owned(),
+        limit: limit.to_owned(),
     }
 }
 
@@ -184,6 +225,18 @@ impl Bundle<'_> {
                         format!("`{}` does not exist", source.display()),
                     ));
                 }
+                MountKind::Layers { layers, subpath } => {
+                    let place = super::root::layers_dir(self.dir, target);
+                    super::root::mount_layers(layers, &place)?;
+                    if let Some(subpath) = subpath
+                        && !is_plain_directory(&place, subpath)
+                    {
+                        return Err(StartFailure::new(
+                            StartStage::Mounts,
+                            format!("the image has no directory `{}`", subpath.display()),
+                        ));
+                    }
+                }
                 _ => {}
             }
         }
@@ -203,11 +256,11 @@ impl Bundle<'_> {
 
     fn config(&self, devices: &[Value]) -> Value {
         let spec = self.spec;
-        let mut namespaces = vec![json!({ "type": "uts" }), json!({ "type": "mount" })];
-        if Path::new("/proc/self/ns/cgroup").exists() {
+        let mut namespaces = vec![json!({ "type": "mount" })];
+        if spec.cgroup == NamespaceSpec::Own && Path::new("/proc/self/ns/cgroup").exists() {
             namespaces.push(json!({ "type": "cgroup" }));
         }
-        for (kind, namespace) in [("pid", &spec.pid), ("ipc", &spec.ipc)] {
+        for (kind, namespace) in [("pid", &spec.pid), ("ipc", &spec.ipc), ("uts", &spec.uts)] {
             match namespace {
                 NamespaceSpec::Own => namespaces.push(json!({ "type": kind })),
                 NamespaceSpec::Joined(path) => {
@@ -227,14 +280,16 @@ impl Bundle<'_> {
             Confinement::Standard => (&MASKED, &READ_ONLY),
             Confinement::Privileged => (&[], &[]),
         };
+        // Set in the host's namespace, it would be the host's name.
+        let named = spec.uts == NamespaceSpec::Own;
         json!({
             "ociVersion": "1.0.2",
-            "hostname": spec.hostname,
-            "domainname": spec.domainname,
+            "hostname": named.then_some(&spec.hostname),
+            "domainname": spec.domainname.as_ref().filter(|_| named),
             "annotations": spec.annotations,
             "root": {
                 "path": self.root.path,
-                "readonly": spec.root == crate::container::RootAccess::ReadOnly,
+                "readonly": spec.root != crate::container::RootAccess::Writable,
             },
             "process": self.credentials.process(&first_process(spec)),
             "mounts": self.mounts(),
@@ -297,25 +352,32 @@ impl Bundle<'_> {
             let options = words("nosuid,noexec,nodev,relatime,ro");
             mounts.push(mount(target, "cgroup", Path::new("cgroup"), options));
         }
-        let bind = |target: &Path, source: &Path, access: MountAccess, recursive: bool| {
-            let mut options = words(if recursive {
-                "rbind,rprivate"
-            } else {
-                "bind,rprivate"
+        let bind = |target: &Path,
+                    source: &Path,
+                    access: MountAccess,
+                    how: (Recursive, MountPropagation)| {
+            let mut options = words(match how.0 {
+                Recursive::No => "bind",
+                Recursive::Yes | Recursive::Untouched => "rbind",
             });
-            match (access, recursive) {
-                (MountAccess::ReadOnly, true) => options.extend(words("ro,rro")),
-                (MountAccess::ReadOnly, false) => options.push("ro".to_owned()),
+            options.extend(words(match how.1 {
+                MountPropagation::Private => "rprivate",
+                MountPropagation::Slave => "rslave",
+            }));
+            match (access, how.0) {
+                (MountAccess::ReadOnly, Recursive::Yes) => options.extend(words("ro,rro")),
+                (MountAccess::ReadOnly, _) => options.push("ro".to_owned()),
                 (MountAccess::ReadWrite, _) => {}
             }
             mount(target, "bind", source, options)
         };
+        let alone = (Recursive::No, MountPropagation::Private);
         let mut own: Vec<(&Path, Value)> = self
             .files
             .iter()
             .filter(|file| !self.is_replaced(&file.target))
             .map(|file| {
-                let value = bind(&file.target, &file.source, MountAccess::ReadOnly, false);
+                let value = bind(&file.target, &file.source, MountAccess::ReadOnly, alone);
                 (file.target.as_path(), value)
             })
             .collect();
@@ -326,8 +388,15 @@ impl Bundle<'_> {
                     source,
                     access,
                     recursive,
-                } => bind(target, source, *access, *recursive),
-                MountKind::Volume { source, access, .. } => bind(target, source, *access, false),
+                    propagation,
+                } => bind(target, source, *access, (*recursive, *propagation)),
+                MountKind::Volume { source, access, .. } => bind(target, source, *access, alone),
+                // Mounted beside the root already, in this namespace.
+                MountKind::Layers { subpath, .. } => {
+                    let mut source = super::root::layers_dir(self.dir, target);
+                    source.extend(subpath);
+                    bind(target, &source, MountAccess::ReadOnly, alone)
+                }
                 MountKind::Tmpfs { size, mode, owner } => {
                     let mut options = words("nosuid,nodev");
                     options.push(format!("mode={mode:04o}"));
@@ -401,6 +470,16 @@ impl Bundle<'_> {
         }
         Ok(Started { pid, handle })
     }
+}
+
+/// Whether a directory lies below another one, reached through no link: one could lead out of it.
+fn is_plain_directory(base: &Path, below: &Path) -> bool {
+    let mut place = base.to_owned();
+    below.components().all(|part| {
+        place.push(part);
+        matches!(part, std::path::Component::Normal(_))
+            && fs_err::symlink_metadata(&place).is_ok_and(|metadata| metadata.is_dir())
+    })
 }
 
 /// The first process of a container.

@@ -16,6 +16,7 @@ pub(crate) enum Controller {
     Cpu,
     Cpuset,
     Pids,
+    Blkio,
 }
 
 impl Controller {
@@ -25,6 +26,7 @@ impl Controller {
             Self::Cpu => "cpu",
             Self::Cpuset => "cpuset",
             Self::Pids => "pids",
+            Self::Blkio => "blkio",
         }
     }
 }
@@ -111,9 +113,12 @@ impl Hierarchies {
             Self::Separate { controllers, .. } => controllers.contains_key(controller.name()),
             Self::Unified(place) => fs_err::read_to_string(place.join("cgroup.controllers"))
                 .is_ok_and(|names| {
-                    names
-                        .split_ascii_whitespace()
-                        .any(|name| name == controller.name())
+                    let wanted = match controller {
+                        // Renamed with the newer groups.
+                        Controller::Blkio => "io",
+                        other => other.name(),
+                    };
+                    names.split_ascii_whitespace().any(|name| name == wanted)
                 }),
         }
     }
@@ -126,6 +131,16 @@ impl Hierarchies {
                 .is_some_and(|place| place.join("memory.memsw.limit_in_bytes").exists()),
             // The root has no such file; the newer groups count swap wherever there is some.
             Self::Unified(_) => Path::new("/proc/swaps").exists(),
+        }
+    }
+
+    /// Whether groups have a file of this name in the older hierarchies; the newer one never has.
+    pub(super) fn has_file(&self, controller: Controller, file: &str) -> bool {
+        match self {
+            Self::Separate { controllers, .. } => controllers
+                .get(controller.name())
+                .is_some_and(|place| place.join(file).exists()),
+            Self::Unified(_) => false,
         }
     }
 

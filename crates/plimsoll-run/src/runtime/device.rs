@@ -21,6 +21,20 @@ pub(super) fn rules(spec: &ContainerSpec) -> Value {
             "access": device.permissions,
         }))
     }));
+    rules.extend(spec.device_rules.iter().map(|rule| {
+        let mut value = json!({
+            "allow": true,
+            "type": rule.kind,
+            "access": rule.permissions,
+        });
+        // A number that is not there stands for any.
+        for (name, number) in [("major", rule.major), ("minor", rule.minor)] {
+            if let Some(number) = number {
+                value[name] = number.into();
+            }
+        }
+        value
+    }));
     rules.into()
 }
 

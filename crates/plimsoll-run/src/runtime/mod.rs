@@ -4,6 +4,7 @@
 //! Runs only in single-threaded processes started for it (see [`crate::internal`]): `libcontainer`
 //! forks without care for threads, and changes the working directory of the process.
 
+mod block_io;
 pub(crate) mod bundle;
 pub(crate) mod cgroup;
 pub(crate) mod credentials;

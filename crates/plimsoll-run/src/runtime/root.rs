@@ -48,7 +48,7 @@ pub(crate) fn mount_root(spec: &ContainerSpec, dir: &Path) -> Result<Root, Start
             mount_private_memory(&memory, "mode=0700,size=16m")?;
             memory
         }
-        RootAccess::Writable => spec.scratch.clone(),
+        RootAccess::Writable | RootAccess::Synchronised => spec.scratch.clone(),
     };
     let (upper, work) = (writable.join("upper"), writable.join("work"));
     make_dir(&upper)?;
@@ -70,30 +70,70 @@ pub(crate) fn mount_root(spec: &ContainerSpec, dir: &Path) -> Result<Root, Start
     Ok(Root { path, tree })
 }
 
+/// Where layers that a container shows at `target` are mounted.
+pub(crate) fn layers_dir(dir: &Path, target: &Path) -> PathBuf {
+    let name: String = target
+        .to_string_lossy()
+        .bytes()
+        .map(|byte| format!("{byte:02x}"))
+        .collect();
+    dir.join("layers").join(name)
+}
+
+/// Mounts layers one over the other, read-only.
+pub(crate) fn mount_layers(layers: &[PathBuf], target: &Path) -> Result<(), StartFailure> {
+    make_dir(target)?;
+    let empty = target.with_extension("empty");
+    make_dir(&empty)?;
+    // Without a directory to write to the kernel asks for two to read from at least.
+    let mut below = vec![empty.as_path()];
+    below.extend(layers.iter().map(PathBuf::as_path));
+    let opened = open_directories(&below)?;
+    let options = format!("lowerdir={}", lower_directories(&opened));
+    let options = std::ffi::CString::new(options)
+        .map_err(|error| StartFailure::new(StartStage::Mounts, error))?;
+    let flags = MountFlags::NODEV | MountFlags::RDONLY;
+    mount("overlay", target, "overlay", flags, options.as_c_str()).at(StartStage::Mounts, target)
+}
+
+fn open_directories(paths: &[&Path]) -> Result<Vec<OwnedFd>, StartFailure> {
+    let open = |path: &&Path| {
+        let flags = OFlags::PATH | OFlags::DIRECTORY | OFlags::CLOEXEC;
+        rustix::fs::openat(CWD, *path, flags, Mode::empty()).at(StartStage::Root, path)
+    };
+    paths.iter().map(open).collect()
+}
+
+/// Mount options are limited to a page and separated by `:` and `,`. Paths of descriptors are short
+/// and have neither.
+fn lower_directories(layers: &[OwnedFd]) -> String {
+    let lower: Vec<String> = layers.iter().rev().map(place).collect();
+    lower.join(":")
+}
+
+fn place(fd: &OwnedFd) -> String {
+    format!("/proc/self/fd/{}", fd.as_raw_fd())
+}
+
 fn mount_overlay(
     layers: &[&Path],
     upper: &Path,
     work: &Path,
     target: &Path,
 ) -> Result<(), StartFailure> {
-    let open = |path: &Path| -> Result<OwnedFd, StartFailure> {
-        let flags = OFlags::PATH | OFlags::DIRECTORY | OFlags::CLOEXEC;
-        rustix::fs::openat(CWD, path, flags, Mode::empty()).at(StartStage::Root, path)
+    let layers = open_directories(layers)?;
+    let writable = open_directories(&[upper, work])?;
+    let [upper, work] = writable.as_slice() else {
+        return Err(StartFailure::new(
+            StartStage::Root,
+            "two directories were opened",
+        ));
     };
-    // Mount options are limited to a page and separated by `:` and `,`. Paths of descriptors are
-    // short and have neither.
-    let layers: Vec<OwnedFd> = layers
-        .iter()
-        .map(|path| open(path))
-        .collect::<Result<_, _>>()?;
-    let (upper, work) = (open(upper)?, open(work)?);
-    let place = |fd: &OwnedFd| format!("/proc/self/fd/{}", fd.as_raw_fd());
-    let lower: Vec<String> = layers.iter().rev().map(place).collect();
     let mut options = format!(
         "lowerdir={},upperdir={},workdir={}",
-        lower.join(":"),
-        place(&upper),
-        place(&work)
+        lower_directories(&layers),
+        place(upper),
+        place(work)
     );
     // No layer holds device nodes that should work; `/dev` is mounted on top.
     let flags = MountFlags::NODEV;

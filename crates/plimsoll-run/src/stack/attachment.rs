@@ -14,6 +14,8 @@ pub(super) fn attach_request(
     container: &str,
     spec: &ContainerSpec,
 ) -> AttachRequest {
+    // The service's own address is that of its first interface, unless the network names one.
+    let mut own = service.mac_address.as_ref().map(|address| address.value);
     let networks = service.networks.iter().map(|(network, place)| {
         let mut names = vec![service.name.clone(), container.to_owned()];
         names.extend(place.aliases.iter().cloned());
@@ -30,6 +32,8 @@ pub(super) fn attach_request(
             network: network.clone(),
             names,
             address: place.ipv4_address,
+            hardware_address: place.mac_address.or(own.take()),
+            interface: place.interface_name.clone(),
         }
     });
     let wants_host = service
@@ -45,6 +49,7 @@ pub(super) fn attach_request(
         } else {
             HostGateway::Refused
         },
+        name_servers: service.dns.clone(),
     }
 }
 
@@ -70,6 +75,7 @@ pub(super) fn connect(spec: &mut ContainerSpec, service: &Service, place: &Attac
         .collect();
     spec.resolver = place
         .resolver
+        // It knows the project's names, and asks the servers that the service names for others.
         .map(|own| resolver(service, vec![IpAddr::V4(own)]));
     for (name, address) in &service.extra_hosts {
         let address = match address.as_str() {
@@ -85,18 +91,14 @@ pub(super) fn connect(spec: &mut ContainerSpec, service: &Service, place: &Attac
     }
 }
 
-/// How a service's container resolves names; `own` are the servers when it names none.
-fn resolver(service: &Service, own: Vec<IpAddr>) -> Resolver {
+/// How a service's container resolves names.
+fn resolver(service: &Service, nameservers: Vec<IpAddr>) -> Resolver {
     let mut options = service.dns_opt.clone();
     if !options.iter().any(|option| option.starts_with("ndots:")) {
         options.push("ndots:0".to_owned());
     }
     Resolver {
-        nameservers: if service.dns.is_empty() {
-            own
-        } else {
-            service.dns.clone()
-        },
+        nameservers,
         // A single dot stands for none.
         search: service
             .dns_search
@@ -118,8 +120,14 @@ pub(super) fn own_network(spec: &mut ContainerSpec, service: &Service) -> bool {
                 || !service.dns_search.is_empty()
                 || !service.dns_opt.is_empty();
             if says_something {
-                let text = fs_err::read_to_string("/etc/resolv.conf").unwrap_or_default();
-                spec.resolver = Some(resolver(service, servers(&text)));
+                // No server of the project can be reached from there.
+                let own = if service.dns.is_empty() {
+                    let text = fs_err::read_to_string("/etc/resolv.conf").unwrap_or_default();
+                    servers(&text)
+                } else {
+                    service.dns.clone()
+                };
+                spec.resolver = Some(resolver(service, own));
             }
         }
         _ => return false,

@@ -5,13 +5,16 @@ use std::path::{Path, PathBuf};
 
 use plimsoll_diag::{Diagnostic, Spanned};
 use plimsoll_model::{
-    FileObject, FileSource, FileUse, Mount, MountKind as ModelKind, Project, Service,
+    FileObject, FileSource, FileUse, Mount, MountKind as ModelKind, Project, Propagation,
+    Recursion, Service, VolumeBacking,
 };
 
 use super::StackPaths;
+use super::specification::NamedImages;
 use super::up::container_name;
 use crate::container::{
-    FileContent, MountAccess, MountKind, MountSpec, RootAccess, UserSpec, VolumeSeed,
+    FileContent, MountAccess, MountKind, MountPropagation, MountSpec, Recursive, RootAccess,
+    UserSpec, VolumeSeed,
 };
 
 /// Directories that programs expect to write to, whatever else is read-only.
@@ -23,6 +26,8 @@ const MAX_TRANSFERS: usize = 32;
 /// What mounts are made from.
 pub(super) struct MountSources<'a> {
     pub(super) project: &'a Project,
+    /// Images that are mounted.
+    pub(super) images: &'a NamedImages,
     pub(super) paths: &'a StackPaths,
     /// The caller's environment, for secrets that come from it.
     pub(super) environment: &'a BTreeMap<String, String>,
@@ -104,7 +109,12 @@ impl MountSources<'_> {
                 .at(mount.span.clone())
         };
         let kind = match &mount.kind {
-            ModelKind::Bind { source, create } => {
+            ModelKind::Bind {
+                source,
+                create,
+                propagation,
+                recursion,
+            } => {
                 match fs_err::metadata(source) {
                     Ok(_) => {}
                     Err(error) if error.kind() == std::io::ErrorKind::NotFound && *create => {
@@ -123,7 +133,15 @@ impl MountSources<'_> {
                 MountKind::Bind {
                     source: source.clone(),
                     access,
-                    recursive: true,
+                    recursive: match recursion {
+                        Recursion::Enabled => Recursive::Yes,
+                        Recursion::Disabled => Recursive::No,
+                        Recursion::Writable => Recursive::Untouched,
+                    },
+                    propagation: match propagation {
+                        Propagation::Private => MountPropagation::Private,
+                        Propagation::Slave => MountPropagation::Slave,
+                    },
                 }
             }
             ModelKind::Volume {
@@ -131,9 +149,34 @@ impl MountSources<'_> {
                 nocopy,
                 subpath,
             } => {
-                let mut source = match name {
-                    Some(name) => self.paths.volume(&self.full_volume_name(name)),
-                    None => self.paths.anonymous_volume(container, &mount.target),
+                let volume = name
+                    .as_ref()
+                    .and_then(|name| self.project.volumes.get(name));
+                let mut source = match (name, volume.map(|volume| &volume.backing)) {
+                    (_, Some(VolumeBacking::Tmpfs { size, mode, owner })) => {
+                        return Ok(MountSpec {
+                            target: mount.target.clone(),
+                            kind: MountKind::Tmpfs {
+                                size: *size,
+                                mode: mode.unwrap_or(0o1777),
+                                owner: owner.unwrap_or_default(),
+                            },
+                        });
+                    }
+                    (Some(name), Some(VolumeBacking::Bind(directory))) => {
+                        // As with Docker it has to be there: a disk that is not mounted must not
+                        // become an empty directory.
+                        if !directory.is_dir() {
+                            let missing = directory.display();
+                            return Err(Diagnostic::error(format!(
+                                "the directory `{missing}` of volume `{name}` does not exist"
+                            ))
+                            .at(volume.and_then(|volume| volume.span.clone())));
+                        }
+                        directory.clone()
+                    }
+                    (Some(name), _) => self.paths.volume(&self.full_volume_name(name)),
+                    (None, _) => self.paths.anonymous_volume(container, &mount.target),
                 };
                 fs_err::create_dir_all(&source).map_err(|error| unusable(&source, &error))?;
                 if let Some(subpath) = subpath {
@@ -150,11 +193,21 @@ impl MountSources<'_> {
                     seed,
                 }
             }
-            ModelKind::Tmpfs { size, mode } => MountKind::Tmpfs {
+            ModelKind::Tmpfs { size, mode, owner } => MountKind::Tmpfs {
                 size: *size,
                 mode: mode.unwrap_or(0o1777),
-                owner: (0, 0),
+                owner: owner.unwrap_or_default(),
             },
+            ModelKind::Image { reference, subpath } => {
+                let image = self.images.get(reference).ok_or_else(|| {
+                    Diagnostic::error(format!("the image `{reference}` is not there"))
+                        .at(mount.span.clone())
+                })?;
+                MountKind::Layers {
+                    layers: image.layers.clone(),
+                    subpath: subpath.clone(),
+                }
+            }
         };
         Ok(MountSpec {
             target: mount.target.clone(),

@@ -1,16 +1,17 @@
 //! What a service is given of the machine: limits, devices, other namespaces.
 
-use std::os::unix::fs::FileTypeExt as _;
+use std::os::unix::fs::{FileTypeExt as _, MetadataExt as _};
 
-use plimsoll_diag::{Diagnostic, Spanned};
-use plimsoll_model::{Device, IpcMode, PidMode, Project, Service};
+use plimsoll_diag::{Diagnostic, Span, Spanned};
+use plimsoll_model::{BlockIo, Device, IpcMode, PidMode, Project, Service, Sharing};
 
 use super::StackPaths;
 use super::hardening::DEFAULT_PIDS;
 use super::up::container_name;
 use crate::container::{
-    ContainerSpec, DeviceSpec, InitProcess, LimitSpec, MountAccess, MountKind, MountSpec,
-    NamespaceSpec, UlimitSpec,
+    BlockIoSpec, BlockOperation, BlockRateSpec, ContainerSpec, DeviceRuleSpec, DeviceSpec,
+    InitProcess, LimitSpec, MountAccess, MountKind, MountPropagation, MountSpec, NamespaceSpec,
+    Recursive, UlimitSpec,
 };
 use crate::engine::ContainerHandle;
 
@@ -48,7 +49,37 @@ pub(super) fn apply(
         // Reaping is the matter of process 1, which it is not.
         spec.init = InitProcess::Program;
     }
-    if service.ipc.as_ref().map(|mode| mode.value) == Some(IpcMode::Host) {
+    let is_host = |sharing: &Option<Spanned<Sharing>>| matches!(sharing, Some(sharing) if sharing.value == Sharing::Host);
+    if is_host(&service.uts) {
+        if let Some(hostname) = &service.hostname {
+            return Err(
+                Diagnostic::error("with `uts: host` there is no `hostname` of its own")
+                    .at(hostname.span.clone()),
+            );
+        }
+        spec.uts = NamespaceSpec::Host;
+    }
+    if is_host(&service.cgroup) {
+        spec.cgroup = NamespaceSpec::Host;
+    }
+    spec.cgroup_parent = service
+        .cgroup_parent
+        .as_ref()
+        .map(|parent| parent.value.clone());
+    spec.device_rules = service
+        .device_cgroup_rules
+        .iter()
+        .map(|rule| DeviceRuleSpec {
+            kind: rule.kind,
+            major: rule.major,
+            minor: rule.minor,
+            permissions: rule.permissions.clone(),
+        })
+        .collect();
+    if let Some(asked) = &service.blkio_config {
+        spec.block_io = block_io(asked)?;
+    }
+    if service.ipc.as_ref().map(|mode| &mode.value) == Some(&IpcMode::Host) {
         spec.ipc = NamespaceSpec::Host;
         let taken = |mount: &MountSpec| mount.target.as_path() == "/dev/shm";
         if !spec.mounts.iter().any(taken) {
@@ -57,7 +88,8 @@ pub(super) fn apply(
                 kind: MountKind::Bind {
                     source: "/dev/shm".into(),
                     access: MountAccess::ReadWrite,
-                    recursive: false,
+                    recursive: Recursive::No,
+                    propagation: MountPropagation::Private,
                 },
             });
         }
@@ -65,33 +97,70 @@ pub(super) fn apply(
     Ok(())
 }
 
-/// Lets a container see the processes of the service that its own names, which has to run.
+/// Puts a container into the namespaces of the services that its own names, which have to run.
 ///
 /// # Errors
 /// When that service does not run, with the place that names it.
-pub(super) fn join_processes(
+pub(super) fn join_namespaces(
     spec: &mut ContainerSpec,
     project: &Project,
     paths: &StackPaths,
     service: &Service,
 ) -> Result<(), Diagnostic> {
-    let Some(mode) = &service.pid else {
-        return Ok(());
+    let process_of = |other: &str, what: &str, span: &Option<Span>| {
+        let handle = ContainerHandle::new(&paths.container(&container_name(project, other, 1)));
+        let pid = handle.state().ok().and_then(|state| state.pid);
+        pid.ok_or_else(|| {
+            Diagnostic::error(format!(
+                "`{}` is to {what} of `{other}`, which does not run",
+                service.name
+            ))
+            .at(span.clone())
+        })
     };
-    let PidMode::Service(other) = &mode.value else {
-        return Ok(());
-    };
-    let handle = ContainerHandle::new(&paths.container(&container_name(project, other, 1)));
-    let pid = handle.state().ok().and_then(|state| state.pid);
-    let pid = pid.ok_or_else(|| {
-        Diagnostic::error(format!(
-            "`{}` is to see the processes of `{other}`, which does not run",
-            service.name
-        ))
-        .at(mode.span.clone())
-    })?;
-    spec.pid = NamespaceSpec::Joined(format!("/proc/{pid}/ns/pid").into());
+    if let Some(mode) = &service.pid
+        && let PidMode::Service(other) = &mode.value
+    {
+        let pid = process_of(other, "see the processes", &mode.span)?;
+        spec.pid = NamespaceSpec::Joined(format!("/proc/{pid}/ns/pid").into());
+    }
+    if let Some(mode) = &service.ipc
+        && let IpcMode::Service(other) = &mode.value
+    {
+        let pid = process_of(other, "share the memory", &mode.span)?;
+        spec.ipc = NamespaceSpec::Joined(format!("/proc/{pid}/ns/ipc").into());
+    }
     Ok(())
+}
+
+fn block_io(asked: &Spanned<BlockIo>) -> Result<BlockIoSpec, Diagnostic> {
+    let mut spec = BlockIoSpec {
+        weight: asked.weight,
+        rates: Vec::new(),
+    };
+    for (operation, rates) in [
+        (BlockOperation::ReadBytes, &asked.read_bytes),
+        (BlockOperation::WriteBytes, &asked.write_bytes),
+        (BlockOperation::Reads, &asked.reads),
+        (BlockOperation::Writes, &asked.writes),
+    ] {
+        for rate in rates {
+            let metadata = fs_err::metadata(&rate.device)
+                .ok()
+                .filter(|metadata| metadata.file_type().is_block_device());
+            let number = metadata.map(|metadata| metadata.rdev()).ok_or_else(|| {
+                Diagnostic::error(format!("`{}` is no disk", rate.device.display()))
+                    .at(asked.span.clone())
+                    .hint("name a block device, as `lsblk -p` lists them")
+            })?;
+            spec.rates.push(BlockRateSpec {
+                operation,
+                device: (rustix::fs::major(number), rustix::fs::minor(number)),
+                rate: rate.rate,
+            });
+        }
+    }
+    Ok(spec)
 }
 
 fn limits(service: &Service, machine_memory: u64) -> Result<LimitSpec, Diagnostic> {
@@ -124,6 +193,15 @@ fn limits(service: &Service, machine_memory: u64) -> Result<LimitSpec, Diagnosti
         cpu_shares: asked.cpu_shares,
         cpuset: asked.cpuset.clone(),
         pids: asked.pids.or(Some(DEFAULT_PIDS)),
+        swappiness: match asked.swappiness {
+            Some(given) if given > 100 => {
+                return Err(problem(format!("`mem_swappiness` cannot be {given}"))
+                    .hint("write a number from 0 to 100"));
+            }
+            swappiness => swappiness,
+        },
+        realtime_period: asked.realtime_period,
+        realtime_runtime: asked.realtime_runtime,
     })
 }
 

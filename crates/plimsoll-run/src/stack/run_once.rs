@@ -1,16 +1,24 @@
 //! One service's image, once, in the foreground.
 
+use std::path::Path;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::Duration;
+
 use plimsoll_model::{Restart, Service};
 
-use super::ServiceImage;
 use super::attachment::{attach_request, connect, own_network};
+use super::hooks;
 use super::record::StackRecord;
-use super::resources::join_processes;
+use super::resources::join_namespaces;
 use super::specification::SpecificationSources;
 use super::up::{UpError, UpRequest, machine_memory, make_networks, start_keeper, up};
-use crate::container::{ContainerSpec, StdinMode, Terminal};
-use crate::engine::Engine;
+use super::{ServiceFailure, ServiceImage};
+use crate::container::{ContainerSpec, Phase, RootAccess, StdinMode, Terminal};
+use crate::engine::{ContainerHandle, Engine};
 use crate::network::{Keeper, NetworkError};
+
+/// How often it is looked whether the program runs, which its hooks wait for.
+const HOOK_LOOK: Duration = Duration::from_millis(20);
 
 /// What to run.
 pub struct RunRequest<'a> {
@@ -53,12 +61,14 @@ pub fn run_once(engine: &Engine, request: RunRequest<'_>) -> Result<i32, UpError
     );
     let sources = SpecificationSources {
         project: before.project,
+        images: before.named_images,
         paths,
         environment: before.environment,
         service,
         image,
         container: &container,
         machine_memory: machine_memory()?,
+        read_only_root: RootAccess::ReadOnly,
     };
     let mut spec = sources.specification().map_err(UpError::Configuration)?;
     spec.stdin = stdin;
@@ -71,9 +81,17 @@ pub fn run_once(engine: &Engine, request: RunRequest<'_>) -> Result<i32, UpError
     } else {
         Some(join_networks(&before, service, &container, &mut spec)?)
     };
-    join_processes(&mut spec, before.project, paths, service).map_err(UpError::Configuration)?;
+    join_namespaces(&mut spec, before.project, paths, service).map_err(UpError::Configuration)?;
     ready();
-    let code = engine.run_foreground(&spec, &paths.container(&container));
+    let directory = paths.container(&container);
+    let ended = AtomicBool::new(false);
+    let (code, hooks) = std::thread::scope(|scope| {
+        let hooks = (!service.post_start.is_empty())
+            .then(|| scope.spawn(|| after_start(engine, &directory, &ended, service, image)));
+        let code = engine.run_foreground(&spec, &directory);
+        ended.store(true, Ordering::Relaxed);
+        (code, hooks.and_then(|hooks| hooks.join().ok()))
+    });
     if let Some(keeper) = &mut keeper {
         keeper.detach(&container)?;
     }
@@ -83,7 +101,41 @@ pub fn run_once(engine: &Engine, request: RunRequest<'_>) -> Result<i32, UpError
     {
         keeper.shutdown()?;
     }
+    if let Some(Err(failure)) = hooks {
+        return Err(UpError::Services(vec![*failure]));
+    }
     Ok(code?)
+}
+
+/// Runs the `post_start` hooks as soon as the program in the foreground runs. One that fails ends
+/// it, as it does with services that are brought up.
+fn after_start(
+    engine: &Engine,
+    directory: &Path,
+    ended: &AtomicBool,
+    service: &Service,
+    image: &ServiceImage,
+) -> Result<(), Box<ServiceFailure>> {
+    let handle = ContainerHandle::new(directory);
+    // Its files appear with it, so there is nothing to wait on before.
+    while !handle
+        .state()
+        .is_ok_and(|state| state.phase == Phase::Running)
+    {
+        if ended.load(Ordering::Relaxed) {
+            return Ok(());
+        }
+        std::thread::sleep(HOOK_LOOK);
+    }
+    let result = hooks::after_start(engine, &handle, service, image);
+    match result {
+        Err(_) if ended.load(Ordering::Relaxed) => Ok(()),
+        Err(failure) => {
+            let _ = handle.stop(None);
+            Err(failure)
+        }
+        Ok(()) => Ok(()),
+    }
 }
 
 fn join_networks(

@@ -12,8 +12,8 @@ use super::StackPaths;
 use super::hardening::permissions;
 use super::mounts::MountSources;
 use crate::container::{
-    ContainerSpec, HealthSpec, HealthTest, InitProcess, LogKeeping, LogSpec, StdinMode, StopSpec,
-    Terminal, UserError, UserSpec, home_of, resolve_user, translate,
+    ContainerSpec, HealthSpec, HealthTest, InitProcess, LogKeeping, LogSpec, RootAccess, StdinMode,
+    StopSpec, Terminal, UserError, UserSpec, home_of, resolve_user, translate,
 };
 
 /// Where an image comes from.
@@ -63,9 +63,14 @@ pub struct ServiceImage {
     pub defaults: ImageDefaults,
 }
 
+/// Images that mounts and hooks name, by reference as it is written.
+pub type NamedImages = BTreeMap<String, ServiceImage>;
+
 /// What a container is specified from.
 pub(super) struct SpecificationSources<'a> {
     pub(super) project: &'a Project,
+    /// Images that are used by their name.
+    pub(super) images: &'a NamedImages,
     pub(super) paths: &'a StackPaths,
     pub(super) environment: &'a BTreeMap<String, String>,
     pub(super) service: &'a Service,
@@ -74,6 +79,8 @@ pub(super) struct SpecificationSources<'a> {
     pub(super) container: &'a str,
     /// Memory of the machine in bytes.
     pub(super) machine_memory: u64,
+    /// What a root that is read-only is.
+    pub(super) read_only_root: RootAccess,
 }
 
 impl SpecificationSources<'_> {
@@ -94,6 +101,7 @@ impl SpecificationSources<'_> {
         let permissions = permissions(service, image.origin, user.uid)?;
         let mounts = MountSources {
             project: self.project,
+            images: self.images,
             paths: self.paths,
             environment: self.environment,
             container: self.container,
@@ -114,7 +122,10 @@ impl SpecificationSources<'_> {
             (None, None) => PathBuf::from("/"),
         };
         spec.user = user;
-        spec.root = permissions.root;
+        spec.root = match permissions.root {
+            RootAccess::Writable => RootAccess::Writable,
+            RootAccess::ReadOnly | RootAccess::Synchronised => self.read_only_root,
+        };
         spec.capabilities = permissions.capabilities;
         spec.privileges = permissions.privileges;
         spec.seccomp = permissions.seccomp;

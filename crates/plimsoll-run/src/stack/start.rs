@@ -1,5 +1,6 @@
 //! Starting one service: waiting for what it needs, its network, its ports, its containers.
 
+use std::collections::BTreeSet;
 use std::fmt::Write as _;
 use std::net::SocketAddr;
 use std::sync::{Mutex, MutexGuard, PoisonError};
@@ -13,14 +14,15 @@ use super::attachment::{attach_request, connect, own_network};
 use super::board::{Board, CANCELLATION_LOOK, Interruption, Stage};
 use super::down::remove_container;
 use super::hooks;
+use super::pre_start::{self, Occasion};
 use super::record::{ContainerRecord, PublishedRecord, StackRecord};
-use super::resources::join_processes;
+use super::resources::join_namespaces;
 use super::specification::{SpecificationSources, may_end};
 use super::up::{
     ServiceFailure, ServiceOutcome, ServiceReport, UpRequest, container_name, network_of,
 };
 use crate::container::{
-    ContainerSpec, ContainerState, HealthStatus, MountKind, NetworkSpec, Phase,
+    ContainerSpec, ContainerState, HealthStatus, MountKind, NetworkSpec, Phase, RootAccess,
 };
 use crate::engine::{ContainerHandle, Engine, EngineError};
 use crate::network::{AttachmentDetails, Keeper, NetworkError, PublishRequest};
@@ -36,6 +38,8 @@ pub(super) struct Starter<'a> {
     pub(super) record: &'a Mutex<StackRecord>,
     pub(super) board: &'a Board<'a>,
     pub(super) machine_memory: u64,
+    /// Services of which a container was started now.
+    pub(super) replaced: Mutex<BTreeSet<String>>,
 }
 
 /// A service's failure; `None`: it did not come to it, because the user stopped.
@@ -66,6 +70,12 @@ impl Starter<'_> {
             let (handle, record, fresh) = self.start_container(service, &container, index)?;
             published.extend(record.published);
             handles.push((handle, fresh));
+        }
+        if handles
+            .iter()
+            .any(|(_, fresh)| *fresh == Freshness::Started)
+        {
+            self.replaced().insert(name.to_owned());
         }
         self.board.reach(name, Stage::Started);
         for (handle, fresh) in &handles {
@@ -159,17 +169,25 @@ impl Starter<'_> {
         };
         let sources = SpecificationSources {
             project: request.project,
+            images: request.named_images,
             paths: request.paths,
             environment: request.environment,
             service,
             image,
             container,
             machine_memory: self.machine_memory,
+            read_only_root: if request.synchronised.contains(&service.name) {
+                RootAccess::Synchronised
+            } else {
+                RootAccess::ReadOnly
+            },
         };
         let mut spec = sources.specification().map_err(fail)?;
         let hash = self.hash(&spec, service, &image.digest);
         let directory = request.paths.container(container);
-        if let Some((handle, record)) = self.unchanged(container, &hash) {
+        if !self.must_restart(service)
+            && let Some((handle, record)) = self.unchanged(container, &hash)
+        {
             return Ok((handle, record, Freshness::Unchanged));
         }
         let before = self.record().clone();
@@ -195,7 +213,13 @@ impl Starter<'_> {
             self.publish(service, container, index)
                 .map_err(network_problem)?
         };
-        join_processes(&mut spec, request.project, request.paths, service).map_err(fail)?;
+        join_namespaces(&mut spec, request.project, request.paths, service).map_err(fail)?;
+        // Those for the service as a whole come with its first container.
+        let occasion = match index {
+            1 => Occasion::First,
+            _ => Occasion::Further,
+        };
+        pre_start::run(self.engine, request, &sources, &spec, occasion).map_err(Some)?;
         let pre_stop = service
             .pre_stop
             .iter()
@@ -386,9 +410,9 @@ impl Starter<'_> {
         let written = (
             (&stable, names, &service.pid),
             (&service.dns, &service.dns_search, &service.dns_opt),
-            (&service.post_start, &service.pre_stop),
+            (&service.pre_start, &service.post_start, &service.pre_stop),
             &service.ports,
-            &service.networks,
+            (&service.networks, &service.mac_address, &service.ipc),
             &service.network_mode,
             &service.extra_hosts,
             self.request.bind,
@@ -421,6 +445,17 @@ impl Starter<'_> {
             subject: service.to_owned(),
             step: step.to_owned(),
         });
+    }
+
+    /// Whether something it depends on was replaced, and it asked to be, too, in that case.
+    fn must_restart(&self, service: &Service) -> bool {
+        let replaced = self.replaced();
+        let mut dependencies = service.depends_on.iter();
+        dependencies.any(|(name, how)| how.restart && replaced.contains(name))
+    }
+
+    fn replaced(&self) -> MutexGuard<'_, BTreeSet<String>> {
+        self.replaced.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     fn record(&self) -> MutexGuard<'_, StackRecord> {

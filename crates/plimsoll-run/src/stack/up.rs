@@ -14,6 +14,7 @@ use thiserror::Error;
 use super::board::Board;
 use super::down::stop_containers;
 use super::record::{PublishedRecord, StackRecord};
+use super::specification::NamedImages;
 use super::start::{Starter, reach_failed};
 use super::{ServiceImage, StackPaths, StartOrder};
 use crate::engine::{Engine, EngineError};
@@ -27,6 +28,10 @@ pub struct UpRequest<'a> {
     pub order: &'a StartOrder,
     /// The image of each service in the order.
     pub images: &'a BTreeMap<String, ServiceImage>,
+    /// The images that mounts and hooks name.
+    pub named_images: &'a NamedImages,
+    /// Services whose containers get files of the host while they run.
+    pub synchronised: &'a BTreeSet<String>,
     /// Where the stack keeps what it needs.
     pub paths: &'a StackPaths,
     /// The caller's environment, for secrets that come from it.
@@ -186,6 +191,7 @@ pub fn up(engine: &Engine, request: &UpRequest<'_>) -> Result<UpReport, UpError>
         record: &record,
         board: &board,
         machine_memory: machine_memory()?,
+        replaced: Mutex::default(),
     };
     let results: Vec<_> = std::thread::scope(|scope| {
         let threads: Vec<_> = request
@@ -264,11 +270,19 @@ pub(super) fn make_networks<'a>(
                 reason: format!("`{}` is no IPv4 subnet", subnet.value),
             })?);
         }
+        spec.gateway = network
+            .and_then(|network| network.gateway.as_ref())
+            .map(|gateway| gateway.value);
         // Addresses that services name must not be given to others first.
         spec.reserved = project
             .services
             .values()
             .filter_map(|service| service.networks.get(name)?.ipv4_address)
+            .chain(
+                network
+                    .into_iter()
+                    .flat_map(|network| network.reserved.iter().copied()),
+            )
             .collect();
         for warning in keeper.create_network(&spec)?.warnings {
             let notice = Diagnostic::warning(warning.to_string());

@@ -99,17 +99,18 @@ fn initial_state(spec: &ContainerSpec, dir: &Path) -> ContainerState {
         addresses: spec.addresses.clone(),
         error: None,
         warnings: Vec::new(),
-        cgroup: cgroup_path(&spec.id, dir),
+        cgroup: cgroup_path(spec, dir),
         scratch: spec.scratch.clone(),
     }
 }
 
 /// A group name that no container in another directory has.
-fn cgroup_path(id: &str, dir: &Path) -> String {
+fn cgroup_path(spec: &ContainerSpec, dir: &Path) -> String {
     use std::hash::{DefaultHasher, Hash, Hasher};
     let mut hasher = DefaultHasher::new();
     dir.hash(&mut hasher);
-    format!("/plimsoll/{id}-{:08x}", hasher.finish() as u32)
+    let parent = spec.cgroup_parent.as_deref().unwrap_or("plimsoll");
+    format!("/{parent}/{}-{:08x}", spec.id, hasher.finish() as u32)
 }
 
 fn fail_early(mut state: ContainerState, dir: &Path, failure: &StartFailure) {
@@ -152,6 +153,8 @@ struct Supervisor<'a> {
     policy: RestartPolicy,
     /// A stop was asked for: no restart, whatever the policy.
     stopping: bool,
+    /// A restart was asked for: once, whatever the policy.
+    restarting: bool,
 }
 
 /// What is prepared once and used at each start.
@@ -198,6 +201,7 @@ impl<'a> Supervisor<'a> {
             signals,
             log,
             stopping: false,
+            restarting: false,
         })
     }
 
@@ -233,7 +237,7 @@ impl<'a> Supervisor<'a> {
             NetworkSpec::Host => None,
         };
         root::leave_host_mounts()?;
-        if spec.root == RootAccess::Writable {
+        if spec.root != RootAccess::ReadOnly {
             clear(&spec.scratch).at(StartStage::Root, &spec.scratch)?;
         }
         let root = root::mount_root(spec, self.dir)?;
@@ -298,8 +302,11 @@ impl<'a> Supervisor<'a> {
             self.state.finished_at = Some(Timestamp::now());
             self.forget_run();
             let ran_for = self.ran_for();
+            let asked_for = std::mem::take(&mut self.restarting);
             let delay = if self.stopping {
                 None
+            } else if asked_for {
+                Some(Duration::ZERO)
             } else {
                 self.policy.after_exit(code, ran_for)
             };
@@ -393,9 +400,14 @@ impl<'a> Supervisor<'a> {
         {
             tracing::error!("{error}");
         }
-        if self.spec.root == RootAccess::Writable {
+        if self.spec.root != RootAccess::ReadOnly {
             let place = self.dir.join("root");
             let _ = rustix::mount::unmount(&place, rustix::mount::UnmountFlags::DETACH);
+            if let Some(kept) = &self.spec.kept_writes
+                && let Err(error) = fs_err::rename(self.spec.scratch.join("upper"), kept)
+            {
+                tracing::error!("{error}");
+            }
             if let Err(error) = clear(&self.spec.scratch) {
                 tracing::error!("{error}");
             }

@@ -135,7 +135,7 @@ impl Supervisor<'_> {
             if self.stopping {
                 return Wake::Stop;
             }
-            if Instant::now() >= until {
+            if self.restarting || Instant::now() >= until {
                 return Wake::Time;
             }
             self.wait(None, Some(until));
@@ -225,6 +225,13 @@ impl Supervisor<'_> {
                     if let Some(run) = run.as_deref_mut() {
                         let grace = grace.unwrap_or(self.spec.stop.grace);
                         run.ask_to_stop(self.spec.stop.signal, grace);
+                    }
+                    self.control.reply(number, &Reply::Done);
+                }
+                Request::Restart => {
+                    self.restarting = true;
+                    if let Some(run) = run.as_deref_mut() {
+                        run.ask_to_stop(self.spec.stop.signal, self.spec.stop.grace);
                     }
                     self.control.reply(number, &Reply::Done);
                 }

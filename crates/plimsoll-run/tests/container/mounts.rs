@@ -4,7 +4,8 @@ use std::os::unix::fs::{MetadataExt, PermissionsExt, symlink};
 use std::path::Path;
 
 use plimsoll_run::container::{
-    FileContent, HostEntry, MountAccess, MountKind, MountSpec, Resolver, VolumeSeed,
+    FileContent, HostEntry, MountAccess, MountKind, MountPropagation, MountSpec, Recursive,
+    Resolver, VolumeSeed,
 };
 use plimsoll_run::{EngineError, ExecSpec};
 
@@ -43,7 +44,8 @@ fn bind(source: &Path, target: &str, access: MountAccess) -> MountSpec {
         kind: MountKind::Bind {
             source: source.to_owned(),
             access,
-            recursive: true,
+            recursive: Recursive::Yes,
+            propagation: MountPropagation::Private,
         },
     }
 }

@@ -2,7 +2,8 @@
 
 use plimsoll_run::Condition;
 use plimsoll_run::container::{
-    DeviceSpec, LogKeeping, MountAccess, MountKind, MountSpec, NamespaceSpec, UlimitSpec, Warning,
+    DeviceRuleSpec, DeviceSpec, LogKeeping, MountAccess, MountKind, MountPropagation, MountSpec,
+    NamespaceSpec, Recursive, UlimitSpec, Warning,
 };
 
 use crate::fixture::{PATIENCE, Place, Tests, output};
@@ -16,6 +17,10 @@ pub const TESTS: Tests = &[
     ("resources::processes_of_another", pid_of_another),
     ("resources::memory_of_the_host", ipc_of_the_host),
     ("resources::domain", domain),
+    ("resources::name_of_the_host", uts_of_the_host),
+    ("resources::groups_elsewhere", cgroup_parent),
+    ("resources::rules_of_devices", device_rules),
+    ("resources::disks_and_real_time", disks),
     ("resources::log_that_keeps_nothing", no_log),
 ];
 
@@ -139,7 +144,8 @@ fn ipc_of_the_host() {
         kind: MountKind::Bind {
             source: "/dev/shm".into(),
             access: MountAccess::ReadWrite,
-            recursive: false,
+            recursive: Recursive::No,
+            propagation: MountPropagation::Private,
         },
     });
     let second = Place::new();
@@ -166,4 +172,78 @@ fn no_log() {
     let state = handle.wait(Condition::Ended, PATIENCE).unwrap();
     assert_eq!(state.state().exit_code, Some(3));
     assert!(!spec.log.path.exists());
+}
+
+fn uts_of_the_host() {
+    let place = Place::new();
+    let mut spec = place.shell("cat /proc/sys/kernel/hostname");
+    spec.uts = NamespaceSpec::Host;
+    let own = fs_err::read_to_string("/proc/sys/kernel/hostname").unwrap();
+    assert_eq!(place.run(&spec), (0, own.clone()));
+    let after = fs_err::read_to_string("/proc/sys/kernel/hostname").unwrap();
+    assert_eq!(after, own, "the host keeps its name");
+}
+
+fn cgroup_parent() {
+    let place = Place::new();
+    let mut spec = place.shell("cat /proc/self/cgroup");
+    spec.cgroup_parent = Some("plimsoll-test-parent/below".to_owned());
+    spec.cgroup = NamespaceSpec::Host;
+    let (code, text) = place.run(&spec);
+    assert_eq!(code, 0);
+    assert!(text.contains(":/plimsoll-test-parent/below/c-"), "{text}");
+    // With a namespace of its own it sees none of that.
+    let place = Place::new();
+    let mut spec = place.shell("cat /proc/self/cgroup");
+    spec.cgroup_parent = Some("plimsoll-test-parent/below".to_owned());
+    let (_, text) = place.run(&spec);
+    assert!(!text.contains("plimsoll-test-parent"), "{text}");
+    for name in ["below", "plimsoll-test-parent"] {
+        for group in crate::fixture::control_groups(name) {
+            let _ = fs_err::remove_dir(group);
+        }
+    }
+}
+
+fn device_rules() {
+    let listed = |rules: Vec<DeviceRuleSpec>| {
+        let place = Place::new();
+        let mut spec = place.shell("exec sleep 1000");
+        spec.device_rules = rules;
+        let handle = place.start(&spec);
+        handle.wait(Condition::Running, PATIENCE).unwrap();
+        let groups = crate::fixture::control_groups("c-");
+        let texts = groups.iter().filter_map(|group| {
+            let pid = handle.state().ok()?.pid?.to_string();
+            let inside = fs_err::read_to_string(group.join("cgroup.procs")).ok()?;
+            inside.lines().any(|line| line == pid).then_some(())?;
+            fs_err::read_to_string(group.join("devices.list")).ok()
+        });
+        texts.collect::<String>()
+    };
+    let plain = listed(Vec::new());
+    if plain.is_empty() {
+        // The newer groups have a program instead of a list.
+        return;
+    }
+    assert!(!plain.contains("c 10:229"), "{plain}");
+    let rule = DeviceRuleSpec {
+        kind: 'c',
+        major: Some(10),
+        minor: Some(229),
+        permissions: "rw".to_owned(),
+    };
+    let with = listed(vec![rule]);
+    assert!(with.contains("c 10:229 rw"), "{with}");
+}
+
+fn disks() {
+    let place = Place::new();
+    let mut spec = place.shell("echo runs");
+    spec.block_io.weight = Some(300);
+    spec.limits.swappiness = Some(10);
+    let handle = place.start(&spec);
+    let state = handle.wait(Condition::Ended, PATIENCE).unwrap();
+    // Where the kernel has no such thing it is told, and never in the way.
+    assert_eq!(state.state().exit_code, Some(0), "{}", output(&handle));
 }

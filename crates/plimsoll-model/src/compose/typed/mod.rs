@@ -3,12 +3,15 @@
 //! The tree is checked and in one form by now; what can still be wrong is what only a type knows:
 //! a restart policy, an address, a number out of range.
 
+mod develop;
+mod machine;
 mod own;
 mod process;
 mod service;
 mod storage;
 
 use std::collections::BTreeMap;
+use std::net::Ipv4Addr;
 use std::path::{Path, PathBuf};
 
 use plimsoll_diag::{Diagnostic, Diagnostics, Spanned};
@@ -45,8 +48,8 @@ impl Reader<'_> {
             volumes: entries(model.get("volumes"))
                 .map(|(key, node)| (key.text.clone(), self.volume(key, node)))
                 .collect(),
-            secrets: self.file_objects(model.get("secrets")),
-            configs: self.file_objects(model.get("configs")),
+            secrets: self.file_objects(model, "secrets"),
+            configs: self.file_objects(model, "configs"),
         }
     }
 
@@ -119,13 +122,62 @@ impl Reader<'_> {
                 );
             }
         }
+        let subnet = subnet.and_then(spanned_text);
+        let (gateway, reserved) = self.pool(&key.text, node, subnet.as_ref());
         Network {
             name: text(node.get("name")).unwrap_or_default(),
             span: key.span.clone(),
             external: node.get("external").is_some_and(is_true),
             internal: node.get("internal").is_some_and(is_true),
-            subnet: subnet.and_then(spanned_text),
+            subnet,
+            gateway,
+            reserved,
         }
+    }
+
+    /// What the address pool of a subnet says besides it.
+    fn pool(
+        &mut self,
+        name: &str,
+        network: &Node,
+        subnet: Option<&Spanned<String>>,
+    ) -> (Option<Spanned<Ipv4Addr>>, Vec<Ipv4Addr>) {
+        let (mut gateway, mut reserved) = (None, Vec::new());
+        for (key, value) in entries(network.get("ipam")) {
+            let usual = key.text == "config"
+                || key.text.starts_with("x-")
+                || (key.text == "driver" && matches!(value.as_text(), Some("default" | "")));
+            if !usual {
+                let named = format!("networks.{name}.ipam.{}", key.text);
+                self.unsupported.push(spanned(named, value));
+            }
+        }
+        for pool in elements(network.find(&["ipam", "config"])) {
+            let counts = subnet.is_some_and(|subnet| {
+                pool.get("subnet").and_then(Node::as_text) == Some(subnet.value.as_str())
+            });
+            for (key, value) in entries(Some(pool)) {
+                match (key.text.as_str(), value.as_text().map(str::parse)) {
+                    ("subnet", _) if counts => {}
+                    ("gateway", Some(Ok(address))) if counts => {
+                        gateway = Some(spanned(address, value));
+                    }
+                    ("aux_addresses", _) if counts => {
+                        let addresses = entries(Some(value));
+                        reserved.extend(
+                            addresses
+                                .filter_map(|(_, node)| node.as_text()?.parse::<Ipv4Addr>().ok()),
+                        );
+                    }
+                    (other, _) if other.starts_with("x-") => {}
+                    (other, _) => {
+                        let named = format!("networks.{name}.ipam.config.{other}");
+                        self.unsupported.push(spanned(named, value));
+                    }
+                }
+            }
+        }
+        (gateway, reserved)
     }
 
     fn volume(&mut self, key: &Key, node: &Node) -> Volume {
@@ -133,7 +185,7 @@ impl Reader<'_> {
             "volumes",
             key,
             node,
-            &["name", "external", "labels", "driver"],
+            &["name", "external", "labels", "driver", "driver_opts"],
         );
         if let Some(driver) = node.get("driver")
             && driver.as_text() != Some("local")
@@ -145,12 +197,22 @@ impl Reader<'_> {
             name: text(node.get("name")).unwrap_or_default(),
             span: key.span.clone(),
             external: node.get("external").is_some_and(is_true),
+            backing: self.backing(&key.text, node),
         }
     }
 
-    fn file_objects(&mut self, section: Option<&Node>) -> BTreeMap<String, FileObject> {
-        entries(section)
+    fn file_objects(&mut self, project: &Node, section: &str) -> BTreeMap<String, FileObject> {
+        entries(project.get(section))
             .map(|(key, node)| {
+                let held = [
+                    "name",
+                    "file",
+                    "environment",
+                    "content",
+                    "external",
+                    "labels",
+                ];
+                self.leave_out(section, key, node, &held);
                 let source = if let Some(file) = text(node.get("file")) {
                     FileSource::File(PathBuf::from(file))
                 } else if let Some(name) = text(node.get("environment")) {

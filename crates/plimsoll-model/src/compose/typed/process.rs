@@ -5,10 +5,13 @@ use std::path::PathBuf;
 
 use plimsoll_diag::{Diagnostic, Spanned};
 
-use super::{Reader, elements, entries, size, spanned, text, texts};
+use super::{Reader, elements, entries, size, spanned, spanned_text, text, texts};
 use crate::compose::normal::is_true;
 use crate::yaml::{Map, Node, Value};
-use crate::{Device, Hook, IpcMode, Limits, Link, LoggingDriver, PidMode, Ulimit, VolumesFrom};
+use crate::{
+    Device, Hook, IpcMode, Limits, Link, LoggingDriver, PidMode, PreStart, PreStartRuns, Sharing,
+    Ulimit, VolumesFrom,
+};
 
 /// The limits that Linux knows (getrlimit(2)).
 const ULIMITS: [&str; 16] = [
@@ -134,6 +137,9 @@ impl Reader<'_> {
                 .filter(|bytes| *bytes != 0),
             cpuset: text(map.get("cpuset")).filter(|processors| !processors.is_empty()),
             cpu_shares: whole(map.get("cpu_shares")).and_then(positive),
+            swappiness: size(map.get("mem_swappiness")),
+            realtime_period: whole(map.get("cpu_rt_period")).and_then(positive),
+            realtime_runtime: whole(map.get("cpu_rt_runtime")).filter(|time| *time != 0),
         }
     }
 }
@@ -177,10 +183,13 @@ pub(super) fn ipc_mode(
     match node.as_text()? {
         "" | "private" | "shareable" => Some(spanned(IpcMode::Own, node)),
         "host" => Some(spanned(IpcMode::Host, node)),
-        other => {
-            unsupported.push(spanned(format!("ipc ({other})"), node));
-            None
-        }
+        other => match other.strip_prefix("service:") {
+            Some(service) => Some(spanned(IpcMode::Service(service.to_owned()), node)),
+            None => {
+                unsupported.push(spanned(format!("ipc ({other})"), node));
+                None
+            }
+        },
     }
 }
 
@@ -232,17 +241,49 @@ pub(super) fn hooks(
         if let Some(privileged) = node.get("privileged").filter(|node| is_true(node)) {
             unsupported.push(spanned(format!("{name}.privileged"), privileged));
         }
-        let hook = Hook {
-            command: texts(node.get("command")),
-            user: text(node.get("user")).filter(|user| !user.is_empty()),
-            working_dir: text(node.get("working_dir")).map(PathBuf::from),
-            environment: entries(node.get("environment"))
-                .map(|(key, node)| (key.text.clone(), text(Some(node))))
-                .collect(),
-        };
-        hooks.push(spanned(hook, node));
+        hooks.push(spanned(hook(node), node));
     }
     hooks
+}
+
+pub(super) fn hook(node: &Node) -> Hook {
+    Hook {
+        command: texts(node.get("command")),
+        user: text(node.get("user")).filter(|user| !user.is_empty()),
+        working_dir: text(node.get("working_dir")).map(PathBuf::from),
+        environment: entries(node.get("environment"))
+            .map(|(key, node)| (key.text.clone(), text(Some(node))))
+            .collect(),
+    }
+}
+
+pub(super) fn pre_start(node: Option<&Node>) -> Vec<Spanned<PreStart>> {
+    let one = |node: &Node| {
+        let hook = PreStart {
+            hook: hook(node),
+            image: node
+                .get("image")
+                .and_then(spanned_text)
+                .filter(|image| !image.value.is_empty()),
+            privileged: node.get("privileged").is_some_and(is_true),
+            runs: match node.get("per_replica").is_some_and(is_true) {
+                true => PreStartRuns::PerReplica,
+                false => PreStartRuns::Once,
+            },
+        };
+        spanned(hook, node)
+    };
+    elements(node).iter().map(one).collect()
+}
+
+/// `host`, or one of its own.
+pub(super) fn sharing(node: Option<&Node>) -> Option<Spanned<Sharing>> {
+    let node = node?;
+    match node.as_text()? {
+        "" => None,
+        "host" => Some(spanned(Sharing::Host, node)),
+        _ => Some(spanned(Sharing::Own, node)),
+    }
 }
 
 pub(super) fn logging_driver(
@@ -266,7 +307,16 @@ pub(super) fn logging_driver(
 pub(super) fn leave_out_parts(map: &Map, unsupported: &mut Vec<Spanned<String>>) {
     for (key, value) in entries(map.get("deploy")) {
         match key.text.as_str() {
-            "replicas" | "restart_policy" | "labels" => {}
+            "replicas" | "labels" => {}
+            "mode" if value.as_text() == Some("replicated") => {}
+            "restart_policy" => {
+                for (key, value) in entries(Some(value)) {
+                    if matches!(key.text.as_str(), "delay" | "window") {
+                        let name = format!("deploy.restart_policy.{}", key.text);
+                        unsupported.push(spanned(name, value));
+                    }
+                }
+            }
             "resources" => {
                 for (key, value) in entries(value.get("reservations")) {
                     if key.text != "memory" && !key.text.starts_with("x-") {
@@ -280,10 +330,12 @@ pub(super) fn leave_out_parts(map: &Map, unsupported: &mut Vec<Spanned<String>>)
         }
     }
     // Keys of which some values are what happens anyway.
-    let usual: [(&str, &[&str]); 4] = [
-        ("cgroup", &["private"]),
+    let usual: [(&str, &[&str]); 3] = [
         ("platform", &[&own_platform(), "linux"]),
-        ("pull_policy", &["missing", "if_not_present", "build"]),
+        (
+            "pull_policy",
+            &["missing", "if_not_present", "build", "always", "never"],
+        ),
         ("userns_mode", &["host"]),
     ];
     for (key, usual) in usual {
@@ -302,12 +354,9 @@ pub(super) fn leave_out_parts(map: &Map, unsupported: &mut Vec<Spanned<String>>)
     {
         unsupported.push(spanned(format!("network_mode ({mode})"), node));
     }
-    for (key, dependency) in entries(map.get("depends_on")) {
-        // What other keys imply has their place, and nobody wrote it.
-        if let Some(restart) = dependency.get("restart").filter(|node| is_true(node))
-            && restart.span != key.span
-        {
-            unsupported.push(spanned("depends_on.restart".to_owned(), restart));
+    for (key, value) in entries(map.get("logging").and_then(|node| node.get("options"))) {
+        if !matches!(key.text.as_str(), "max-size" | "max-file") {
+            unsupported.push(spanned(format!("logging.options.{}", key.text), value));
         }
     }
 }

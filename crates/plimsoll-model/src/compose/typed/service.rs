@@ -48,6 +48,14 @@ impl Reader<'_> {
             group_add: texts(get("group_add")),
             ulimits: self.ulimits(get("ulimits")),
             devices: self.devices(get("devices"), &mut unsupported),
+            uts: process::sharing(get("uts")),
+            cgroup: process::sharing(get("cgroup")),
+            cgroup_parent: self.cgroup_parent(get("cgroup_parent")),
+            device_cgroup_rules: self.device_rules(get("device_cgroup_rules")),
+            blkio_config: self.block_io(get("blkio_config"), &mut unsupported),
+            mac_address: self.mac_address(get("mac_address")),
+            pre_start: process::pre_start(get("pre_start")),
+            watch: self.watch(get("develop"), &mut unsupported),
             oom_score_adj: process::oom_score(get("oom_score_adj")),
             pid: process::pid_mode(get("pid"), &mut unsupported),
             ipc: process::ipc_mode(get("ipc"), &mut unsupported),
@@ -189,6 +197,10 @@ impl Reader<'_> {
             let mut attachment = NetworkAttachment {
                 aliases: texts(node.get("aliases")),
                 ipv4_address: None,
+                mac_address: self
+                    .mac_address(node.get("mac_address"))
+                    .map(|address| address.value),
+                interface_name: self.interface_name(node.get("interface_name")),
             };
             if let Some(address) = node.get("ipv4_address") {
                 let shown = address.as_text().unwrap_or_default();
@@ -203,7 +215,14 @@ impl Reader<'_> {
             }
             for (other, value) in entries(Some(node)) {
                 // Priorities order networks, which changes nothing here.
-                let held = ["aliases", "ipv4_address", "priority", "gw_priority"];
+                let held = [
+                    "aliases",
+                    "ipv4_address",
+                    "priority",
+                    "gw_priority",
+                    "mac_address",
+                    "interface_name",
+                ];
                 if !held.contains(&other.text.as_str()) && !other.text.starts_with("x-") {
                     unsupported.push(spanned(format!("networks.{}", other.text), value));
                 }
@@ -320,14 +339,18 @@ impl Reader<'_> {
 }
 
 fn build(node: &Node, unsupported: &mut Vec<Spanned<String>>) -> Build {
-    const HELD: [&str; 7] = [
+    const HELD: [&str; 11] = [
         "context",
         "dockerfile",
+        "dockerfile_inline",
         "args",
-        "target",
+        "additional_contexts",
         "labels",
-        "tags",
+        "network",
         "platforms",
+        "secrets",
+        "shm_size",
+        "target",
     ];
     for (key, value) in entries(Some(node)) {
         if !HELD.contains(&key.text.as_str()) && !key.text.starts_with("x-") {
@@ -352,6 +375,22 @@ fn build(node: &Node, unsupported: &mut Vec<Spanned<String>>) -> Build {
         args: entries(node.get("args"))
             .map(|(key, node)| (key.text.clone(), text(Some(node))))
             .collect(),
+        dockerfile_inline: node.get("dockerfile_inline").and_then(spanned_text),
+        additional_contexts: text_map(node.get("additional_contexts")),
+        labels: text_map(node.get("labels")),
+        secrets: elements(node.get("secrets"))
+            .iter()
+            .filter_map(|secret| {
+                let of = |key: &str| secret.get(key).and_then(Node::as_text);
+                let source = of("source")?;
+                Some((of("target").unwrap_or(source).to_owned(), source.to_owned()))
+            })
+            .collect(),
+        network: node.get("network").and_then(spanned_text),
+        shm_size: node.get("shm_size").and_then(|size| match size.value {
+            Value::Integer(bytes) => u64::try_from(bytes).ok(),
+            _ => size.as_text()?.parse().ok(),
+        }),
         target: node.get("target").and_then(spanned_text),
         platforms: node
             .get("platforms")

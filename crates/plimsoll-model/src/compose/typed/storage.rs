@@ -8,7 +8,7 @@ use super::{Reader, elements, size, spanned, text};
 use crate::compose::normal::is_true;
 use crate::compose::units;
 use crate::yaml::{Map, Node, Value};
-use crate::{FileUse, Mount, MountKind};
+use crate::{FileUse, Mount, MountKind, Propagation, Recursion, VolumeBacking};
 
 impl Reader<'_> {
     pub(super) fn mounts(
@@ -26,6 +26,8 @@ impl Reader<'_> {
                 Some("bind") => MountKind::Bind {
                     source: PathBuf::from(source.unwrap_or_default()),
                     create: node.find(&["bind", "create_host_path"]).is_none_or(is_true),
+                    propagation: propagation(node, unsupported),
+                    recursion: recursion(node, unsupported),
                 },
                 Some("volume") => MountKind::Volume {
                     name: source,
@@ -38,6 +40,11 @@ impl Reader<'_> {
                         Some(Value::Integer(mode)) => u32::try_from(*mode).ok(),
                         _ => None,
                     },
+                    owner: None,
+                },
+                Some("image") => MountKind::Image {
+                    reference: source.unwrap_or_default(),
+                    subpath: text(node.find(&["image", "subpath"])).map(PathBuf::from),
                 },
                 other => {
                     let other = other.unwrap_or("none");
@@ -45,11 +52,6 @@ impl Reader<'_> {
                     continue;
                 }
             };
-            for key in ["propagation", "recursive"] {
-                if let Some(option) = node.find(&["bind", key]) {
-                    unsupported.push(spanned(format!("volumes.bind.{key}"), option));
-                }
-            }
             if !target.starts_with('/') {
                 self.problems.push(
                     Diagnostic::error(format!("mount target `{target}` is not absolute"))
@@ -82,13 +84,14 @@ impl Reader<'_> {
             kind: MountKind::Tmpfs {
                 size: None,
                 mode: None,
+                owner: None,
             },
             target: PathBuf::from(target),
             read_only: false,
         };
         for option in options.split(',').filter(|option| !option.is_empty()) {
             let (name, value) = option.split_once('=').unwrap_or((option, ""));
-            let MountKind::Tmpfs { size, mode } = &mut mount.kind else {
+            let MountKind::Tmpfs { size, mode, owner } = &mut mount.kind else {
                 break;
             };
             match name {
@@ -112,12 +115,66 @@ impl Reader<'_> {
                         );
                     }
                 }
+                "uid" | "gid" => {
+                    let (uid, gid) = owner.get_or_insert((0, 0));
+                    match value.parse() {
+                        Ok(number) => *(if name == "uid" { uid } else { gid }) = number,
+                        Err(_) => self.problems.push(
+                            Diagnostic::error(format!("`{value}` is no number of a {name}"))
+                                .at(node.span.clone()),
+                        ),
+                    }
+                }
                 "ro" => mount.read_only = true,
                 "rw" | "nosuid" | "nodev" | "noexec" | "exec" => {}
                 other => unsupported.push(spanned(format!("tmpfs ({other})"), node)),
             }
         }
         mount
+    }
+
+    /// Options of a volume of the driver `local`, which are those of mount(8).
+    pub(super) fn backing(&mut self, name: &str, node: &Node) -> VolumeBacking {
+        let Some(options) = node.get("driver_opts") else {
+            return VolumeBacking::Directory;
+        };
+        let option = |name: &str| text(options.get(name)).unwrap_or_default();
+        let (kind, flags, device) = (option("type"), option("o"), option("device"));
+        let is_bind = flags
+            .split(',')
+            .any(|flag| matches!(flag, "bind" | "rbind"));
+        let mut held = vec!["type", "o", "device"];
+        let backing = match kind.as_str() {
+            "none" | "bind" | "" if is_bind && device.starts_with('/') => {
+                VolumeBacking::Bind(PathBuf::from(device))
+            }
+            "tmpfs" => {
+                let line = format!("/:{flags}");
+                let mut told = Vec::new();
+                let mount = self.tmpfs(&line, options, &mut told);
+                for option in told {
+                    let value = format!("volumes.{name}.driver_opts.o ({})", option.value);
+                    self.unsupported.push(Spanned { value, ..option });
+                }
+                match mount.kind {
+                    MountKind::Tmpfs { size, mode, owner } => {
+                        VolumeBacking::Tmpfs { size, mode, owner }
+                    }
+                    _ => VolumeBacking::Directory,
+                }
+            }
+            _ => {
+                held.clear();
+                VolumeBacking::Directory
+            }
+        };
+        for (key, value) in super::entries(Some(options)) {
+            if !held.contains(&key.text.as_str()) {
+                let named = format!("volumes.{name}.driver_opts.{}", key.text);
+                self.unsupported.push(spanned(named, value));
+            }
+        }
+        backing
     }
 
     pub(super) fn file_uses(
@@ -147,5 +204,38 @@ impl Reader<'_> {
                 ))
             })
             .collect()
+    }
+}
+
+fn propagation(node: &Node, unsupported: &mut Vec<Spanned<String>>) -> Propagation {
+    let Some(option) = node.find(&["bind", "propagation"]) else {
+        return Propagation::Private;
+    };
+    match option.as_text() {
+        Some("slave" | "rslave") => Propagation::Slave,
+        Some("private" | "rprivate" | "") | None => Propagation::Private,
+        Some(other) => {
+            // The nearest there is: what is mounted in the container stays in it.
+            unsupported.push(spanned(
+                format!("volumes.bind.propagation ({other})"),
+                option,
+            ));
+            Propagation::Slave
+        }
+    }
+}
+
+fn recursion(node: &Node, unsupported: &mut Vec<Spanned<String>>) -> Recursion {
+    let Some(option) = node.find(&["bind", "recursive"]) else {
+        return Recursion::Enabled;
+    };
+    match option.as_text() {
+        Some("disabled") => Recursion::Disabled,
+        Some("writable") => Recursion::Writable,
+        Some("enabled" | "readonly" | "") | None => Recursion::Enabled,
+        Some(other) => {
+            unsupported.push(spanned(format!("volumes.bind.recursive ({other})"), option));
+            Recursion::Enabled
+        }
     }
 }

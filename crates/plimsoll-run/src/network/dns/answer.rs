@@ -19,8 +19,8 @@ const OWN_PAYLOAD: u16 = 1232;
 pub(crate) enum Decision {
     /// Send this back.
     Reply(Box<Message>),
-    /// Pass the query on to the host's resolvers.
-    Forward(Box<Message>),
+    /// Pass the query on to these servers; `None`: to the host's resolvers.
+    Forward(Box<Message>, Option<Vec<IpAddr>>),
     /// Not a query: say nothing.
     Ignore,
 }
@@ -66,7 +66,7 @@ pub(crate) fn decide(
             Decision::Reply(reply)
         }
         Found::Nowhere => Decision::Reply(refusal(&query, ResponseCode::NXDomain)),
-        Found::Elsewhere => Decision::Forward(Box::new(query)),
+        Found::Elsewhere => Decision::Forward(Box::new(query), directory.name_servers_of(asker)),
     }
 }
 
@@ -127,7 +127,7 @@ fn look_up(directory: &Directory, asker: &ListedContainer, question: &Query) -> 
     if let Some(address) = reverse_address(question.name()) {
         return match directory.reverse(asker, address) {
             Some(name) => Found::Records(pointer(question, &name).into_iter().collect()),
-            None if directory.is_ours(address) || !directory.may_leave(asker) => Found::Nowhere,
+            None if directory.is_ours(address) || !directory.may_ask(asker) => Found::Nowhere,
             None => Found::Elsewhere,
         };
     }
@@ -188,6 +188,7 @@ mod tests {
                 container: format!("web-{last}"),
                 hostname: format!("web-{last}"),
                 host_gateway: HostGateway::Refused,
+                name_servers: Vec::new(),
                 memberships: vec![Membership {
                     network: "front".into(),
                     address: Ipv4Addr::new(10, 89, 0, last),

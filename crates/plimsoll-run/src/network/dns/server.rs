@@ -7,6 +7,7 @@ use std::sync::{Arc, PoisonError, RwLock};
 use std::time::Duration;
 
 use hickory_proto::op::{Message, ResponseCode};
+use ipnet::Ipv4Net;
 use socket2::{Domain, Socket, Type};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::{TcpListener, TcpStream, UdpSocket};
@@ -15,7 +16,7 @@ use tokio::sync::Semaphore;
 use tokio::time::timeout;
 
 use super::answer::{self, Decision};
-use super::upstream::{Transport, Upstream};
+use super::upstream::{self, NameServer, Transport, Upstream};
 use crate::network::directory::Directory;
 use crate::network::namespace::Resident;
 use crate::network::tasks::Tasks;
@@ -27,15 +28,16 @@ const FORWARDED_AT_ONCE: usize = 256;
 const CONNECTIONS: usize = 128;
 const IDLE: Duration = Duration::from_secs(10);
 
-/// Answers on a network's gateway address until the tasks are dropped.
+/// Answers on a network's gateway address, `place`, until the tasks are dropped.
 pub(crate) fn start(
     runtime: &Handle,
-    resident: &Resident,
+    resident: &Arc<Resident>,
     network: &str,
-    gateway: Ipv4Addr,
+    place: (Ipv4Addr, Ipv4Net),
     directory: &Arc<RwLock<Directory>>,
     upstream: &Arc<Upstream>,
 ) -> io::Result<Tasks> {
+    let (gateway, subnet) = place;
     let address = SocketAddr::from(SocketAddrV4::new(gateway, PORT));
     let datagrams = resident.open(move || open(Type::DGRAM, address))?;
     let connections = resident.open(move || open(Type::STREAM, address))?;
@@ -43,6 +45,7 @@ pub(crate) fn start(
         network: network.to_owned(),
         directory: Arc::clone(directory),
         upstream: Arc::clone(upstream),
+        inside: (Arc::clone(resident), subnet),
         rotation: AtomicUsize::new(0),
         forwarded: Semaphore::new(FORWARDED_AT_ONCE),
     });
@@ -70,6 +73,8 @@ struct Server {
     network: String,
     directory: Arc<RwLock<Directory>>,
     upstream: Arc<Upstream>,
+    /// The network itself, for servers that are containers on it.
+    inside: (Arc<Resident>, Ipv4Net),
     rotation: AtomicUsize,
     forwarded: Semaphore,
 }
@@ -93,11 +98,13 @@ impl Server {
                         let _ = socket.send_to(&bytes, client).await;
                     }
                 }
-                Decision::Forward(parsed) => {
+                Decision::Forward(parsed, servers) => {
                     let (server, socket) = (Arc::clone(&self), Arc::clone(&socket));
                     let query = query.to_vec();
                     tokio::spawn(async move {
-                        let reply = server.forward(&parsed, &query, Transport::Datagram).await;
+                        let reply = server
+                            .forward(&parsed, &query, Transport::Datagram, servers)
+                            .await;
                         let _ = socket.send_to(&reply, client).await;
                     });
                 }
@@ -132,9 +139,10 @@ impl Server {
             let reply = match self.decide(client, &query) {
                 Decision::Ignore => return Ok(()),
                 Decision::Reply(reply) => answer::encode(&reply, usize::from(u16::MAX)),
-                Decision::Forward(parsed) => {
-                    Some(self.forward(&parsed, &query, Transport::Stream).await)
-                }
+                Decision::Forward(parsed, servers) => Some(
+                    self.forward(&parsed, &query, Transport::Stream, servers)
+                        .await,
+                ),
             };
             let reply = reply.unwrap_or_default();
             let Ok(length) = u16::try_from(reply.len()) else {
@@ -143,6 +151,16 @@ impl Server {
             let mut framed = length.to_be_bytes().to_vec();
             framed.extend_from_slice(&reply);
             timeout(IDLE, stream.write_all(&framed)).await??;
+        }
+    }
+
+    /// How a server is reached: a container on this network from inside of it.
+    fn reach(&self, server: IpAddr) -> NameServer {
+        let (resident, subnet) = &self.inside;
+        let inside = matches!(server, IpAddr::V4(server) if subnet.contains(&server));
+        NameServer {
+            address: SocketAddr::new(server, PORT),
+            inside: inside.then(|| Arc::clone(resident)),
         }
     }
 
@@ -158,9 +176,25 @@ impl Server {
         answer::decide(&directory, &self.network, source, query, rotation)
     }
 
-    async fn forward(&self, parsed: &Message, query: &[u8], transport: Transport) -> Vec<u8> {
+    async fn forward(
+        &self,
+        parsed: &Message,
+        query: &[u8],
+        transport: Transport,
+        servers: Option<Vec<IpAddr>>,
+    ) -> Vec<u8> {
         if let Ok(_place) = self.forwarded.try_acquire() {
-            match self.upstream.ask(query, transport).await {
+            let asked = match servers {
+                None => self.upstream.ask(query, transport).await,
+                Some(servers) => {
+                    let servers: Vec<NameServer> = servers
+                        .into_iter()
+                        .map(|server| self.reach(server))
+                        .collect();
+                    upstream::ask_these(&servers, query, transport).await
+                }
+            };
+            match asked {
                 Ok(answer) => return answer,
                 Err(error) => {
                     tracing::debug!(network = self.network, %error, "no resolver answered")

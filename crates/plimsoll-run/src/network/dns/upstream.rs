@@ -1,17 +1,23 @@
-//! The host's own resolvers, for names that are not a network's.
+//! The servers that are asked for names that are not a network's: the host's own resolvers, or
+//! those that a container names.
 //!
-//! Called from the host's namespace only. The resolver file is read for each question: it changes
+//! Called from the host's namespace only; a server that is a container itself is asked through its
+//! network's. The resolver file is read for each question: it changes
 //! when a laptop changes networks, and reading it costs less than asking.
 
 use std::io;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 use std::path::PathBuf;
+use std::sync::Arc;
 use std::time::Duration;
 
 use hickory_proto::op::Message;
+use socket2::{Domain, Socket, Type};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
-use tokio::net::{TcpStream, UdpSocket};
+use tokio::net::{TcpSocket, UdpSocket};
 use tokio::time::timeout;
+
+use crate::network::namespace::Resident;
 
 const PATIENCE: Duration = Duration::from_millis(2500);
 
@@ -42,34 +48,74 @@ impl Upstream {
     /// Passes a query on, byte for byte, and gives the first answer.
     pub(crate) async fn ask(&self, query: &[u8], transport: Transport) -> io::Result<Vec<u8>> {
         let text = fs_err::read_to_string(&self.resolver_file)?;
-        let servers = name_servers(&text);
-        let mut failure = io::Error::new(io::ErrorKind::NotFound, "no name server is configured");
-        for _ in 0..ROUNDS {
-            for server in &servers {
-                let asked = timeout(PATIENCE, async {
-                    match transport {
-                        Transport::Datagram => ask_datagram(*server, query).await,
-                        Transport::Stream => ask_stream(*server, query).await,
-                    }
-                });
-                match asked.await {
-                    Ok(Ok(answer)) => return Ok(answer),
-                    Ok(Err(error)) => failure = error,
-                    Err(_) => failure = io::Error::from(io::ErrorKind::TimedOut),
-                }
-            }
-        }
-        Err(failure)
+        let servers: Vec<NameServer> = name_servers(&text)
+            .into_iter()
+            .map(|address| NameServer {
+                address,
+                inside: None,
+            })
+            .collect();
+        ask_these(&servers, query, transport).await
     }
 }
 
-async fn ask_datagram(server: SocketAddr, query: &[u8]) -> io::Result<Vec<u8>> {
-    let own: IpAddr = match server {
+/// One server.
+#[derive(Debug)]
+pub(crate) struct NameServer {
+    /// Its address and port.
+    pub(crate) address: SocketAddr,
+    /// The network it is a container on; `None`: it is outside.
+    pub(crate) inside: Option<Arc<Resident>>,
+}
+
+/// Passes a query on to one server after the other, and gives the first answer.
+pub(crate) async fn ask_these(
+    servers: &[NameServer],
+    query: &[u8],
+    transport: Transport,
+) -> io::Result<Vec<u8>> {
+    let mut failure = io::Error::new(io::ErrorKind::NotFound, "no name server is configured");
+    for _ in 0..ROUNDS {
+        for server in servers {
+            let asked = timeout(PATIENCE, async {
+                match transport {
+                    Transport::Datagram => ask_datagram(server, query).await,
+                    Transport::Stream => ask_stream(server, query).await,
+                }
+            });
+            match asked.await {
+                Ok(Ok(answer)) => return Ok(answer),
+                Ok(Err(error)) => failure = error,
+                Err(_) => failure = io::Error::from(io::ErrorKind::TimedOut),
+            }
+        }
+    }
+    Err(failure)
+}
+
+impl NameServer {
+    /// A socket from which it can be reached.
+    async fn socket(&self, kind: Type) -> io::Result<Socket> {
+        let open = {
+            let domain = Domain::for_address(self.address);
+            move || Socket::new(domain, kind.nonblocking().cloexec(), None)
+        };
+        match &self.inside {
+            Some(resident) => resident.open_async(open).await,
+            None => open(),
+        }
+    }
+}
+
+async fn ask_datagram(server: &NameServer, query: &[u8]) -> io::Result<Vec<u8>> {
+    let own: IpAddr = match server.address {
         SocketAddr::V4(_) => Ipv4Addr::UNSPECIFIED.into(),
         SocketAddr::V6(_) => Ipv6Addr::UNSPECIFIED.into(),
     };
-    let socket = UdpSocket::bind((own, 0)).await?;
-    socket.connect(server).await?;
+    let socket = server.socket(Type::DGRAM).await?;
+    socket.bind(&SocketAddr::new(own, 0).into())?;
+    let socket = UdpSocket::from_std(socket.into())?;
+    socket.connect(server.address).await?;
     // The container chose its identifier; towards the world it is ours, as the port is.
     let own_id = Message::query().metadata.id;
     socket.send(&with_id(query, own_id)).await?;
@@ -82,8 +128,9 @@ async fn ask_datagram(server: SocketAddr, query: &[u8]) -> io::Result<Vec<u8>> {
     }
 }
 
-async fn ask_stream(server: SocketAddr, query: &[u8]) -> io::Result<Vec<u8>> {
-    let mut stream = TcpStream::connect(server).await?;
+async fn ask_stream(server: &NameServer, query: &[u8]) -> io::Result<Vec<u8>> {
+    let socket = TcpSocket::from_std_stream(server.socket(Type::STREAM).await?.into());
+    let mut stream = socket.connect(server.address).await?;
     let length =
         u16::try_from(query.len()).map_err(|_| io::Error::from(io::ErrorKind::InvalidInput))?;
     let mut framed = length.to_be_bytes().to_vec();

@@ -132,9 +132,12 @@ pub fn attach_request(container: &str, networks: &[&str]) -> AttachRequest {
                 network: (*network).into(),
                 names: vec![container.into()],
                 address: None,
+                hardware_address: None,
+                interface: None,
             })
             .collect(),
         host_gateway: HostGateway::Refused,
+        name_servers: Vec::new(),
     }
 }
 
