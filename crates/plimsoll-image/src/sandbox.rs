@@ -5,6 +5,7 @@
 use std::path::PathBuf;
 use std::time::Duration;
 
+use plimsoll_diag::Secret;
 use thiserror::Error;
 
 /// Runs one program in a container that is thrown away.
@@ -15,6 +16,58 @@ pub trait Sandbox: Send + Sync {
     /// # Errors
     /// When the container cannot be made, or the step outlives its time.
     fn run(&self, step: &Step) -> Result<StepOutcome, SandboxError>;
+
+    /// Runs a step that changes a system: what it writes to its root is kept.
+    ///
+    /// # Errors
+    /// As [`Sandbox::run`]; also when this sandbox cannot keep anything.
+    fn change(&self, change: &SystemChange) -> Result<StepOutcome, SandboxError> {
+        Err(SandboxError::Start {
+            step: change.step.name.clone(),
+            reason: "this sandbox cannot keep what a step writes".to_string(),
+        })
+    }
+}
+
+/// A step whose writes become a layer. Root in it may do what package managers need: give files
+/// away, become other users, set file capabilities.
+#[derive(Debug, Clone)]
+pub struct SystemChange {
+    /// The step.
+    pub step: Step,
+    /// Where the upper directory of its overlay is moved to once it ended by itself: a path that
+    /// does not exist, on the file system of the sandbox's own scratch files where that can be.
+    pub writes: PathBuf,
+    /// Groups besides the user's own.
+    pub additional_groups: Vec<u32>,
+    /// Places in memory.
+    pub memory: Vec<MemoryMount>,
+    /// Files that exist in memory only.
+    pub files: Vec<MemoryFile>,
+    /// Size of `/dev/shm`; `None`: the engine's.
+    pub shm_size: Option<u64>,
+}
+
+/// An empty directory in memory.
+#[derive(Debug, Clone)]
+pub struct MemoryMount {
+    /// Absolute path in the container.
+    pub target: PathBuf,
+    /// Size in bytes.
+    pub size: Option<u64>,
+}
+
+/// A file in memory, such as a secret.
+#[derive(Debug, Clone)]
+pub struct MemoryFile {
+    /// Absolute path in the container.
+    pub target: PathBuf,
+    /// What it holds.
+    pub content: Secret<Vec<u8>>,
+    /// Permission bits.
+    pub mode: u32,
+    /// User and group.
+    pub owner: (u32, u32),
 }
 
 /// One program to run.

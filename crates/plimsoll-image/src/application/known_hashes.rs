@@ -46,7 +46,7 @@ impl Stamp {
 
 /// The hashes known of one context.
 #[derive(Debug)]
-pub(super) struct KnownHashes {
+pub(crate) struct KnownHashes {
     file: PathBuf,
     before: HashMap<String, (Stamp, Digest)>,
     now: Vec<(String, Stamp, Digest)>,
@@ -57,7 +57,7 @@ pub(super) struct KnownHashes {
 impl KnownHashes {
     /// What is known of a context from an earlier run. A missing or damaged file means nothing
     /// is known.
-    pub(super) fn open(cache: &Path, context: &Path) -> Self {
+    pub(crate) fn open(cache: &Path, context: &Path) -> Self {
         let name = Digest::of(context.as_os_str().as_encoded_bytes()).hex();
         let file = cache.join(name);
         let before = fs::read_to_string(&file)
@@ -77,7 +77,7 @@ impl KnownHashes {
     }
 
     /// The hash of a file that has not changed since it was hashed.
-    pub(super) fn get(&mut self, path: &str, metadata: &Metadata) -> Option<Digest> {
+    pub(crate) fn get(&mut self, path: &str, metadata: &Metadata) -> Option<Digest> {
         let stamp = Stamp::of(metadata);
         let (known, digest) = *self.before.get(path)?;
         if known != stamp {
@@ -88,7 +88,7 @@ impl KnownHashes {
     }
 
     /// Keeps a hash, unless the file is too young to trust its times.
-    pub(super) fn learn(&mut self, path: &str, metadata: &Metadata, digest: Digest) {
+    pub(crate) fn learn(&mut self, path: &str, metadata: &Metadata, digest: Digest) {
         let stamp = Stamp::of(metadata);
         if stamp.modified.max(stamp.changed) < self.horizon {
             self.now.push((path.to_string(), stamp, digest));
@@ -97,7 +97,7 @@ impl KnownHashes {
     }
 
     /// Writes down what is known now. A failure only means that the next run hashes again.
-    pub(super) fn save(self) {
+    pub(crate) fn save(self) {
         if !self.learned && self.now.len() == self.before.len() {
             return;
         }

@@ -3,8 +3,10 @@
 use plimsoll_diag::Diagnostic;
 use thiserror::Error;
 
+use crate::dockerfile::DockerfileError;
 use crate::go::GoError;
 use crate::node::NodeError;
+use crate::probe::ProbeError;
 use crate::python::PythonError;
 use crate::registry::RegistryError;
 use crate::stand_in::StandInError;
@@ -22,6 +24,12 @@ pub enum BuildError {
     /// A program of Go.
     #[error(transparent)]
     Go(#[from] GoError),
+    /// A Dockerfile.
+    #[error(transparent)]
+    Dockerfile(#[from] DockerfileError),
+    /// The probe of its health check.
+    #[error(transparent)]
+    Probe(#[from] ProbeError),
     /// An image that others publish.
     #[error(transparent)]
     Registry(#[from] RegistryError),
@@ -49,6 +57,8 @@ impl BuildError {
             Self::Python(error) => error.diagnostic(),
             Self::Node(error) => error.diagnostic(),
             Self::Go(error) => error.diagnostic(),
+            Self::Dockerfile(error) => error.diagnostic(),
+            Self::Probe(error) => Diagnostic::error(error.to_string()),
             Self::Registry(error) => error.diagnostic(),
             Self::StandIn(error) => Diagnostic::error(error.to_string()),
             Self::NotHere { .. } => {

@@ -11,7 +11,7 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use plimsoll_diag::{Progress, ProgressEvent};
-use plimsoll_model::{BuildRecipe, RecipeKind};
+use plimsoll_model::{BuildRecipe, Healthcheck, RecipeKind};
 
 pub use error::BuildError;
 pub use obtain::{ObtainedImage, PullPolicy};
@@ -21,12 +21,13 @@ pub use crate::workshop::Memory;
 use crate::Sandbox;
 use crate::base::Debian;
 use crate::clients::{ClientSettings, PackageFiles, Registries};
-use crate::dockerfile;
 use crate::debian::{DebianSettings, PackageLookup, Suite};
+use crate::dockerfile;
 use crate::fetch::{FetchError, FetchSettings, Fetcher};
 use crate::go;
 use crate::node;
 use crate::oci::Architecture;
+use crate::probe;
 use crate::provenance;
 use crate::python::{self, Bytecode, PythonOptions};
 use crate::registry::{RegistryClient, RegistrySettings};
@@ -87,6 +88,8 @@ pub struct BuildRequest<'a> {
     pub as_of: Option<String>,
     /// When a registry is asked for the images that a Dockerfile builds on.
     pub pull: PullPolicy,
+    /// The health check that the image says, for engines other than Plimsoll's own.
+    pub health: Option<&'a Healthcheck>,
 }
 
 impl<'a> BuildRequest<'a> {
@@ -106,6 +109,7 @@ impl<'a> BuildRequest<'a> {
             bytecode: Bytecode::Compiled,
             as_of: None,
             pull: PullPolicy::Missing,
+            health: None,
         }
     }
 }
@@ -228,7 +232,7 @@ impl<'a> Builder<'a> {
         let workshop = self.workshop(request.subject, request.architecture, request.memory);
         let made = (|| -> Result<_, BuildError> {
             let recipe = request.recipe;
-            let (layers, config) = match &recipe.kind {
+            let (mut layers, mut config) = match &recipe.kind {
                 RecipeKind::Python(recipe_python) => {
                     let options = PythonOptions {
                         as_of: request.as_of.clone(),
@@ -249,6 +253,9 @@ impl<'a> Builder<'a> {
                 }
                 RecipeKind::Rust(_) => return Err(BuildError::NotAssembled),
             };
+            if let Some(check) = request.health {
+                probe::attach(&workshop, &recipe.kind, check, &mut layers, &mut config)?;
+            }
             let image = self.store.put_image(&NewImage {
                 reference: request.reference,
                 architecture: request.architecture,

@@ -1,6 +1,6 @@
 //! Images that others publish: from the store, from their registry, or a stand-in.
 
-use plimsoll_diag::ProgressEvent;
+use plimsoll_diag::{Diagnostic, ProgressEvent};
 use serde::Serialize;
 
 use super::{BuildError, Builder};
@@ -50,6 +50,24 @@ impl Builder<'_> {
         self.progress
             .report(ProgressEvent::Finished { subject: name });
         obtained
+    }
+
+    /// The same for an image to build on; what stands in for it is told.
+    pub(super) fn obtain_base(
+        &self,
+        reference: &str,
+        policy: PullPolicy,
+    ) -> Result<ObtainedImage, BuildError> {
+        let obtained = self.obtain(reference, policy)?;
+        if let Some(stand_in) = &obtained.stand_in {
+            let message = format!(
+                "`FROM {reference}` is {}: {}",
+                stand_in.product_version, stand_in.reason
+            );
+            let notice = ProgressEvent::Notice(Diagnostic::note(message));
+            self.progress.report(notice);
+        }
+        Ok(obtained)
     }
 
     fn find(&self, reference: &Reference, policy: PullPolicy) -> Result<ObtainedImage, BuildError> {

@@ -42,8 +42,8 @@ struct Facts {
 #[derive(Debug)]
 pub struct Base<'a> {
     store: &'a Store,
-    fetcher: &'a Fetcher,
-    settings: &'a DebianSettings,
+    pub(super) fetcher: &'a Fetcher,
+    pub(super) settings: &'a DebianSettings,
 }
 
 impl<'a> Base<'a> {
@@ -202,7 +202,7 @@ impl<'a> Base<'a> {
         Ok(facts)
     }
 
-    fn places(&self, package: &Package<'_>, lists: &[List]) -> Vec<Download> {
+    pub(super) fn places(&self, package: &Package<'_>, lists: &[List]) -> Vec<Download> {
         lists[package.list]
             .bases
             .iter()
@@ -216,7 +216,7 @@ impl<'a> Base<'a> {
             .collect()
     }
 
-    fn deb_path(&self, digest: &Digest) -> PathBuf {
+    pub(super) fn deb_path(&self, digest: &Digest) -> PathBuf {
         let name = format!("{}.deb", digest.hex());
         self.settings.cache.join("packages").join(name)
     }
@@ -388,7 +388,7 @@ fn gone(wanted: &[&Package<'_>], lists: &[List], error: &FetchError) -> DebianEr
     }
 }
 
-fn resolve<'p>(
+pub(super) fn resolve<'p>(
     index: &PackageIndex<'p>,
     request: &BaseRequest,
 ) -> Result<Vec<Vec<Package<'p>>>, DebianError> {

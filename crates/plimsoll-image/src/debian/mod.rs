@@ -11,6 +11,7 @@ mod deb;
 pub(crate) mod deb822;
 mod effects;
 mod error;
+mod package_archives;
 mod package_file;
 mod packages;
 mod relation;

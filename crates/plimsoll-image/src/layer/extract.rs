@@ -199,6 +199,19 @@ impl Extractor {
         self.finish(&file, name, attributes)
     }
 
+    /// Gives a file that was made before its file capabilities. Without the right to, it has none:
+    /// a program then works for root alone.
+    pub(super) fn capabilities(&mut self, name: &str, bytes: &[u8]) -> Result<(), LayerError> {
+        let (directory, last) = split(name);
+        let parent = self.enter(directory)?;
+        let flags = OFlags::RDONLY | OFlags::NOFOLLOW | OFlags::CLOEXEC;
+        let file = rustix::fs::openat(parent, last, flags, Mode::empty()).map_err(failed(name))?;
+        match rustix::fs::fsetxattr(file, "security.capability", bytes, XattrFlags::empty()) {
+            Ok(()) | Err(Errno::PERM | Errno::NOTSUP) => Ok(()),
+            Err(errno) => Err(failed(name)(errno)),
+        }
+    }
+
     /// Makes a symbolic link; its target is text, nothing is resolved.
     pub(super) fn symlink(
         &mut self,

@@ -94,6 +94,8 @@ pub enum FileSetError {
 #[derive(Debug, Clone, Default)]
 pub struct FileSet {
     nodes: BTreeMap<String, Node>,
+    /// What the kernel gives programs that are executed, as it keeps it (`security.capability`).
+    capabilities: BTreeMap<String, Vec<u8>>,
 }
 
 impl FileSet {
@@ -165,8 +167,21 @@ impl FileSet {
         )
     }
 
+    /// States the file capabilities of a file that is there, as the kernel keeps them.
+    pub fn set_capabilities(&mut self, path: &str, bytes: Vec<u8>) {
+        if matches!(self.nodes.get(path), Some(Node::File(..))) {
+            self.capabilities.insert(path.to_owned(), bytes);
+        }
+    }
+
+    /// The file capabilities at a path.
+    pub fn capabilities(&self, path: &str) -> Option<&[u8]> {
+        self.capabilities.get(path).map(Vec::as_slice)
+    }
+
     /// Takes something out again.
     pub fn remove(&mut self, path: &str) -> Option<Node> {
+        self.capabilities.remove(path);
         self.nodes.remove(path)
     }
 

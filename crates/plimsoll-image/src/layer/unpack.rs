@@ -9,6 +9,7 @@ use tar::EntryType;
 use super::extract::Extractor;
 use super::file_set::Attributes;
 use super::path::{leads_out, normalised};
+use super::ustar::CAPABILITIES;
 use super::{LayerError, PathError};
 
 /// Who made an archive.
@@ -119,6 +120,7 @@ fn unpack_entry<R: Read>(
             if stated > allowance {
                 return Err(LayerError::TooLarge(allowance));
             }
+            let capabilities = file_capabilities(entry).map_err(LayerError::Malformed)?;
             let mut written = 0;
             extractor.file(&path, attributes, |file| {
                 written = copy(entry, file, allowance, &path)?;
@@ -126,6 +128,9 @@ fn unpack_entry<R: Read>(
             })?;
             if written != stated {
                 return Err(LayerError::Malformed(io::ErrorKind::UnexpectedEof.into()));
+            }
+            if let Some(capabilities) = capabilities {
+                extractor.capabilities(&path, &capabilities)?;
             }
             return Ok(written);
         }
@@ -160,6 +165,16 @@ fn unpack_entry<R: Read>(
         }
     }
     Ok(0)
+}
+
+fn file_capabilities<R: Read>(entry: &mut tar::Entry<'_, R>) -> io::Result<Option<Vec<u8>>> {
+    for record in entry.pax_extensions()?.into_iter().flatten() {
+        let record = record?;
+        if record.key_bytes() == CAPABILITIES.as_bytes() {
+            return Ok(Some(record.value_bytes().to_vec()));
+        }
+    }
+    Ok(None)
 }
 
 fn attributes<R: Read>(entry: &tar::Entry<'_, R>) -> io::Result<Attributes> {

@@ -18,6 +18,9 @@ pub const FIXED_TIME: u64 = 315_532_801;
 /// The size of a tar block.
 pub const BLOCK: usize = 512;
 
+/// The record that holds a file's capabilities, as other builders write it.
+pub(super) const CAPABILITIES: &str = "SCHILY.xattr.security.capability";
+
 /// What ends an archive.
 pub const END: [u8; 2 * BLOCK] = [0; 2 * BLOCK];
 
@@ -60,8 +63,13 @@ fn write_where(
     wanted: impl Fn(&Node) -> bool,
 ) -> Result<u64, LayerError> {
     files.check_links()?;
-    let mut writer = Writer { output, length: 0 };
+    let mut writer = Writer {
+        output,
+        length: 0,
+        capabilities: None,
+    };
     for (path, node) in files.iter().filter(|(_, node)| wanted(node)) {
+        writer.capabilities = files.capabilities(path).map(<[u8]>::to_vec);
         writer.node(path, node)?;
     }
     Ok(writer.length)
@@ -70,6 +78,8 @@ fn write_where(
 struct Writer<'a> {
     output: &'a mut dyn Write,
     length: u64,
+    /// File capabilities of the node that is written.
+    capabilities: Option<Vec<u8>>,
 }
 
 impl Writer<'_> {
@@ -128,6 +138,9 @@ impl Writer<'_> {
     ) -> io::Result<()> {
         let split = split_name(name);
         let mut records = Vec::new();
+        if let Some(capabilities) = self.capabilities.take() {
+            byte_record(&mut records, CAPABILITIES, &capabilities);
+        }
         if attributes.gid > LARGEST_ID {
             record(&mut records, "gid", &attributes.gid.to_string());
         }
@@ -191,12 +204,18 @@ fn split_name(name: &str) -> Option<(&str, &str)> {
 
 /// One PAX record: its own length, a space, `key=value`, a newline.
 fn record(records: &mut Vec<u8>, key: &str, value: &str) {
+    byte_record(records, key, value.as_bytes());
+}
+
+fn byte_record(records: &mut Vec<u8>, key: &str, value: &[u8]) {
     let rest = key.len() + value.len() + 3;
     let mut length = rest + 1;
     while rest + length.to_string().len() != length {
         length = rest + length.to_string().len();
     }
-    records.extend_from_slice(format!("{length} {key}={value}\n").as_bytes());
+    records.extend_from_slice(format!("{length} {key}=").as_bytes());
+    records.extend_from_slice(value);
+    records.push(b'\n');
 }
 
 struct Header([u8; BLOCK]);

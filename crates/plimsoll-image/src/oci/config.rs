@@ -38,6 +38,10 @@ pub struct ImageConfig {
     pub stop_signal: Option<String>,
     /// How to tell whether it is well.
     pub healthcheck: Option<Healthcheck>,
+    /// What runs the shell forms of whoever builds on the image; empty: `/bin/sh -c`.
+    pub shell: Vec<String>,
+    /// Instructions for whoever builds on the image.
+    pub on_build: Vec<String>,
 }
 
 /// How to tell whether a container is well; the fields are Docker's.
@@ -168,7 +172,11 @@ struct RawConfig {
     #[serde(skip_serializing_if = "Option::is_none")]
     labels: Option<BTreeMap<String, String>>,
     #[serde(skip_serializing_if = "Option::is_none")]
+    on_build: Option<Vec<String>>,
+    #[serde(skip_serializing_if = "Option::is_none")]
     stop_signal: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    shell: Option<Vec<String>>,
 }
 
 /// Durations are nanoseconds; 0 stands for "not said".
@@ -230,7 +238,9 @@ impl From<&ImageConfig> for RawConfig {
             volumes: keys(&config.volumes),
             working_dir: stated(config.working_dir.clone()),
             labels: stated(config.labels.clone()),
+            on_build: stated(config.on_build.clone()),
             stop_signal: config.stop_signal.clone(),
+            shell: stated(config.shell.clone()),
         }
     }
 }
@@ -257,6 +267,8 @@ impl From<RawConfig> for ImageConfig {
             volumes: set(raw.volumes),
             labels: raw.labels.unwrap_or_default(),
             stop_signal: raw.stop_signal.and_then(stated),
+            shell: raw.shell.unwrap_or_default(),
+            on_build: raw.on_build.unwrap_or_default(),
             healthcheck: raw.healthcheck.and_then(|check| {
                 Some(Healthcheck {
                     test: check.test.and_then(stated)?,

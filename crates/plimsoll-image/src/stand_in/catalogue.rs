@@ -6,6 +6,7 @@ use crate::registry::Reference;
 
 use super::Recipe;
 use super::servers::{self, Extension};
+use super::systems::{self, System};
 
 /// The recipe for a reference; `None` when there is none.
 pub(super) fn find(reference: &Reference) -> Option<Result<Recipe, FileSetError>> {
@@ -27,6 +28,11 @@ pub(super) fn find(reference: &Reference) -> Option<Result<Recipe, FileSetError>
         _ => return None,
     };
     Some(recipe)
+}
+
+/// The system that a reference asks for; `None` when there is none.
+pub(super) fn system(reference: &Reference) -> Option<System> {
+    systems::find(&known_name(reference)?, reference)
 }
 
 /// The name as the default registry has it. Mirrors keep the official images' namespace.

@@ -6,11 +6,13 @@
 
 mod catalogue;
 mod servers;
+mod systems;
 
 use serde::{Deserialize, Serialize};
 
 use crate::base;
 use crate::debian::{BaseRequest, DebianError, Suite, User};
+use crate::dockerfile::DockerfileError;
 use crate::layer::{Attributes, FileSet, FileSetError};
 use crate::oci::ImageConfig;
 use crate::registry::Reference;
@@ -21,6 +23,18 @@ use thiserror::Error;
 
 /// Changes whenever stand-ins come out otherwise.
 const RULES: &str = "stand-in 2";
+
+/// The label of every stand-in: what it is.
+pub(crate) const LABEL: &str = "plimsoll.stand-in";
+
+/// The label of stand-ins that packages can be installed in: their sources are the machine's, shown
+/// for the time of a build step.
+const SOURCES_LABEL: &str = "plimsoll.package-sources";
+
+/// Whether an image has apt and no sources of its own.
+pub(crate) fn has_no_sources(config: &ImageConfig) -> bool {
+    config.labels.contains_key(SOURCES_LABEL)
+}
 
 /// What stands in for what, to be told to the user.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -42,6 +56,9 @@ pub enum StandInError {
     /// The files cannot be put together.
     #[error(transparent)]
     Files(#[from] FileSetError),
+    /// A system cannot be installed.
+    #[error(transparent)]
+    System(#[from] DockerfileError),
     /// The store could not do its part.
     #[error(transparent)]
     Store(#[from] StoreError),
@@ -66,6 +83,14 @@ struct Recipe {
 /// Whether there is a stand-in for a reference.
 pub fn is_known(reference: &Reference) -> bool {
     catalogue::find(reference).is_some_and(|recipe| recipe.is_ok())
+        || catalogue::system(reference).is_some()
+}
+
+/// Takes the labels away that speak of a base alone.
+pub(crate) fn forget_labels(config: &mut ImageConfig) {
+    for label in [LABEL, SOURCES_LABEL] {
+        config.labels.remove(label);
+    }
 }
 
 /// Assembles the stand-in for a reference; `None` when there is none.
@@ -74,6 +99,16 @@ pub(crate) fn assemble(
     reference: &Reference,
     reason: &str,
 ) -> Result<Option<(Image, StandIn)>, StandInError> {
+    if let Some(system) = catalogue::system(reference) {
+        let (layers, config, product_version) = systems::assemble(workshop, &system)?;
+        let stand_in = StandIn {
+            requested: reference.to_string(),
+            product_version,
+            reason: reason.to_string(),
+        };
+        let image = put(workshop, reference, &layers, &config)?;
+        return Ok(Some((image, stand_in)));
+    }
     let Some(recipe) = catalogue::find(reference).transpose()? else {
         return Ok(None);
     };
@@ -107,18 +142,26 @@ pub(crate) fn assemble(
     let mut layers = base.layers().to_vec();
     layers.push(own_layer(workshop, &recipe)?);
     let mut config = recipe.config;
-    config.labels.insert(
-        "plimsoll.stand-in".to_string(),
-        stand_in.product_version.clone(),
-    );
-    let image = workshop.store.put_image(&NewImage {
+    config
+        .labels
+        .insert(LABEL.to_string(), stand_in.product_version.clone());
+    let image = put(workshop, reference, &layers, &config)?;
+    Ok(Some((image, stand_in)))
+}
+
+fn put(
+    workshop: &Workshop<'_>,
+    reference: &Reference,
+    layers: &[ImageLayer],
+    config: &ImageConfig,
+) -> Result<Image, StoreError> {
+    workshop.store.put_image(&NewImage {
         reference: &name(reference),
         architecture: workshop.architecture,
-        config: &config,
-        layers: &layers,
+        config,
+        layers,
         annotations: std::collections::BTreeMap::new(),
-    })?;
-    Ok(Some((image, stand_in)))
+    })
 }
 
 /// The name that a stand-in is kept under: not that of the image it stands for, so that the real

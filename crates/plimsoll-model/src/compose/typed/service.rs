@@ -339,7 +339,7 @@ impl Reader<'_> {
 }
 
 fn build(node: &Node, unsupported: &mut Vec<Spanned<String>>) -> Build {
-    const HELD: [&str; 11] = [
+    const HELD: [&str; 12] = [
         "context",
         "dockerfile",
         "dockerfile_inline",
@@ -350,6 +350,7 @@ fn build(node: &Node, unsupported: &mut Vec<Spanned<String>>) -> Build {
         "platforms",
         "secrets",
         "shm_size",
+        "tags",
         "target",
     ];
     for (key, value) in entries(Some(node)) {
