@@ -7,12 +7,14 @@ use std::time::Duration;
 
 use plimsoll_diag::{Diagnostic, Spanned};
 use plimsoll_model::{
-    Dependency, DependencyCondition, HealthTest, Healthcheck, Network, NetworkAttachment, Port,
+    Command, Dependency, DependencyCondition, HealthTest, Healthcheck, Network, NetworkAttachment, NetworkMode, Port,
     Project, Protocol, RecipeKind, Restart, Service,
 };
 
 use crate::backing::{Backing, backing, value};
 use crate::detection::{DetectedService, Detection, Health, NeedKind, ServiceKind, VariableKind};
+use crate::shims::{Help, Shim};
+use crate::node::{is_local, settle};
 
 /// The profile of services that only a person starts: a program that talks over its standard input
 /// has nobody to talk to in a stack.
@@ -61,6 +63,8 @@ impl Detection {
             project.services.insert(detected.name.clone(), service);
         }
         lead_pages_to_backends(&self, &mut project);
+        help(&self.shims, &mut project);
+        diagnostics.extend(lead_proxies_to_services(&self, &mut project));
         for backing in backings.into_values() {
             project.volumes.extend(backing.volumes);
             project
@@ -68,6 +72,9 @@ impl Detection {
                 .insert(backing.service.name.clone(), backing.service);
         }
         for service in project.services.values_mut() {
+            if service.network_mode.is_some() {
+                continue;
+            }
             service
                 .networks
                 .insert("default".to_owned(), NetworkAttachment::default());
@@ -198,6 +205,108 @@ impl Detection {
     }
 }
 
+/// Gives the services of a project the help that they need.
+fn help(shims: &[Shim], project: &mut Project) {
+    for shim in shims {
+        let span = shim.evidence.first().map(|evidence| evidence.span.clone());
+        match &shim.help {
+            // The recipe says it already.
+            Help::ModulePath { .. } => {}
+            Help::Peer { variable, value } => {
+                if let Some(service) = project.services.get_mut(&shim.service) {
+                    service.environment.insert(
+                        variable.clone(),
+                        Spanned {
+                            value: Some(value.clone()),
+                            span,
+                        },
+                    );
+                }
+            }
+            Help::SharedNetwork { with } => {
+                let Some(service) = project.services.get_mut(&shim.service) else {
+                    continue;
+                };
+                service.network_mode = Some(Spanned {
+                    value: NetworkMode::Service(with.clone()),
+                    span,
+                });
+                // The network's owner publishes for both.
+                let ports = std::mem::take(&mut service.ports);
+                if let Some(owner) = project.services.get_mut(with) {
+                    owner.ports.extend(ports);
+                }
+                if let Some(service) = project.services.get_mut(&shim.service) {
+                    service.depends_on.insert(
+                        with.clone(),
+                        Spanned::unplaced(Dependency {
+                            condition: DependencyCondition::ServiceStarted,
+                            required: true,
+                            restart: true,
+                        }),
+                    );
+                }
+            }
+            Help::InitJob { name, command } => init_job(shim, name, command, project),
+            Help::SharedSecret { variable, with } => share(&shim.service, variable, with, project),
+        }
+    }
+}
+
+/// Runs a command once, to completion, before a service starts.
+fn init_job(shim: &Shim, name: &str, command: &[String], project: &mut Project) {
+    let Some(service) = project.services.get(&shim.service) else {
+        return;
+    };
+    let mut job = Service {
+        name: name.to_owned(),
+        command: Some(Spanned::unplaced(Command(command.to_vec()))),
+        healthcheck: None,
+        restart: Spanned::unplaced(Restart::No),
+        ports: Vec::new(),
+        ..service.clone()
+    };
+    job.facts.kind = Some(ServiceKind::Job);
+    job.facts.ports.clear();
+    job.facts.health = None;
+    job.span = shim.evidence.first().map(|evidence| evidence.span.clone());
+    if let Some(service) = project.services.get_mut(&shim.service) {
+        service.depends_on.insert(
+            name.to_owned(),
+            Spanned::unplaced(Dependency {
+                condition: DependencyCondition::ServiceCompletedSuccessfully,
+                required: true,
+                restart: false,
+            }),
+        );
+    }
+    project.services.insert(name.to_owned(), job);
+}
+
+/// Gives services the same secret, where one was made up for any of them.
+fn share(service: &str, variable: &str, with: &[String], project: &mut Project) {
+    let names = || std::iter::once(service).chain(with.iter().map(String::as_str));
+    let known = names().find_map(|name| {
+        project
+            .services
+            .get(name)?
+            .environment
+            .get(variable)?
+            .value
+            .clone()
+    });
+    let Some(value) = known else {
+        return;
+    };
+    for name in names() {
+        if let Some(service) = project.services.get_mut(name)
+            && let Some(set) = service.environment.get_mut(variable)
+        {
+            set.value = Some(value.clone());
+        }
+    }
+}
+
 /// Whether a secret only has to be secret, as opposed to known to somebody else.
 fn is_own_secret(name: &str) -> bool {
     let upper = name.to_ascii_uppercase();
@@ -307,8 +416,10 @@ fn lead_pages_to_backends(detection: &Detection, project: &mut Project) {
         let Some(recipe) = &mut service.recipe else {
             continue;
         };
-        let RecipeKind::StaticSite(site) = &mut recipe.kind else {
-            continue;
+        let build_environment = match &mut recipe.kind {
+            RecipeKind::StaticSite(site) => &mut site.build_environment,
+            RecipeKind::NodeServer(server) => &mut server.build_environment,
+            _ => continue,
         };
         for variable in &detection.environment {
             let reads = variable.services.contains(&detected.name);
@@ -321,11 +432,56 @@ fn lead_pages_to_backends(detection: &Detection, project: &mut Project) {
             }
             let address = format!("http://localhost:{port}");
             if variable.default.as_deref() != Some(address.as_str()) {
-                site.build_environment
-                    .push((variable.name.clone(), address));
+                build_environment.push((variable.name.clone(), address));
             }
         }
-        // Variables of the build are no variables of the server.
-        service.environment.clear();
+        // Variables of the build are no variables of the server of files.
+        if matches!(recipe.kind, RecipeKind::StaticSite(_)) {
+            service.environment.clear();
+        }
     }
+}
+
+/// Paths that a development server passes on lead to the service that listens there.
+fn lead_proxies_to_services(detection: &Detection, project: &mut Project) -> Vec<Diagnostic> {
+    let backends: Vec<&DetectedService> = detection
+        .services
+        .iter()
+        .filter(|service| project.services.contains_key(&service.name))
+        .filter(|service| matches!(service.kind, ServiceKind::Web | ServiceKind::McpHttp))
+        .collect();
+    let find = |host: &str, port: u16| {
+        let named = backends.iter().find(|service| service.name == host);
+        let listens = || backends.iter().find(|service| service.ports.contains(&port));
+        let only = || match backends.as_slice() {
+            [only] => Some(only),
+            _ => None,
+        };
+        let found = match is_local(host) {
+            true => listens().or_else(only),
+            false => named,
+        }?;
+        Some((found.name.clone(), *found.ports.first()?))
+    };
+    let mut diagnostics = Vec::new();
+    for service in project.services.values_mut() {
+        let Some(RecipeKind::StaticSite(site)) =
+            service.recipe.as_mut().map(|recipe| &mut recipe.kind)
+        else {
+            continue;
+        };
+        let (led, told) = settle(site, &service.name, find);
+        diagnostics.extend(told);
+        for name in led {
+            // Its server looks the names up when it starts.
+            service.depends_on.entry(name).or_insert_with(|| {
+                Spanned::unplaced(Dependency {
+                    condition: DependencyCondition::ServiceStarted,
+                    required: true,
+                    restart: false,
+                })
+            });
+        }
+    }
+    diagnostics
 }

@@ -2,6 +2,9 @@
 
 mod checks;
 mod commands;
+mod node;
+mod programs;
+mod dockerfiles;
 
 use std::path::{Path, PathBuf};
 
@@ -14,8 +17,12 @@ use crate::claims::matching::{Claim, Match, find, of_stage};
 use crate::claims::{Dockerfile, Stage, Starts, starts};
 use crate::detection::{DetectedService, Detection, NeedKind, ServiceKind, Variable};
 use crate::places;
+pub use dockerfiles::DockerfileUse;
+
 use checks::{health, published_ports};
 use commands::{run_python, serve_site};
+use node::run_node;
+use programs::run_program;
 
 use crate::tree::{Bounds, Tree, TreeError};
 
@@ -25,6 +32,14 @@ const STATIC_PORT: u16 = 8080;
 /// Fills in the recipe of every service that is built from source, and a health check where the Compose
 /// file has none that can work. The diagnostics tell what the file says that the code does not.
 pub fn complete(project: &mut Project) -> Result<Vec<Diagnostic>, TreeError> {
+    complete_by(project, DockerfileUse::default())
+}
+
+/// The same, Dockerfiles used as wanted.
+pub fn complete_by(
+    project: &mut Project,
+    dockerfiles: DockerfileUse,
+) -> Result<Vec<Diagnostic>, TreeError> {
     provisions(project);
     if project
         .services
@@ -35,7 +50,7 @@ pub fn complete(project: &mut Project) -> Result<Vec<Diagnostic>, TreeError> {
     }
     let tree = Tree::read(&project.directory)?;
     let detection = crate::detect(&tree);
-    complete_with(project, &tree, &detection)
+    complete_with(project, &tree, &detection, dockerfiles)
 }
 
 /// The same, with a tree and its detection that are there already.
@@ -43,53 +58,99 @@ pub fn complete_with(
     project: &mut Project,
     tree: &Tree,
     detection: &Detection,
+    dockerfiles: DockerfileUse,
 ) -> Result<Vec<Diagnostic>, TreeError> {
     let mut diagnostics = Vec::new();
     let variables = &mut project.variables;
     for service in project.services.values_mut() {
-        let Some(context) = service.build.as_ref().map(|build| build.context.clone()) else {
-            continue;
-        };
-        if service.recipe.is_some() {
+        if service.build.is_none() || service.recipe.is_some() {
             continue;
         }
-        let inside = canonical(&context)
-            .strip_prefix(tree.root())
-            .map(Path::to_owned)
-            .ok();
-        if let Some(relative) = &inside {
-            let known = within(detection, relative).any(|service| service.kind != ServiceKind::Cli);
-            if known {
-                Completion {
-                    tree,
-                    detection,
-                    context: relative.clone(),
-                }
-                .complete(service, variables, &mut diagnostics);
+        let mut told = Vec::new();
+        let own = match dockerfiles {
+            DockerfileUse::Never => None,
+            _ => dockerfiles::recipe(service, &project.secrets, &mut told),
+        };
+        let Some(own) = own else {
+            complete_one(service, tree, detection, variables, &mut diagnostics);
+            continue;
+        };
+        let inline = service
+            .build
+            .as_ref()
+            .is_some_and(|build| build.dockerfile_inline.is_some());
+        if dockerfiles == DockerfileUse::Fallback && !inline {
+            // What is not assembled is as the file says it, and nothing is told of the attempt.
+            let mut attempt = service.clone();
+            let mut attempt_variables = variables.clone();
+            let mut findings = Vec::new();
+            complete_one(
+                &mut attempt,
+                tree,
+                detection,
+                &mut attempt_variables,
+                &mut findings,
+            );
+            if attempt.recipe.is_some() {
+                *service = attempt;
+                *variables = attempt_variables;
+                diagnostics.extend(findings);
                 continue;
             }
         }
-        // A context that lies elsewhere, or that detection set aside: the Compose file says that it counts.
-        let prefix = inside.unwrap_or_else(|| context.value.clone());
-        let Ok(own) = Tree::read_below(&context, &prefix, Bounds::default()) else {
-            diagnostics.push(
-                Diagnostic::error(format!(
-                    "build context `{}` is not a directory",
-                    prefix.display()
-                ))
-                .at(context.span.clone()),
-            );
-            continue;
-        };
-        let detection = crate::detect(&own);
-        Completion {
-            tree: &own,
-            detection: &detection,
-            context: PathBuf::new(),
-        }
-        .complete(service, variables, &mut diagnostics);
+        service.recipe = Some(own);
+        diagnostics.extend(told);
     }
+    diagnostics.extend(node::lead_proxies(project));
     Ok(diagnostics)
+}
+
+/// Fills in what the tree tells of one service.
+fn complete_one(
+    service: &mut Service,
+    tree: &Tree,
+    detection: &Detection,
+    variables: &mut Vec<Variable>,
+    diagnostics: &mut Vec<Diagnostic>,
+) {
+    let Some(context) = service.build.as_ref().map(|build| build.context.clone()) else {
+        return;
+    };
+    let inside = canonical(&context)
+        .strip_prefix(tree.root())
+        .map(Path::to_owned)
+        .ok();
+    if let Some(relative) = &inside {
+        let known = within(detection, relative).any(|service| service.kind != ServiceKind::Cli);
+        if known {
+            Completion {
+                tree,
+                detection,
+                context: relative.clone(),
+            }
+            .complete(service, variables, diagnostics);
+            return;
+        }
+    }
+    // A context that lies elsewhere, or that detection set aside: the Compose file says that it counts.
+    let prefix = inside.unwrap_or_else(|| context.value.clone());
+    let Ok(own) = Tree::read_below(&context, &prefix, Bounds::default()) else {
+        diagnostics.push(
+            Diagnostic::error(format!(
+                "build context `{}` is not a directory",
+                prefix.display()
+            ))
+            .at(context.span.clone()),
+        );
+        return;
+    };
+    let detection = crate::detect(&own);
+    Completion {
+        tree: &own,
+        detection: &detection,
+        context: PathBuf::new(),
+    }
+    .complete(service, variables, diagnostics);
 }
 
 /// What services give whose image says it.
@@ -215,10 +276,13 @@ impl Completion<'_> {
             RecipeKind::Python(_) => {
                 run_python(service, &mut recipe, &mut detected, &claim, diagnostics)
             }
-            RecipeKind::NodeServer(_)
-            | RecipeKind::Go(_)
-            | RecipeKind::Rust(_)
-            | RecipeKind::Dockerfile(_) => {}
+            RecipeKind::NodeServer(_) => {
+                run_node(service, &mut recipe, &mut detected, self.tree, diagnostics)
+            }
+            RecipeKind::Go(_) | RecipeKind::Rust(_) => {
+                run_program(service, &mut recipe, &mut detected, stage.as_ref())
+            }
+            RecipeKind::Dockerfile(_) => {}
         }
         published_ports(service, &detected, diagnostics);
         health(service, &detected, &recipe, diagnostics);

@@ -22,6 +22,14 @@ pub(crate) struct Package {
     scripts: Vec<(String, Spanned<String>)>,
     pub(crate) manager: Option<NodeManager>,
     pub(crate) lock: Option<PathBuf>,
+    /// The file that `main` names.
+    pub(crate) main: Option<String>,
+    /// Programs that it gives: name and file.
+    pub(crate) programs: Vec<(String, String)>,
+    /// The version of Node that it is run on elsewhere, as a range, and where that is said.
+    pub(crate) preferred_node: Option<Spanned<String>>,
+    /// Whether it holds other packages.
+    pub(crate) workspace: bool,
 }
 
 const LOCKS: &[(&str, NodeManager)] = &[
@@ -57,6 +65,24 @@ impl Package {
             }
         }
         let directory = path.parent().unwrap_or(Path::new("")).to_owned();
+        let programs = match item.get(&["bin"]) {
+            Some(bin) => match bin.as_text() {
+                Some(file) => item
+                    .text(&["name"])
+                    .map(|name| name.rsplit('/').next().unwrap_or(name).to_owned())
+                    .map(|name| (name, file.to_owned()))
+                    .into_iter()
+                    .collect(),
+                None => item
+                    .entries(&["bin"])
+                    .iter()
+                    .filter_map(|(name, file)| Some((name.clone(), file.as_text()?.to_owned())))
+                    .collect(),
+            },
+            None => Vec::new(),
+        };
+        let volta = item.get(&["volta", "node"]).and_then(&spanned);
+        let preferred_node = volta.or_else(|| preferred_node(tree, &directory));
         let lock = lock(tree, &directory);
         let declared =
             item.text(&["packageManager"])
@@ -83,6 +109,11 @@ impl Package {
             dependencies,
             manager: lock.as_ref().map(|(_, manager)| *manager).or(declared),
             lock: lock.map(|(path, _)| path),
+            main: item.text(&["main"]).map(str::to_owned),
+            programs,
+            preferred_node,
+            workspace: item.get(&["workspaces"]).is_some()
+                || tree.has_file(&directory.join("pnpm-workspace.yaml")),
             directory,
         })
     }
@@ -119,17 +150,69 @@ impl Package {
         (!digits.is_empty()).then_some(digits)
     }
 
-    /// How the package says it is started.
-    pub(crate) fn start_command(&self) -> Vec<String> {
-        let Some(script) = self.script("start") else {
-            return Vec::new();
-        };
-        let plain = !script.contains(['&', '|', ';', '$', '"', '\'']);
-        if plain && script.starts_with("node ") {
-            return script.split_whitespace().map(str::to_owned).collect();
-        }
-        ["npm", "run", "start"].map(str::to_owned).to_vec()
+    /// Names of its scripts.
+    pub(crate) fn script_names(&self) -> impl Iterator<Item = &str> {
+        self.scripts.iter().map(|(name, _)| name.as_str())
     }
+
+    /// The versions of Node that it is run on: what it is run on elsewhere, else what `engines` say.
+    pub(crate) fn node_range(&self) -> Option<Spanned<String>> {
+        self.preferred_node
+            .clone()
+            .or_else(|| self.node.clone().map(Spanned::unplaced))
+    }
+
+    #[cfg(test)]
+    pub(crate) fn with_scripts(scripts: &[(&str, &str)]) -> Self {
+        Self {
+            path: Arc::from(Path::new("package.json")),
+            directory: PathBuf::new(),
+            span: Span::line(Arc::from(Path::new("package.json")), 1),
+            name: None,
+            node: None,
+            dependencies: Vec::new(),
+            scripts: scripts
+                .iter()
+                .map(|(name, line)| (name.to_string(), Spanned::unplaced(line.to_string())))
+                .collect(),
+            manager: None,
+            lock: None,
+            main: None,
+            programs: Vec::new(),
+            preferred_node: None,
+            workspace: false,
+        }
+    }
+}
+
+/// What `.nvmrc` or `.node-version` say, here or above.
+fn preferred_node(tree: &Tree, directory: &Path) -> Option<Spanned<String>> {
+    directory.ancestors().find_map(|above| {
+        [".nvmrc", ".node-version"].iter().find_map(|name| {
+            let path = above.join(name);
+            let text = tree.has_file(&path).then(|| tree.source(&path))??;
+            let range = range_of(text.lines().next()?.trim())?;
+            Some(Spanned::new(range, Span::line(tree.shown(&path), 1)))
+        })
+    })
+}
+
+/// The range of versions of Node that a word names: the release line of a version, since a newer
+/// patch of it serves as well.
+fn range_of(word: &str) -> Option<String> {
+    let line = match word.to_ascii_lowercase().as_str() {
+        "lts/hydrogen" => "18".to_owned(),
+        "lts/iron" => "20".to_owned(),
+        "lts/jod" => "22".to_owned(),
+        "lts/krypton" => "24".to_owned(),
+        other => other
+            .trim_start_matches(['v', 'V'])
+            .split('.')
+            .next()
+            .filter(|line| !line.is_empty() && line.chars().all(|c| c.is_ascii_digit()))?
+            .to_owned(),
+    };
+    Some(format!("{line}.x"))
 }
 
 /// The lock file in the directory, or in the workspace above it.
@@ -151,4 +234,18 @@ fn lock(tree: &Tree, directory: &Path) -> Option<(PathBuf, NodeManager)> {
                 .is_some();
         if workspace { here(above) } else { None }
     })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_version_of_node_stands_for_its_release_line() {
+        assert_eq!(range_of("v22.3.0").as_deref(), Some("22.x"));
+        assert_eq!(range_of("lts/jod").as_deref(), Some("22.x"));
+        assert_eq!(range_of("20").as_deref(), Some("20.x"));
+        assert_eq!(range_of("lts/*"), None);
+        assert_eq!(range_of("node"), None);
+    }
 }

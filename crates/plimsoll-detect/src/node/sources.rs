@@ -31,7 +31,18 @@ pub(crate) struct ViteConfig {
     pub(crate) port: Option<u16>,
     pub(crate) library: bool,
     /// Paths that the development server passes on.
-    pub(crate) proxied: Vec<(String, Span)>,
+    pub(crate) proxied: Vec<Proxied>,
+}
+
+/// A path that the development server passes on.
+#[derive(Debug, Clone)]
+pub(crate) struct Proxied {
+    pub(crate) path: String,
+    /// Where to, as far as it is plain: `http://localhost:8000`.
+    pub(crate) target: Option<String>,
+    /// What the path is replaced with, where a rule says so.
+    pub(crate) replacement: Option<String>,
+    pub(crate) span: Span,
 }
 
 /// Files read at most for one package.
@@ -74,7 +85,7 @@ impl Sources {
     }
 }
 
-fn walk(source: &Source, node: Node<'_>, found: &mut Sources, depth: usize) {
+pub(super) fn walk(source: &Source, node: Node<'_>, found: &mut Sources, depth: usize) {
     if depth > DEPTH {
         return;
     }
@@ -90,7 +101,7 @@ fn walk(source: &Source, node: Node<'_>, found: &mut Sources, depth: usize) {
                     "NODE_ENV" | "DEV" | "PROD" | "MODE" | "SSR" | "BASE_URL"
                 ) {
                     found.variables.push(FoundVariable {
-                        required: false,
+                        required: default.is_none() && is_demanded(source, node),
                         secret: is_secret(&name),
                         kind: kind_of(&name, default.as_deref(), None),
                         default,
@@ -108,6 +119,9 @@ fn walk(source: &Source, node: Node<'_>, found: &mut Sources, depth: usize) {
                 let method = text.rsplit('.').next().unwrap_or(text);
                 let serves = method == "listen" && text.contains('.')
                     || matches!(text, "serve" | "Bun.serve" | "Deno.serve");
+                if matches!(method, "object" | "cleanEnv" | "createEnv") {
+                    schema(source, node, found);
+                }
                 if serves && found.listens.is_none() {
                     let span = source.place(node).in_file(source.path.clone());
                     found.listens = Some((span, port(source, node)));
@@ -151,6 +165,135 @@ fn variable(source: &Source, node: Node<'_>) -> Option<String> {
     plain.then_some(name)
 }
 
+/// Whether the code says that nothing works without a variable: `process.env.X!`, or an `if` that
+/// throws or exits where it is not set.
+fn is_demanded(source: &Source, node: Node<'_>) -> bool {
+    let Some(parent) = node.parent() else {
+        return false;
+    };
+    if parent.kind() == "non_null_expression" {
+        return true;
+    }
+    if parent.kind() != "unary_expression" || !source.text_of(parent).starts_with('!') {
+        return false;
+    }
+    let mut above = parent.parent();
+    while let Some(node) = above {
+        match node.kind() {
+            "parenthesized_expression" => above = node.parent(),
+            "binary_expression" if source.text_of(node).contains("||") => above = node.parent(),
+            "if_statement" => {
+                return node.child_by_field_name("consequence").is_some_and(|then| {
+                    let text = source.text_of(then);
+                    text.contains("throw ") || text.contains("process.exit(1")
+                });
+            }
+            _ => return false,
+        }
+    }
+    false
+}
+
+/// Variables of a schema that the environment is checked against: `z.object({ X: z.string() })`,
+/// `cleanEnv(process.env, { X: str({ default: "d" }) })`, `createEnv({ server: { X: … } })`.
+fn schema(source: &Source, call: Node<'_>, found: &mut Sources) {
+    // A schema of something else has other keys, and a file without it checks something else.
+    if !source.text.contains("process.env") {
+        return;
+    }
+    let Some(arguments) = call.child_by_field_name("arguments") else {
+        return;
+    };
+    for argument in named_children(arguments) {
+        if argument.kind() != "object" {
+            continue;
+        }
+        for pair in named_children(argument) {
+            let (Some(key), Some(value)) = (
+                pair.child_by_field_name("key"),
+                pair.child_by_field_name("value"),
+            ) else {
+                continue;
+            };
+            let key_text = source.text_of(key).trim_matches(['"', '\'']);
+            if matches!(key_text, "server" | "client" | "shared") && value.kind() == "object" {
+                for inner in named_children(value) {
+                    schema_entry(source, inner, found);
+                }
+            } else {
+                schema_entry(source, pair, found);
+            }
+        }
+    }
+}
+
+fn schema_entry(source: &Source, pair: Node<'_>, found: &mut Sources) {
+    let (Some(key), Some(value)) = (
+        pair.child_by_field_name("key"),
+        pair.child_by_field_name("value"),
+    ) else {
+        return;
+    };
+    let name = source.text_of(key).trim_matches(['"', '\'']).to_owned();
+    let plain = name
+        .chars()
+        .all(|c| c.is_ascii_uppercase() || c.is_ascii_digit() || c == '_');
+    if !plain
+        || !name.contains(|c: char| c.is_ascii_uppercase())
+        || value.kind() != "call_expression"
+        || name == "NODE_ENV"
+    {
+        return;
+    }
+    let rule = source.text_of(value);
+    let default = schema_default(source, value, 0);
+    let optional = ["optional(", ".nullable(", ".nullish(", "default"]
+        .iter()
+        .any(|word| rule.contains(word));
+    found.variables.push(FoundVariable {
+        required: !optional,
+        secret: is_secret(&name),
+        kind: kind_of(&name, default.as_deref(), None),
+        default,
+        type_name: None,
+        span: source.place(pair).in_file(source.path.clone()),
+        why: format!("a schema of the environment has `{name}`"),
+        name,
+    });
+}
+
+/// `d` of `.default("d")` and of `{ default: "d" }`.
+fn schema_default(source: &Source, node: Node<'_>, depth: usize) -> Option<String> {
+    if depth > 12 {
+        return None;
+    }
+    let value = |node: Node<'_>| {
+        text(source, node).or_else(|| {
+            matches!(node.kind(), "number" | "true" | "false")
+                .then(|| source.text_of(node).to_owned())
+        })
+    };
+    match node.kind() {
+        "call_expression" => {
+            let function = node.child_by_field_name("function")?;
+            if source.text_of(function).ends_with(".default") {
+                let first = node.child_by_field_name("arguments")?.named_child(0)?;
+                return value(first);
+            }
+        }
+        "pair" => {
+            let key = node.child_by_field_name("key")?;
+            if source.text_of(key) == "default" {
+                return value(node.child_by_field_name("value")?);
+            }
+        }
+        _ => {}
+    }
+    named_children(node)
+        .into_iter()
+        .find_map(|child| schema_default(source, child, depth + 1))
+}
+
 /// `d` of `variable || "d"` and `variable ?? "d"`.
 fn default(source: &Source, node: Node<'_>) -> Option<String> {
     let mut outer = node.parent()?;
@@ -172,7 +315,7 @@ fn default(source: &Source, node: Node<'_>) -> Option<String> {
         .or_else(|| (right.kind() == "number").then(|| source.text_of(right).to_owned()))
 }
 
-fn text(source: &Source, node: Node<'_>) -> Option<String> {
+pub(super) fn text(source: &Source, node: Node<'_>) -> Option<String> {
     let quoted = match node.kind() {
         "string" => source.text_of(node),
         "template_string"
@@ -248,6 +391,56 @@ fn declaration<'t>(
         .find_map(|child| declaration(source, child, name, depth + 1))
 }
 
+/// The first address in an expression, a name looked for in the same file.
+fn address(source: &Source, node: Node<'_>, depth: usize) -> Option<String> {
+    if depth > 8 {
+        return None;
+    }
+    if let Some(found) = text(source, node) {
+        return ["http://", "https://", "ws://"]
+            .iter()
+            .any(|scheme| found.starts_with(scheme))
+            .then_some(found);
+    }
+    if node.kind() == "identifier" {
+        let value = declaration(source, source.root(), source.text_of(node), 0)?;
+        return address(source, value, depth + 1);
+    }
+    named_children(node)
+        .into_iter()
+        .find_map(|child| address(source, child, depth + 1))
+}
+
+/// What `rewrite: path => path.replace(/^\/api/, "")` puts in the place of the path's start.
+fn rewrites(source: &Source, node: Node<'_>) -> Option<String> {
+    let pair = named_children(node).into_iter().find(|pair| {
+        let key = pair
+            .child_by_field_name("key")
+            .or_else(|| pair.child_by_field_name("name"));
+        key.is_some_and(|key| source.text_of(key) == "rewrite")
+    })?;
+    replaced(source, pair, 0)
+}
+
+fn replaced(source: &Source, node: Node<'_>, depth: usize) -> Option<String> {
+    if depth > 8 {
+        return None;
+    }
+    if node.kind() == "call_expression"
+        && node
+            .child_by_field_name("function")
+            .is_some_and(|function| source.text_of(function).ends_with(".replace"))
+    {
+        return text(
+            source,
+            node.child_by_field_name("arguments")?.named_child(1)?,
+        );
+    }
+    named_children(node)
+        .into_iter()
+        .find_map(|child| replaced(source, child, depth + 1))
+}
+
 impl ViteConfig {
     /// Reads the configuration in `directory`.
     pub(crate) fn read(tree: &Tree, directory: &Path) -> Option<Self> {
@@ -290,7 +483,12 @@ impl ViteConfig {
                 ["server", "port"] => self.port = number(source, value, 0),
                 ["server", "proxy", path] => {
                     let span = source.place(node).in_file(source.path.clone());
-                    self.proxied.push(((*path).to_owned(), span));
+                    self.proxied.push(Proxied {
+                        path: (*path).to_owned(),
+                        target: address(source, value, 0),
+                        replacement: rewrites(source, value),
+                        span,
+                    });
                 }
                 _ => {}
             }

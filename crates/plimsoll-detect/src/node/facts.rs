@@ -1,0 +1,433 @@
+//! What one file of JavaScript or TypeScript says, and which files an entry point reaches.
+
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
+use std::path::{Path, PathBuf};
+
+use plimsoll_diag::Span;
+use tree_sitter::Node;
+
+use super::sources::{self, Sources};
+use crate::places;
+use crate::syntax::{DEPTH, Grammar, Source, named_children};
+use crate::tree::Tree;
+
+/// Files read at most for one package.
+const MOST_FILES: usize = 5_000;
+
+/// What one file says.
+#[derive(Debug, Default)]
+pub(crate) struct FileFacts {
+    /// Variables, listening, standard input and output.
+    pub(crate) sources: Sources,
+    /// What it imports, as written, and where.
+    pub(crate) imports: Vec<(String, Span)>,
+    /// Paths that answer GET.
+    pub(crate) routes: Vec<Answer>,
+    /// Where it says that a path starts a router: the path, and the router's name.
+    pub(crate) mounts: Vec<(String, String)>,
+    /// Names of imports: the name in this file, and what is imported.
+    pub(crate) names: BTreeMap<String, String>,
+    /// Takes work from a queue.
+    pub(crate) worker: Option<Span>,
+    /// Starts work at set times.
+    pub(crate) scheduler: Option<Span>,
+    /// Serves MCP over HTTP.
+    pub(crate) mcp_http: Option<Span>,
+    /// Keeps responses open.
+    pub(crate) event_stream: bool,
+    pub(crate) websocket: bool,
+}
+
+/// A path that answers GET.
+#[derive(Debug)]
+pub(crate) struct Answer {
+    /// The name of what it is declared on: `app`, `router`; `@` for a class of Nest.
+    router: String,
+    path: String,
+    span: Span,
+}
+
+/// The files of a package.
+#[derive(Debug, Default)]
+pub(crate) struct Files {
+    all: BTreeMap<PathBuf, FileFacts>,
+}
+
+impl Files {
+    /// Reads the sources of a package, those of packages inside left out.
+    pub(crate) fn read(tree: &Tree, directory: &Path, nested: &[&Path]) -> Self {
+        let files = tree
+            .files()
+            .iter()
+            .filter(|file| file.path.starts_with(directory))
+            .filter(|file| nested.iter().all(|inner| !file.path.starts_with(inner)))
+            .filter(|file| {
+                places::set_aside(places::below(&file.path, directory).as_path()).is_none()
+            })
+            .take(MOST_FILES);
+        let mut all = BTreeMap::new();
+        for file in files {
+            let Some(grammar) = Grammar::of(&file.path).filter(|grammar| {
+                matches!(
+                    grammar,
+                    Grammar::JavaScript | Grammar::TypeScript | Grammar::Tsx
+                )
+            }) else {
+                continue;
+            };
+            let Some(text) = tree.source(&file.path) else {
+                continue;
+            };
+            let Some(source) = Source::parse(tree.shown(&file.path), text, grammar) else {
+                continue;
+            };
+            let mut facts = FileFacts::default();
+            sources::walk(&source, source.root(), &mut facts.sources, 0);
+            walk(&source, source.root(), &mut facts, 0);
+            all.insert(file.path.to_path_buf(), facts);
+        }
+        Self { all }
+    }
+
+    /// The source file that a command's argument means: itself, or what it is compiled from.
+    pub(crate) fn entry(&self, directory: &Path, argument: &str) -> Option<PathBuf> {
+        let path = places::within(directory, argument)?;
+        if let Some(found) = self.file(&path) {
+            return Some(found);
+        }
+        // `dist/src/x.js` and `dist/x.js` come from `src/x.ts` or `x.ts`.
+        let inside = places::below(&path, directory);
+        let mut parts = inside.components();
+        let first = parts.next()?.as_os_str().to_str()?;
+        if !matches!(first, "dist" | "build" | "out" | "lib" | ".build") {
+            return None;
+        }
+        let rest = parts.as_path();
+        [directory.join(rest), directory.join("src").join(rest)]
+            .iter()
+            .find_map(|path| self.file(path))
+            .or_else(|| {
+                let name = rest.file_name()?;
+                self.file(&directory.join("src").join(name))
+            })
+    }
+
+    /// The file that an import of `path` means.
+    fn file(&self, path: &Path) -> Option<PathBuf> {
+        if self.all.contains_key(path) {
+            return Some(path.to_owned());
+        }
+        let stem = match path.extension().and_then(|end| end.to_str()) {
+            Some("js" | "mjs" | "cjs" | "jsx") => path.with_extension(""),
+            _ => path.to_owned(),
+        };
+        let ends = ["ts", "tsx", "mts", "js", "jsx", "mjs", "cjs"];
+        let with = |stem: &Path, end: &str| {
+            let mut name = stem.file_name()?.to_owned();
+            name.push(format!(".{end}"));
+            Some(stem.with_file_name(name))
+        };
+        ends.iter()
+            .filter_map(|end| with(&stem, end))
+            .chain(ends.iter().map(|end| path.join(format!("index.{end}"))))
+            .find(|path| self.all.contains_key(path))
+    }
+
+    /// Files that an entry point reaches by imports, itself included; all files for none.
+    pub(crate) fn reached(
+        &self,
+        directory: &Path,
+        entry: Option<&Path>,
+    ) -> Vec<(&Path, &FileFacts)> {
+        let Some(entry) = entry else {
+            return self
+                .all
+                .iter()
+                .map(|(path, facts)| (path.as_path(), facts))
+                .collect();
+        };
+        let mut seen = BTreeSet::from([entry.to_owned()]);
+        let mut open = VecDeque::from([entry.to_owned()]);
+        let mut found = Vec::new();
+        while let Some(path) = open.pop_front() {
+            let Some((path, facts)) = self.all.get_key_value(&path) else {
+                continue;
+            };
+            found.push((path.as_path(), facts));
+            for (import, _) in &facts.imports {
+                if let Some(target) = self.imported(directory, path, import)
+                    && seen.insert(target.clone())
+                {
+                    open.push_back(target);
+                }
+            }
+        }
+        found
+    }
+
+    /// The file of the package that an import means; `None` for a distribution.
+    pub(crate) fn imported(&self, directory: &Path, from: &Path, import: &str) -> Option<PathBuf> {
+        if import.starts_with('.') {
+            let path = places::within(from.parent().unwrap_or(Path::new("")), import)?;
+            return self.file(&path);
+        }
+        // Aliases that `tsconfig.json` usually gives the sources.
+        let rest = ["@/", "~/", "src/", "#"]
+            .iter()
+            .find_map(|start| import.strip_prefix(start))?;
+        [directory.join("src").join(rest), directory.join(rest)]
+            .iter()
+            .find_map(|path| self.file(path))
+    }
+
+    /// Paths that answer GET in some of the files, whole as far as it is plain where their routers
+    /// are mounted.
+    pub(crate) fn answers(
+        &self,
+        directory: &Path,
+        reached: &[(&Path, &FileFacts)],
+    ) -> Vec<(String, Span)> {
+        let everywhere: String = reached
+            .iter()
+            .flat_map(|(_, facts)| &facts.mounts)
+            .find(|(_, router)| router == "*")
+            .map(|(path, _)| path.clone())
+            .unwrap_or_default();
+        let mut found = Vec::new();
+        for (path, facts) in reached {
+            for answer in &facts.routes {
+                let here = facts
+                    .mounts
+                    .iter()
+                    .find(|(_, router)| *router == answer.router && router != "@");
+                let prefix = match here {
+                    Some((prefix, _)) => prefix.clone(),
+                    None if matches!(
+                        answer.router.as_str(),
+                        "@" | "app" | "server" | "fastify"
+                    ) =>
+                    {
+                        everywhere.clone()
+                    }
+                    None => self.mounted_at(directory, reached, path),
+                };
+                let whole = format!("{}{}", prefix.trim_end_matches('/'), answer.path);
+                let whole = match whole.trim_end_matches('/') {
+                    "" => "/".to_owned(),
+                    whole => whole.to_owned(),
+                };
+                found.push((whole, answer.span.clone()));
+            }
+        }
+        found
+    }
+
+    /// The path that another file mounts a file's router at.
+    fn mounted_at(&self, directory: &Path, reached: &[(&Path, &FileFacts)], file: &Path) -> String {
+        for (path, facts) in reached {
+            for (prefix, router) in &facts.mounts {
+                let target = facts
+                    .names
+                    .get(router)
+                    .and_then(|module| self.imported(directory, path, module));
+                if target.as_deref() == Some(file) {
+                    return prefix.clone();
+                }
+            }
+        }
+        String::new()
+    }
+
+    /// Files whose names say that they answer below a path, as Next's do.
+    pub(crate) fn paths(&self) -> impl Iterator<Item = &Path> {
+        self.all.keys().map(PathBuf::as_path)
+    }
+}
+
+fn walk(source: &Source, node: Node<'_>, facts: &mut FileFacts, depth: usize) {
+    if depth > DEPTH {
+        return;
+    }
+    let span = |node| source.place(node).in_file(source.path.clone());
+    match node.kind() {
+        "import_statement" | "export_statement" => {
+            if let Some(from) = node.child_by_field_name("source")
+                && let Some(module) = sources::text(source, from)
+            {
+                // A type is gone when the program runs.
+                let types_only = source.text_of(node).trim_start().starts_with("import type");
+                if !types_only {
+                    names_of(source, node, &module, facts, 0);
+                    facts.imports.push((module, span(node)));
+                }
+            }
+        }
+        "call_expression" => call(source, node, facts),
+        "new_expression" => {
+            let made = node
+                .child_by_field_name("constructor")
+                .map(|name| source.text_of(name))
+                .unwrap_or_default();
+            match made {
+                "Worker" if imports(facts, "bullmq") => {
+                    facts.worker.get_or_insert_with(|| span(node));
+                }
+                "Agenda" => {
+                    facts.worker.get_or_insert_with(|| span(node));
+                }
+                "CronJob" | "Cron" => {
+                    facts.scheduler.get_or_insert_with(|| span(node));
+                }
+                "StreamableHTTPServerTransport"
+                | "SSEServerTransport"
+                | "WebStandardStreamableHTTPServerTransport" => {
+                    facts.mcp_http.get_or_insert_with(|| span(node));
+                }
+                "WebSocketServer" | "WebSocket.Server" => facts.websocket = true,
+                _ => {}
+            }
+        }
+        "decorator" => decorator(source, node, facts),
+        "string" if source.text_of(node).contains("text/event-stream") => facts.event_stream = true,
+        _ => {}
+    }
+    for child in named_children(node) {
+        walk(source, child, facts, depth + 1);
+    }
+}
+
+fn imports(facts: &FileFacts, module: &str) -> bool {
+    facts.imports.iter().any(|(name, _)| name == module)
+}
+
+fn names_of(source: &Source, node: Node<'_>, module: &str, facts: &mut FileFacts, depth: usize) {
+    if depth > 6 {
+        return;
+    }
+    for child in named_children(node) {
+        if child.kind() == "identifier" {
+            facts
+                .names
+                .insert(source.text_of(child).to_owned(), module.to_owned());
+        }
+        names_of(source, child, module, facts, depth + 1);
+    }
+}
+
+fn call(source: &Source, node: Node<'_>, facts: &mut FileFacts) {
+    let span = |node| source.place(node).in_file(source.path.clone());
+    let (Some(function), Some(arguments)) = (
+        node.child_by_field_name("function"),
+        node.child_by_field_name("arguments"),
+    ) else {
+        return;
+    };
+    let name = source.text_of(function);
+    let first = arguments.named_child(0);
+    let first_text = first.and_then(|first| sources::text(source, first));
+    if matches!(name, "require" | "import") || function.kind() == "import" {
+        if let Some(module) = first_text {
+            let declared = node
+                .parent()
+                .filter(|parent| parent.kind() == "variable_declarator")
+                .and_then(|parent| parent.child_by_field_name("name"));
+            if let Some(declared) = declared {
+                names_of(source, declared, &module, facts, 0);
+                facts
+                    .names
+                    .insert(source.text_of(declared).to_owned(), module.clone());
+            }
+            facts.imports.push((module, span(node)));
+        }
+        return;
+    }
+    let Some((object, method)) = name.rsplit_once('.') else {
+        return;
+    };
+    match (method, first_text) {
+        ("get" | "all", Some(path))
+            if path.starts_with('/') && arguments.named_child_count() > 1 =>
+        {
+            facts.routes.push(Answer {
+                router: object.to_owned(),
+                path,
+                span: span(node),
+            });
+        }
+        ("use" | "route" | "register", Some(path)) if path.starts_with('/') => {
+            let router = arguments
+                .named_child(arguments.named_child_count().saturating_sub(1) as u32)
+                .map(|router| source.text_of(router).to_owned());
+            if let Some(router) = router {
+                facts.mounts.push((
+                    path,
+                    router
+                        .split(['(', '.'])
+                        .next()
+                        .unwrap_or_default()
+                        .to_owned(),
+                ));
+            }
+        }
+        ("setGlobalPrefix", Some(path)) => {
+            facts
+                .mounts
+                .push((format!("/{}", path.trim_matches('/')), "*".to_owned()));
+        }
+        ("schedule", Some(_)) if object.ends_with("cron") => {
+            facts.scheduler.get_or_insert_with(|| span(node));
+        }
+        ("process", _) if imports(facts, "bull") => {
+            facts.worker.get_or_insert_with(|| span(node));
+        }
+        _ => {}
+    }
+}
+
+/// `@Controller('x')` and `@Get('y')` of Nest.
+fn decorator(source: &Source, node: Node<'_>, facts: &mut FileFacts) {
+    let text = source.text_of(node);
+    let argument = || {
+        let inside = text
+            .split_once(['('])
+            .map(|(_, rest)| rest)
+            .unwrap_or_default();
+        let quoted = inside.trim_start().strip_prefix(['\'', '"']);
+        quoted
+            .and_then(|rest| rest.split(['\'', '"']).next())
+            .unwrap_or_default()
+            .trim_matches('/')
+            .to_owned()
+    };
+    if text.starts_with("@Controller(") {
+        facts
+            .mounts
+            .push((format!("/{}", argument()), "@".to_owned()));
+    } else if text.starts_with("@Get(") {
+        let base = facts
+            .mounts
+            .iter()
+            .rev()
+            .find(|(_, router)| router == "@")
+            .map(|(path, _)| path.trim_end_matches('/').to_owned())
+            .unwrap_or_default();
+        let path = format!("{base}/{}", argument());
+        let path = match path.trim_end_matches('/') {
+            "" => "/".to_owned(),
+            path => path.to_owned(),
+        };
+        facts.routes.push(Answer {
+            router: "@".to_owned(),
+            path,
+            span: source.place(node).in_file(source.path.clone()),
+        });
+    } else if text.starts_with("@Cron(") || text.starts_with("@Interval(") {
+        facts
+            .scheduler
+            .get_or_insert_with(|| source.place(node).in_file(source.path.clone()));
+    } else if text.starts_with("@WebSocketGateway") {
+        facts.websocket = true;
+    } else if text.starts_with("@Sse(") {
+        facts.event_stream = true;
+    }
+}

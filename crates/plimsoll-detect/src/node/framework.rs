@@ -1,0 +1,271 @@
+//! Frameworks: how each is built, what of it goes into an image, and what starts it there.
+
+use std::path::{Path, PathBuf};
+
+use plimsoll_model::NodeLayout;
+
+use super::manifest::Package;
+use crate::detection::ServiceKind;
+use crate::document::Item;
+use crate::tree::Tree;
+
+/// A framework.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Framework {
+    /// The distribution that shows it.
+    pub(crate) distribution: &'static str,
+    /// The name as people write it.
+    pub(crate) name: &'static str,
+    pub(crate) kind: ServiceKind,
+}
+
+/// Frameworks whose server is Node itself, those that use others first.
+#[rustfmt::skip]
+const FRAMEWORKS: &[(&str, &str, ServiceKind)] = &[
+    ("next", "Next.js", ServiceKind::Ui),
+    ("nuxt", "Nuxt", ServiceKind::Ui),
+    ("@remix-run/node", "Remix", ServiceKind::Ui),
+    ("@react-router/node", "React Router", ServiceKind::Ui),
+    ("@sveltejs/kit", "SvelteKit", ServiceKind::Ui),
+    ("@astrojs/node", "Astro", ServiceKind::Ui),
+    ("@angular/ssr", "Angular", ServiceKind::Ui),
+    ("@nestjs/core", "NestJS", ServiceKind::Web),
+    ("@modelcontextprotocol/sdk", "MCP", ServiceKind::McpStdio),
+    ("fastmcp", "MCP", ServiceKind::McpStdio),
+    ("fastify", "Fastify", ServiceKind::Web),
+    ("hono", "Hono", ServiceKind::Web),
+    ("elysia", "Elysia", ServiceKind::Web),
+    ("koa", "Koa", ServiceKind::Web),
+    ("@hapi/hapi", "Hapi", ServiceKind::Web),
+    ("express", "Express", ServiceKind::Web),
+];
+
+impl Framework {
+    /// The framework of a package.
+    pub(crate) fn of(package: &Package) -> Option<Self> {
+        FRAMEWORKS
+            .iter()
+            .find(|(distribution, ..)| package.depends_on(distribution))
+            .map(|(distribution, name, kind)| Self {
+                distribution,
+                name,
+                kind: *kind,
+            })
+    }
+
+    /// Whether the framework itself listens.
+    pub(crate) fn serves(self) -> bool {
+        matches!(
+            self.name,
+            "Next.js"
+                | "Nuxt"
+                | "Remix"
+                | "React Router"
+                | "SvelteKit"
+                | "Astro"
+                | "Angular"
+                | "NestJS"
+        )
+    }
+}
+
+/// How a framework's output is put into an image.
+#[derive(Debug, Clone)]
+pub(crate) enum Form {
+    /// Files that a static server hands out, relative to the package.
+    Files { output: PathBuf },
+    /// A server.
+    Server {
+        layout: NodeLayout,
+        /// What starts it, where the package's own script is not taken.
+        command: Option<Vec<String>>,
+        port: u16,
+        environment: Vec<(String, String)>,
+    },
+    /// It makes neither, for this reason.
+    Neither { why: String, hint: String },
+}
+
+/// How the output of a framework that builds a whole application is put into an image.
+pub(crate) fn form(
+    tree: &Tree,
+    package: &Package,
+    framework: &Framework,
+    member: &Path,
+) -> Option<Form> {
+    let everywhere = |port: u16| {
+        ["HOST", "HOSTNAME"]
+            .map(|name| (name.to_owned(), "0.0.0.0".to_owned()))
+            .into_iter()
+            .chain([("PORT".to_owned(), port.to_string())])
+            .collect::<Vec<_>>()
+    };
+    let node = |file: &str| Some(vec!["node".to_owned(), file.to_owned()]);
+    let configuration = |names: &[&str]| {
+        names
+            .iter()
+            .flat_map(|name| ["ts", "mts", "js", "mjs", "cjs"].map(|end| format!("{name}.{end}")))
+            .map(|name| package.directory.join(name))
+            .find(|path| tree.has_file(path))
+            .and_then(|path| Settings::read(tree, &path))
+            .unwrap_or_default()
+    };
+    Some(match framework.name {
+        "Next.js" => {
+            let settings = configuration(&["next.config"]);
+            match settings.text("output") {
+                Some("export") => Form::Files {
+                    output: PathBuf::from(settings.text("distDir").unwrap_or("out")),
+                },
+                Some("standalone") => Form::Server {
+                    layout: standalone(settings.text("distDir").unwrap_or(".next"), member),
+                    command: node(&member.join("server.js").display().to_string()),
+                    port: 3000,
+                    environment: everywhere(3000),
+                },
+                _ => Form::Server {
+                    layout: NodeLayout::Application,
+                    command: Some(vec!["next".to_owned(), "start".to_owned()]),
+                    port: 3000,
+                    environment: vec![("PORT".to_owned(), "3000".to_owned())],
+                },
+            }
+        }
+        "Nuxt" if package.script("build").is_some_and(|line| line.contains("generate")) => {
+            Form::Files {
+                output: PathBuf::from(".output/public"),
+            }
+        }
+        "Nuxt" => Form::Server {
+            layout: NodeLayout::Standalone {
+                directories: vec![(PathBuf::from(".output"), PathBuf::from("."))],
+            },
+            command: node("server/index.mjs"),
+            port: 3000,
+            environment: everywhere(3000),
+        },
+        "Remix" | "React Router" => {
+            let settings = configuration(&["react-router.config"]);
+            if settings.text("ssr") == Some("false") {
+                return Some(Form::Files {
+                    output: PathBuf::from("build/client"),
+                });
+            }
+            let program = match framework.name {
+                "Remix" => ("@remix-run/serve", "remix-serve"),
+                _ => ("@react-router/serve", "react-router-serve"),
+            };
+            let own = package.depends_on(program.0);
+            Form::Server {
+                layout: NodeLayout::Application,
+                command: own.then(|| vec![program.1.to_owned(), "./build/server/index.js".to_owned()]),
+                port: 3000,
+                environment: everywhere(3000),
+            }
+        }
+        "SvelteKit" if package.depends_on("@sveltejs/adapter-node") => Form::Server {
+            layout: NodeLayout::Application,
+            command: node("build"),
+            port: 3000,
+            environment: everywhere(3000),
+        },
+        "SvelteKit" if package.depends_on("@sveltejs/adapter-static") => Form::Files {
+            output: PathBuf::from("build"),
+        },
+        "SvelteKit" => Form::Neither {
+            why: "its adapter makes no server that Node runs".to_owned(),
+            hint: "add `@sveltejs/adapter-node`, or `@sveltejs/adapter-static` for pages without a server".to_owned(),
+        },
+        "Astro" => Form::Server {
+            layout: NodeLayout::Application,
+            command: node("./dist/server/entry.mjs"),
+            port: 4321,
+            environment: everywhere(4321),
+        },
+        "Angular" => Form::Server {
+            layout: NodeLayout::Application,
+            command: node(&format!("{}/server/server.mjs", angular_output(tree, package)?.0.display())),
+            port: 4000,
+            environment: vec![("PORT".to_owned(), "4000".to_owned())],
+        },
+        _ => return None,
+    })
+}
+
+/// The directories of Next's standalone output. In a workspace it repeats the way to the package.
+fn standalone(output: &str, member: &Path) -> NodeLayout {
+    let place = |path: &str| member.join(path);
+    NodeLayout::Standalone {
+        directories: vec![
+            (Path::new(output).join("standalone"), PathBuf::from(".")),
+            (
+                Path::new(output).join("static"),
+                place(&format!("{output}/static")),
+            ),
+            (PathBuf::from("public"), place("public")),
+        ],
+    }
+}
+
+/// Where Angular's build leaves a project, and whether pages lie in a directory `browser` of it.
+pub(crate) fn angular_output(tree: &Tree, package: &Package) -> Option<(PathBuf, bool)> {
+    let path = package.directory.join("angular.json");
+    let path: std::sync::Arc<Path> = std::sync::Arc::from(path.as_path());
+    let item = Item::json(&path, tree.source(&path)?)?;
+    let (name, project) = item
+        .entries(&["projects"])
+        .iter()
+        .find(|(_, project)| project.text(&["projectType"]) != Some("library"))?;
+    let build = project
+        .get(&["architect", "build"])
+        .or_else(|| project.get(&["targets", "build"]))?;
+    let output = build
+        .text(&["options", "outputPath"])
+        .or_else(|| build.text(&["options", "outputPath", "base"]))
+        .map_or_else(|| Path::new("dist").join(name), PathBuf::from);
+    let builder = build.text(&["builder"]).unwrap_or_default();
+    Some((output, builder.ends_with(":application")))
+}
+
+/// Plain values of a configuration file, by their last key.
+#[derive(Debug, Default)]
+struct Settings {
+    values: Vec<(String, String)>,
+}
+
+impl Settings {
+    fn read(tree: &Tree, path: &Path) -> Option<Self> {
+        let grammar = crate::syntax::Grammar::of(path)?;
+        let source = crate::syntax::Source::parse(tree.shown(path), tree.source(path)?, grammar)?;
+        let mut settings = Self::default();
+        settings.walk(&source, source.root(), 0);
+        Some(settings)
+    }
+
+    fn text(&self, key: &str) -> Option<&str> {
+        let (_, value) = self.values.iter().find(|(known, _)| known == key)?;
+        Some(value)
+    }
+
+    fn walk(&mut self, source: &crate::syntax::Source, node: tree_sitter::Node<'_>, depth: usize) {
+        if depth > crate::syntax::DEPTH {
+            return;
+        }
+        if node.kind() == "pair"
+            && let (Some(key), Some(value)) = (
+                node.child_by_field_name("key"),
+                node.child_by_field_name("value"),
+            )
+        {
+            let key = source.text_of(key).trim_matches(['"', '\'']).to_owned();
+            let value = source
+                .text_of(value)
+                .trim_matches(['"', '\'', '`'])
+                .to_owned();
+            self.values.push((key, value));
+        }
+        for child in crate::syntax::named_children(node) {
+            self.walk(source, child, depth + 1);
+        }
+    }
+}

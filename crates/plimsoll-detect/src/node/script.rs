@@ -1,0 +1,328 @@
+//! Lines of `scripts` in a `package.json`: what they start in the end, without the package manager,
+//! the watcher or the shell between.
+
+use super::manifest::Package;
+
+/// What a line starts.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) enum Line {
+    /// A program with its arguments, and variables that are set for it.
+    Plain {
+        environment: Vec<(String, String)>,
+        words: Vec<String>,
+    },
+    /// Something that only a shell understands.
+    Shell(String),
+    /// A program that starts others: a runner of tasks, or of containers.
+    Others(String),
+}
+
+/// Programs that start services rather than are one.
+const ORCHESTRATORS: &[&str] = &[
+    "turbo",
+    "nx",
+    "lerna",
+    "concurrently",
+    "npm-run-all",
+    "run-p",
+    "run-s",
+    "docker",
+    "docker-compose",
+    "make",
+    "wireit",
+    "rush",
+    "moon",
+    "expo",
+    "react-native",
+    "electron",
+    "electron-vite",
+    "tauri",
+    "cargo",
+    "go",
+    "python",
+    "python3",
+    "uv",
+    "echo",
+    "exit",
+    "storybook",
+    "http-server",
+    "serve",
+    "vite",
+    "json-server",
+];
+
+/// Programs that a build runs, before `&&`.
+const BUILDERS: &[&str] = &[
+    "tsc",
+    "rimraf",
+    "rm",
+    "mkdir",
+    "cp",
+    "copyfiles",
+    "prettier",
+    "eslint",
+    "esbuild",
+    "tsup",
+    "swc",
+    "babel",
+    "clear",
+    "cls",
+    "tsc-alias",
+    "webpack",
+    "rollup",
+];
+
+impl Line {
+    /// Reads a script of a package. Scripts that it calls are followed.
+    pub(crate) fn of(package: &Package, script: &str) -> Option<Self> {
+        Some(Self::read(package, package.script(script)?.as_str()))
+    }
+
+    /// Reads a line as if it were a script of a package.
+    pub(crate) fn read(package: &Package, line: &str) -> Self {
+        read(package, line, 0)
+    }
+}
+
+fn read(package: &Package, line: &str, depth: usize) -> Line {
+    let shell = || Line::Shell(line.trim().to_owned());
+    // What prepares the files has been done when the image is built.
+    if let Some((first, rest)) = line.split_once("&&")
+        && !line.contains("||")
+        && prepares(first)
+    {
+        return read(package, rest, depth);
+    }
+    let Some(mut words) = split(line) else {
+        return shell();
+    };
+    let mut environment = Vec::new();
+    loop {
+        let Some(first) = words.first().cloned() else {
+            return shell();
+        };
+        if let Some((name, value)) = first.split_once('=')
+            && !name.is_empty()
+            && name.chars().all(|c| c.is_ascii_alphanumeric() || c == '_')
+        {
+            environment.push((name.to_owned(), value.to_owned()));
+            words.remove(0);
+            continue;
+        }
+        let arguments = words.get(1).cloned().unwrap_or_default();
+        match (first.as_str(), arguments.as_str()) {
+            ("cross-env" | "cross-env-shell" | "env" | "npx" | "bunx" | "exec", _) => {
+                words.remove(0);
+                while words.first().is_some_and(|word| word.starts_with('-')) {
+                    words.remove(0);
+                }
+            }
+            ("dotenv" | "dotenvx" | "env-cmd" | "dotenv-flow", _) => {
+                match words.iter().position(|word| word == "--") {
+                    Some(end) => drop(words.drain(..=end)),
+                    None if arguments == "-f" || arguments == "-e" => {
+                        drop(words.drain(..3.min(words.len())))
+                    }
+                    None => drop(words.drain(..1)),
+                }
+            }
+            ("npm" | "pnpm" | "yarn" | "bun", _) => {
+                let (skip, name) = match arguments.as_str() {
+                    "run" => (2, words.get(2).cloned()),
+                    "exec" | "x" | "dlx" => {
+                        words.drain(..2);
+                        words.retain(|word| word != "--");
+                        continue;
+                    }
+                    "start" | "test" => (1, Some(arguments.clone())),
+                    // `bun src/index.ts` runs a file.
+                    _ if first == "bun" => break,
+                    _ if first == "npm" => return Line::Others(first),
+                    _ => (1, Some(arguments.clone())),
+                };
+                let _ = skip;
+                let Some(name) = name else {
+                    return shell();
+                };
+                if name.starts_with('-') {
+                    return Line::Others(first);
+                }
+                match package.script(&name) {
+                    Some(script) if depth < 6 => {
+                        let mut line = read(package, script.as_str(), depth + 1);
+                        if let Line::Plain {
+                            environment: own, ..
+                        } = &mut line
+                        {
+                            environment.append(own);
+                            own.append(&mut environment);
+                        }
+                        return line;
+                    }
+                    // `yarn next start` runs a program of a package; `bun run x.ts` a file.
+                    _ if first == "bun" => {
+                        words.drain(..1);
+                        words[0] = "bun".to_owned();
+                        break;
+                    }
+                    _ if arguments != "run" && first != "npm" => drop(words.drain(..1)),
+                    _ => return shell(),
+                }
+            }
+            _ => break,
+        }
+    }
+    let first = words[0].clone();
+    if ORCHESTRATORS.contains(&first.as_str()) {
+        return Line::Others(first);
+    }
+    without_watching(&mut words);
+    Line::Plain { environment, words }
+}
+
+/// Whether the part of a line before `&&` only prepares files.
+fn prepares(part: &str) -> bool {
+    let Some(words) = split(part) else {
+        return false;
+    };
+    let words: Vec<&str> = words
+        .iter()
+        .map(String::as_str)
+        .skip_while(|word| word.contains('=') || matches!(*word, "npx" | "cross-env"))
+        .collect();
+    match words.as_slice() {
+        ["npm" | "pnpm" | "yarn" | "bun", "run", script, ..] => {
+            script.contains("build") || script.contains("clean") || script.contains("generate")
+        }
+        ["pnpm" | "yarn", "build" | "clean", ..] => true,
+        [
+            "next" | "nuxt" | "nest" | "vite" | "remix" | "react-router" | "astro",
+            "build",
+            ..,
+        ] => true,
+        ["prisma", "generate", ..] => true,
+        [first, ..] => BUILDERS.contains(first),
+        [] => true,
+    }
+}
+
+/// Takes out what restarts a program at each change of a file, and files that an image does not
+/// have.
+fn without_watching(words: &mut Vec<String>) {
+    match (words[0].as_str(), words.get(1).map(String::as_str)) {
+        ("tsx", Some("watch")) => drop(words.remove(1)),
+        ("nest", Some("start")) => *words = ["node", "dist/main"].map(str::to_owned).to_vec(),
+        ("nodemon" | "node-dev", Some(file)) if file.ends_with(".js") => {
+            words[0] = "node".to_owned()
+        }
+        ("ts-node-dev" | "tsnd", _) => {
+            words[0] = "ts-node".to_owned();
+            words.retain(|word| {
+                !matches!(
+                    word.as_str(),
+                    "--respawn" | "--exit-child" | "--poll" | "--clear"
+                )
+            });
+        }
+        _ => {}
+    }
+    let mut kept = Vec::new();
+    let mut rest = std::mem::take(words).into_iter();
+    while let Some(word) = rest.next() {
+        match word.as_str() {
+            "--watch" | "--hot" | "--inspect" => {}
+            "--env-file" | "--env-file-if-exists" => drop(rest.next()),
+            word if word.starts_with("--env-file") || word.starts_with("--inspect=") => {}
+            _ => kept.push(word),
+        }
+    }
+    *words = kept;
+}
+
+/// The words of a line that is one command; `None` where a shell would do more than split it.
+fn split(line: &str) -> Option<Vec<String>> {
+    let mut words = Vec::new();
+    let mut word = String::new();
+    let mut open: Option<char> = None;
+    let mut any = false;
+    for character in line.chars() {
+        match (open, character) {
+            (Some(quote), c) if c == quote => open = None,
+            (Some('"'), '$' | '`' | '\\') => return None,
+            (Some(_), c) => word.push(c),
+            (None, '"' | '\'') => {
+                open = Some(character);
+                any = true;
+            }
+            (None, '&' | '|' | ';' | '<' | '>' | '$' | '`' | '(' | ')' | '*' | '\\') => {
+                return None;
+            }
+            (None, c) if c.is_whitespace() => {
+                if any || !word.is_empty() {
+                    words.push(std::mem::take(&mut word));
+                    any = false;
+                }
+            }
+            (None, c) => word.push(c),
+        }
+    }
+    if any || !word.is_empty() {
+        words.push(word);
+    }
+    open.is_none().then_some(words)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn line(scripts: &[(&str, &str)], name: &str) -> String {
+        let package = Package::with_scripts(scripts);
+        match Line::of(&package, name).unwrap() {
+            Line::Plain { environment, words } => {
+                let set: Vec<String> = environment
+                    .iter()
+                    .map(|(k, v)| format!("{k}={v} "))
+                    .collect();
+                format!("{}{}", set.concat(), words.join(" "))
+            }
+            Line::Shell(line) => format!("shell: {line}"),
+            Line::Others(program) => format!("others: {program}"),
+        }
+    }
+
+    #[test]
+    fn what_a_script_starts_in_the_end() {
+        for (script, wanted) in [
+            ("node dist/main.js", "node dist/main.js"),
+            ("NODE_ENV=production node .", "NODE_ENV=production node ."),
+            (
+                "cross-env PORT=4000 tsx watch src/index.ts",
+                "PORT=4000 tsx src/index.ts",
+            ),
+            ("npm run build && node dist/x.js", "node dist/x.js"),
+            ("rimraf dist && tsc && node dist", "node dist"),
+            ("npm run other", "A=1 next start"),
+            ("yarn next start -p 80", "next start -p 80"),
+            ("pnpm exec tsx a.ts", "tsx a.ts"),
+            ("dotenv -e .env -- node a.js", "node a.js"),
+            ("node --env-file=.env --watch a.js", "node a.js"),
+            ("nest start --watch", "node dist/main"),
+            ("bun run src/index.ts", "bun src/index.ts"),
+            ("bun run other", "A=1 next start"),
+            ("nodemon server.js", "node server.js"),
+            ("turbo run start", "others: turbo"),
+            ("npm --prefix web start", "others: npm"),
+            (
+                "prisma migrate deploy && node a.js",
+                "shell: prisma migrate deploy && node a.js",
+            ),
+            ("node a.js --x=\"$HOME\"", "shell: node a.js --x=\"$HOME\""),
+            ("node 'a b.js'", "node a b.js"),
+        ] {
+            let scripts = [("start", script), ("other", "A=1 next start")];
+            assert_eq!(line(&scripts, "start"), wanted, "{script}");
+        }
+        assert!(line(&[("start", "npm run start")], "start").starts_with("shell: "));
+    }
+}
