@@ -255,10 +255,6 @@ fn what_does_not_resolve_is_told_with_package_and_reason() {
     let diagnostic = told("no-such-distribution-7f3a\n", &recipe);
     println!("{diagnostic:#?}");
     assert!(diagnostic.message.contains("no-such-distribution-7f3a"));
-    // Needs a compiler, which there is none of.
-    let diagnostic = told("psycopg2==2.9.9\n", &recipe);
-    println!("{diagnostic:#?}");
-    assert!(diagnostic.message.contains("psycopg2"), "{diagnostic}");
     // Pure Python, but only as a source distribution.
     write(context.path(), "requirements.txt", "docopt==0.6.2\n");
     let built = build(&bench, "source-only", &recipe);
@@ -411,7 +407,7 @@ fn services_that_share_work_do_it_once() {
 }
 
 #[test]
-fn a_locked_distribution_without_a_wheel_is_named() {
+fn a_locked_distribution_without_a_wheel_is_compiled() {
     let Some(bench) = Bench::open("orcheo") else {
         return;
     };
@@ -428,23 +424,115 @@ fn a_locked_distribution_without_a_wheel_is_named() {
     python(&mut recipe).root = "apps/backend".into();
     python(&mut recipe).install_project = Some(Spanned::unplaced("orcheo-backend".into()));
     python(&mut recipe).requires_python = Some(Spanned::unplaced(">=3.12".into()));
-    // Its lock has no wheel of one distribution for the interpreters there are, and there is no
-    // compiler: that is said, with the distribution's name.
-    let request = BuildRequest::new(
-        "orcheo",
-        "test/orcheo:latest",
-        &recipe,
-        Architecture::host().unwrap(),
+    let built = build(&bench, "orcheo", &recipe);
+    let script = "import mmh3, os; print(mmh3.hash('a'), os.path.exists('/usr/bin/gcc'))";
+    assert_eq!(
+        run(&bench, &built, &["python", "-c", script]),
+        "1009084850 False\n"
     );
-    let diagnostic = bench.builder().build(&request).unwrap_err().diagnostic();
-    println!("{diagnostic:#?}");
-    assert!(diagnostic.message.starts_with("`mmh3=="), "{diagnostic}");
+}
+
+#[test]
+fn what_is_compiled_finds_its_headers_and_later_its_libraries() {
+    let Some(bench) = Bench::open("compiled") else {
+        return;
+    };
+    let context = tempfile::tempdir().unwrap();
+    write(
+        context.path(),
+        "requirements.txt",
+        "psycopg2==2.9.9\ndocopt==0.6.2\n",
+    );
+    write(context.path(), "service.py", "");
+    let recipe = recipe(
+        context.path(),
+        PythonDependencies::Requirements {
+            files: vec!["requirements.txt".into()],
+        },
+    );
+    let first = build_with(&bench, "compiled", &recipe, Memory::Ignore);
+    let script = "import psycopg2, docopt; print(psycopg2.__libpq_version__ > 0)";
+    assert_eq!(run(&bench, &first, &["python", "-c", script]), "True\n");
     assert!(
-        diagnostic
-            .hints
+        first
+            .layers
             .iter()
-            .any(|hint| hint.contains("no compiler"))
+            .any(|layer| layer.created_by.contains("libpq5"))
     );
+    // For another processor it is refused, and named.
+    let other = match Architecture::host().unwrap() {
+        Architecture::Amd64 => Architecture::Arm64,
+        Architecture::Arm64 => Architecture::Amd64,
+    };
+    let request = BuildRequest::new("compiled", "test/compiled:other", &recipe, other);
+    let error = bench.builder().build(&request).unwrap_err().diagnostic();
+    println!("{error:#?}");
+    assert!(error.message.contains("psycopg2==2.9.9"), "{error}");
+    assert!(error.message.contains(other.name()), "{error}");
+}
+
+#[test]
+fn an_image_for_another_processor_has_that_processors_modules_alone() {
+    let Some(bench) = Bench::open("other processor") else {
+        return;
+    };
+    let (other, machine) = match Architecture::host().unwrap() {
+        Architecture::Amd64 => (Architecture::Arm64, 183),
+        Architecture::Arm64 => (Architecture::Amd64, 62),
+    };
+    let context = tempfile::tempdir().unwrap();
+    write(
+        context.path(),
+        "requirements.txt",
+        "fastapi\nuvicorn[standard]\npsycopg[binary]\nnumpy\ndocopt==0.6.2\n",
+    );
+    write(context.path(), "service.py", "print('hello')\n");
+    let mut recipe = recipe(
+        context.path(),
+        PythonDependencies::Requirements {
+            files: vec!["requirements.txt".into()],
+        },
+    );
+    recipe.system_packages = vec![Spanned::unplaced("git".into())];
+    let mut ids = Vec::new();
+    for _ in 0..2 {
+        let request = BuildRequest {
+            memory: Memory::Ignore,
+            ..BuildRequest::new("other", "test/other:latest", &recipe, other)
+        };
+        let built = bench.builder().build(&request);
+        let built = built.unwrap_or_else(|error| panic!("{:#?}", error.diagnostic()));
+        ids.push(built.image.id);
+        let mut objects = 0;
+        for layer in &built.image.layers {
+            let tree = bench.store.unpacked(layer).unwrap();
+            each_file(&tree, &mut |bytes| {
+                if bytes.starts_with(b"\x7fELF") {
+                    objects += 1;
+                    assert_eq!(bytes[0x12], machine);
+                }
+            });
+        }
+        assert!(objects > 50, "{objects}");
+    }
+    assert_eq!(ids[0], ids[1]);
+}
+
+/// Shows the start of every file below a directory.
+fn each_file(directory: &Path, look: &mut dyn FnMut(&[u8])) {
+    for entry in fs::read_dir(directory).unwrap() {
+        let path = entry.unwrap().path();
+        let metadata = fs::symlink_metadata(&path).unwrap();
+        if metadata.is_dir() {
+            each_file(&path, look);
+        } else if metadata.is_file() {
+            let mut start = [0; 20];
+            let mut file = fs::File::open(&path).unwrap();
+            if std::io::Read::read_exact(&mut file, &mut start).is_ok() {
+                look(&start);
+            }
+        }
+    }
 }
 
 #[test]

@@ -32,7 +32,7 @@ pub use project::{
 };
 pub use recipe::{
     BuildNetwork, BuildRecipe, DockerfileRecipe, DockerfileSource, GoRecipe, NodeLayout,
-    NodeManager, NodeServerRecipe, PythonDependencies, PythonRecipe, RecipeKind, RustRecipe,
+    NodeManager, NodeServerRecipe, PythonDependencies, PythonLock, PythonRecipe, RecipeKind, RustRecipe,
     SiteProxy, StaticSiteRecipe,
 };
 pub use watch::{Watch, WatchAction};

@@ -75,6 +75,15 @@ pub enum PythonDependencies {
         /// The member's distribution name; `None`: the root project.
         package: Option<String>,
     },
+    /// Another manager's lock file. Its manifest stands beside it.
+    Lock {
+        /// Whose format it has.
+        format: PythonLock,
+        /// The lock file.
+        lock: PathBuf,
+        /// Groups to install besides the ones that a service always has.
+        groups: Vec<String>,
+    },
     /// Requirements files in pip's format.
     Requirements {
         /// The files, in order.
@@ -87,6 +96,20 @@ pub enum PythonDependencies {
     },
     /// No dependency at all.
     None,
+}
+
+/// Lock files besides uv's.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "lowercase")]
+pub enum PythonLock {
+    /// `poetry.lock`.
+    Poetry,
+    /// `pdm.lock`.
+    Pdm,
+    /// `Pipfile.lock`.
+    Pipenv,
+    /// `pylock.toml`.
+    Pylock,
 }
 
 /// Files built by a Node script and served as they are.

@@ -49,7 +49,7 @@ impl Placed {
         places::below(path, &self.context)
     }
 
-    fn in_image(&self, path: &Path) -> PathBuf {
+    pub(crate) fn in_image(&self, path: &Path) -> PathBuf {
         match path.strip_prefix(&self.context) {
             Ok(rest) if rest.as_os_str().is_empty() => PathBuf::from(IMAGE_ROOT),
             Ok(rest) => Path::new(IMAGE_ROOT).join(rest),
@@ -72,6 +72,15 @@ pub(crate) fn recipe(
         PythonDependencies::UvLock { lock, package } => PythonDependencies::UvLock {
             lock: placed.in_context(lock),
             package: package.clone(),
+        },
+        PythonDependencies::Lock {
+            format,
+            lock,
+            groups,
+        } => PythonDependencies::Lock {
+            format: *format,
+            lock: placed.in_context(lock),
+            groups: groups.clone(),
         },
         PythonDependencies::Requirements { files } => PythonDependencies::Requirements {
             files: files.iter().map(|file| placed.in_context(file)).collect(),

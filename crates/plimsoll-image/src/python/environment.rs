@@ -12,7 +12,7 @@ use crate::digest::Hasher;
 use crate::layer::{Attributes, Content, FileSet, FileSetError, Node};
 
 /// Where the environment is in the image and in the sandbox.
-pub(super) const ENVIRONMENT: &str = "/app/.venv";
+pub(crate) const ENVIRONMENT: &str = "/app/.venv";
 
 /// Files of an installation that tell about the machine that installed, or about the time.
 const RESIDUE: &[&str] = &[

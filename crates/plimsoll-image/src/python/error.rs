@@ -1,6 +1,6 @@
 //! Why a Python application does not become an image.
 
-use plimsoll_diag::{Diagnostic, Spanned};
+use plimsoll_diag::{Diagnostic, Span, Spanned};
 use thiserror::Error;
 
 use super::InstalledError;
@@ -9,6 +9,7 @@ use super::interpreter::INTERPRETERS;
 use crate::SandboxError;
 use crate::application::ContextError;
 use crate::clients::UnknownRegistry;
+use crate::oci::Architecture;
 use crate::store::StoreError;
 use crate::toolchain::ToolchainError;
 
@@ -37,6 +38,37 @@ pub enum PythonError {
     OutOfMemory {
         /// The step.
         step: String,
+    },
+    /// Something has no wheel for the image's processor, and what is compiled here does not run
+    /// there.
+    #[error(
+        "`{package}` has no wheel for linux/{architecture}, and what it compiles to on this machine (linux/{host}) does not run there"
+    )]
+    NativeSource {
+        /// The distribution.
+        package: String,
+        /// The image's processor.
+        architecture: Architecture,
+        /// This machine's.
+        host: Architecture,
+    },
+    /// A module that was installed is for another processor.
+    #[error("`{path}` is not for linux/{architecture}")]
+    ForeignObject {
+        /// Its path.
+        path: String,
+        /// The image's processor.
+        architecture: Architecture,
+    },
+    /// A lock file cannot be used.
+    #[error("{message}")]
+    Lock {
+        /// What is wrong.
+        message: String,
+        /// Where.
+        span: Span,
+        /// What to do.
+        hint: String,
     },
     /// The step could not run.
     #[error(transparent)]
@@ -87,6 +119,15 @@ impl PythonError {
             Self::OutOfMemory { .. } => {
                 diagnostic.hint("require versions that have a wheel, which need no building")
             }
+            Self::NativeSource {
+                package,
+                architecture,
+                ..
+            } => diagnostic.hint(format!(
+                "require a version of {package} that has a wheel for linux/{architecture}, or build \
+                 this image on such a machine"
+            )),
+            Self::Lock { span, hint, .. } => diagnostic.at(span.clone()).hint(hint.clone()),
             Self::Registry(unknown) => {
                 diagnostic.hint(format!("set {} to the index's address", unknown.variable))
             }

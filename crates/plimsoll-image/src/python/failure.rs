@@ -13,6 +13,14 @@ pub struct UvFailure {
     pub hints: Vec<String>,
     /// What kind of failure it is.
     pub kind: UvFailureKind,
+    /// Everything uv printed.
+    pub(crate) whole: String,
+    /// Whether it may build where a compiler is.
+    pub(crate) wants_compiler: bool,
+    /// Whether that compiler is Rust's.
+    pub(crate) wants_rust: bool,
+    /// Whether compilers were there.
+    pub(crate) was_compiled: bool,
 }
 
 /// Kinds of failure that are handled differently.
@@ -90,15 +98,19 @@ impl UvFailure {
             reason,
             hints,
             kind,
+            wants_compiler: kind == UvFailureKind::Build && names_a_compiler(&whole),
+            wants_rust: kind == UvFailureKind::Build && names_rust(&whole),
+            was_compiled: false,
+            whole,
         };
-        failure.advise(&whole);
+        failure.advise();
         failure
     }
 
-    fn advise(&mut self, whole: &str) {
+    fn advise(&mut self) {
         let name = self.package.clone().unwrap_or_else(|| "it".to_string());
         match self.kind {
-            UvFailureKind::Build if names_a_compiler(whole) => {
+            UvFailureKind::Build if self.wants_compiler => {
                 self.hints.push(format!(
                     "{name} is compiled on installation, and there is no compiler here: require a \
                      version that has a wheel for this Python"
@@ -199,6 +211,12 @@ fn kind_of(text: &str) -> UvFailureKind {
     }
 }
 
+fn names_rust(text: &str) -> bool {
+    ["cargo", "rustc", "Rust", "maturin failed"]
+        .iter()
+        .any(|name| text.contains(name))
+}
+
 fn names_a_compiler(text: &str) -> bool {
     [
         "'gcc'",
@@ -211,7 +229,15 @@ fn names_a_compiler(text: &str) -> bool {
         "cargo",
         "Rust",
         "pg_config",
+        "pkg-config",
+        "mysql_config",
         "Python.h",
+        "'make'",
+        "'cmake'",
+        "'git'",
+        "\"cc\"",
+        "\"gcc\"",
+        "compiler",
     ]
     .iter()
     .any(|name| text.contains(name))

@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 use fs_err as fs;
 use plimsoll_model::{PythonDependencies, PythonRecipe};
 
-use super::PythonError;
+use super::{PythonError, locks};
 use crate::Digest;
 use crate::application::{Application, SourceKind};
 use crate::digest::Hasher;
@@ -15,6 +15,7 @@ use crate::digest::Hasher;
 #[derive(Debug, Default)]
 pub(super) struct Inputs {
     files: BTreeMap<PathBuf, Digest>,
+    repositories: bool,
 }
 
 impl Inputs {
@@ -30,6 +31,13 @@ impl Inputs {
             PythonDependencies::UvLock { lock: file, .. }
             | PythonDependencies::Pyproject { file } => {
                 inputs.add(context, file)?;
+            }
+            PythonDependencies::Lock { format, lock, .. } => {
+                inputs.add(context, lock)?;
+                let manifest = locks::manifest_of(*format, lock);
+                if context.join(&manifest).is_file() {
+                    inputs.add(context, &manifest)?;
+                }
             }
             PythonDependencies::Requirements { files } => {
                 for file in files {
@@ -55,6 +63,10 @@ impl Inputs {
     fn add(&mut self, context: &Path, file: &Path) -> Result<Vec<u8>, PythonError> {
         let bytes = fs::read(context.join(file))?;
         self.files.insert(file.to_path_buf(), Digest::of(&bytes));
+        let text = String::from_utf8_lossy(&bytes);
+        self.repositories |= ["git+", "git = \"", "\"git\":"]
+            .iter()
+            .any(|mark| text.contains(mark));
         Ok(bytes)
     }
 
@@ -72,6 +84,11 @@ impl Inputs {
             }
         }
         Ok(())
+    }
+
+    /// Whether anything comes out of a repository, so that fetching it takes git.
+    pub(super) fn name_repositories(&self) -> bool {
+        self.repositories
     }
 
     /// What tells these files from any others.

@@ -6,9 +6,11 @@ use fs_err as fs;
 
 use super::PythonError;
 use super::environment::{self, Distribution, ENVIRONMENT};
-use super::failure::UvFailureKind;
+use super::failure::{UvFailure, UvFailureKind};
 use super::interpreter::Interpreter;
-use super::resolve::{project, writable};
+use super::pinned::{Entry, Pinned, normalised};
+use super::resolve::{Resolution, project, writable};
+use super::sources::SourceBuilds;
 use super::uv::{BUILD_USER, Call, Uv, place};
 use crate::step::scratch::give;
 use crate::{Access, BindMount, StepNetwork};
@@ -27,27 +29,40 @@ pub enum Bytecode {
     Compiled,
 }
 
-/// Installs the requirements into an empty environment at `out`.
+/// Installs what was resolved into an empty environment at `out`.
+///
+/// What has no wheel is built first: whatever cannot be had is then told before large wheels are
+/// fetched.
 pub(super) fn requirements(
-    uv: &Uv<'_>,
+    builds: &SourceBuilds<'_>,
     context: &Path,
-    requirements: &str,
-    interpreter: &Interpreter,
+    resolution: &Resolution,
     work: &Path,
     out: &Path,
 ) -> Result<(), PythonError> {
-    environment::lay_out(out, interpreter)?;
+    environment::lay_out(out, &builds.target.interpreter)?;
     give(out, BUILD_USER)?;
-    if requirements.trim().is_empty() {
-        return Ok(());
-    }
-    fs::write(work.join("requirements.txt"), requirements)?;
-    let install = |build: &[&str]| {
+    let mut wheels = Pinned::parse(&resolution.requirements);
+    let mut sources = wheels.take(Entry::is_source_address);
+    let install = |pinned: &Pinned, mode: &[&str]| -> Result<(), PythonError> {
+        if pinned.is_empty() {
+            return Ok(());
+        }
+        fs::write(work.join("requirements.txt"), pinned.to_string())?;
         let mut command = pip_install();
-        command.extend(build.iter().map(|argument| argument.to_string()));
+        command.push("--no-build".to_string());
+        command.extend(mode.iter().map(|argument| argument.to_string()));
+        command.extend(builds.target.arguments());
+        for index in &resolution.indexes {
+            command.extend(["--index".to_string(), index.clone()]);
+        }
+        if !resolution.indexes.is_empty() {
+            // Versions and hashes are settled; of which index a file comes makes no difference.
+            command.extend(["--index-strategy", "unsafe-best-match"].map(str::to_string));
+        }
         command.push("--requirements".to_string());
         command.push(format!("{}/requirements.txt", place::WORK));
-        uv.call(Call {
+        builds.uv.call(Call {
             what: "install dependencies",
             command,
             mounts: vec![
@@ -58,55 +73,83 @@ pub(super) fn requirements(
             network: StepNetwork::Host,
             working_dir: place::WORK,
             environment: Vec::new(),
-        })
+        })?;
+        Ok(())
     };
-    match install(&["--no-build"]) {
-        // Packages without a wheel are built, which runs their own code; only then.
-        Err(PythonError::Uv(failure)) if needs_building(&failure.to_string()) => install(&[])?,
-        Err(PythonError::Uv(failure)) if failure.kind == UvFailureKind::OnlySource => install(&[])?,
-        other => other?,
+    let mut mode: &[&str] = if sources.is_empty() {
+        &[]
+    } else {
+        &["--dry-run"]
     };
-    Ok(())
+    loop {
+        match install(&wheels, mode) {
+            Ok(()) if mode.is_empty() => return Ok(()),
+            Ok(()) => {}
+            Err(PythonError::Uv(failure)) if lacks_wheel(&failure) => {
+                let name = failure.package.as_deref().unwrap_or_default();
+                let name = normalised(name.split(['=', '<', '>', '[']).next().unwrap_or_default());
+                let found = wheels.take(|entry| entry.name == name);
+                if found.is_empty() {
+                    return Err(PythonError::Uv(failure));
+                }
+                sources.extend(found);
+                mode = &["--dry-run"];
+                continue;
+            }
+            Err(error) => return Err(error),
+        }
+        for entry in &sources {
+            builds.install(entry, context, work, out)?;
+        }
+        mode = &[];
+    }
 }
 
 /// uv refuses to build in more than one wording.
-fn needs_building(reason: &str) -> bool {
-    reason.contains("--no-build") || reason.contains("building from source is disabled")
+fn lacks_wheel(failure: &UvFailure) -> bool {
+    failure.kind == UvFailureKind::OnlySource || failure.whole.contains("--no-build")
 }
 
 /// Builds the distributions in directories of the context, and installs them into an empty
 /// environment at `out`. `source` is a writable copy of the context.
 pub(super) fn projects(
-    uv: &Uv<'_>,
+    builds: &SourceBuilds<'_>,
     source: &Path,
     members: &[String],
-    interpreter: &Interpreter,
     work: &Path,
     out: &Path,
 ) -> Result<(), PythonError> {
+    let interpreter = &builds.target.interpreter;
     environment::lay_out(out, interpreter)?;
     give(out, BUILD_USER)?;
     give(source, BUILD_USER)?;
     let wheels = work.join("wheels");
-    fs::create_dir_all(&wheels)?;
-    give(&wheels, BUILD_USER)?;
+    super::sources::prepare(&wheels)?;
     for member in members {
         let directory = source.join(member);
-        let build = |network| build_wheel(uv, source, member, interpreter, work, network);
-        // The cache usually holds what the build system needs; then nothing is fetched.
-        match build(StepNetwork::None) {
-            Err(PythonError::Uv(failure)) if lacks_packages(&failure.to_string()) => {
-                prefetch(uv, &directory, interpreter, work)?;
-                match build(StepNetwork::None) {
-                    Err(PythonError::Uv(failure)) if lacks_packages(&failure.to_string()) => {
-                        build(StepNetwork::Host)?;
+        let shown = if member.is_empty() {
+            "the project"
+        } else {
+            member
+        };
+        builds.attempt("", shown, |uv| {
+            let build = |network| build_wheel(uv, source, member, interpreter, work, network);
+            // The cache usually holds what the build system needs; then nothing is fetched.
+            match build(StepNetwork::None) {
+                Err(PythonError::Uv(failure)) if lacks_packages(&failure.whole) => {
+                    prefetch(uv, &directory, interpreter, work)?;
+                    match build(StepNetwork::None) {
+                        Err(PythonError::Uv(failure)) if lacks_packages(&failure.whole) => {
+                            build(StepNetwork::Host)
+                        }
+                        other => other,
                     }
-                    other => other?,
                 }
+                other => other,
             }
-            other => other?,
-        }
+        })?;
     }
+    builds.check_wheels(&wheels)?;
     let mut command = pip_install();
     for entry in fs::read_dir(&wheels)? {
         let name = entry?.file_name();
@@ -115,7 +158,7 @@ pub(super) fn projects(
             command.push(format!("{}/wheels/{name}", place::WORK));
         }
     }
-    uv.call(Call {
+    builds.uv.call(Call {
         what: "install the project",
         command,
         mounts: vec![writable(work, place::WORK), writable(out, ENVIRONMENT)],
@@ -126,7 +169,7 @@ pub(super) fn projects(
     Ok(())
 }
 
-fn pip_install() -> Vec<String> {
+pub(super) fn pip_install() -> Vec<String> {
     let python = format!("{ENVIRONMENT}/bin/python");
     [
         place::UV,

@@ -14,7 +14,7 @@ pub struct Interpreter {
     /// `3.13`.
     pub minor: &'static str,
     /// A full version to hold against specifiers; security updates may be beyond it.
-    version: &'static str,
+    pub(super) version: &'static str,
     /// The Debian release.
     pub suite: Suite,
 }

@@ -13,9 +13,11 @@ use crate::layer::{Attributes, Content, FileSet, Node};
 /// Parts of the library that no service imports.
 const LEFT_OUT: &[&str] = &["test", "idlelib", "turtledemo", "lib2to3", "ensurepip"];
 
-/// Compiles the library found in the base's trees; `None` when the base has none.
+/// Compiles the library found in the image's trees; `None` when it has none. What steps run in has
+/// the same modules, but for those that describe the processor: these stay as they are.
 pub(super) fn compiled(
     uv: &Uv<'_>,
+    image: &[PathBuf],
     interpreter: &Interpreter,
     work: &Path,
     out: &Path,
@@ -27,6 +29,14 @@ pub(super) fn compiled(
     }
     modules.sort();
     modules.dedup();
+    let found = |trees: &[PathBuf], module: &str| {
+        let below = module.trim_start_matches('/');
+        trees
+            .iter()
+            .rev()
+            .find_map(|tree| fs::read(tree.join(below)).ok())
+    };
+    modules.retain(|module| found(uv.root, module) == found(image, module));
     if modules.is_empty() {
         return Ok(None);
     }

@@ -6,14 +6,24 @@
 //! Everything that executes runs in the sandbox. Nothing is written into the user's tree.
 
 mod build;
+mod configuration;
+mod dependencies;
 mod environment;
 mod error;
 mod failure;
+mod headers;
 mod inputs;
 mod install;
 mod interpreter;
+mod libraries;
 mod library;
+mod locks;
+mod packing;
+mod pinned;
 mod resolve;
+mod shared_objects;
+mod sources;
+mod target;
 mod uv;
 
 pub use environment::InstalledError;
@@ -22,5 +32,7 @@ pub use failure::{UvFailure, UvFailureKind};
 pub use install::Bytecode;
 pub use interpreter::{INTERPRETERS, Interpreter, choose};
 
-pub(crate) use build::{PythonOptions, build, exposed};
+pub(crate) use build::{PythonOptions, build};
+pub(crate) use configuration::exposed;
+pub(crate) use environment::ENVIRONMENT;
 pub(crate) use uv::BUILD_USER;

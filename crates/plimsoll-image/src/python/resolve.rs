@@ -7,7 +7,8 @@ use plimsoll_model::{PythonDependencies, PythonRecipe};
 
 use super::PythonError;
 use super::failure::UvFailureKind;
-use super::interpreter::Interpreter;
+use super::locks::{self, Wanted};
+use super::target::Target;
 use super::uv::{Call, Uv, place};
 use crate::{Access, BindMount, StepNetwork};
 
@@ -18,13 +19,16 @@ pub(super) struct Resolution {
     pub requirements: String,
     /// Directories of the workspace that are distributions to build, relative to the context.
     pub members: Vec<String>,
+    /// Indexes besides the machine's own that the project names.
+    #[serde(default)]
+    pub indexes: Vec<String>,
 }
 
 /// What a resolution may depend on besides the project.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Terms<'a> {
-    /// The interpreter.
-    pub interpreter: &'a Interpreter,
+    /// What is resolved for.
+    pub target: &'a Target,
     /// Versions published after this moment (RFC 3339) do not count.
     pub as_of: Option<&'a str>,
 }
@@ -49,6 +53,26 @@ pub(super) fn resolve(
     match &recipe.dependencies {
         PythonDependencies::UvLock { lock, package } => {
             resolution = export(uv, context, lock, package.as_deref(), recipe, terms)?;
+            if recipe.undeclared.is_empty() {
+                return Ok(resolution);
+            }
+            fs::write(work.join("locked.txt"), &resolution.requirements)?;
+            inputs.push(format!("{}/locked.txt", place::WORK));
+        }
+        PythonDependencies::Lock {
+            format,
+            lock,
+            groups,
+        } => {
+            let wanted = Wanted {
+                lock,
+                manifest: &locks::manifest_of(*format, lock),
+                format: *format,
+                extras: &recipe.extras,
+                groups,
+                target: terms.target,
+            };
+            resolution = locks::read(context, &wanted)?;
             if recipe.undeclared.is_empty() {
                 return Ok(resolution);
             }
@@ -142,7 +166,8 @@ fn compile(
     .map(str::to_string)
     .to_vec();
     command.retain(|argument| argument != "--emit-index-annotation");
-    command.push(terms.interpreter.program());
+    command.push(terms.target.interpreter.program());
+    command.extend(terms.target.arguments());
     if sources == Sources::WheelsOnly {
         command.push("--no-build".to_string());
     }
@@ -188,7 +213,7 @@ fn export(
     ]
     .map(str::to_string)
     .to_vec();
-    command.push(terms.interpreter.program());
+    command.push(terms.target.interpreter.program());
     if let Some(package) = package {
         command.extend(["--package".to_string(), package.to_string()]);
     }
@@ -212,6 +237,7 @@ fn export(
     Ok(Resolution {
         requirements,
         members,
+        indexes: Vec::new(),
     })
 }
 
@@ -253,7 +279,7 @@ fn local_path(line: &str) -> Option<String> {
 }
 
 /// A path relative to a directory of the context, made relative to the context.
-fn from_context(directory: &Path, path: &str) -> String {
+pub(super) fn from_context(directory: &Path, path: &str) -> String {
     let mut components: Vec<String> = Vec::new();
     for component in directory.join(path).components() {
         match component {

@@ -32,6 +32,7 @@ pub(crate) const BUILD_USER: (u32, u32) = (65532, 65532);
 const LONGEST: Duration = Duration::from_secs(1800);
 
 /// Calls uv for one build.
+#[derive(Clone, Copy)]
 pub(super) struct Uv<'a> {
     /// Where steps run.
     pub sandbox: &'a dyn Sandbox,

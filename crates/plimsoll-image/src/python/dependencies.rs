@@ -1,0 +1,236 @@
+//! The layers of what an application depends on, and of its own distributions.
+
+use std::collections::BTreeSet;
+use std::path::{Path, PathBuf};
+
+use plimsoll_diag::{Diagnostic, ProgressEvent};
+use serde::{Deserialize, Serialize};
+
+use super::PythonError;
+use super::build::{Build, RULES};
+use super::environment;
+use super::install;
+use super::libraries::{self, Needed};
+use super::resolve::{self, Resolution, Terms};
+use super::sources::SourceBuilds;
+use super::uv::{BUILD_USER, Uv};
+use crate::step::scratch::{Scratch, give};
+use crate::store::{ImageLayer, Segment};
+use crate::workshop::Memory;
+
+/// A distribution of at least this size gets a layer of its own, so that it is stored and sent
+/// once for all services that use it.
+const HEAVY: u64 = 50 << 20;
+
+/// How many such layers there may be.
+const MOST_HEAVY: usize = 4;
+
+/// What an application depends on.
+pub(super) struct Dependencies {
+    /// Its layers, lowest first.
+    pub layers: Vec<ImageLayer>,
+    /// Directories of the context that are distributions to build.
+    pub members: Vec<String>,
+    /// What it needs from Debian.
+    pub needed: Needed,
+}
+
+/// What is remembered besides the layers.
+#[derive(Debug, Clone, Default, Serialize, Deserialize)]
+struct Known {
+    members: Vec<String>,
+    needed: Needed,
+}
+
+impl Build<'_> {
+    /// The distributions the application depends on, and the directories of the context that are
+    /// distributions themselves.
+    pub(super) fn dependencies(&self) -> Result<Dependencies, PythonError> {
+        let workshop = self.workshop;
+        let undeclared: BTreeSet<&str> = self
+            .python
+            .undeclared
+            .iter()
+            .map(|name| name.value.as_str())
+            .collect();
+        let key = format!(
+            "dependencies of {} {:?} {} {undeclared:?} as of {:?} by {}",
+            self.inputs.identity(),
+            self.python.dependencies,
+            self.python.extras.join(","),
+            self.options.as_of,
+            self.terms(),
+        );
+        let memo = format!("resolution of {key}");
+        let facts = format!("facts of {key}");
+        let layers = workshop.layers(&key, || {
+            let scratch = workshop.scratch()?;
+            let copy = scratch.directory("project", BUILD_USER)?;
+            self.application.copy_to(&copy)?;
+            self.inputs.copy_missing(&self.recipe.context, &copy)?;
+            give(&copy, BUILD_USER)?;
+            self.with_uv(|uv, scratch| {
+                let resolution = self.resolution(uv, scratch, &copy, &memo)?;
+                let (layers, needed) = self.install(uv, scratch, &copy, &resolution)?;
+                let known = Known {
+                    members: resolution.members,
+                    needed,
+                };
+                workshop.store.remember(&facts, &known, &[])?;
+                Ok::<_, PythonError>(layers)
+            })
+        })?;
+        let known: Known = workshop.store.recall(&facts).unwrap_or_default();
+        self.tell(&known.needed);
+        let mut members = known.members;
+        let root = clean(&self.python.root);
+        if self.python.install_project.is_none() {
+            members.retain(|member| *member != root);
+        } else if !members.contains(&root) {
+            members.push(root);
+        }
+        Ok(Dependencies {
+            layers,
+            members,
+            needed: known.needed,
+        })
+    }
+
+    /// Says which packages were added, and what nothing provides.
+    fn tell(&self, needed: &Needed) {
+        let named: BTreeSet<&str> = self
+            .recipe
+            .system_packages
+            .iter()
+            .map(|package| package.value.as_str())
+            .collect();
+        for (package, evidence) in &needed.packages {
+            if !named.contains(package.as_str()) {
+                let text = format!("Debian's `{package}` is added: {evidence}");
+                self.notice(Diagnostic::note(text));
+            }
+        }
+        for (library, path) in &needed.unknown {
+            let text = format!("{path} loads `{library}`, which nothing in the image has");
+            self.notice(Diagnostic::warning(text).hint(
+                "loading it fails if the service gets that far; name the Debian package that has it",
+            ));
+        }
+    }
+
+    fn notice(&self, notice: Diagnostic) {
+        self.workshop.progress.report(ProgressEvent::Notice(notice));
+    }
+
+    fn resolution(
+        &self,
+        uv: &Uv<'_>,
+        scratch: &Scratch,
+        copy: &Path,
+        memo: &str,
+    ) -> Result<Resolution, PythonError> {
+        let workshop = self.workshop;
+        if workshop.memory == Memory::Use
+            && let Some(known) = workshop.store.recall(memo)
+        {
+            return Ok(known);
+        }
+        workshop.tell("resolving dependencies");
+        let work = scratch.directory("resolve", BUILD_USER)?;
+        let terms = Terms {
+            target: &self.target,
+            as_of: self.options.as_of.as_deref(),
+        };
+        let resolution = resolve::resolve(uv, copy, self.python, terms, &work)?;
+        workshop.store.remember(memo, &resolution, &[])?;
+        Ok(resolution)
+    }
+
+    fn install(
+        &self,
+        uv: &Uv<'_>,
+        scratch: &Scratch,
+        copy: &Path,
+        resolution: &Resolution,
+    ) -> Result<(Vec<ImageLayer>, Needed), PythonError> {
+        let workshop = self.workshop;
+        workshop.tell("installing dependencies");
+        let work = scratch.directory("work", BUILD_USER)?;
+        let out = scratch.directory("out", BUILD_USER)?;
+        self.with_builds(uv, |builds| {
+            install::requirements(builds, copy, resolution, &work, &out)
+        })?;
+        let interpreter = &self.target.interpreter;
+        let provided = libraries::provided(uv.root, self.target.host)?;
+        let installed = environment::take_apart(&out, interpreter)?;
+        let needed = libraries::look(&installed, &provided, &self.target)?;
+        let frame = environment::skeleton(interpreter)?;
+        let frame_key = format!("frame of {RULES} {}", interpreter.minor);
+        let mut heavy = Vec::new();
+        let mut light = vec![workshop.store.put_segment(&frame_key, &frame)?];
+        for (name, segment) in self.segments(uv, &work, &out)? {
+            if segment.size >= HEAVY && heavy.len() < MOST_HEAVY {
+                heavy.push(self.layer(&[segment], name)?);
+            } else {
+                light.push(segment);
+            }
+        }
+        let count = light.len() - 1;
+        heavy.push(self.layer(&light, format!("{count} Python distributions"))?);
+        Ok((heavy, needed))
+    }
+
+    fn with_builds<T>(
+        &self,
+        uv: &Uv<'_>,
+        work: impl FnOnce(&SourceBuilds<'_>) -> Result<T, PythonError>,
+    ) -> Result<T, PythonError> {
+        let root = |packages: &[String]| self.compiler_root(packages);
+        work(&SourceBuilds {
+            uv,
+            target: &self.target,
+            compilers: self.compilers,
+            root: &root,
+            as_of: self.options.as_of.as_deref(),
+        })
+    }
+
+    /// The project's own distributions.
+    pub(super) fn projects(&self, members: &[String]) -> Result<Vec<ImageLayer>, PythonError> {
+        if members.is_empty() {
+            return Ok(Vec::new());
+        }
+        let workshop = self.workshop;
+        // A build backend may read anything, so everything it can see is part of the key.
+        let key = format!(
+            "projects {members:?} of {} by {}",
+            self.application.identity(),
+            self.terms()
+        );
+        workshop.layers(&key, || {
+            workshop.tell("building the project");
+            self.with_uv(|uv, scratch| {
+                let source = scratch.directory("project", BUILD_USER)?;
+                self.application.copy_to(&source)?;
+                let work = scratch.directory("work", BUILD_USER)?;
+                let out = scratch.directory("out", BUILD_USER)?;
+                self.with_builds(uv, |builds| {
+                    install::projects(builds, &source, members, &work, &out)
+                })?;
+                let segments = self.segments(uv, &work, &out)?;
+                let segments: Vec<Segment> = segments.into_iter().map(|(_, s)| s).collect();
+                let words = "the project's own distributions".to_string();
+                Ok(vec![self.layer(&segments, words)?])
+            })
+        })
+    }
+}
+
+/// `./a/` → `a`, `.` → ``.
+fn clean(path: &Path) -> String {
+    let normal: PathBuf = path
+        .components()
+        .filter(|component| matches!(component, std::path::Component::Normal(_)))
+        .collect();
+    normal.display().to_string()
+}

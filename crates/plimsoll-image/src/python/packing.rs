@@ -1,0 +1,91 @@
+//! From installed distributions and the application's files to segments and layers.
+
+use std::collections::BTreeMap;
+use std::path::Path;
+
+use rayon::prelude::*;
+
+use super::PythonError;
+use super::build::{Build, RULES};
+use super::environment::{self, Distribution};
+use super::install::{self, Bytecode};
+use super::uv::Uv;
+use crate::store::{ImageLayer, Segment};
+use crate::workshop::Memory;
+
+/// Where the application's files are in the image.
+pub(super) const APPLICATION: &str = "/app";
+
+impl Build<'_> {
+    /// The segments of an installation at `out`. A distribution that was installed before, byte
+    /// for byte, is neither compiled nor packed again.
+    pub(super) fn segments(
+        &self,
+        uv: &Uv<'_>,
+        work: &Path,
+        out: &Path,
+    ) -> Result<Vec<(String, Segment)>, PythonError> {
+        let store = self.workshop.store;
+        let mut found: BTreeMap<String, Segment> = BTreeMap::new();
+        let mut new = Vec::new();
+        for distribution in environment::take_apart(out, &self.target.interpreter)? {
+            let known = match self.workshop.memory {
+                Memory::Use => store.segment(&self.key_of(&distribution)?),
+                Memory::Ignore => None,
+            };
+            match known {
+                Some(segment) => {
+                    found.insert(distribution.name, segment);
+                }
+                None => new.push(distribution),
+            }
+        }
+        if self.options.bytecode == Bytecode::Compiled && !new.is_empty() {
+            install::compile(uv, &new, &self.target.interpreter, work, out)?;
+            // Once more, with the compiled modules.
+            new = environment::take_apart(out, &self.target.interpreter)?;
+            new.retain(|distribution| !found.contains_key(&distribution.name));
+        }
+        let made: Vec<(String, Segment)> = new
+            .into_par_iter()
+            .map(|distribution| {
+                let key = self.key_of(&distribution)?;
+                let segment = store.put_segment(&key, &distribution.file_set()?)?;
+                Ok((distribution.name, segment))
+            })
+            .collect::<Result<_, PythonError>>()?;
+        found.extend(made);
+        Ok(found.into_iter().collect())
+    }
+
+    /// What tells an installed distribution from any other: its record lists the hash of every
+    /// file, and what is compiled follows from these and the interpreter.
+    fn key_of(&self, distribution: &Distribution) -> Result<String, PythonError> {
+        Ok(format!(
+            "distribution {} {} {:?} {} {RULES}",
+            distribution.name,
+            distribution.identity()?,
+            self.options.bytecode,
+            self.steps
+                .version_of(&self.target.interpreter.packages()[0])
+                .unwrap_or_default(),
+        ))
+    }
+
+    /// The application's files.
+    pub(super) fn files(&self) -> Result<Vec<ImageLayer>, PythonError> {
+        if self.application.files().is_empty() {
+            return Ok(Vec::new());
+        }
+        let workshop = self.workshop;
+        let key = format!("{RULES} files {}", self.application.identity());
+        workshop.layers(&key, || {
+            workshop.tell("packing the application");
+            let place = environment::below_root(APPLICATION);
+            let files = self.application.file_set(place)?;
+            let segment = workshop.store.put_segment(&key, &files)?;
+            let words = "the application's files".to_string();
+            Ok(vec![self.layer(&[segment], words)?])
+        })
+    }
+}
