@@ -11,6 +11,7 @@ mod complete;
 mod detection;
 mod document;
 mod found;
+mod gateway;
 mod go;
 mod merge;
 mod needs;
@@ -18,18 +19,30 @@ mod node;
 mod places;
 mod project;
 mod python;
+mod shims;
 mod syntax;
 mod text;
 mod tree;
 
-pub use complete::{complete, complete_with};
+use std::path::Path;
+
+pub use complete::{DockerfileUse, complete, complete_by, complete_with};
 pub use detection::{
     DetectedService, Detection, Health, Need, NeedKind, Problem, Rejected, Route, ServiceKind,
     Stream, Variable, VariableKind,
 };
 pub use project::fill_environment;
+pub use shims::{Help, Shim};
 pub use text::View;
 pub use tree::{Bounds, File, Tree, TreeError};
+
+/// Names of Compose files at the root of a tree.
+const COMPOSE: &[&str] = &[
+    "compose.yaml",
+    "compose.yml",
+    "docker-compose.yaml",
+    "docker-compose.yml",
+];
 
 /// Finds what a tree holds.
 pub fn detect(tree: &Tree) -> Detection {
@@ -44,14 +57,16 @@ pub fn detect(tree: &Tree) -> Detection {
                 .iter()
                 .position(|other| other.path == file.path)
         });
+        let launched = claims::start_scripts::of(&claims.launched, dotted, path);
         python::Claimed {
-            port,
+            port: port.or_else(|| launched?.port),
             python: index.and_then(|index| versions[index].as_ref()),
+            launched,
         }
     });
     let stated = workspace
         .projects
-        .get(std::path::Path::new(""))
+        .get(Path::new(""))
         .and_then(|project| project.name.as_ref())
         .map(|name| name.value.clone());
     let name = merge::project_name(tree, stated.as_deref());
@@ -65,7 +80,13 @@ pub fn detect(tree: &Tree) -> Detection {
     rejected.extend(go.rejected);
     let mut problems = python.problems;
     problems.extend(node.problems);
+    // Whoever wrote a Compose file has said what runs together.
+    let stated = COMPOSE.iter().any(|name| tree.has_file(Path::new(name)));
+    if !stated {
+        gateway::choose(&mut found, &mut rejected, &python.calls, &claims.launched);
+    }
     let mut detection = merge::merge(tree, name, found, rejected, problems);
+    detection.shims = shims::propose(tree, &detection, &python.calls);
     claims::review(tree, &claims, &mut detection);
     detection
 }

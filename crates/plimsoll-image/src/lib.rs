@@ -21,6 +21,7 @@ pub mod layer;
 mod materials;
 pub mod node;
 pub mod oci;
+pub mod probe;
 pub mod provenance;
 pub mod python;
 pub mod registry;
@@ -35,6 +36,7 @@ pub mod store;
 pub mod toolchain;
 mod workshop;
 
+pub use application::Ignore as IgnoreRules;
 pub use attachment::attach_in_layout;
 pub use digest::{Digest, DigestError, Hasher};
 pub use fetch::{

@@ -6,7 +6,7 @@ use plimsoll_diag::{Diagnostic, Spanned};
 
 use crate::claims::health::{Check, of_dockerfile, unknown_flag};
 use crate::claims::matching::{Claim, Match, find, of_stage};
-use crate::claims::{Dockerfile, Stage, environment_file};
+use crate::claims::{Dockerfile, Launched, Stage, environment_file, start_scripts};
 use crate::detection::{DetectedService, Detection, Problem, Rejected, ServiceKind};
 use crate::places;
 use crate::tree::Tree;
@@ -16,12 +16,17 @@ use crate::tree::Tree;
 pub(crate) struct Reviewed {
     pub(crate) files: Vec<Dockerfile>,
     pub(crate) rejected: Vec<Rejected>,
+    /// What start scripts start.
+    pub(crate) launched: Vec<Launched>,
 }
 
 impl Reviewed {
     /// Reads the Dockerfiles of a tree: in each directory one counts, others are variants of it.
     pub(crate) fn read(tree: &Tree) -> Self {
-        let mut found = Self::default();
+        let mut found = Self {
+            launched: start_scripts::read(tree),
+            ..Self::default()
+        };
         for file in tree.files() {
             let name = file
                 .path
@@ -56,24 +61,32 @@ impl Reviewed {
         found
     }
 
-    /// Whether a Dockerfile builds what lies in a directory.
-    pub(crate) fn builds(&self, directory: &Path) -> bool {
+    /// What a Dockerfile says that builds the Go package of a directory.
+    pub(crate) fn builds(&self, directory: &Path) -> Option<crate::go::GoClaim> {
         let wanted = places::text(directory);
-        !wanted.is_empty()
-            && self
-                .files
-                .iter()
-                .flat_map(|file| &file.stages)
-                .flat_map(|stage| &stage.runs)
-                .any(|run| {
-                    run.split_whitespace().any(|word| {
-                        word.trim_start_matches("./").trim_end_matches(['/', '.']) == wanted
-                            || word
-                                .trim_start_matches("./")
-                                .strip_prefix(wanted)
-                                .is_some_and(|rest| rest.starts_with("/main.go"))
-                    })
-                })
+        self.files.iter().find_map(|file| {
+            let below = file.path.parent().and_then(|parent| {
+                let relative = directory.strip_prefix(parent).ok()?;
+                Some(places::text(relative).to_owned())
+            });
+            let names = |word: &str| {
+                let word = word.trim_start_matches("./").trim_end_matches(['/', '.']);
+                let word = word.strip_suffix("/main.go").unwrap_or(word);
+                word == wanted && !wanted.is_empty()
+                    || below
+                        .as_deref()
+                        .is_some_and(|below| !below.is_empty() && word == below)
+            };
+            let mut lines = file.stages.iter().flat_map(|stage| &stage.runs);
+            let of_root = wanted.is_empty() || below.as_deref() == Some("");
+            let built = lines.any(|run| {
+                run.contains("go ") && run.split_whitespace().any(names)
+                    || of_root && builds_root(run)
+            });
+            built.then(|| crate::go::GoClaim {
+                arguments: arguments(&file.image(None)),
+            })
+        })
     }
 
     /// What Dockerfiles say of the port of `module:variable`, and of the Python version of its directory.
@@ -99,9 +112,39 @@ impl Reviewed {
     }
 }
 
+/// Whether a command builds the Go package of the directory it runs in.
+fn builds_root(run: &str) -> bool {
+    let Some((_, rest)) = run.split_once("go build") else {
+        return false;
+    };
+    let command = rest.split("&&").next().unwrap_or(rest);
+    let last = command.split_whitespace().last().unwrap_or(".");
+    matches!(last, "." | "./" | "main.go" | "./main.go" | "*.go")
+}
+
+/// The words that an image starts its own program with, where no shell is between.
+fn arguments(image: &Stage) -> Vec<String> {
+    let words = |line: &Option<Spanned<crate::claims::Line>>| match line {
+        Some(line) => match &line.value {
+            crate::claims::Line::Exec(words) => words.clone(),
+            crate::claims::Line::Shell(_) => Vec::new(),
+        },
+        None => Vec::new(),
+    };
+    let whole: Vec<String> = words(&image.entrypoint)
+        .into_iter()
+        .chain(words(&image.command))
+        .collect();
+    match whole.split_first() {
+        Some((program, rest)) if !program.ends_with("sh") && program != "tini" => rest.to_vec(),
+        _ => Vec::new(),
+    }
+}
+
 /// Adds to a detection what the claims of its tree contradict.
 pub(crate) fn review(tree: &Tree, reviewed: &Reviewed, detection: &mut Detection) {
     let mut found: Vec<Diagnostic> = environment_file::review(tree, &detection.environment);
+    found.extend(start_scripts::review(tree, &reviewed.launched));
     for file in &reviewed.files {
         let context = file.path.parent().unwrap_or(Path::new("")).to_path_buf();
         let image = file.image(None);

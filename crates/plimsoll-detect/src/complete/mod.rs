@@ -2,9 +2,9 @@
 
 mod checks;
 mod commands;
+mod dockerfiles;
 mod node;
 mod programs;
-mod dockerfiles;
 
 use std::path::{Path, PathBuf};
 

@@ -14,8 +14,10 @@ use crate::base::{self, Base};
 use crate::debian::{BaseRequest, DebianError, Foundation, Suite};
 use crate::layer::{Attributes, Content, FileSet, Node};
 use crate::oci::ImageConfig;
+use crate::python::BUILD_USER;
 use crate::store::{ImageLayer, StoreError};
 use crate::workshop::Workshop;
+use crate::{Step, StepNetwork};
 
 pub(crate) use elf::{Elf, Linkage, NotForTarget};
 pub(crate) use zig::{Target, Zig};
@@ -30,13 +32,30 @@ const PROGRAMS: &str = "/usr/local/bin";
 const APPLICATION: &str = "/app";
 
 /// How long one step may take.
-pub(crate) const LONGEST: Duration = Duration::from_secs(3600);
+const LONGEST: Duration = Duration::from_secs(3600);
 
 /// Memory that one step may use.
 pub(crate) const MEMORY: u64 = 8 << 30;
 
 /// Processes that one step may have.
-pub(crate) const PROCESSES: u32 = 4096;
+const PROCESSES: u32 = 4096;
+
+/// A step that sees nothing: what differs is filled in.
+pub(crate) fn step() -> Step {
+    Step {
+        name: String::new(),
+        root: Vec::new(),
+        mounts: Vec::new(),
+        command: Vec::new(),
+        environment: Vec::new(),
+        working_dir: PathBuf::from("/"),
+        network: StepNetwork::None,
+        user: BUILD_USER,
+        timeout: LONGEST,
+        memory: Some(MEMORY),
+        pids: Some(PROCESSES),
+    }
+}
 
 /// Where a program called `name` is in its image.
 pub(crate) fn place_of(name: &str) -> String {

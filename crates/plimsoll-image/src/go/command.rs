@@ -5,8 +5,7 @@ use std::path::{Path, PathBuf};
 use plimsoll_model::GoRecipe;
 
 use super::GoError;
-use crate::compiled::{self, LONGEST, MEMORY, PROCESSES, Target, Zig};
-use crate::python::BUILD_USER;
+use crate::compiled::{self, MEMORY, Target, Zig};
 use crate::step::fetching;
 use crate::workshop::Workshop;
 use crate::{Access, BindMount, Step, StepNetwork, StepOutcome};
@@ -109,10 +108,7 @@ impl Go<'_> {
             environment,
             working_dir: Path::new(place::SOURCES).join(root),
             network,
-            user: BUILD_USER,
-            timeout: LONGEST,
-            memory: Some(MEMORY),
-            pids: Some(PROCESSES),
+            ..compiled::step()
         };
         tracing::debug!(step = step.name, command = ?step.command, "running");
         let outcome = self.workshop.sandbox.run(&step)?;

@@ -1,0 +1,160 @@
+//! What a function of Go does, as far as services are concerned, and which functions a program reaches.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use plimsoll_diag::Span;
+
+use crate::found::FoundVariable;
+
+/// How sure it is that a number is the port a program listens on; the first is surest.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub(super) enum Rank {
+    /// In the call that listens, or the address of a server.
+    Listens,
+    /// Handed to something that listens.
+    Handed,
+    /// The default of a flag, variable or setting.
+    Default,
+}
+
+/// A number that may be the port of a program.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) struct PortHint {
+    pub rank: Rank,
+    pub port: u16,
+    /// Whether it is said to be for metrics.
+    pub metrics: bool,
+}
+
+/// A path that answers requests.
+#[derive(Debug, Clone)]
+pub(super) struct RouteHint {
+    pub path: String,
+    pub span: Span,
+    /// Whether Prometheus' own handler answers.
+    pub prometheus: bool,
+}
+
+/// How a server of the Model Context Protocol is reached.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Transport {
+    Stdio,
+    Http,
+}
+
+/// One function, or everything outside of functions (`name` is empty).
+#[derive(Debug, Default, Clone)]
+pub(super) struct Function {
+    pub name: String,
+    /// The type it is a method of.
+    pub receiver: Option<String>,
+    /// Names it mentions: whatever it calls is among them.
+    pub mentions: BTreeSet<String>,
+    /// Types it makes values of.
+    pub makes: BTreeSet<String>,
+    pub listens: Vec<Span>,
+    pub ports: Vec<PortHint>,
+    /// Numbers it hands to others: whom, and the number.
+    pub handed: Vec<(String, u16)>,
+    pub routes: Vec<RouteHint>,
+    pub variables: Vec<FoundVariable>,
+    /// Its own names of variables of the environment.
+    pub known_as: BTreeMap<String, String>,
+    /// Where it waits for a signal.
+    pub waits: bool,
+    /// Where it works again and again: a ticker, a consumer.
+    pub repeats: bool,
+    pub transport: Option<(Transport, Span)>,
+    /// Names of subcommands it defines.
+    pub commands: Vec<String>,
+    /// Texts that may be paths of files it reads.
+    pub reads: Vec<String>,
+    /// Texts that are paths of files it writes.
+    pub writes: Vec<String>,
+    /// Whether it sends events of an open response.
+    pub events: bool,
+}
+
+/// The functions that `main` of `own` leads to, among those of its package and of all it imports. A method
+/// counts once a value of its type is made.
+pub(super) fn reached<'f>(own: &'f [Function], imported: &[&'f Function]) -> Vec<&'f Function> {
+    let all: Vec<&Function> = own.iter().chain(imported.iter().copied()).collect();
+    let mut in_reach: Vec<bool> = all
+        .iter()
+        .map(|function| function.name.is_empty() || function.name == "init")
+        .collect();
+    for (index, function) in own.iter().enumerate() {
+        in_reach[index] |= function.name == "main" && function.receiver.is_none();
+    }
+    loop {
+        let mut names: BTreeSet<&str> = BTreeSet::new();
+        let mut made: BTreeSet<&str> = BTreeSet::new();
+        for (function, _) in all.iter().zip(&in_reach).filter(|(_, reached)| **reached) {
+            names.extend(function.mentions.iter().map(String::as_str));
+            made.extend(function.makes.iter().map(String::as_str));
+        }
+        let mut grown = false;
+        for (index, function) in all.iter().enumerate() {
+            let known = names.contains(function.name.as_str())
+                && function
+                    .receiver
+                    .as_deref()
+                    .is_none_or(|receiver| made.contains(receiver));
+            if known && !in_reach[index] && function.name != "main" {
+                in_reach[index] = true;
+                grown = true;
+            }
+        }
+        if !grown {
+            break;
+        }
+    }
+    all.into_iter()
+        .zip(in_reach)
+        .filter(|(_, reached)| *reached)
+        .map(|(function, _)| function)
+        .collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn function(receiver: Option<&str>, name: &str, mentions: &[&str], makes: &[&str]) -> Function {
+        let set = |names: &[&str]| names.iter().map(|name| (*name).to_owned()).collect();
+        Function {
+            name: name.to_owned(),
+            receiver: receiver.map(str::to_owned),
+            mentions: set(mentions),
+            makes: set(makes),
+            ..Function::default()
+        }
+    }
+
+    #[test]
+    fn a_method_counts_once_its_type_is_made() {
+        let own = [
+            function(None, "main", &["NewCollector", "Start"], &[]),
+            function(None, "unused", &["NewServer"], &[]),
+        ];
+        let others = [
+            function(None, "NewCollector", &[], &["Collector"]),
+            function(Some("Collector"), "Start", &[], &[]),
+            function(None, "NewServer", &[], &["Server"]),
+            function(Some("Server"), "Start", &[], &[]),
+        ];
+        let others: Vec<&Function> = others.iter().collect();
+        let names: Vec<(Option<&str>, &str)> = reached(&own, &others)
+            .into_iter()
+            .map(|function| (function.receiver.as_deref(), function.name.as_str()))
+            .collect();
+        assert_eq!(
+            names,
+            [
+                (None, "main"),
+                (None, "NewCollector"),
+                (Some("Collector"), "Start")
+            ]
+        );
+    }
+}

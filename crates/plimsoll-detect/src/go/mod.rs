@@ -1,0 +1,170 @@
+//! Go: main packages that listen, speak MCP or work until they are stopped.
+
+mod function;
+mod manifest;
+mod package;
+mod service;
+mod settings;
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use plimsoll_diag::Span;
+
+use crate::detection::Rejected;
+use crate::found::Found;
+use crate::places;
+use crate::syntax::{Grammar, Source};
+use crate::tree::Tree;
+use function::Function;
+use manifest::Module;
+use package::Package;
+
+/// What the Go packages of a tree hold.
+#[derive(Debug, Default)]
+pub(crate) struct GoFindings {
+    pub(crate) found: Vec<Found>,
+    pub(crate) rejected: Vec<Rejected>,
+}
+
+/// What a Dockerfile says of a main package.
+#[derive(Debug, Default, Clone)]
+pub(crate) struct GoClaim {
+    /// Arguments that it starts the program with.
+    pub(crate) arguments: Vec<String>,
+}
+
+/// The packages of a tree, and the modules they belong to.
+struct Program {
+    modules: Vec<Module>,
+    packages: BTreeMap<PathBuf, Package>,
+}
+
+/// A main package with everything it imports from the tree.
+struct Closure<'p> {
+    /// The functions of other packages.
+    imported: Vec<&'p Function>,
+    /// What is imported from elsewhere.
+    foreign: BTreeMap<String, Span>,
+    /// The directories of its packages.
+    directories: BTreeSet<PathBuf>,
+    cgo: bool,
+}
+
+/// Finds the services that the main packages of a tree make. `claimed` is what somebody says who builds
+/// a directory, which counts even where its place would set it aside.
+pub(crate) fn find(tree: &Tree, claimed: &dyn Fn(&Path) -> Option<GoClaim>) -> GoFindings {
+    let modules = manifest::modules(tree);
+    let mut findings = GoFindings::default();
+    if modules.is_empty() {
+        return findings;
+    }
+    let program = Program {
+        packages: packages(tree, &modules),
+        modules,
+    };
+    for (directory, package) in &program.packages {
+        let Some(main) = &package.main else {
+            continue;
+        };
+        let Some(module) = manifest::of(&program.modules, directory) else {
+            continue;
+        };
+        let closure = program.closure(directory, package);
+        let claim = claimed(directory);
+        let path: Arc<Path> = main.file.clone();
+        let seen = service::Seen {
+            tree,
+            module,
+            directory,
+            package,
+            main,
+            closure: &closure,
+            reached: function::reached(&package.functions, &closure.imported),
+            claim: claim.as_ref(),
+        };
+        let aside = places::set_aside(&directory.join("main.go"))
+            .or_else(|| package::is_tool(directory).then_some("a tool of the project"))
+            .filter(|_| claim.is_none());
+        match seen.verdict(aside) {
+            Ok(found) => findings.found.push(*found),
+            Err((looks_like, why)) => findings.rejected.push(Rejected {
+                path,
+                looks_like: looks_like.to_owned(),
+                why: why.to_owned(),
+            }),
+        }
+    }
+    findings
+}
+
+/// Every package of a tree that is part of a module.
+fn packages(tree: &Tree, modules: &[Module]) -> BTreeMap<PathBuf, Package> {
+    let mut packages: BTreeMap<PathBuf, Package> = BTreeMap::new();
+    for file in tree.files() {
+        let name = file.path.file_name().and_then(|name| name.to_str());
+        let Some(directory) = file.path.parent() else {
+            continue;
+        };
+        if !name.is_some_and(package::is_for_linux) || manifest::of(modules, directory).is_none() {
+            continue;
+        }
+        if let Some(text) = tree.source(&file.path)
+            && let Some(source) = Source::parse(tree.shown(&file.path), text, Grammar::Go)
+        {
+            package::read(&source, packages.entry(directory.to_owned()).or_default());
+        }
+    }
+    packages
+}
+
+impl Program {
+    /// Follows the imports of a main package.
+    fn closure<'p>(&'p self, directory: &Path, package: &'p Package) -> Closure<'p> {
+        let mut closure = Closure {
+            imported: Vec::new(),
+            foreign: BTreeMap::new(),
+            directories: BTreeSet::from([directory.to_owned()]),
+            cgo: package.cgo,
+        };
+        let mut open: Vec<&Package> = vec![package];
+        while let Some(package) = open.pop() {
+            for (import, span) in &package.imports {
+                let Some(inside) = self.directory_of(import) else {
+                    closure.foreign.insert(import.clone(), span.clone());
+                    continue;
+                };
+                if let Some(next) = self.packages.get(&inside)
+                    && closure.directories.insert(inside)
+                {
+                    closure.imported.extend(&next.functions);
+                    closure.cgo |= next.cgo;
+                    open.push(next);
+                }
+            }
+        }
+        closure
+    }
+
+    /// The directory of an import that the tree itself holds.
+    fn directory_of(&self, import: &str) -> Option<PathBuf> {
+        self.modules
+            .iter()
+            .filter_map(|module| {
+                let rest = import.strip_prefix(&module.path)?;
+                let inside = rest.is_empty() || rest.starts_with('/');
+                inside.then(|| {
+                    (
+                        module.path.len(),
+                        module.root.join(rest.trim_start_matches('/')),
+                    )
+                })
+            })
+            .max_by_key(|(length, _)| *length)
+            .map(|(_, directory)| directory)
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,544 @@
+//! Reading the files of one Go package.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::path::Path;
+
+use plimsoll_diag::Span;
+use tree_sitter::Node;
+
+use super::function::{Function, PortHint, Rank, RouteHint, Transport};
+use super::settings;
+use crate::syntax::{DEPTH, Source, named_children};
+
+/// What one directory of Go files says.
+#[derive(Debug, Default, Clone)]
+pub(super) struct Package {
+    /// Where `main` is.
+    pub main: Option<Span>,
+    pub imports: BTreeMap<String, Span>,
+    pub functions: Vec<Function>,
+    /// Whether a file calls C.
+    pub cgo: bool,
+}
+
+/// Systems and processors that end a file's name when it is for them alone.
+const ELSEWHERE: &[&str] = &[
+    "windows",
+    "darwin",
+    "freebsd",
+    "netbsd",
+    "openbsd",
+    "solaris",
+    "plan9",
+    "js",
+    "wasip1",
+    "android",
+    "ios",
+    "aix",
+    "dragonfly",
+    "illumos",
+];
+
+/// Whether a file belongs into a program for Linux, as far as its name says.
+pub(super) fn is_for_linux(name: &str) -> bool {
+    let Some(stem) = name.strip_suffix(".go") else {
+        return false;
+    };
+    !stem.ends_with("_test")
+        && !stem
+            .split('_')
+            .skip(1)
+            .any(|part| ELSEWHERE.contains(&part))
+}
+
+/// Reads one file into its package. A file that says it is to be ignored is none of it.
+pub(super) fn read(source: &Source, package: &mut Package) {
+    let constraint = source
+        .text
+        .lines()
+        .take_while(|line| !line.starts_with("package "))
+        .find_map(|line| line.strip_prefix("//go:build "));
+    let other_system = |rule: &str| {
+        rule.split_whitespace().all(|word| {
+            ELSEWHERE.contains(&word) || matches!(word, "ignore" | "tools" | "||" | "&&")
+        })
+    };
+    if constraint.is_some_and(other_system) {
+        return;
+    }
+    let mut outside = Function::default();
+    let clause = named_children(source.root())
+        .into_iter()
+        .find(|node| node.kind() == "package_clause");
+    let is_main = clause.is_some_and(|clause| {
+        source
+            .text_of(clause)
+            .split_whitespace()
+            .eq(["package", "main"])
+    });
+    for node in named_children(source.root()) {
+        match node.kind() {
+            "import_declaration" => imports(source, node, package, 0),
+            "function_declaration" | "method_declaration" => {
+                let mut function = Function {
+                    name: field(source, node, "name").unwrap_or_default(),
+                    receiver: node
+                        .child_by_field_name("receiver")
+                        .and_then(|receiver| type_name(source.text_of(receiver))),
+                    ..Function::default()
+                };
+                if is_main && function.name == "main" && function.receiver.is_none() {
+                    package.main.get_or_insert_with(|| span(source, node));
+                }
+                if let Some(body) = node.child_by_field_name("body") {
+                    Reader::new(source, &mut function).walk(body, "", 0);
+                }
+                package.functions.push(function);
+            }
+            "type_declaration" => settings::tags(source, node, &mut outside, 0),
+            _ => Reader::new(source, &mut outside).walk(node, "", 0),
+        }
+    }
+    package.functions.push(outside);
+}
+
+fn imports(source: &Source, node: Node<'_>, package: &mut Package, depth: usize) {
+    if depth > DEPTH {
+        return;
+    }
+    if node.kind() == "import_spec"
+        && let Some(path) = node.child_by_field_name("path")
+    {
+        let path = text(source, path);
+        if path == "C" {
+            package.cgo = true;
+        } else {
+            package.imports.insert(path, span(source, node));
+        }
+        return;
+    }
+    for child in named_children(node) {
+        imports(source, child, package, depth + 1);
+    }
+}
+
+/// `Server` of `(s *Server[T])`.
+fn type_name(receiver: &str) -> Option<String> {
+    let inner = receiver.trim_matches(['(', ')']);
+    let last = inner.split_whitespace().last()?;
+    let name: String = last
+        .trim_start_matches('*')
+        .chars()
+        .take_while(|character| character.is_alphanumeric() || *character == '_')
+        .collect();
+    (!name.is_empty()).then_some(name)
+}
+
+pub(super) fn span(source: &Source, node: Node<'_>) -> Span {
+    source.place(node).in_file(source.path.clone())
+}
+
+fn field(source: &Source, node: Node<'_>, name: &str) -> Option<String> {
+    Some(source.text_of(node.child_by_field_name(name)?).to_owned())
+}
+
+/// A literal's text without its quotes.
+pub(super) fn text(source: &Source, node: Node<'_>) -> String {
+    source.text_of(node).trim_matches(['"', '`']).to_owned()
+}
+
+pub(super) fn is_text(node: Node<'_>) -> bool {
+    node.kind().ends_with("string_literal")
+}
+
+/// The port of an address: `:8080`, `0.0.0.0:8080`; a bare number where `bare` is what it is.
+pub(super) fn port_of(address: &str) -> Option<u16> {
+    let number = address.rsplit(':').next()?;
+    number.parse().ok().filter(|port| *port != 0)
+}
+
+/// Calls that register a path, by their last name.
+const ROUTES: &[&str] = &[
+    "HandleFunc",
+    "Handle",
+    "GET",
+    "Get",
+    "Any",
+    "All",
+    "Path",
+    "Method",
+    "MethodFunc",
+    "Group",
+    "Route",
+    "PathPrefix",
+    "Mount",
+];
+
+/// Calls that open a file for reading, by their whole name.
+const READS: &[&str] = &[
+    "os.ReadFile",
+    "os.Open",
+    "os.DirFS",
+    "os.ReadDir",
+    "ioutil.ReadFile",
+    "http.Dir",
+    "http.ServeFile",
+    "template.ParseFiles",
+    "template.ParseGlob",
+    "toml.DecodeFile",
+];
+
+/// The same for methods.
+const READ_METHODS: &[&str] = &[
+    "ParseFiles",
+    "ParseGlob",
+    "LoadHTMLGlob",
+    "LoadHTMLFiles",
+    "Static",
+    "StaticFile",
+    "File",
+    "ServeFile",
+    "AddConfigPath",
+    "SetConfigFile",
+];
+
+/// Calls that write a file.
+const WRITES: &[&str] = &[
+    "os.WriteFile",
+    "os.Create",
+    "os.MkdirAll",
+    "os.Mkdir",
+    "os.OpenFile",
+    "sqlite.Open",
+];
+
+/// Reads the body of one function.
+struct Reader<'r> {
+    source: &'r Source,
+    function: &'r mut Function,
+    /// Variables that stand for a group of routes, and the group's path.
+    groups: BTreeMap<String, String>,
+}
+
+impl<'r> Reader<'r> {
+    fn new(source: &'r Source, function: &'r mut Function) -> Self {
+        Self {
+            source,
+            function,
+            groups: BTreeMap::new(),
+        }
+    }
+
+    fn walk(&mut self, node: Node<'_>, prefix: &str, depth: usize) {
+        if depth > DEPTH {
+            return;
+        }
+        match node.kind() {
+            "identifier" | "field_identifier" => {
+                let name = self.source.text_of(node);
+                if name == "NewTicker" || name == "Tick" {
+                    self.function.repeats = true;
+                }
+                self.function.mentions.insert(name.to_owned());
+            }
+            "composite_literal" => {
+                if let Some(made) = node
+                    .child_by_field_name("type")
+                    .and_then(|kind| self.source.text_of(kind).rsplit('.').next())
+                    .and_then(type_name)
+                {
+                    self.function.makes.insert(made);
+                }
+                if self.source.text_of(node).starts_with("mcp.StdioTransport") {
+                    let span = span(self.source, node);
+                    self.function.transport = Some((Transport::Stdio, span));
+                }
+            }
+            "interpreted_string_literal" | "raw_string_literal" => {
+                let text = self.source.text_of(node);
+                self.function.events |= text.contains("text/event-stream");
+                if let Some(path) = text.trim_matches(['"', '`']).strip_prefix("file://") {
+                    self.function.reads.push(path.to_owned());
+                }
+            }
+            "keyed_element" => self.keyed(node),
+            "short_var_declaration" | "assignment_statement" | "var_spec" | "const_spec" => {
+                self.assigned(node, prefix);
+            }
+            "if_statement" => settings::condition(self.source, node, self.function),
+            "call_expression" => {
+                let inner = self.call(node, prefix);
+                if let Some(inner) = inner {
+                    for child in named_children(node) {
+                        self.walk(child, &inner, depth + 1);
+                    }
+                    return;
+                }
+            }
+            _ => {}
+        }
+        for child in named_children(node) {
+            self.walk(child, prefix, depth + 1);
+        }
+    }
+
+    /// `Port: 8080`, `Addr: ":8080"`, `Use: "serve"`.
+    fn keyed(&mut self, node: Node<'_>) {
+        let children = named_children(node);
+        let [key, value] = children.as_slice() else {
+            return;
+        };
+        let key = self.source.text_of(*key);
+        let value = text(self.source, *value);
+        let metrics = key.to_ascii_lowercase().contains("metric");
+        let hint = |rank, port| PortHint {
+            rank,
+            port,
+            metrics,
+        };
+        match key {
+            "Addr" | "Address" => {
+                let port = value.contains(':').then(|| port_of(&value)).flatten();
+                self.function
+                    .ports
+                    .extend(port.map(|port| hint(Rank::Listens, port)));
+            }
+            "Use" => {
+                let word = value.split_whitespace().next().unwrap_or_default();
+                self.function.commands.push(word.to_owned());
+            }
+            _ if key.ends_with("Port") && !settings::is_of_a_need(key) => {
+                let port = value.parse().ok();
+                self.function
+                    .ports
+                    .extend(port.map(|port| hint(Rank::Handed, port)));
+            }
+            _ => {}
+        }
+    }
+
+    /// `api := router.Group("/api")`, `port := "8080"`.
+    fn assigned(&mut self, node: Node<'_>, prefix: &str) {
+        let part = |left, right| {
+            let one = |name| {
+                let list = node.child_by_field_name(name)?;
+                match list.kind() {
+                    "expression_list" => named_children(list).first().copied(),
+                    _ => Some(list),
+                }
+            };
+            Some((one(left)?, one(right)?))
+        };
+        let Some((name, value)) = part("left", "right").or_else(|| part("name", "value")) else {
+            return;
+        };
+        let name = self.source.text_of(name).to_owned();
+        if value.kind() == "call_expression" {
+            if let Some(path) = self.group(value, prefix) {
+                self.groups.insert(name, path);
+            } else {
+                settings::assigned(self.source, value, &name, self.function);
+            }
+            return;
+        }
+        let lower = name.to_ascii_lowercase();
+        let names_port = lower.ends_with("port") || lower.ends_with("addr");
+        if names_port && !settings::is_of_a_need(&name) {
+            let literal = is_text(value) || value.kind() == "int_literal";
+            let port = literal
+                .then(|| port_of(&text(self.source, value)))
+                .flatten();
+            self.function.ports.extend(port.map(|port| PortHint {
+                rank: Rank::Default,
+                port,
+                metrics: lower.contains("metric"),
+            }));
+        }
+    }
+
+    /// The path of a group of routes that a call makes: `router.PathPrefix("/api").Subrouter()`.
+    fn group(&self, call: Node<'_>, prefix: &str) -> Option<String> {
+        let function = call.child_by_field_name("function")?;
+        let method = self.source.text_of(function).rsplit('.').next()?;
+        if method == "Subrouter" {
+            let inner = function.child_by_field_name("operand")?;
+            return self.group(inner, prefix);
+        }
+        if !matches!(method, "Group" | "PathPrefix" | "Route") {
+            return None;
+        }
+        let first = self
+            .arguments(call)
+            .into_iter()
+            .find(|node| is_text(*node))?;
+        Some(format!(
+            "{}{}",
+            self.prefix_of(function, prefix),
+            text(self.source, first)
+        ))
+    }
+
+    /// The path of the group that a call is made on.
+    fn prefix_of(&self, function: Node<'_>, prefix: &str) -> String {
+        function
+            .child_by_field_name("operand")
+            .and_then(|operand| self.groups.get(self.source.text_of(operand)))
+            .cloned()
+            .unwrap_or_else(|| prefix.to_owned())
+    }
+
+    fn arguments<'n>(&self, call: Node<'n>) -> Vec<Node<'n>> {
+        call.child_by_field_name("arguments")
+            .map(named_children)
+            .unwrap_or_default()
+    }
+
+    /// Reads a call. The path that routes inside of it begin with is given back where there is one.
+    fn call(&mut self, node: Node<'_>, prefix: &str) -> Option<String> {
+        let function = node.child_by_field_name("function")?;
+        let name = self.source.text_of(function).to_owned();
+        let method = name.rsplit('.').next().unwrap_or(&name).to_owned();
+        let arguments = self.arguments(node);
+        let texts: Vec<String> = arguments
+            .iter()
+            .filter(|argument| is_text(**argument))
+            .map(|argument| text(self.source, *argument))
+            .collect();
+        self.listening(node, &name, &method, &arguments, &texts);
+        self.protocol(node, &name, &method);
+        settings::call(self.source, node, &name, &arguments, self.function);
+        if matches!(name.as_str(), "signal.Notify" | "signal.NotifyContext") {
+            self.function.waits = true;
+        }
+        if matches!(
+            method.as_str(),
+            "Consume" | "Subscribe" | "QueueSubscribe" | "FetchMessage"
+        ) || matches!(name.as_str(), "asynq.NewServer" | "worker.New" | "cron.New")
+        {
+            self.function.repeats = true;
+            self.function.waits |= name == "asynq.NewServer" || name == "worker.New";
+        }
+        if READS.contains(&name.as_str()) || READ_METHODS.contains(&method.as_str()) {
+            self.function.reads.extend(texts.iter().cloned());
+        }
+        if WRITES.contains(&name.as_str()) {
+            self.function.writes.extend(texts.first().cloned());
+        }
+        if name == "sql.Open"
+            && texts
+                .first()
+                .is_some_and(|driver| driver.starts_with("sqlite"))
+        {
+            self.function.writes.extend(texts.get(1).cloned());
+        }
+        let in_groups = arguments.iter().any(|node| node.kind() == "func_literal");
+        if ROUTES.contains(&method.as_str())
+            && let Some(first) = texts.first()
+        {
+            let path = first.strip_prefix("GET ").unwrap_or(first);
+            if path.starts_with('/') {
+                let whole = format!("{}{path}", self.prefix_of(function, prefix));
+                if matches!(method.as_str(), "Group" | "Route") && in_groups {
+                    return Some(whole);
+                }
+                if !matches!(method.as_str(), "Group" | "Route" | "PathPrefix" | "Mount") {
+                    self.function.routes.push(RouteHint {
+                        path: whole,
+                        span: span(self.source, node),
+                        prometheus: self.source.text_of(node).contains("promhttp."),
+                    });
+                }
+            }
+        }
+        None
+    }
+
+    fn listening(
+        &mut self,
+        node: Node<'_>,
+        name: &str,
+        method: &str,
+        arguments: &[Node<'_>],
+        texts: &[String],
+    ) {
+        let addresses: BTreeSet<u16> = texts
+            .iter()
+            .filter(|text| text.contains(':') && !text.contains("//"))
+            .filter_map(|text| port_of(text))
+            .collect();
+        let framework = |marks: &[&str]| {
+            marks
+                .iter()
+                .any(|mark| self.source.text.contains(&format!("\"{mark}")))
+        };
+        let gin = method == "Run" && framework(&["github.com/gin-gonic/gin"]);
+        let gin_alone = gin && arguments.is_empty();
+        // `Run` and `Start` are names of much else; an address tells.
+        let certain = method.starts_with("ListenAndServe")
+            || matches!(name, "net.Listen" | "http.Serve")
+            || gin && (arguments.is_empty() || !addresses.is_empty() || arguments.len() == 1)
+            || method == "Listen" && framework(&["github.com/gofiber/fiber"])
+            || method == "Start"
+                && framework(&["github.com/labstack/echo"])
+                && arguments.len() == 1
+            || !addresses.is_empty() && matches!(method, "Listen" | "Start" | "Serve" | "StartTLS");
+        let line = span(self.source, node);
+        if certain {
+            self.function.listens.push(line);
+            if gin_alone {
+                self.function.ports.push(PortHint {
+                    rank: Rank::Listens,
+                    port: 8080,
+                    metrics: false,
+                });
+            }
+        }
+        if certain {
+            let formatted = texts.iter().any(|text| text.contains('%'));
+            for port in addresses.into_iter().filter(|_| !formatted) {
+                self.function.ports.push(PortHint {
+                    rank: Rank::Listens,
+                    port,
+                    metrics: false,
+                });
+            }
+        } else {
+            let numbers = arguments.iter().filter_map(|argument| {
+                let number = self.source.text_of(*argument).parse::<u16>().ok()?;
+                (number >= 80).then_some(number)
+            });
+            let handed: Vec<(String, u16)> = numbers
+                .chain(addresses)
+                .map(|number| (method.to_owned(), number))
+                .collect();
+            self.function.handed.extend(handed);
+        }
+    }
+
+    fn protocol(&mut self, node: Node<'_>, name: &str, method: &str) {
+        let transport = match method {
+            "ServeStdio" | "NewStdioTransport" | "NewStdioServer" | "NewStdioServerTransport" => {
+                Transport::Stdio
+            }
+            "NewStreamableHTTPServer" | "NewStreamableHTTPHandler" | "NewSSEHandler" => {
+                Transport::Http
+            }
+            "NewSSEServer" if name.starts_with("server.") => Transport::Http,
+            _ => return,
+        };
+        let known = self.function.transport.as_ref().map(|(known, _)| *known);
+        if known != Some(Transport::Http) {
+            self.function.transport = Some((transport, span(self.source, node)));
+        }
+    }
+}
+
+/// Whether a package of a directory is one that is called `main` and starts something.
+pub(super) fn is_tool(path: &Path) -> bool {
+    path.components().any(|part| {
+        matches!(
+            part.as_os_str().to_str().unwrap_or_default(),
+            "tools" | "tool" | "hack" | "scripts" | "script" | "internal-tools" | "gen" | "codegen"
+        )
+    })
+}

@@ -1,0 +1,461 @@
+//! From a main package and what it reaches to a service, or to the reason why it is none.
+
+use std::collections::BTreeSet;
+use std::path::{Path, PathBuf};
+
+use plimsoll_diag::{Evidence, Span};
+use plimsoll_model::{BuildRecipe, GoRecipe, RecipeKind};
+
+use super::function::{Function, PortHint, Rank, RouteHint, Transport};
+use super::manifest::Module;
+use super::package::Package;
+use super::{Closure, GoClaim};
+use crate::detection::{DetectedService, Health, Route, ServiceKind, Stream};
+use crate::found::{Found, FoundVariable};
+use crate::needs;
+use crate::places;
+use crate::tree::Tree;
+
+/// Where the image has the program.
+const PROGRAMS: &str = "/usr/local/bin";
+
+/// Last parts of paths that tell whether a service works, best first.
+const HEALTH: &[&str] = &[
+    "ready",
+    "readyz",
+    "health",
+    "healthz",
+    "healthcheck",
+    "live",
+    "livez",
+    "ping",
+    "status",
+];
+
+/// Subcommands that start a server.
+const SERVES: &[&str] = &[
+    "serve", "server", "start", "run", "web", "api", "daemon", "http", "up", "gateway",
+];
+
+/// Modules that are written in C, or call a C library that they bring along.
+const WITH_C: &[&str] = &[
+    "github.com/mattn/go-sqlite3",
+    "gorm.io/driver/sqlite",
+    "github.com/mutecomm/go-sqlcipher",
+    "github.com/confluentinc/confluent-kafka-go",
+    "github.com/marcboeker/go-duckdb",
+    "github.com/duckdb/duckdb-go",
+    "github.com/asg017/sqlite-vec-go-bindings/cgo",
+    "github.com/knights-analytics/hugot",
+    "github.com/chai2010/webp",
+];
+
+/// Frameworks by the path of their module, with the name people call them by.
+const FRAMEWORKS: &[(&str, &str)] = &[
+    ("github.com/mark3labs/mcp-go", "mcp-go"),
+    ("github.com/modelcontextprotocol/go-sdk", "MCP Go SDK"),
+    ("github.com/gin-gonic/gin", "gin"),
+    ("github.com/labstack/echo", "echo"),
+    ("github.com/gofiber/fiber", "fiber"),
+    ("github.com/go-chi/chi", "chi"),
+    ("github.com/gorilla/mux", "mux"),
+    ("github.com/cloudwego/hertz", "hertz"),
+    ("github.com/hibiken/asynq", "asynq"),
+    ("go.temporal.io/sdk", "Temporal"),
+    ("google.golang.org/grpc", "grpc"),
+    ("connectrpc.com/connect", "connect"),
+    ("k8s.io/client-go", "client-go"),
+    ("sigs.k8s.io/controller-runtime", "controller-runtime"),
+];
+
+/// Modules that make a program one for the command line.
+const COMMAND_LINES: &[&str] = &[
+    "github.com/spf13/cobra",
+    "github.com/urfave/cli",
+    "github.com/alecthomas/kong",
+];
+
+/// Everything that is known of one main package.
+pub(super) struct Seen<'s> {
+    pub tree: &'s Tree,
+    pub module: &'s Module,
+    pub directory: &'s Path,
+    pub package: &'s Package,
+    pub main: &'s Span,
+    pub closure: &'s Closure<'s>,
+    /// The functions that `main` leads to.
+    pub reached: Vec<&'s Function>,
+    pub claim: Option<&'s GoClaim>,
+}
+
+impl Seen<'_> {
+    /// The service, or what it looks like and why it is none.
+    pub(super) fn verdict(
+        &self,
+        aside: Option<&'static str>,
+    ) -> Result<Box<Found>, (&'static str, &'static str)> {
+        let listens = self
+            .reached
+            .iter()
+            .find_map(|function| function.listens.first());
+        let transport = self
+            .reached
+            .iter()
+            .filter_map(|function| function.transport.as_ref())
+            .max_by_key(|(transport, _)| *transport == Transport::Http);
+        let is = |test: fn(&Function) -> bool| self.reached.iter().any(|function| test(function));
+        let works = is(|function| function.waits) && is(|function| function.repeats);
+        let (kind, looks_like) = match (transport, listens) {
+            (Some((Transport::Http, _)), _) => (Some(ServiceKind::McpHttp), "MCP server"),
+            (Some((Transport::Stdio, _)), None) => (Some(ServiceKind::McpStdio), "MCP server"),
+            (Some((Transport::Stdio, _)), Some(_)) => (Some(ServiceKind::McpHttp), "MCP server"),
+            (None, Some(_)) => (Some(ServiceKind::Web), "Go server"),
+            (None, None) if works => (Some(ServiceKind::Worker), "Go worker"),
+            (None, None) => (None, "Go program"),
+        };
+        if let Some(why) = aside {
+            return Err((looks_like, why));
+        }
+        let Some(kind) = kind else {
+            let command_line = COMMAND_LINES.iter().any(|name| self.imports(name));
+            let why = if command_line {
+                "a program for the command line"
+            } else {
+                "listens on nothing"
+            };
+            return Err((looks_like, why));
+        };
+        let mut evidence = vec![Evidence::new(
+            self.main.clone(),
+            "is where the program starts",
+        )];
+        if let Some(span) = listens {
+            evidence.push(Evidence::new(span.clone(), "listens for connections"));
+        }
+        if let Some((transport, span)) = transport {
+            let words = match transport {
+                Transport::Stdio => "speaks MCP over standard input and output",
+                Transport::Http => "speaks MCP over HTTP",
+            };
+            evidence.push(Evidence::new(span.clone(), words));
+        }
+        Ok(Box::new(self.found(kind, evidence)))
+    }
+
+    fn imports(&self, module: &str) -> bool {
+        self.closure.foreign.keys().any(|import| {
+            import
+                .strip_prefix(module)
+                .is_some_and(|rest| rest.is_empty() || rest.starts_with('/'))
+        })
+    }
+
+    fn found(&self, kind: ServiceKind, evidence: Vec<Evidence>) -> Found {
+        let (ports, metrics_port) = match kind {
+            ServiceKind::McpStdio | ServiceKind::Worker => (Vec::new(), None),
+            _ => self.ports(),
+        };
+        let port = ports.first().copied();
+        let to_route = |route: &RouteHint, port: Option<u16>| {
+            Some(Route {
+                path: route.path.clone(),
+                port: port?,
+                span: Some(route.span.clone()),
+            })
+        };
+        let health = self
+            .health()
+            .and_then(|route| to_route(route, port))
+            .map(Health::Http)
+            .or(port.map(|port| Health::Tcp { port }));
+        let metrics = self
+            .metrics()
+            .and_then(|route| to_route(route, metrics_port.or(port)));
+        let variables = self.variables();
+        let imported: Vec<_> = self
+            .closure
+            .foreign
+            .iter()
+            .filter_map(|(import, span)| {
+                Some((
+                    needs::of_module(import)?,
+                    true,
+                    span.clone(),
+                    import.clone(),
+                ))
+            })
+            .collect();
+        let told: Vec<_> = variables.iter().map(FoundVariable::told).collect();
+        let framework = FRAMEWORKS.iter().find(|(module, _)| self.imports(module));
+        let version = framework
+            .and_then(|(module, _)| self.module.version_of(module))
+            .map(str::to_owned);
+        let program = self.module.program(self.directory);
+        let mut command = vec![format!("{PROGRAMS}/{program}")];
+        command.extend(self.arguments());
+        let found_needs = needs::needs(&imported, &told);
+        Found {
+            needs: found_needs,
+            problems: Vec::new(),
+            service: DetectedService {
+                name: String::new(),
+                kind,
+                language: "go",
+                framework: Some(match framework {
+                    Some((_, name)) => (*name).to_owned(),
+                    None if kind == ServiceKind::Worker => "Go".to_owned(),
+                    None => "net/http".to_owned(),
+                }),
+                version,
+                built_with: Vec::new(),
+                language_version: self
+                    .module
+                    .language
+                    .as_ref()
+                    .map(|version| format!(">={version}")),
+                manager: Some("go".to_owned()),
+                dependencies_from: Some(self.module.root.join("go.mod")),
+                root: self.module.root.clone(),
+                recipe: Some(self.recipe(&command, &ports)),
+                command,
+                working_dir: PathBuf::from(crate::python::IMAGE_ROOT),
+                health,
+                ports,
+                development_port: None,
+                metrics,
+                stream: self.stream(),
+                replicas_max: None,
+                writes: self.writes(),
+                packages: Vec::new(),
+                needs: Vec::new(),
+                shares_with: None,
+                defined_at: self.main.clone(),
+                evidence,
+                files: self.files(),
+                routes: self
+                    .reached
+                    .iter()
+                    .flat_map(|function| &function.routes)
+                    .map(|route| route.path.clone())
+                    .collect(),
+                target: program_target(self.module, self.directory),
+            },
+            variables,
+        }
+    }
+
+    /// The ports it listens on, its own first, and the one that has metrics where that is another.
+    fn ports(&self) -> (Vec<u16>, Option<u16>) {
+        let own: BTreeSet<*const Function> = self
+            .package
+            .functions
+            .iter()
+            .map(std::ptr::from_ref)
+            .collect();
+        let listeners: BTreeSet<&str> = self
+            .reached
+            .iter()
+            .filter(|function| !function.listens.is_empty())
+            .map(|function| function.name.as_str())
+            .collect();
+        let mut hints: Vec<((bool, bool, Rank), u16)> = Vec::new();
+        let key = |hint: &PortHint, is_own: bool| (hint.metrics, !is_own, hint.rank);
+        for function in &self.reached {
+            let is_own = own.contains(&std::ptr::from_ref(*function));
+            hints.extend(
+                function
+                    .ports
+                    .iter()
+                    .map(|hint| (key(hint, is_own), hint.port)),
+            );
+            for (callee, port) in &function.handed {
+                if listeners.contains(callee.as_str()) {
+                    let hint = PortHint {
+                        rank: Rank::Handed,
+                        port: *port,
+                        metrics: callee.to_ascii_lowercase().contains("metric"),
+                    };
+                    hints.push((key(&hint, is_own), *port));
+                }
+            }
+        }
+        hints.sort();
+        let sure = hints.iter().any(|((_, _, rank), _)| *rank < Rank::Default);
+        let own_first = hints.first().map(|((_, foreign, _), _)| *foreign);
+        let mut seen = BTreeSet::new();
+        let mut ports = Vec::new();
+        let mut metrics = None;
+        for ((is_metrics, foreign, rank), port) in &hints {
+            // What the program says itself outweighs the defaults of the packages it uses.
+            if Some(*foreign) != own_first && !is_metrics || sure && *rank == Rank::Default {
+                continue;
+            }
+            if !sure && !ports.is_empty() && !is_metrics {
+                continue;
+            }
+            if *is_metrics && *foreign && own_first == Some(false) {
+                continue;
+            }
+            if seen.insert(*port) {
+                ports.push(*port);
+                if *is_metrics && metrics.is_none() {
+                    metrics = Some(*port);
+                }
+            }
+        }
+        (ports, metrics)
+    }
+
+    fn health(&self) -> Option<&RouteHint> {
+        HEALTH.iter().find_map(|word| {
+            self.routes()
+                .filter(|route| route.path.rsplit('/').next() == Some(word))
+                .filter(|route| !route.path.contains(['{', ':', '*']))
+                .min_by_key(|route| route.path.len())
+        })
+    }
+
+    fn metrics(&self) -> Option<&RouteHint> {
+        self.routes()
+            .find(|route| route.prometheus)
+            .or_else(|| self.routes().find(|route| route.path == "/metrics"))
+    }
+
+    fn routes(&self) -> impl Iterator<Item = &RouteHint> {
+        self.reached.iter().flat_map(|function| &function.routes)
+    }
+
+    fn variables(&self) -> Vec<FoundVariable> {
+        self.reached
+            .iter()
+            .flat_map(|function| function.variables.iter().cloned())
+            .collect()
+    }
+
+    fn stream(&self) -> Option<Stream> {
+        const WEBSOCKETS: &[&str] = &[
+            "github.com/gorilla/websocket",
+            "github.com/coder/websocket",
+            "nhooyr.io/websocket",
+            "github.com/gofiber/contrib/websocket",
+            "github.com/olahol/melody",
+            "golang.org/x/net/websocket",
+        ];
+        if WEBSOCKETS.iter().any(|module| self.imports(module)) {
+            return Some(Stream::Websocket);
+        }
+        self.reached
+            .iter()
+            .any(|function| function.events)
+            .then_some(Stream::Sse)
+    }
+
+    fn writes(&self) -> Vec<String> {
+        let paths: BTreeSet<&str> = self
+            .reached
+            .iter()
+            .flat_map(|function| &function.writes)
+            .map(|path| {
+                path.trim_start_matches("file:")
+                    .split('?')
+                    .next()
+                    .unwrap_or(path)
+            })
+            .filter(|path| !path.is_empty() && !path.contains(":memory:") && *path != ".")
+            .collect();
+        paths.into_iter().map(str::to_owned).collect()
+    }
+
+    /// What it is started with: as a Dockerfile has it, or the subcommand that serves.
+    fn arguments(&self) -> Vec<String> {
+        if let Some(claim) = self.claim.filter(|claim| !claim.arguments.is_empty()) {
+            return claim.arguments.clone();
+        }
+        if !self.imports("github.com/spf13/cobra") {
+            return Vec::new();
+        }
+        let commands: BTreeSet<&str> = self
+            .reached
+            .iter()
+            .flat_map(|function| &function.commands)
+            .map(String::as_str)
+            .collect();
+        let served = SERVES.iter().find(|name| commands.contains(*name));
+        served.map(|name| (*name).to_owned()).into_iter().collect()
+    }
+
+    fn recipe(&self, command: &[String], ports: &[u16]) -> BuildRecipe {
+        let context = &self.module.context;
+        let below = |path: &Path| match path.strip_prefix(context) {
+            Ok(rest) => rest.to_owned(),
+            Err(_) => path.to_owned(),
+        };
+        let package = self
+            .directory
+            .strip_prefix(&self.module.root)
+            .unwrap_or(self.directory);
+        let package = match places::text(package) {
+            "" => ".".to_owned(),
+            path => format!("./{path}"),
+        };
+        let cgo = self.closure.cgo || WITH_C.iter().any(|module| self.imports(module));
+        BuildRecipe {
+            context: crate::node::absolute(self.tree, context),
+            kind: RecipeKind::Go(GoRecipe {
+                root: below(&self.module.root),
+                package,
+                version: self.module.toolchain.clone(),
+                cgo,
+                tags: Vec::new(),
+                data: self.data().iter().map(|path| below(path)).collect(),
+            }),
+            system_packages: Vec::new(),
+            environment: Vec::new(),
+            command: command.to_vec(),
+            working_dir: PathBuf::new(),
+            ports: ports.to_vec(),
+        }
+    }
+
+    /// Files and directories of the module that it opens by a relative path.
+    fn data(&self) -> BTreeSet<PathBuf> {
+        self.reached
+            .iter()
+            .flat_map(|function| &function.reads)
+            .filter(|path| !path.starts_with('/') && !path.contains("://"))
+            .filter_map(|path| {
+                // A pattern stands for the directory before it.
+                let fixed: PathBuf = Path::new(path)
+                    .components()
+                    .take_while(|part| !places::text(part.as_ref()).contains(['*', '{', '%']))
+                    .collect();
+                let place = places::within(&self.module.root, places::text(&fixed))?;
+                let below = place != self.module.root && place.starts_with(&self.module.root);
+                let there = self.tree.has_file(&place) || self.tree.has_directory(&place);
+                (below && there).then_some(place)
+            })
+            .collect()
+    }
+
+    fn files(&self) -> Vec<std::sync::Arc<Path>> {
+        self.closure
+            .directories
+            .iter()
+            .flat_map(|directory| self.tree.files_in(directory))
+            .filter(|file| {
+                file.path
+                    .extension()
+                    .is_some_and(|extension| extension == "go")
+            })
+            .map(|file| file.path.clone())
+            .collect()
+    }
+}
+
+/// What claims call the program: its directory, or its name where that is the module's own.
+fn program_target(module: &Module, directory: &Path) -> String {
+    if directory == module.root {
+        return module.program(directory);
+    }
+    places::text(directory).to_owned()
+}

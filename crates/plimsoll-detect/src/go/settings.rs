@@ -1,0 +1,327 @@
+//! Variables, flags and settings that a Go program reads, with their defaults.
+
+use plimsoll_diag::Span;
+use tree_sitter::Node;
+
+use super::function::{Function, PortHint, Rank};
+use super::package::{is_text, port_of, span, text};
+use crate::found::FoundVariable;
+use crate::needs::{is_secret, kind_of};
+use crate::syntax::{DEPTH, Source, named_children};
+
+/// Words of names that belong to something else than the program's own port.
+const OTHERS: &[&str] = &[
+    "db", "database", "redis", "postgres", "pg", "mysql", "mongo", "smtp", "mail", "rabbit",
+    "amqp", "kafka", "nats", "proxy", "ssh", "remote", "target", "upstream", "broker", "elastic",
+    "peer", "client",
+];
+
+/// What may stand before `port` in one word.
+const OWN: &[&str] = &[
+    "http", "web", "api", "server", "listen", "app", "metrics", "service", "grpc", "bind",
+];
+
+/// Whether a name is about a database or the like.
+pub(super) fn is_of_a_need(name: &str) -> bool {
+    let lower = name.to_ascii_lowercase();
+    OTHERS.iter().any(|word| lower.contains(word))
+}
+
+fn variable(name: &str, default: Option<String>, required: bool, span: Span) -> FoundVariable {
+    FoundVariable {
+        required,
+        secret: is_secret(name),
+        kind: kind_of(name, default.as_deref(), None),
+        type_name: None,
+        why: format!("reads `{name}`"),
+        name: name.to_owned(),
+        default,
+        span,
+    }
+}
+
+/// Whether a text is spelled as variables are.
+fn is_variable(text: &str) -> bool {
+    text.len() > 1
+        && text.starts_with(|first: char| first.is_ascii_uppercase())
+        && text
+            .chars()
+            .all(|c| c.is_ascii_uppercase() || c.is_ascii_digit() || c == '_')
+}
+
+/// The port that a variable's or flag's default gives the program itself.
+fn own_port(name: &str, default: Option<&str>) -> Option<PortHint> {
+    let lower = name.to_ascii_lowercase();
+    let says = |part: &str| {
+        ["port", "addr", "address", "listen", "bind"]
+            .iter()
+            .any(|word| {
+                part.strip_suffix(word)
+                    .is_some_and(|before| before.is_empty() || OWN.contains(&before))
+            })
+    };
+    let listens = lower.split(['_', '-', '.']).any(says);
+    if !listens || is_of_a_need(name) {
+        return None;
+    }
+    Some(PortHint {
+        rank: Rank::Default,
+        port: port_of(default?)?,
+        metrics: lower.contains("metric"),
+    })
+}
+
+/// `os.Getenv`, helpers around it that take a default, flags, viper.
+pub(super) fn call(
+    source: &Source,
+    node: Node<'_>,
+    name: &str,
+    arguments: &[Node<'_>],
+    function: &mut Function,
+) {
+    let method = name.rsplit('.').next().unwrap_or(name);
+    let first = arguments.first().filter(|node| is_text(**node));
+    let Some(first) = first.map(|node| text(source, *node)) else {
+        bound_flag(source, method, arguments, function);
+        return;
+    };
+    let literal = |index: usize| {
+        let node = arguments.get(index)?;
+        let plain = is_text(*node) || matches!(node.kind(), "int_literal" | "true" | "false");
+        plain.then(|| text(source, *node))
+    };
+    let place = span(source, node);
+    if matches!(name, "os.Getenv" | "os.LookupEnv" | "syscall.Getenv") {
+        function
+            .variables
+            .push(variable(&first, None, false, place));
+        return;
+    }
+    let lower = name.to_ascii_lowercase();
+    let default = literal(1);
+    // A helper of the project, or of a library, that reads a variable.
+    if lower.contains("env") && is_variable(&first) && method != "Setenv" && method != "Unsetenv" {
+        let must = ["must", "require"].iter().any(|word| lower.contains(word));
+        function.ports.extend(own_port(&first, default.as_deref()));
+        let required = must && arguments.len() == 1;
+        function
+            .variables
+            .push(variable(&first, default, required, place));
+        return;
+    }
+    match method {
+        "BindEnv" => {
+            for index in 1..arguments.len().max(2) {
+                if let Some(bound) = literal(index).filter(|bound| is_variable(bound)) {
+                    function
+                        .variables
+                        .push(variable(&bound, None, false, place.clone()));
+                }
+            }
+        }
+        "SetDefault" => {
+            function.ports.extend(own_port(&first, default.as_deref()));
+            if source.text.contains(".AutomaticEnv()") {
+                let bound = first.to_ascii_uppercase().replace(['.', '-'], "_");
+                function
+                    .variables
+                    .push(variable(&bound, default, false, place));
+            }
+        }
+        "Int" | "String" | "Uint" | "IntP" | "StringP" | "Uint16" => {
+            let default = if method.ends_with('P') {
+                literal(2)
+            } else {
+                default
+            };
+            function.ports.extend(own_port(&first, default.as_deref()));
+        }
+        _ => {}
+    }
+}
+
+/// `flag.IntVar(&port, "port", 8080, "…")` names its flag second.
+fn bound_flag(source: &Source, method: &str, arguments: &[Node<'_>], function: &mut Function) {
+    if !method.ends_with("Var") && !method.ends_with("VarP") {
+        return;
+    }
+    let texts = |index: usize| arguments.get(index).map(|node| text(source, *node));
+    let at = if method.ends_with('P') { 3 } else { 2 };
+    if let (Some(name), Some(default)) = (texts(1), texts(at)) {
+        function.ports.extend(own_port(&name, Some(&default)));
+    }
+}
+
+/// `port := os.Getenv("PORT")`: remembers by which name the function knows the variable.
+pub(super) fn assigned(source: &Source, call: Node<'_>, name: &str, function: &mut Function) {
+    let Some(called) = call.child_by_field_name("function") else {
+        return;
+    };
+    if !matches!(source.text_of(called), "os.Getenv" | "os.LookupEnv") {
+        return;
+    }
+    let arguments = call
+        .child_by_field_name("arguments")
+        .map(named_children)
+        .unwrap_or_default();
+    if let Some(first) = arguments.first().filter(|node| is_text(**node)) {
+        function
+            .known_as
+            .insert(name.to_owned(), text(source, *first));
+    }
+}
+
+/// `if port == "" { port = "8080" }` gives a default; `if key == "" { log.Fatal(…) }` requires one.
+pub(super) fn condition(source: &Source, node: Node<'_>, function: &mut Function) {
+    // The variable may be read in the condition itself.
+    if let Some(first) = node.child_by_field_name("initializer")
+        && let (Some(left), Some(right)) = (
+            first.child_by_field_name("left"),
+            first.child_by_field_name("right"),
+        )
+        && let Some(call) = named_children(right).first()
+    {
+        let name = source.text_of(left).split(',').next().unwrap_or_default();
+        assigned(source, *call, name.trim(), function);
+    }
+    let Some(condition) = node.child_by_field_name("condition") else {
+        return;
+    };
+    let Some(body) = node.child_by_field_name("consequence") else {
+        return;
+    };
+    let asked = source.text_of(condition);
+    let direct = asked
+        .strip_prefix("os.Getenv(\"")
+        .and_then(|rest| rest.strip_suffix("\") == \"\""))
+        .map(|name| (String::new(), name.to_owned()));
+    let known = asked
+        .strip_suffix(" == \"\"")
+        .or_else(|| asked.strip_prefix('!'))
+        .and_then(|name| {
+            let known = function.known_as.get(name)?;
+            Some((name.to_owned(), known.clone()))
+        });
+    let Some((local, name)) = direct.or(known) else {
+        return;
+    };
+    let text_of_body = source.text_of(body);
+    let default = text_of_body
+        .lines()
+        .find_map(|line| {
+            let rest = line.trim().strip_prefix(local.as_str())?.trim_start();
+            let value = rest.strip_prefix('=')?.trim();
+            let value = value.strip_prefix('"')?.strip_suffix('"')?;
+            Some(value.to_owned())
+        })
+        .filter(|_| !local.is_empty());
+    let ends = [
+        "log.Fatal",
+        "panic(",
+        "os.Exit",
+        "Fatal(",
+        "Fatalf(",
+        "Fatalln(",
+    ]
+    .iter()
+    .any(|word| text_of_body.contains(word));
+    let refuses = ends
+        || text_of_body.contains("return")
+            && (text_of_body.contains("errors.New") || text_of_body.contains("fmt.Errorf"));
+    if let Some(found) = function
+        .variables
+        .iter_mut()
+        .rev()
+        .find(|found| found.name == name)
+    {
+        found.required |= refuses && default.is_none();
+        if default.is_some() {
+            found.kind = kind_of(&name, default.as_deref(), None);
+            found.default = default.clone();
+        }
+    } else {
+        let place = span(source, condition);
+        function.variables.push(variable(
+            &name,
+            default.clone(),
+            refuses && default.is_none(),
+            place,
+        ));
+    }
+    function.ports.extend(own_port(&name, default.as_deref()));
+}
+
+/// Tags of the fields of a settings structure: `env:"PORT" envDefault:"8080"`.
+pub(super) fn tags(source: &Source, node: Node<'_>, function: &mut Function, depth: usize) {
+    if depth > DEPTH {
+        return;
+    }
+    if node.kind() == "field_declaration"
+        && let Some(tag) = node.child_by_field_name("tag")
+    {
+        let tag = source.text_of(tag).trim_matches('`');
+        let named = value_of(tag, "env").or_else(|| value_of(tag, "envconfig"));
+        if let Some(named) = named {
+            let mut parts = named.split(',');
+            let name = parts.next().unwrap_or_default().trim().to_owned();
+            let flagged = parts.any(|part| matches!(part, "required" | "notEmpty"));
+            let default = ["envDefault", "default", "env-default"]
+                .iter()
+                .find_map(|key| value_of(tag, key))
+                .or_else(|| named.split("default=").nth(1).map(str::to_owned));
+            let stated = ["required", "env-required"]
+                .iter()
+                .any(|key| value_of(tag, key).as_deref() == Some("true"));
+            if is_variable(&name) {
+                function.ports.extend(own_port(&name, default.as_deref()));
+                let required = (flagged || stated) && default.is_none();
+                function
+                    .variables
+                    .push(variable(&name, default, required, span(source, node)));
+            }
+        }
+    }
+    for child in named_children(node) {
+        tags(source, child, function, depth + 1);
+    }
+}
+
+/// The value of `key` in a field's tag.
+fn value_of(tag: &str, key: &str) -> Option<String> {
+    let mut rest = tag;
+    while let Some((name, after)) = rest.split_once(":\"") {
+        let end = after.find('"')?;
+        if name.trim() == key {
+            return Some(after[..end].to_owned());
+        }
+        rest = &after[end + 1..];
+    }
+    None
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_tag_gives_its_values() {
+        let tag = "json:\"port\" env:\"PORT,required\" envDefault:\"8080\"";
+        assert_eq!(value_of(tag, "env").as_deref(), Some("PORT,required"));
+        assert_eq!(value_of(tag, "envDefault").as_deref(), Some("8080"));
+        assert_eq!(value_of(tag, "default"), None);
+    }
+
+    #[test]
+    fn only_the_programs_own_port_counts() {
+        assert_eq!(
+            own_port("PORT", Some("8080")).map(|hint| hint.port),
+            Some(8080)
+        );
+        assert_eq!(
+            own_port("HTTP_ADDR", Some(":81")).map(|hint| hint.port),
+            Some(81)
+        );
+        assert!(own_port("DB_PORT", Some("5432")).is_none());
+        assert!(own_port("TITLE", Some("1")).is_none());
+    }
+}
