@@ -146,6 +146,22 @@ pub enum NeedKind {
 }
 
 impl NeedKind {
+    /// The TCP port it answers on unless it is told otherwise.
+    pub fn port(self) -> u16 {
+        match self {
+            NeedKind::Postgres => 5432,
+            NeedKind::Mysql => 3306,
+            NeedKind::Redis => 6379,
+            NeedKind::Rabbitmq => 5672,
+            NeedKind::Mongodb => 27017,
+            NeedKind::Influxdb => 8086,
+            NeedKind::Elasticsearch => 9200,
+            NeedKind::Qdrant => 6333,
+            NeedKind::Kafka => 9092,
+            NeedKind::Neo4j => 7687,
+        }
+    }
+
     /// What the image of that reference gives to others: `docker.io/library/postgres:16` is
     /// PostgreSQL.
     pub fn of_image(reference: &str) -> Option<Self> {

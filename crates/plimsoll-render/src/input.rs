@@ -1,6 +1,7 @@
 //! What a renderer works from.
 
 use std::collections::BTreeMap;
+use std::path::PathBuf;
 
 use plimsoll_model::Project;
 use plimsoll_model::extension::{Extension, Extensions};
@@ -23,6 +24,8 @@ pub struct Input<'a> {
     pub registry: Option<&'a str>,
     /// Images whose content is known, by service.
     pub images: &'a BTreeMap<String, ImagePin>,
+    /// The text of small files of the project that services mount, by absolute path.
+    pub contents: &'a BTreeMap<PathBuf, String>,
 }
 
 /// An environment that an application runs in.

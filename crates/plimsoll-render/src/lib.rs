@@ -7,6 +7,7 @@
 
 pub mod docs;
 mod input;
+pub mod kubernetes;
 mod loss;
 mod rendering;
 mod serialise;

@@ -67,6 +67,23 @@ pub enum Role {
     Daemon,
 }
 
+impl Role {
+    /// The word for it.
+    pub fn word(self) -> &'static str {
+        match self {
+            Role::Web => "web",
+            Role::Ui => "ui",
+            Role::Worker => "worker",
+            Role::Scheduler => "scheduler",
+            Role::Job => "job",
+            Role::Cron => "cron",
+            Role::Datastore => "datastore",
+            Role::Stdio => "stdio",
+            Role::Daemon => "daemon",
+        }
+    }
+}
+
 /// What a backing service keeps.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
 pub struct Store {
@@ -152,7 +169,7 @@ impl<'a> Workload<'a> {
             extension,
             role: role(service, extension, store),
             store,
-            listeners: listeners(service, extension, probe.as_ref()),
+            listeners: listeners(service, extension, store, probe.as_ref()),
             metrics: service.facts.metrics.clone(),
             secret_variables: secret_variables(input, service),
             writable: writable(service),
@@ -253,16 +270,11 @@ fn role(service: &Service, extension: Option<&Extension>, store: Option<Store>) 
 fn listeners(
     service: &Service,
     extension: Option<&Extension>,
+    store: Option<Store>,
     probe: Option<&Probe>,
 ) -> Vec<Listener> {
     let mut listeners: Vec<Listener> = Vec::new();
-    let datastore = NeedKind::of_image(
-        service
-            .image
-            .as_ref()
-            .map_or("", |image| image.value.as_str()),
-    )
-    .is_some();
+    let datastore = store.is_some();
     let mut add = |port: u16, protocol: Protocol, span: Option<Span>| {
         let known = listeners
             .iter()
@@ -304,7 +316,8 @@ fn listeners(
             add(port, protocol, exposed.span.clone());
         }
     }
-    for port in &service.facts.ports {
+    let usual = store.and_then(|store| store.kind).map(NeedKind::port);
+    for port in usual.iter().chain(&service.facts.ports) {
         add(*port, Protocol::Tcp, None);
     }
     if let Some(recipe) = &service.recipe {

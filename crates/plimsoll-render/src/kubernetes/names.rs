@@ -1,0 +1,84 @@
+//! Names: kept, or refused with a fix.
+
+use crate::{Fidelity, Input, Loss, Workload};
+
+/// Refuses services whose names Kubernetes does not allow. They are never renamed: code finds its
+/// peers by these names.
+pub(super) fn check(input: &Input<'_>, all: &[Workload<'_>], losses: &mut Vec<Loss>) {
+    for one in all {
+        if is_refused(one.name()) {
+            losses.push(
+                Loss::new(
+                    Fidelity::Refused,
+                    format!("services.{}", one.name()),
+                    "Kubernetes allows small letters, digits and `-` in a name, 63 at most",
+                )
+                .at(one.service.span.clone())
+                .hint(format!(
+                    "call it `{}`, and keep the old name as an alias under `networks`",
+                    allowed(one.name())
+                )),
+            );
+        }
+    }
+    if is_refused(&input.project.name) {
+        losses.push(
+            Loss::new(
+                Fidelity::Refused,
+                "name",
+                format!("`{}` cannot be the name of a namespace", input.project.name),
+            )
+            .hint(format!("set `name: {}`", allowed(&input.project.name))),
+        );
+    }
+}
+
+/// Whether a name is no label of RFC 1035, which services and namespaces must have.
+pub(super) fn is_refused(name: &str) -> bool {
+    let fits = |c: char| c.is_ascii_lowercase() || c.is_ascii_digit() || c == '-';
+    name.is_empty()
+        || name.len() > 63
+        || !name.chars().all(fits)
+        || !name.starts_with(|c: char| c.is_ascii_lowercase())
+        || name.ends_with('-')
+}
+
+/// The nearest name that is allowed.
+pub(super) fn allowed(name: &str) -> String {
+    let mut text: String = name
+        .to_ascii_lowercase()
+        .chars()
+        .map(|c| {
+            if c.is_ascii_lowercase() || c.is_ascii_digit() {
+                c
+            } else {
+                '-'
+            }
+        })
+        .take(63)
+        .collect();
+    if !text.starts_with(|c: char| c.is_ascii_lowercase()) {
+        text = format!("x-{}", text.trim_start_matches('-'));
+    }
+    text.trim_end_matches('-').to_owned()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_name_is_kept_or_refused_with_one_that_fits() {
+        for (name, fixed) in [
+            ("web_app", "web-app"),
+            ("Web", "web"),
+            ("9lives", "x-9lives"),
+            ("a.b-", "a-b"),
+        ] {
+            assert!(is_refused(name), "{name}");
+            assert_eq!(allowed(name), fixed);
+            assert!(!is_refused(fixed), "{fixed}");
+        }
+        assert!(!is_refused("web-1"));
+    }
+}
