@@ -14,6 +14,7 @@ pub mod debian;
 mod digest;
 pub mod docker_engine;
 pub mod dockerfile;
+pub mod elf;
 mod fetch;
 pub mod go;
 pub mod inventory;

@@ -6,6 +6,7 @@ use std::time::{Duration, Instant};
 
 use plimsoll_diag::Diagnostic;
 use plimsoll_image::builder::{BuildRequest, Builder, Memory, Outcome, PullPolicy};
+use plimsoll_image::elf::Finding;
 use plimsoll_image::oci::Architecture;
 use plimsoll_image::stand_in::StandIn;
 use plimsoll_image::store::{Image, Store};
@@ -15,6 +16,9 @@ use plimsoll_run::stack::{ImageDefaults, ImageOrigin, ServiceImage};
 use crate::failure::Failure;
 use crate::format::{elapsed, size};
 use crate::printer::Printer;
+
+/// How many findings about images are told; the data has all of them.
+const MOST_FINDINGS: usize = 5;
 
 /// How images come to be.
 #[derive(Debug, Clone, Copy)]
@@ -30,6 +34,8 @@ pub(crate) struct Prepared {
     pub(crate) built: Option<Outcome>,
     pub(crate) took: Duration,
     pub(crate) stand_in: Option<StandIn>,
+    /// Parts of the image that cannot be loaded and may never be.
+    pub(crate) findings: Vec<Finding>,
 }
 
 /// A prepared image, unpacked for the engine.
@@ -123,6 +129,7 @@ fn prepare_one(
             built: Some(built.outcome),
             took: built.duration,
             stand_in: None,
+            findings: built.findings,
         });
     }
     let Some(reference) = &service.image else {
@@ -150,6 +157,7 @@ fn prepare_one(
         built: None,
         took: began.elapsed(),
         stand_in: obtained.stand_in,
+        findings: Vec::new(),
     })
 }
 
@@ -251,6 +259,15 @@ pub(crate) fn tell<'a>(
             name,
             size(image.image.size())
         ));
+    }
+    // Services with one set of dependencies share their findings.
+    let mut told: Vec<String> = Vec::new();
+    for finding in prepared.clone().flat_map(|(_, image)| &image.findings) {
+        let text = finding.to_string();
+        if !told.contains(&text) && told.len() < MOST_FINDINGS {
+            printer.tell(&Diagnostic::warning(text.clone()));
+            told.push(text);
+        }
     }
     for stand_in in prepared.filter_map(|(_, image)| image.stand_in.as_ref()) {
         printer.say(&format!(

@@ -4,6 +4,7 @@ use plimsoll_diag::Diagnostic;
 use thiserror::Error;
 
 use crate::dockerfile::DockerfileError;
+use crate::elf::{Finding, Severity};
 use crate::go::GoError;
 use crate::node::NodeError;
 use crate::probe::ProbeError;
@@ -39,6 +40,12 @@ pub enum BuildError {
     /// A kind of recipe that nothing assembles.
     #[error("images of this kind are not assembled")]
     NotAssembled,
+    /// Files of the image that could never be loaded.
+    #[error("the image cannot work: {}", told(findings))]
+    Unfit {
+        /// They, the worst first.
+        findings: Vec<Finding>,
+    },
     /// The store has no such image, and nothing may be fetched.
     #[error("there is no image `{reference}` here, and it may not be pulled")]
     NotHere {
@@ -61,6 +68,8 @@ impl BuildError {
             Self::Probe(error) => Diagnostic::error(error.to_string()),
             Self::Registry(error) => error.diagnostic(),
             Self::StandIn(error) => Diagnostic::error(error.to_string()),
+            Self::Unfit { .. } => Diagnostic::error(self.to_string())
+                .hint("add the packages that hold what is missing, for this platform"),
             Self::NotHere { .. } => {
                 Diagnostic::error(self.to_string()).hint("allow it: `pull_policy: missing`")
             }
@@ -70,4 +79,13 @@ impl BuildError {
             Self::Store(error) => Diagnostic::error(error.to_string()),
         }
     }
+}
+
+/// The findings that cannot be borne.
+fn told(findings: &[Finding]) -> String {
+    let errors = findings
+        .iter()
+        .filter(|finding| finding.severity == Severity::Error);
+    let told: Vec<String> = errors.map(ToString::to_string).collect();
+    told.join("; ")
 }

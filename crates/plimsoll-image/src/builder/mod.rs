@@ -23,17 +23,18 @@ use crate::base::Debian;
 use crate::clients::{ClientSettings, PackageFiles, Registries};
 use crate::debian::{DebianSettings, PackageLookup, Suite};
 use crate::dockerfile;
+use crate::elf;
 use crate::fetch::{FetchError, FetchSettings, Fetcher};
 use crate::go;
 use crate::node;
-use crate::oci::Architecture;
+use crate::oci::{Architecture, ImageConfig};
 use crate::probe;
 use crate::provenance;
 use crate::python::{self, Bytecode, PythonOptions};
 use crate::registry::{RegistryClient, RegistrySettings};
 use crate::static_site;
 use crate::step::scratch;
-use crate::store::{Image, NewImage, Store};
+use crate::store::{Image, ImageLayer, NewImage, Store};
 use crate::toolchain::Toolchains;
 use crate::workshop::{KeyLocks, Workshop};
 
@@ -135,6 +136,8 @@ pub struct BuiltImage {
     pub duration: Duration,
     /// The layers, lowest first.
     pub layers: Vec<BuiltLayer>,
+    /// Parts that cannot be loaded and may never be.
+    pub findings: Vec<elf::Finding>,
 }
 
 /// A layer of a built image.
@@ -256,6 +259,7 @@ impl<'a> Builder<'a> {
             if let Some(check) = request.health {
                 probe::attach(&workshop, &recipe.kind, check, &mut layers, &mut config)?;
             }
+            let findings = self.audited(request, &config, &layers)?;
             let image = self.store.put_image(&NewImage {
                 reference: request.reference,
                 architecture: request.architecture,
@@ -267,12 +271,12 @@ impl<'a> Builder<'a> {
             let materials = materials.unwrap_or_else(std::sync::PoisonError::into_inner);
             provenance::remember_materials(self.store, &image, &materials)?;
             drop(materials);
-            Ok((image, layers))
+            Ok((image, layers, findings))
         })();
         self.progress.report(ProgressEvent::Finished {
             subject: request.subject.to_string(),
         });
-        let (image, layers) = made?;
+        let (image, layers, findings) = made?;
         Ok(BuiltImage {
             image,
             outcome: workshop.outcome(),
@@ -284,7 +288,25 @@ impl<'a> Builder<'a> {
                     size: entry.layer.size,
                 })
                 .collect(),
+            findings,
         })
+    }
+
+    /// What keeps parts of an image from being loaded. An image that cannot work is an error.
+    fn audited(
+        &self,
+        request: &BuildRequest<'_>,
+        config: &ImageConfig,
+        layers: &[ImageLayer],
+    ) -> Result<Vec<elf::Finding>, BuildError> {
+        let findings = elf::audit(self.store, request.architecture, config, layers)?;
+        if findings
+            .iter()
+            .any(|finding| finding.severity == elf::Severity::Error)
+        {
+            return Err(BuildError::Unfit { findings });
+        }
+        Ok(findings)
     }
 
     fn workshop<'w>(

@@ -103,6 +103,7 @@ pub(crate) fn run(
                     "bytes": prepared.image.size(),
                     "cached": prepared.built == Some(Outcome::Cached),
                     "seconds": prepared.took.as_secs_f64(),
+                    "findings": prepared.findings,
                     "stand_in": prepared.stand_in.as_ref().map(|stand_in| &stand_in.product_version),
                 })
             })
