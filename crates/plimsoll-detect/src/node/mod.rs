@@ -7,6 +7,8 @@ mod script;
 mod server;
 mod site;
 mod sources;
+#[cfg(test)]
+mod tests;
 
 use std::path::{Path, PathBuf};
 use std::sync::Arc;

@@ -207,7 +207,11 @@ fn start(tree: &Tree, package: &Package) -> Option<Start> {
                 .copied()
                 .filter(|_| Framework::of(package).is_some()),
         )
-        .find(|file| tree.has_file(&package.directory.join(file)))?;
+        .find(|file| {
+            let typed = file.ends_with(".ts") && runner(package, file) == "node";
+            !typed && tree.has_file(&package.directory.join(file))
+        })
+        .filter(|_| package.programs.is_empty())?;
     Some(Start {
         environment: Vec::new(),
         command: vec![runner(package, file).to_owned(), file.to_owned()],
@@ -595,13 +599,16 @@ impl Scene<'_> {
         found
             .variables
             .retain(|variable| !given(&variable.name) && !is_the_platforms(&variable.name));
-        let mut imported: Vec<_> = package
-            .dependencies
+        let mut imported: Vec<_> = reached
             .iter()
-            .filter(|(_, _, runtime)| *runtime)
-            .filter_map(|(name, version, _)| {
-                let span = version.span.clone().unwrap_or_else(|| package.span.clone());
-                Some((needs::of_module(name)?, true, span, name.clone()))
+            .flat_map(|(_, facts)| &facts.imports)
+            .filter_map(|(module, span)| {
+                let kind = needs::of_module(module)?;
+                let runtime = |(name, _, runtime): &(String, Spanned<String>, bool)| {
+                    *runtime && (name == module || module.starts_with(&format!("{name}/")))
+                };
+                let declared = package.dependencies.iter().any(runtime);
+                declared.then(|| (kind, true, span.clone(), module.clone()))
             })
             .collect();
         imported.extend(prisma(self.tree, package));
@@ -636,10 +643,12 @@ impl Scene<'_> {
             false => NodeManager::Npm,
         });
         let working_dir = match &layout {
-            NodeLayout::Application => {
+            NodeLayout::Application if !self.place.member.as_os_str().is_empty() => {
                 Path::new(crate::python::IMAGE_ROOT).join(&self.place.member)
             }
-            NodeLayout::Standalone { .. } => PathBuf::from(crate::python::IMAGE_ROOT),
+            NodeLayout::Application | NodeLayout::Standalone { .. } => {
+                PathBuf::from(crate::python::IMAGE_ROOT)
+            }
         };
         let member = match self.place.member.as_os_str().is_empty() {
             true => PathBuf::from("."),

@@ -1,0 +1,232 @@
+//! Small packages of the shapes that real ones have, and what is found in them.
+
+use fs_err as fs;
+use plimsoll_model::{NodeLayout, RecipeKind};
+
+use super::find;
+use crate::detection::Health;
+use crate::tree::Tree;
+
+/// What is found, a line for each service.
+fn found(files: &[(&str, &str)]) -> String {
+    let root = tempfile::tempdir().unwrap();
+    for (path, text) in files {
+        let path = root.path().join(path);
+        fs::create_dir_all(path.parent().unwrap()).unwrap();
+        fs::write(path, text).unwrap();
+    }
+    let findings = find(&Tree::read(root.path()).unwrap());
+    let mut text = String::new();
+    for one in &findings.found {
+        let service = &one.service;
+        let health = match &service.health {
+            Some(Health::Http(route)) => route.path.clone(),
+            Some(Health::Tcp { .. }) => "accepts".to_owned(),
+            Some(Health::McpHandshake) => "handshake".to_owned(),
+            _ => "-".to_owned(),
+        };
+        let how = match &service.recipe.as_ref().unwrap().kind {
+            RecipeKind::StaticSite(site) => format!("files of {}", site.output.display()),
+            RecipeKind::NodeServer(server) => match &server.layout {
+                NodeLayout::Application => "application".to_owned(),
+                NodeLayout::Standalone { directories } => {
+                    format!("standalone {}", directories[0].0.display())
+                }
+            },
+            _ => unreachable!("nothing else is made here"),
+        };
+        text += &format!(
+            "{} {} {:?} {health} `{}` {how} in {}\n",
+            service.kind.word(),
+            service.framework.as_deref().unwrap_or("-"),
+            service.ports,
+            service.command.join(" "),
+            service.working_dir.display(),
+        );
+        let mut variables: Vec<_> = one.variables.iter().collect();
+        variables.sort_by_key(|variable| &variable.name);
+        for variable in variables {
+            text += &format!(
+                "  {} {}{:?}\n",
+                variable.name,
+                if variable.required { "required " } else { "" },
+                variable.default,
+            );
+        }
+        for need in &one.needs {
+            text += &format!("  needs {}\n", need.kind.word());
+        }
+        for problem in &one.problems {
+            text += &format!("  problem: {}\n", problem.message);
+        }
+    }
+    for rejected in &findings.rejected {
+        text += &format!("not {}: {}\n", rejected.path.display(), rejected.why);
+    }
+    text
+}
+
+#[test]
+fn an_express_server_with_a_mounted_router_and_a_worker() {
+    let text = found(&[
+        (
+            "package.json",
+            r#"{"name":"shop","scripts":{"build":"tsc","start":"node dist/server.js","worker":"node dist/worker.js",
+                "worker:dev":"tsx watch src/worker.ts"},
+                "dependencies":{"express":"4","pg":"8","bullmq":"5"},"devDependencies":{"typescript":"5"}}"#,
+        ),
+        ("package-lock.json", "{}"),
+        (
+            "src/server.ts",
+            "import express from 'express';\nimport health from './routes/health';\nimport { config } from './config.js';\n\
+             const app = express();\napp.use('/api', health);\napp.listen(config.port);\n",
+        ),
+        (
+            "src/config.ts",
+            "if (!process.env.SESSION_SECRET) throw new Error('no');\n\
+             export const config = { port: Number(process.env.PORT ?? 4100), url: process.env.DATABASE_URL! };\n",
+        ),
+        (
+            "src/routes/health.ts",
+            "import { Router } from 'express';\nconst router = Router();\nrouter.get('/health', (a, b) => b.json({}));\nexport default router;\n",
+        ),
+        (
+            "src/worker.ts",
+            "import { Worker } from 'bullmq';\nnew Worker('mail', async () => {}, { connection: { url: process.env.REDIS_URL } });\n",
+        ),
+        ("src/server.test.ts", "process.env.ONLY_A_TEST"),
+    ]);
+    insta::assert_snapshot!(text, @r#"
+    web Express [4100] /api/health `node dist/server.js` application in /app
+      DATABASE_URL required None
+      PORT Some("4100")
+      SESSION_SECRET required None
+    worker BullMQ [] - `node dist/worker.js` application in /app
+      REDIS_URL None
+      needs redis
+    "#);
+}
+
+#[test]
+fn frameworks_that_build_a_whole_application() {
+    for (manifest, more, wanted) in [
+        (
+            r#"{"scripts":{"build":"next build","start":"next start -p 4000"},"dependencies":{"next":"15"}}"#,
+            ("next.config.mjs", "export default { output: 'standalone' }"),
+            "ui Next.js [3000] accepts `node server.js` standalone .next/standalone in /app\n",
+        ),
+        (
+            r#"{"scripts":{"build":"next build"},"dependencies":{"next":"15"}}"#,
+            (
+                "next.config.ts",
+                "const c = { output: 'export' }; export default c",
+            ),
+            "ui Next.js [8080] / `` files of out in /app\n  problem: has no lock file, so that every build may install other versions\n",
+        ),
+        (
+            r#"{"scripts":{"build":"next build"},"dependencies":{"next":"15"}}"#,
+            (
+                "app/api/health/route.ts",
+                "export const GET = () => Response.json({})",
+            ),
+            "ui Next.js [3000] /api/health `next start` application in /app\n",
+        ),
+        (
+            r#"{"scripts":{"build":"nuxt build"},"dependencies":{"nuxt":"3"}}"#,
+            ("nuxt.config.ts", ""),
+            "ui Nuxt [3000] accepts `node server/index.mjs` standalone .output in /app\n",
+        ),
+        (
+            r#"{"scripts":{"build":"vite build"},"devDependencies":{"@sveltejs/kit":"2","@sveltejs/adapter-node":"5","vite":"6"}}"#,
+            ("svelte.config.js", ""),
+            "ui SvelteKit [3000] accepts `node build` application in /app\n",
+        ),
+        (
+            r#"{"scripts":{"build":"vite build"},"devDependencies":{"@sveltejs/kit":"2","vite":"6"}}"#,
+            ("svelte.config.js", ""),
+            "not package.json: its adapter makes no server that Node runs; add `@sveltejs/adapter-node`, or `@sveltejs/adapter-static` for pages without a server\n",
+        ),
+        (
+            r#"{"scripts":{"build":"nest build","start":"nest start","start:prod":"node dist/main"},"dependencies":{"@nestjs/core":"11"}}"#,
+            (
+                "src/main.ts",
+                "import { NestFactory } from '@nestjs/core';\nimport { C } from './c';\nconst app = await NestFactory.create(C);\napp.setGlobalPrefix('v1');\nawait app.listen(process.env.PORT ?? 3000);",
+            ),
+            "web NestJS [3000] accepts `node dist/main` application in /app\n  PORT Some(\"3000\")\n",
+        ),
+    ] {
+        assert_eq!(
+            found(&[("package.json", manifest), more]),
+            wanted,
+            "{manifest}"
+        );
+    }
+}
+
+#[test]
+fn what_speaks_mcp_and_what_nothing_starts() {
+    let text = found(&[
+        (
+            "package.json",
+            r#"{"private":true,"workspaces":["*"],"scripts":{"start":"turbo run start"},"devDependencies":{"express":"5"}}"#,
+        ),
+        (
+            "files/package.json",
+            r#"{"name":"files","bin":{"mcp-files":"dist/index.js"},"scripts":{"build":"tsc"},"dependencies":{"@modelcontextprotocol/sdk":"1"}}"#,
+        ),
+        (
+            "files/index.ts",
+            "import { StdioServerTransport } from 'x';\nawait server.connect(new StdioServerTransport());",
+        ),
+        (
+            "remote/package.json",
+            r#"{"scripts":{"start":"tsx src/index.ts"},"dependencies":{"@modelcontextprotocol/sdk":"1","tsx":"4"}}"#,
+        ),
+        (
+            "remote/src/index.ts",
+            "const t = new StreamableHTTPServerTransport({});\napp.listen(3333);",
+        ),
+        ("library/package.json", r#"{"main":"index.js"}"#),
+        ("library/index.js", ""),
+        (
+            "quiet/package.json",
+            r#"{"scripts":{"start":"node index.js"},"dependencies":{"express":"5"}}"#,
+        ),
+        ("quiet/index.js", "require('express')()"),
+        (
+            "examples/package.json",
+            r#"{"scripts":{"start":"node index.js"}}"#,
+        ),
+        (
+            "examples/index.js",
+            "require('http').createServer().listen(1)",
+        ),
+    ]);
+    insta::assert_snapshot!(text, @"
+    mcp-stdio MCP [] handshake `node dist/index.js` application in /app
+    mcp-http MCP [3333] accepts `tsx src/index.ts` application in /app
+    not examples/package.json: an example
+    not quiet/package.json: nothing in it listens
+    ");
+}
+
+#[test]
+fn a_schema_says_which_variables_there_are() {
+    let text = found(&[
+        (
+            "package.json",
+            r#"{"scripts":{"start":"node index.js"},"dependencies":{"zod":"3"}}"#,
+        ),
+        (
+            "index.js",
+            "const env = z.object({ API_KEY: z.string().min(1), LIMIT: z.coerce.number().default(5), NOTE: z.string().optional() }).parse(process.env);\n\
+             http.createServer().listen(env.LIMIT, 8000);",
+        ),
+    ]);
+    insta::assert_snapshot!(text, @r#"
+    web Node.js [] - `node index.js` application in /app
+      API_KEY required None
+      LIMIT Some("5")
+      NOTE None
+    "#);
+}
