@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use clap::{Args, Parser, Subcommand, ValueEnum};
 use plimsoll_image::builder::{Memory, PullPolicy};
 
-use crate::service_images::ImagePolicy;
+use crate::service_images::{HealthChecks, ImagePolicy};
 use crate::tag_rules::TagRule;
 
 /// From an agent project's source tree to a running container stack
@@ -62,6 +62,12 @@ pub(crate) struct GlobalArguments {
     /// Print data as JSON
     #[arg(long, global = true, display_order = 900)]
     pub(crate) json: bool,
+    /// Build by the Dockerfile wherever a service has one
+    #[arg(long, global = true, display_order = 900, conflicts_with = "native")]
+    pub(crate) dockerfile: bool,
+    /// Leave Dockerfiles aside: assemble images, or say why not
+    #[arg(long, global = true, display_order = 900)]
+    pub(crate) native: bool,
     /// Print help
     #[arg(short, long, global = true, action = clap::ArgAction::HelpShort, display_order = 901)]
     help: Option<bool>,
@@ -87,6 +93,9 @@ pub(crate) enum Command {
     /// Print the resolved Compose model
     #[command(before_help = "Example: plimsoll config --services")]
     Config(ConfigArguments),
+    /// Write the files that others run the project by
+    #[command(before_help = "Example: plimsoll render docs -o deploy --check")]
+    Render(RenderArguments),
     /// Build the images of all services, or of those named
     #[command(before_help = "Example: plimsoll build --output docker:desk.tar backend")]
     Build(BuildArguments),
@@ -113,7 +122,19 @@ pub(crate) enum Command {
     #[command(before_help = "Example: plimsoll run --env DEBUG=1 backend python seed.py")]
     Run(RunArguments),
     /// List the images in the store
-    Images,
+    #[command(before_help = "Example: plimsoll images --why backend")]
+    Images(ImagesArguments),
+    /// Print the software bill of an image
+    #[command(before_help = "Example: plimsoll sbom backend --format spdx")]
+    Sbom(SbomArguments),
+    /// Make a key, or sign images that were pushed
+    #[command(before_help = "Example: plimsoll sign --key plimsoll.key registry.example/desk:1.0")]
+    Sign(SignArguments),
+    /// Tell what is signed about an image in a registry
+    #[command(
+        before_help = "Example: plimsoll verify --key plimsoll.pub registry.example/desk:1.0"
+    )]
+    Verify(VerifyArguments),
     /// Remove what no image needs from the store
     Prune(PruneArguments),
     /// Check the store's content against its digests
@@ -178,6 +199,53 @@ pub(crate) enum ConfigFormat {
     Json,
 }
 
+#[derive(Debug, Args)]
+pub(crate) struct RenderArguments {
+    /// Directory to write to (default: the project's)
+    #[arg(short, long, value_name = "DIR")]
+    pub(crate) output: Option<PathBuf>,
+    /// Environment to render for
+    #[arg(long, value_enum, default_value_t = RenderStage::Prod, value_name = "NAME")]
+    pub(crate) env: RenderStage,
+    /// Where images are published, without the services' names
+    #[arg(long, value_name = "PREFIX")]
+    pub(crate) registry: Option<String>,
+    /// Only tell which files are out of date; exit 1 when any is
+    #[arg(long, conflicts_with_all = ["diff", "force"])]
+    pub(crate) check: bool,
+    /// Only show what would change
+    #[arg(long, conflicts_with = "force")]
+    pub(crate) diff: bool,
+    /// Overwrite files that were edited or never rendered
+    #[arg(long)]
+    pub(crate) force: bool,
+    /// Fail when something of the model cannot be said
+    #[arg(long)]
+    pub(crate) strict: bool,
+    /// What to render
+    #[arg(required = true, value_enum, value_name = "TARGET")]
+    pub(crate) targets: Vec<RenderTarget>,
+}
+
+/// What can be rendered.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub(crate) enum RenderTarget {
+    /// Everything
+    All,
+    /// Manifests, with overlays of kustomize
+    Kubernetes,
+    /// Documents
+    Docs,
+}
+
+/// Environments to render for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub(crate) enum RenderStage {
+    Dev,
+    Staging,
+    Prod,
+}
+
 /// How images come to be, for every command that may build.
 #[derive(Debug, Args)]
 pub(crate) struct ImageArguments {
@@ -207,6 +275,7 @@ impl ImageArguments {
                 PullChoice::Missing => PullPolicy::Missing,
                 PullChoice::Never => PullPolicy::Never,
             },
+            checks: HealthChecks::ByEngine,
         }
     }
 }
@@ -234,8 +303,83 @@ pub(crate) struct BuildArguments {
     pub(crate) output: Option<String>,
     #[command(flatten)]
     pub(crate) publish: PublishArguments,
+    #[command(flatten)]
+    pub(crate) attestations: AttestationArguments,
     /// Services to build
     pub(crate) services: Vec<String>,
+}
+
+/// What is written beside images that are given away.
+#[derive(Debug, Args)]
+pub(crate) struct AttestationArguments {
+    /// Attach a software bill: `cyclonedx` or `spdx`
+    #[arg(
+        long,
+        value_enum,
+        value_name = "FORMAT",
+        num_args = 0..=1,
+        require_equals = true,
+        default_missing_value = "cyclonedx",
+        hide_possible_values = true
+    )]
+    pub(crate) sbom: Option<BillFormat>,
+    /// Attach where the image comes from, as SLSA provenance
+    #[arg(long)]
+    pub(crate) provenance: bool,
+    /// Sign the image and what is attached with this key
+    #[arg(long, value_name = "KEY")]
+    pub(crate) sign: Option<PathBuf>,
+}
+
+/// Formats of software bills.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub(crate) enum BillFormat {
+    /// CycloneDX 1.6
+    Cyclonedx,
+    /// SPDX 2.3
+    Spdx,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct ImagesArguments {
+    /// Tell whose the bytes of the services' images are
+    #[arg(long)]
+    pub(crate) why: bool,
+    /// Services to tell about
+    #[arg(requires = "why")]
+    pub(crate) services: Vec<String>,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct SbomArguments {
+    /// Format of the bill
+    #[arg(long, value_enum, default_value_t = BillFormat::Cyclonedx, value_name = "FORMAT")]
+    pub(crate) format: BillFormat,
+    /// Service, or image of the store
+    #[arg(value_name = "SERVICE|IMAGE")]
+    pub(crate) image: Option<String>,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct SignArguments {
+    /// Make `plimsoll.key` and `plimsoll.pub` in the project's directory
+    #[arg(long, conflicts_with_all = ["key", "images"])]
+    pub(crate) generate_key: bool,
+    /// Private key: PEM, or as cosign seals it
+    #[arg(long, value_name = "FILE")]
+    pub(crate) key: Option<PathBuf>,
+    /// Services, or images of the store, that were pushed
+    #[arg(value_name = "SERVICE|IMAGE", required_unless_present = "generate_key")]
+    pub(crate) images: Vec<String>,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct VerifyArguments {
+    /// Public key, as PEM
+    #[arg(long, value_name = "FILE")]
+    pub(crate) key: PathBuf,
+    /// Image in a registry
+    pub(crate) image: String,
 }
 
 /// Where images go and what they are called there.
@@ -284,6 +428,9 @@ pub(crate) struct UpArguments {
     /// Leave the stack running and return once it is up
     #[arg(short, long)]
     pub(crate) detach: bool,
+    /// Bring changes of the source into the running stack: build again, copy, or restart
+    #[arg(short, long, conflicts_with = "detach")]
+    pub(crate) watch: bool,
     /// Address on which ports are published that name none
     #[arg(long, value_name = "ADDRESS", default_value = "127.0.0.1")]
     pub(crate) bind: std::net::IpAddr,

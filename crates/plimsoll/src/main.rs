@@ -2,6 +2,7 @@
 //!
 //! The only crate that prints, reads the environment, and decides the exit code.
 
+mod attestations;
 mod cli;
 mod commands;
 mod environment;
@@ -14,12 +15,16 @@ mod printer;
 mod project;
 mod publish;
 mod registry_retention;
+mod rendered_files;
+mod secret_guard;
 mod service_images;
 mod settings;
 mod stack_of_project;
 mod tag_rules;
 mod terminal_progress;
 mod variables;
+mod watch;
+mod weight;
 mod workshop;
 
 use std::process::ExitCode;

@@ -4,6 +4,8 @@ use plimsoll_detect::{Detection, Tree};
 use plimsoll_diag::{Diagnostic, Diagnostics, Spanned};
 use plimsoll_model::Project;
 use plimsoll_model::compose::{self, LoadOptions, Loaded as LoadedCompose};
+use plimsoll_model::extension::Extensions;
+use plimsoll_model::yaml::Node;
 
 use crate::failure::Failure;
 use crate::machine_key::MachineKey;
@@ -29,7 +31,10 @@ pub(crate) fn load(settings: &Settings, named: &[String]) -> Result<Loaded, Fail
         } = compose::load(&options)?;
         let mut warnings = resolved.warnings;
         warnings.extend(without_effect(&project, &unsupported));
-        warnings.extend(plimsoll_detect::complete(&mut project).map_err(detection_failure)?);
+        warnings.extend(
+            plimsoll_detect::complete_by(&mut project, settings.dockerfiles)
+                .map_err(detection_failure)?,
+        );
         let (errors, warnings): (Vec<_>, Vec<_>) = warnings
             .into_iter()
             .partition(|diagnostic| diagnostic.severity == plimsoll_diag::Severity::Error);
@@ -40,14 +45,7 @@ pub(crate) fn load(settings: &Settings, named: &[String]) -> Result<Loaded, Fail
     }
     let detection = detect(settings)?;
     if detection.services.is_empty() {
-        return Err(Failure::usage(
-            Diagnostic::error(format!(
-                "no service was found in `{}`",
-                settings.directory.display()
-            ))
-            .hint("`plimsoll inspect --rejected` tells what was looked at")
-            .hint("`-C DIR` names another directory, `-f FILE` a Compose file"),
-        ));
+        return Err(nothing_found(settings));
     }
     let key = MachineKey::open(&settings.data)?;
     let name = project_name(settings);
@@ -66,6 +64,72 @@ pub(crate) fn load(settings: &Settings, named: &[String]) -> Result<Loaded, Fail
         service.profiles.is_empty() || named.contains(name) || service.profiles.iter().any(active)
     });
     Ok(Loaded { project, warnings })
+}
+
+/// A project as renderers see it.
+pub(crate) struct Rendered {
+    pub(crate) project: Project,
+    pub(crate) extensions: Extensions,
+    /// The Compose model in canonical form, where there is a Compose file.
+    pub(crate) model: Option<Node>,
+    pub(crate) warnings: Vec<Diagnostic>,
+}
+
+/// Loads the project for rendering: nothing of this machine gets in, so that the same tree gives
+/// the same files everywhere. A password is the name of the variable that will hold it.
+pub(crate) fn load_for_rendering(settings: &Settings) -> Result<Rendered, Failure> {
+    if has_compose_file(settings) {
+        let LoadedCompose {
+            mut project,
+            resolved,
+            extensions,
+            ..
+        } = compose::load(&load_options(settings))?;
+        let mut warnings = resolved.warnings;
+        warnings.extend(
+            plimsoll_detect::complete_by(&mut project, settings.dockerfiles)
+                .map_err(detection_failure)?,
+        );
+        return Ok(Rendered {
+            project,
+            extensions,
+            model: Some(resolved.model),
+            warnings,
+        });
+    }
+    let detection = detect(settings)?;
+    if detection.services.is_empty() {
+        return Err(nothing_found(settings));
+    }
+    let password = |of: &str| {
+        if of.chars().all(|c| !c.is_ascii_lowercase()) {
+            format!("${{{of}}}")
+        } else {
+            format!(
+                "${{{}_PASSWORD}}",
+                of.to_ascii_uppercase().replace('-', "_")
+            )
+        }
+    };
+    let name = project_name(settings);
+    let (project, warnings) = detection.into_project(&name, &settings.directory, &password);
+    Ok(Rendered {
+        project,
+        extensions: Extensions::default(),
+        model: None,
+        warnings,
+    })
+}
+
+fn nothing_found(settings: &Settings) -> Failure {
+    Failure::usage(
+        Diagnostic::error(format!(
+            "no service was found in `{}`",
+            settings.directory.display()
+        ))
+        .hint("`plimsoll inspect --rejected` tells what was looked at")
+        .hint("`-C DIR` names another directory, `-f FILE` a Compose file"),
+    )
 }
 
 /// What the files ask for and the engine does not do, each with its place.
@@ -99,6 +163,14 @@ pub(crate) fn load_options(settings: &Settings) -> LoadOptions {
         env_files: settings.env_files.clone(),
         ..LoadOptions::default()
     }
+}
+
+/// What stands under `x-plimsoll`; nothing where there is no Compose file.
+pub(crate) fn extensions(settings: &Settings) -> Result<Extensions, Failure> {
+    if !has_compose_file(settings) {
+        return Ok(Extensions::default());
+    }
+    Ok(compose::load(&load_options(settings))?.extensions)
 }
 
 /// Whether there is a Compose file to load.

@@ -4,14 +4,14 @@ use std::collections::BTreeMap;
 use std::sync::Mutex;
 use std::time::{Duration, Instant};
 
-use plimsoll_diag::Diagnostic;
+use plimsoll_diag::{Diagnostic, Spanned};
 use plimsoll_image::builder::{BuildRequest, Builder, Memory, Outcome, PullPolicy};
 use plimsoll_image::elf::Finding;
 use plimsoll_image::oci::Architecture;
 use plimsoll_image::stand_in::StandIn;
 use plimsoll_image::store::{Image, Store};
-use plimsoll_model::{HealthTest, Healthcheck, Project, Service};
-use plimsoll_run::stack::{ImageDefaults, ImageOrigin, ServiceImage};
+use plimsoll_model::{HealthTest, Healthcheck, MountKind, Project, Service};
+use plimsoll_run::stack::{ImageDefaults, ImageOrigin, NamedImages, ServiceImage};
 
 use crate::failure::Failure;
 use crate::format::{elapsed, size};
@@ -25,6 +25,16 @@ const MOST_FINDINGS: usize = 5;
 pub(crate) struct ImagePolicy {
     pub(crate) memory: Memory,
     pub(crate) pull: PullPolicy,
+    pub(crate) checks: HealthChecks,
+}
+
+/// Who makes the health checks of an image.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum HealthChecks {
+    /// This engine, which needs nothing of the image for it.
+    ByEngine,
+    /// Whatever runs the image: it says its check and holds what that calls.
+    InImage,
 }
 
 /// A service's image and how it came.
@@ -120,6 +130,10 @@ fn prepare_one(
         let built = builder
             .build(&BuildRequest {
                 memory: policy.memory,
+                health: match policy.checks {
+                    HealthChecks::ByEngine => None,
+                    HealthChecks::InImage => service.healthcheck.as_ref().map(|check| &check.value),
+                },
                 ..BuildRequest::new(&service.name, &reference, recipe, architecture)
             })
             .map_err(|error| Failure::from_build(service, &error))?;
@@ -143,9 +157,31 @@ fn prepare_one(
                 .hint("`plimsoll inspect` tells what was looked at"),
         ));
     };
+    obtain(builder, reference, policy.pull_of(service))
+}
+
+impl ImagePolicy {
+    /// When a registry is asked for a service's image: what the command line says, else the file.
+    fn pull_of(self, service: &Service) -> PullPolicy {
+        match (self.pull, service.pull_policy.as_ref()) {
+            (PullPolicy::Missing, Some(said)) => match said.value.as_str() {
+                "always" => PullPolicy::Always,
+                "never" => PullPolicy::Never,
+                _ => PullPolicy::Missing,
+            },
+            (policy, _) => policy,
+        }
+    }
+}
+
+fn obtain(
+    builder: &Builder<'_>,
+    reference: &Spanned<String>,
+    policy: PullPolicy,
+) -> Result<Prepared, Failure> {
     let began = Instant::now();
     let obtained = builder
-        .obtain(&reference.value, policy.pull)
+        .obtain(&reference.value, policy)
         .map_err(|error| Failure::from_obtain(reference, &error))?;
     Ok(Prepared {
         image: obtained.image,
@@ -161,16 +197,74 @@ fn prepare_one(
     })
 }
 
+/// The images that mounts and hooks of these services name, by reference as it is written.
+pub(crate) fn named(
+    builder: &Builder<'_>,
+    project: &Project,
+    services: &BTreeMap<String, Ready>,
+    policy: ImagePolicy,
+    store: &Store,
+) -> Result<NamedImages, Failure> {
+    let mut images = NamedImages::new();
+    let wanted = services
+        .keys()
+        .filter_map(|name| project.services.get(name));
+    for reference in wanted.flat_map(named_by) {
+        if images.contains_key(&reference.value) {
+            continue;
+        }
+        // One of the project's own has it: built now, it is in no registry.
+        let own = project.services.values().find(|service| {
+            service.recipe.is_some() && image_name(project, service) == tagged(&reference.value)
+        });
+        let image = match own.and_then(|service| services.get(&service.name)) {
+            Some(ready) => ready.for_engine.clone(),
+            None => match own {
+                Some(service) => for_engine(
+                    store,
+                    &prepare_one(builder, project, service, policy, builder.architecture())?,
+                )?,
+                None => for_engine(store, &obtain(builder, &reference, policy.pull)?)?,
+            },
+        };
+        images.insert(reference.value, image);
+    }
+    Ok(images)
+}
+
+/// The references of a service's mounts and hooks.
+fn named_by(service: &Service) -> Vec<Spanned<String>> {
+    let hooks = service
+        .pre_start
+        .iter()
+        .filter_map(|hook| hook.image.clone());
+    let mounts = service
+        .volumes
+        .iter()
+        .filter_map(|mount| match &mount.kind {
+            MountKind::Image { reference, .. } => Some(Spanned {
+                value: reference.clone(),
+                span: mount.span.clone(),
+            }),
+            _ => None,
+        });
+    hooks.chain(mounts).collect()
+}
+
 /// The name a service's image has in the store, with a tag: other engines load no image without.
 pub(crate) fn image_name(project: &Project, service: &Service) -> String {
     let name = match &service.image {
         Some(image) => image.value.clone(),
         None => format!("{}-{}", project.name, service.name),
     };
+    tagged(&name)
+}
+
+fn tagged(name: &str) -> String {
     // A colon before the last slash belongs to a registry's port.
-    let last = name.rsplit('/').next().unwrap_or(&name);
+    let last = name.rsplit('/').next().unwrap_or(name);
     if last.contains([':', '@']) {
-        name
+        name.to_owned()
     } else {
         format!("{name}:latest")
     }

@@ -8,7 +8,7 @@ use plimsoll_diag::{Diagnostic, Progress, Secret};
 use plimsoll_image::FetchSettings;
 use plimsoll_image::builder::{Builder, BuilderSettings};
 use plimsoll_image::clients::{ClientSettings, is_client_variable};
-use plimsoll_image::debian::{DebianSettings, Mirrors};
+use plimsoll_image::debian::{DebianError, DebianSettings, Mirrors};
 use plimsoll_image::oci::Architecture;
 use plimsoll_image::registry::{RegistryClient, RegistrySettings};
 use plimsoll_image::store::Store;
@@ -59,12 +59,12 @@ impl<'a> Workshop<'a> {
             clients: client_settings(self.settings),
             architecture: self.architecture,
             debian: DebianSettings {
-                mirrors: Mirrors::from_apt(Path::new("/")).map_err(|error| failed(&error))?,
+                mirrors: mirrors(self.settings).map_err(|error| failed(&error))?,
                 cache: cache.join("debian"),
                 now: SystemTime::now(),
             },
             cache,
-            registry: RegistrySettings::default(),
+            registry: registry_settings(self.settings),
             fetch: fetch_settings(self.settings),
         };
         Builder::new(&self.store, &self.sandbox, progress, settings).map_err(|error| failed(&error))
@@ -78,11 +78,45 @@ pub(crate) fn registry_client(
 ) -> Result<RegistryClient, Failure> {
     RegistryClient::connect(
         &fetch_settings(settings),
-        RegistrySettings::default(),
+        registry_settings(settings),
         client_settings(settings),
         progress,
     )
     .map_err(|error| Failure::failed(Diagnostic::error(chain(&error))))
+}
+
+/// Where Debian packages come from: the machine's own sources, but for what `plimsoll.toml` says.
+fn mirrors(settings: &Settings) -> Result<Mirrors, DebianError> {
+    let said = &settings.file.debian;
+    let mut mirrors = match Mirrors::from_apt(Path::new("/")) {
+        // A machine without apt has none, and needs none.
+        Err(DebianError::NoMirror { .. }) if said.mirror.is_some() => Mirrors::default(),
+        found => found?,
+    };
+    for (list, said) in [
+        (&mut mirrors.main, &said.mirror),
+        (&mut mirrors.security, &said.security_mirror),
+    ] {
+        if let Some(mirror) = said {
+            *list = vec![Secret::new(mirror.value.clone())];
+        }
+    }
+    Ok(mirrors)
+}
+
+fn registry_settings(settings: &Settings) -> RegistrySettings {
+    let mirrors = settings.file.registries.iter().filter_map(|(host, said)| {
+        let mirror = &said.mirror.as_ref()?.value;
+        let address = if mirror.contains("://") {
+            mirror.clone()
+        } else {
+            format!("https://{mirror}")
+        };
+        Some((host.clone(), vec![address]))
+    });
+    RegistrySettings {
+        mirrors: mirrors.collect(),
+    }
 }
 
 fn fetch_settings(settings: &Settings) -> FetchSettings {
@@ -102,7 +136,7 @@ fn fetch_settings(settings: &Settings) -> FetchSettings {
     }
 }
 
-fn client_settings(settings: &Settings) -> ClientSettings {
+pub(crate) fn client_settings(settings: &Settings) -> ClientSettings {
     let environment = &settings.environment;
     ClientSettings {
         variables: environment

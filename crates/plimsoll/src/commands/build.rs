@@ -1,28 +1,33 @@
 //! `plimsoll build`: the images of all services, or of those named.
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use plimsoll_diag::Diagnostic;
 use plimsoll_image::builder::Outcome;
 use plimsoll_image::docker_engine::DockerEngine;
+use plimsoll_image::inventory::Inventory;
 use plimsoll_image::oci::{Architecture, UnknownArchitecture};
 use plimsoll_image::store::{Image, LayerForm, Store};
 use plimsoll_model::Project;
+use plimsoll_model::extension::Extensions;
 use plimsoll_run::stack::start_order;
 
+use crate::attestations::{Wanted, attachments, private_key};
 use crate::cli::BuildArguments;
 use crate::exit_status::ExitStatus;
 use crate::failure::Failure;
 use crate::printer::{Form, Printer};
 use crate::project;
 use crate::publish;
-use crate::service_images::{self, Prepared};
+use crate::secret_guard;
+use crate::service_images::{self, HealthChecks, ImagePolicy, Prepared};
 use crate::settings::Settings;
 use crate::stack_of_project::engine;
 use crate::terminal_progress::TerminalProgress;
-use crate::workshop::Workshop;
+use crate::weight;
+use crate::workshop::{Workshop, client_settings};
 
 /// Builds them.
 pub(crate) fn run(
@@ -31,6 +36,7 @@ pub(crate) fn run(
     printer: &Printer,
 ) -> Result<ExitStatus, Failure> {
     let destination = arguments.output.as_deref().map(destination).transpose()?;
+    let wanted = wanted(settings, arguments, destination.as_ref())?;
     let project::Loaded { project, warnings } = project::load(settings, &arguments.services)?;
     for warning in &warnings {
         printer.tell(warning);
@@ -53,7 +59,10 @@ pub(crate) fn run(
             &builder,
             &project,
             &services,
-            arguments.images.policy(),
+            ImagePolicy {
+                checks: HealthChecks::InImage,
+                ..arguments.images.policy()
+            },
             architecture,
         )?;
         built.push((architecture, prepared));
@@ -71,6 +80,24 @@ pub(crate) fn run(
             service_images::tell(prepared.iter(), printer);
         }
     }
+    let extensions = project::extensions(settings)?;
+    for (_, prepared) in &built {
+        hold_budgets(workshop.store(), &project, prepared, &extensions)?;
+    }
+    if destination.is_some() {
+        let secrets = secret_guard::known(
+            settings,
+            &project,
+            &client_settings(settings),
+        );
+        for (_, prepared) in &built {
+            let images = prepared
+                .iter()
+                .map(|(name, one)| (name.as_str(), &one.image));
+            let images = images.collect();
+            secret_guard::check(workshop.store(), &images, &secrets, &extensions, printer)?;
+        }
+    }
     let published = match &destination {
         Some(Destination::Push) => publish::publish(
             settings,
@@ -82,6 +109,19 @@ pub(crate) fn run(
         )?,
         Some(destination) => {
             write_out(workshop.store(), &images, destination, arguments, settings)?;
+            if let Destination::OciLayout(directory) = destination {
+                for (_, prepared) in &built {
+                    let images = prepared
+                        .iter()
+                        .map(|(name, one)| (name.as_str(), &one.image));
+                    let (store, images) = (workshop.store(), images.collect());
+                    let place = (
+                        directory.as_path(),
+                        publish::form(arguments.publish.compression),
+                    );
+                    attach(settings, store, &project, &images, &wanted, place)?;
+                }
+            }
             Vec::new()
         }
         None => Vec::new(),
@@ -178,6 +218,98 @@ fn platforms(
         }
     }
     Ok(wanted)
+}
+
+/// What is to be attached; only where it has a place beside the image.
+fn wanted(
+    settings: &Settings,
+    arguments: &BuildArguments,
+    destination: Option<&Destination>,
+) -> Result<Wanted, Failure> {
+    let asked = &arguments.attestations;
+    let wanted = Wanted {
+        bill: asked.sbom.map(Into::into),
+        provenance: asked.provenance,
+        key: asked
+            .sign
+            .as_deref()
+            .map(|path| private_key(path, &settings.environment))
+            .transpose()?,
+    };
+    if wanted.is_nothing() || matches!(destination, Some(Destination::OciLayout(_))) {
+        return Ok(wanted);
+    }
+    Err(Failure::usage(
+        Diagnostic::error("there is nothing to attach a bill, provenance or signature to")
+            .hint("`--output oci:DIR` has a place for them"),
+    ))
+}
+
+/// Refuses images that are larger than their budget.
+fn hold_budgets(
+    store: &Store,
+    project: &Project,
+    prepared: &BTreeMap<String, Prepared>,
+    extensions: &Extensions,
+) -> Result<(), Failure> {
+    let mut over = Vec::new();
+    for (name, prepared) in prepared {
+        // What others made cannot be made smaller here.
+        let own = project
+            .services
+            .get(name)
+            .is_some_and(|s| s.recipe.is_some());
+        let stated = extensions.services.contains_key(name);
+        let Some(budget) = weight::budget(extensions, name).filter(|_| own || stated) else {
+            continue;
+        };
+        if budget
+            .value
+            .image
+            .is_none_or(|most| prepared.image.size() <= most)
+        {
+            continue;
+        }
+        let inventory = Inventory::of(store, &prepared.image).map_err(Failure::from_store)?;
+        over.extend(weight::over_budget(
+            name,
+            &prepared.image,
+            budget,
+            &inventory,
+        ));
+    }
+    if over.is_empty() {
+        return Ok(());
+    }
+    Err(Failure {
+        diagnostics: over,
+        status: ExitStatus::Failure,
+    })
+}
+
+/// Attaches what was asked for to the images of a layout.
+fn attach(
+    settings: &Settings,
+    store: &Store,
+    project: &Project,
+    images: &BTreeMap<&str, &Image>,
+    wanted: &Wanted,
+    (directory, form): (&Path, LayerForm),
+) -> Result<(), Failure> {
+    if wanted.is_nothing() {
+        return Ok(());
+    }
+    for (name, image) in images {
+        let Some(service) = project.services.get(*name) else {
+            continue;
+        };
+        let subject = store
+            .given_manifest(image, form)
+            .map_err(Failure::from_store)?;
+        let attached = attachments(settings, store, service, image, &subject, wanted)?;
+        plimsoll_image::attach_in_layout(directory, &subject, &attached)?;
+    }
+    Ok(())
 }
 
 /// Where images are written to, besides the store.

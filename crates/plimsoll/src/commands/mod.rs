@@ -12,8 +12,13 @@ mod logs;
 mod prune;
 mod ps;
 mod push;
+mod render;
 mod run;
+mod sbom;
+mod sign;
 mod up;
+mod verify;
+mod why;
 
 use crate::cli::{Cli, Command};
 use crate::environment::Environment;
@@ -31,10 +36,16 @@ pub(crate) fn run(
     if let Command::Completions { shell } = cli.command {
         return Ok(completions::run(shell, printer));
     }
-    let settings = Settings::resolve(&cli.global, environment)?;
+    let mut settings = Settings::resolve(&cli.global, environment)?;
+    match &cli.command {
+        // A stack must be reachable after its project's files broke.
+        Command::Down(_) | Command::Ps(_) | Command::Logs(_) | Command::Exec(_) => {}
+        _ => settings.read_file()?,
+    }
     match cli.command {
         Command::Inspect(arguments) => inspect::run(&settings, &arguments, printer),
         Command::Config(arguments) => config::run(&settings, &arguments, printer),
+        Command::Render(arguments) => render::run(&settings, &arguments, printer),
         Command::Build(arguments) => build::run(&settings, &arguments, printer),
         Command::Push(arguments) => push::run(&settings, &arguments, printer),
         Command::Up(arguments) => up::run(&settings, &arguments, printer),
@@ -43,7 +54,13 @@ pub(crate) fn run(
         Command::Logs(arguments) => logs::run(&settings, &arguments, printer),
         Command::Exec(arguments) => exec::run(&settings, arguments),
         Command::Run(arguments) => run::run(&settings, arguments, printer),
-        Command::Images => images::run(&settings, printer),
+        Command::Images(arguments) if arguments.why => {
+            why::run(&settings, &arguments.services, printer)
+        }
+        Command::Images(_) => images::run(&settings, printer),
+        Command::Sbom(arguments) => sbom::run(&settings, &arguments, printer),
+        Command::Sign(arguments) => sign::run(&settings, &arguments, printer),
+        Command::Verify(arguments) => verify::run(&settings, &arguments, printer),
         Command::Prune(arguments) => prune::run(&settings, &arguments, printer),
         Command::Fsck => fsck::run(&settings, printer),
         Command::Completions { .. } => Ok(ExitStatus::Success),
