@@ -12,6 +12,7 @@ const ARROWS: &[(&str, &[&str])] = &[
     ("plimsoll-detect", &["plimsoll-diag", "plimsoll-model"]),
     ("plimsoll-image", &["plimsoll-diag", "plimsoll-model"]),
     ("plimsoll-probe", &[]),
+    ("plimsoll-render", &["plimsoll-diag", "plimsoll-model"]),
     (
         "plimsoll-run",
         &[
@@ -28,6 +29,7 @@ const ARROWS: &[(&str, &[&str])] = &[
             "plimsoll-model",
             "plimsoll-detect",
             "plimsoll-image",
+            "plimsoll-render",
             "plimsoll-run",
         ],
     ),

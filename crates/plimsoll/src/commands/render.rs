@@ -1,0 +1,255 @@
+//! `plimsoll render`: the files that others run the project by.
+
+use std::collections::BTreeMap;
+use std::path::{Path, PathBuf};
+
+use plimsoll_diag::Diagnostic;
+use plimsoll_model::{FileSource, MountKind, Project};
+use plimsoll_render::{Fidelity, Input, Loss, Rendering, Stage, Target};
+
+use crate::cli::{RenderArguments, RenderStage, RenderTarget};
+use crate::exit_status::ExitStatus;
+use crate::failure::Failure;
+use crate::printer::{Form, Printer};
+use crate::project::{self, Rendered};
+use crate::rendered_files::{self, Change, Compared};
+use crate::settings::Settings;
+
+/// Files up to this size are small enough to stand in a manifest.
+const SMALL: u64 = 1 << 20;
+
+/// Renders targets into a directory, or tells what that would change.
+pub(crate) fn run(
+    settings: &Settings,
+    arguments: &RenderArguments,
+    printer: &Printer,
+) -> Result<ExitStatus, Failure> {
+    let loaded = project::load_for_rendering(settings)?;
+    for warning in &loaded.warnings {
+        printer.tell(warning);
+    }
+    let rendering = render(&loaded, arguments)?;
+    let directory = arguments
+        .output
+        .as_ref()
+        .map_or_else(|| settings.directory.clone(), |path| path.clone());
+    let compared = rendered_files::compare(&rendering, &directory)?;
+    if printer.form() == Form::Json {
+        tell_json(&rendering, &compared, printer);
+    }
+    let refused = refusals(&rendering.losses, arguments);
+    if !refused.is_empty() {
+        return Err(Failure {
+            diagnostics: refused,
+            status: ExitStatus::Failure,
+        });
+    }
+    for loss in &rendering.losses {
+        printer.tell(&diagnostic(loss));
+    }
+    let stale = compared
+        .iter()
+        .filter(|file| file.change != Change::Unchanged)
+        .count();
+    if arguments.diff {
+        for file in &compared {
+            if file.change != Change::Unchanged && printer.form() == Form::Text {
+                printer.answer(&rendered_files::difference(file));
+            }
+        }
+        return Ok(ExitStatus::Success);
+    }
+    if arguments.check {
+        return Ok(check(&compared, stale, printer));
+    }
+    let foreign: Vec<&str> = compared
+        .iter()
+        .filter(|file| file.change == Change::Foreign)
+        .map(|file| file.path)
+        .collect();
+    if !foreign.is_empty() && !arguments.force {
+        return Err(not_ours(&foreign));
+    }
+    rendered_files::write(&compared, &directory)?;
+    summary(&compared, &directory, printer);
+    Ok(ExitStatus::Success)
+}
+
+fn render(loaded: &Rendered, arguments: &RenderArguments) -> Result<Rendering, Failure> {
+    let images = BTreeMap::new();
+    let contents = small_files(&loaded.project);
+    let input = Input {
+        project: &loaded.project,
+        extensions: &loaded.extensions,
+        model: loaded.model.as_ref(),
+        stage: stage(arguments.env),
+        registry: arguments.registry.as_deref(),
+        images: &images,
+        contents: &contents,
+    };
+    let mut targets: Vec<Target> = arguments
+        .targets
+        .iter()
+        .flat_map(|&one| target(one))
+        .collect();
+    targets.sort();
+    targets.dedup();
+    plimsoll_render::render(&input, &targets).map_err(|taken| {
+        Failure::internal(Diagnostic::error(format!(
+            "two targets render `{}` differently",
+            taken.0
+        )))
+    })
+}
+
+/// The text of small files of the project that services mount.
+fn small_files(project: &Project) -> BTreeMap<PathBuf, String> {
+    let mounts = project.services.values().flat_map(|service| {
+        service
+            .volumes
+            .iter()
+            .filter_map(|mount| match &mount.value.kind {
+                MountKind::Bind { source, .. } => Some(source),
+                _ => None,
+            })
+    });
+    let configs = project
+        .configs
+        .values()
+        .filter_map(|config| match &config.source {
+            FileSource::File(path) => Some(path),
+            _ => None,
+        });
+    mounts
+        .chain(configs)
+        .filter(|path| path.starts_with(&project.directory))
+        .filter(|path| {
+            fs_err::metadata(path).is_ok_and(|file| file.is_file() && file.len() <= SMALL)
+        })
+        .filter_map(|path| Some((path.clone(), fs_err::read_to_string(path).ok()?)))
+        .collect()
+}
+
+fn target(word: RenderTarget) -> Vec<Target> {
+    match word {
+        RenderTarget::All => Target::ALL.to_vec(),
+        RenderTarget::Kubernetes => vec![Target::Kubernetes],
+        RenderTarget::Docs => vec![Target::Docs],
+    }
+}
+
+fn stage(word: RenderStage) -> Stage {
+    match word {
+        RenderStage::Dev => Stage::Development,
+        RenderStage::Staging => Stage::Staging,
+        RenderStage::Prod => Stage::Production,
+    }
+}
+
+/// What stands against writing anything.
+fn refusals(losses: &[Loss], arguments: &RenderArguments) -> Vec<Diagnostic> {
+    losses
+        .iter()
+        .filter(|loss| match loss.fidelity {
+            Fidelity::Refused => true,
+            Fidelity::Dropped => arguments.strict,
+            Fidelity::Approximate => false,
+        })
+        .map(|loss| {
+            let mut diagnostic = diagnostic(loss);
+            diagnostic.severity = plimsoll_diag::Severity::Error;
+            diagnostic
+        })
+        .collect()
+}
+
+fn diagnostic(loss: &Loss) -> Diagnostic {
+    let message = format!("`{}`: {}", loss.subject, loss.what);
+    let diagnostic = match loss.fidelity {
+        Fidelity::Approximate => Diagnostic::note(message),
+        Fidelity::Dropped => Diagnostic::warning(message),
+        Fidelity::Refused => Diagnostic::error(message),
+    };
+    let diagnostic = diagnostic.at(loss.span.clone());
+    match &loss.hint {
+        Some(hint) => diagnostic.hint(hint),
+        None => diagnostic,
+    }
+}
+
+fn tell_json(rendering: &Rendering, compared: &[Compared<'_>], printer: &Printer) {
+    let files: Vec<_> = compared
+        .iter()
+        .map(|file| {
+            serde_json::json!({
+                "path": file.path,
+                "change": file.change,
+                "bytes": file.artifact.text.len(),
+            })
+        })
+        .collect();
+    printer.answer_json(&serde_json::json!({
+        "schema": 1,
+        "files": files,
+        "losses": rendering.losses,
+    }));
+}
+
+fn check(compared: &[Compared<'_>], stale: usize, printer: &Printer) -> ExitStatus {
+    if stale == 0 {
+        printer.say(&format!("{} files are up to date", compared.len()));
+        return ExitStatus::Success;
+    }
+    for file in compared {
+        let word = match file.change {
+            Change::Unchanged => continue,
+            Change::New => "missing",
+            Change::Changed => "out of date",
+            Change::Foreign => "edited",
+        };
+        printer.say(&format!("  {word:<12} {}", file.path));
+    }
+    printer.say(&format!(
+        "{stale} of {} files are out of date · plimsoll render --diff shows how",
+        compared.len()
+    ));
+    ExitStatus::Failure
+}
+
+fn not_ours(paths: &[&str]) -> Failure {
+    let message = match paths {
+        [one] => format!("`{one}` was not rendered here, or was edited since"),
+        several => format!(
+            "{} files were not rendered here, or were edited since: {}",
+            several.len(),
+            several
+                .iter()
+                .map(|path| format!("`{path}`"))
+                .collect::<Vec<_>>()
+                .join(", ")
+        ),
+    };
+    Failure::usage(
+        Diagnostic::error(message)
+            .hint("`--diff` shows what would change, `--force` overwrites")
+            .hint("`-o DIR` renders elsewhere"),
+    )
+}
+
+fn summary(compared: &[Compared<'_>], directory: &Path, printer: &Printer) {
+    let mut written = 0;
+    for file in compared {
+        let word = match file.change {
+            Change::Unchanged => continue,
+            Change::New => "new",
+            Change::Changed | Change::Foreign => "changed",
+        };
+        written += 1;
+        printer.say(&format!("  {word:<9} {}", file.path));
+    }
+    printer.say(&format!(
+        "{written} of {} files written to {}",
+        compared.len(),
+        directory.display()
+    ));
+}
