@@ -3,6 +3,7 @@
 //! The only crate that prints, reads the environment, and decides the exit code.
 
 mod attestations;
+mod build_cache;
 mod cli;
 mod commands;
 mod environment;

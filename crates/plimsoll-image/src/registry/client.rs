@@ -270,7 +270,7 @@ impl RegistryClient {
         })?)
     }
 
-    fn fetch_layers(
+    pub(super) fn fetch_layers(
         &self,
         place: &Place<'_>,
         layers: &[(usize, &Descriptor)],
@@ -394,7 +394,7 @@ fn is_loopback(host: &str) -> bool {
 }
 
 /// A layer's file as its uncompressed archive, whatever its media type claims.
-fn archive(file: &Path) -> std::io::Result<Box<dyn Read>> {
+pub(super) fn archive(file: &Path) -> std::io::Result<Box<dyn Read>> {
     let mut start = [0; 6];
     let mut opened = fs::File::open(file)?;
     let length = opened.read(&mut start)?;

@@ -4,6 +4,7 @@
 //! be reached is told apart from one that refuses, because only the former may be stood in for.
 
 mod access;
+mod build_cache;
 mod challenge;
 mod client;
 mod credentials;
@@ -20,6 +21,7 @@ mod retention;
 mod tests;
 mod upload;
 
+pub use build_cache::CacheReport;
 pub use client::{RegistryClient, RegistrySettings};
 pub use error::RegistryError;
 pub use push::{CHUNK, PushRequest, Pushed};

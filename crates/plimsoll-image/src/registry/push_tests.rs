@@ -413,3 +413,63 @@ fn tags_are_listed_and_an_image_goes_with_all_of_its_tags() {
     assert_eq!(here.client.tags(&repository).unwrap(), ["1"]);
     assert_eq!(tagged("stable"), None);
 }
+
+#[test]
+fn another_machine_takes_what_was_built_from_a_cache() {
+    let first = here();
+    let registry = FakeRegistry::start();
+    let image = first.image("a:1", Architecture::Amd64, &[("n", noise(19, BIG))]);
+    let layer = &image.layers[0];
+    let needs = [layer.diff_id];
+    first.store.remember("recipe", &"answer", &needs).unwrap();
+    let reference: Reference = format!("{}/cache:main", registry.host()).parse().unwrap();
+    let saved = first.client.save_cache(&first.store, &reference).unwrap();
+    assert_eq!((saved.layers, saved.transferred), (1, 1));
+
+    let second = here();
+    let work = second._root.path().join("work");
+    let loaded = second.client.load_cache(&second.store, &reference, &work);
+    assert_eq!(loaded.unwrap().transferred, 1);
+    assert_eq!(second.store.recall::<String>("recipe").unwrap(), "answer");
+    assert_eq!(&second.store.layer(&layer.diff_id).unwrap(), layer);
+    let key = format!("n {}", Digest::of(&noise(19, BIG)));
+    assert!(
+        second.store.segment(&key).is_some(),
+        "segments can be used again"
+    );
+    let again = second.client.load_cache(&second.store, &reference, &work);
+    assert_eq!(again.unwrap().transferred, 0);
+
+    let nothing: Reference = format!("{}/cache:other", registry.host()).parse().unwrap();
+    let loaded = second.client.load_cache(&second.store, &nothing, &work);
+    assert_eq!(loaded.unwrap(), CacheReport::default());
+}
+
+#[test]
+fn a_cache_with_wrong_content_is_not_used() {
+    let first = here();
+    let registry = FakeRegistry::start();
+    let image = first.image("a:1", Architecture::Amd64, &[("n", noise(21, BIG))]);
+    first
+        .store
+        .remember("recipe", &"answer", &[image.layers[0].diff_id])
+        .unwrap();
+    let reference: Reference = format!("{}/cache:main", registry.host()).parse().unwrap();
+    first.client.save_cache(&first.store, &reference).unwrap();
+    {
+        let mut shelves = registry.shelves();
+        let largest = shelves.blobs.values_mut().max_by_key(|blob| blob.len());
+        let blob = largest.unwrap();
+        let middle = blob.len() / 2;
+        blob[middle] ^= 1;
+    }
+    let second = here();
+    let work = second._root.path().join("work");
+    assert!(
+        second
+            .client
+            .load_cache(&second.store, &reference, &work)
+            .is_err()
+    );
+    assert_eq!(second.store.recall::<String>("recipe"), None);
+}

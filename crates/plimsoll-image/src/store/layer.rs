@@ -280,7 +280,7 @@ impl Store {
         self.root.join("layers").join(diff_id.hex())
     }
 
-    fn put_layer(&self, layer: &Layer) -> Result<(), StoreError> {
+    pub(super) fn put_layer(&self, layer: &Layer) -> Result<(), StoreError> {
         let path = self.layer_path(&layer.diff_id);
         let bytes = serde_json::to_vec(layer).map_err(|error| StoreError::Malformed {
             path: path.clone(),

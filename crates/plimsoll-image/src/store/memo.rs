@@ -8,11 +8,11 @@ use serde::{Deserialize, Serialize};
 use super::{Store, StoreError};
 use crate::Digest;
 
-#[derive(Serialize, Deserialize)]
+#[derive(Debug, Serialize, Deserialize)]
 pub(super) struct Memo<T> {
-    key: String,
+    pub(super) key: String,
     pub(super) needs: Vec<Digest>,
-    value: T,
+    pub(super) value: T,
 }
 
 impl Store {
@@ -32,6 +32,7 @@ impl Store {
             needs: needs.to_vec(),
             value,
         };
+        self.touch(key);
         let path = self.memo_path(key);
         let bytes = serde_json::to_vec(&memo).map_err(|error| StoreError::Malformed {
             path: path.clone(),
@@ -47,7 +48,28 @@ impl Store {
         let bytes = fs_err::read(self.memo_path(key)).ok()?;
         let memo: Memo<T> = serde_json::from_slice(&bytes).ok()?;
         let whole = memo.key == key && memo.needs.iter().all(|digest| self.holds(digest));
+        if whole {
+            self.touch(key);
+        }
         whole.then_some(memo.value)
+    }
+
+    /// The keys that were asked for with success, or written, since the store was opened.
+    pub(super) fn touched_memos(&self) -> Vec<String> {
+        let touched = self.touched.lock();
+        let touched = touched.unwrap_or_else(std::sync::PoisonError::into_inner);
+        touched.iter().cloned().collect()
+    }
+
+    /// A memo as it is, if it is there.
+    pub(super) fn raw_memo(&self, key: &str) -> Option<Memo<serde_json::Value>> {
+        serde_json::from_slice(&fs_err::read(self.memo_path(key)).ok()?).ok()
+    }
+
+    fn touch(&self, key: &str) {
+        let touched = self.touched.lock();
+        let mut touched = touched.unwrap_or_else(std::sync::PoisonError::into_inner);
+        touched.insert(key.to_owned());
     }
 
     /// Whether there is a blob or layer with this digest.

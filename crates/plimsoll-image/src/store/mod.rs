@@ -29,13 +29,16 @@ mod lock;
 mod memo;
 mod prune;
 mod scratch;
+mod shared;
 mod shipment;
 #[cfg(test)]
 mod tests;
 mod unpacked;
 
+use std::collections::BTreeSet;
 use std::io;
 use std::path::{Path, PathBuf};
+use std::sync::Mutex;
 use std::time::Duration;
 
 pub use error::StoreError;
@@ -45,6 +48,7 @@ pub use layer::{Hold, Layer, Segment};
 pub use prune::PruneReport;
 pub use shipment::LayerForm;
 
+pub(crate) use shared::SharedState;
 pub(crate) use shipment::{Document, Exported, Shipment};
 
 use crate::Digest;
@@ -79,6 +83,8 @@ pub struct Store {
     root: PathBuf,
     scratch: Scratch,
     users: Lock,
+    /// Keys of the memos that were used.
+    touched: Mutex<BTreeSet<String>>,
 }
 
 impl Store {
@@ -97,6 +103,7 @@ impl Store {
             root: root.to_owned(),
             scratch,
             users,
+            touched: Mutex::default(),
         };
         if !root.join("oci-layout").exists() {
             store

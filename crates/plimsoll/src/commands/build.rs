@@ -15,6 +15,7 @@ use plimsoll_model::extension::Extensions;
 use plimsoll_run::stack::start_order;
 
 use crate::attestations::{Wanted, attachments, private_key};
+use crate::build_cache;
 use crate::cli::BuildArguments;
 use crate::exit_status::ExitStatus;
 use crate::failure::Failure;
@@ -53,6 +54,7 @@ pub(crate) fn run(
     let workshop = Workshop::open(settings, &engine)?;
     let progress = Arc::new(TerminalProgress::new(printer));
     let builder = workshop.builder(progress)?;
+    build_cache::load(settings, workshop.store(), &arguments.cache_from, printer)?;
     let mut built: Vec<(Architecture, BTreeMap<String, Prepared>)> = Vec::new();
     for (architecture, services) in platforms {
         let prepared = service_images::prepare_for(
@@ -67,6 +69,7 @@ pub(crate) fn run(
         )?;
         built.push((architecture, prepared));
     }
+    build_cache::save(settings, workshop.store(), &arguments.cache_to, printer)?;
     let images: Vec<Image> = built
         .iter()
         .flat_map(|(_, prepared)| prepared.values())
