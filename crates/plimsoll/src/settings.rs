@@ -2,6 +2,7 @@
 
 use std::path::{Path, PathBuf};
 
+use plimsoll_detect::DockerfileUse;
 use plimsoll_diag::Diagnostic;
 use plimsoll_model::compose::project_name_of;
 
@@ -33,6 +34,8 @@ pub(crate) struct Settings {
     pub(crate) runtime: PathBuf,
     /// The caller's environment.
     pub(crate) environment: Environment,
+    /// When a service's Dockerfile builds its image.
+    pub(crate) dockerfiles: DockerfileUse,
 }
 
 impl Settings {
@@ -84,6 +87,11 @@ impl Settings {
             data,
             runtime,
             environment,
+            dockerfiles: match (arguments.dockerfile, arguments.native) {
+                (true, _) => DockerfileUse::Preferred,
+                (_, true) => DockerfileUse::Never,
+                _ => DockerfileUse::Fallback,
+            },
         })
     }
 }

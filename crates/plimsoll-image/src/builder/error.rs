@@ -67,6 +67,7 @@ impl BuildError {
             Self::Dockerfile(error) => error.diagnostic(),
             Self::Probe(error) => Diagnostic::error(error.to_string()),
             Self::Registry(error) => error.diagnostic(),
+            Self::StandIn(StandInError::System(error)) => error.diagnostic(),
             Self::StandIn(error) => Diagnostic::error(error.to_string()),
             Self::Unfit { .. } => Diagnostic::error(self.to_string())
                 .hint("add the packages that hold what is missing, for this platform"),

@@ -53,6 +53,14 @@ impl Build<'_, '_> {
         instruction: &Instruction,
         run: &Run,
     ) -> Result<(), DockerfileError> {
+        if let Some(flag) = run
+            .flags
+            .iter()
+            .find(|flag| matches!(flag.name.value.as_str(), "security" | "device"))
+        {
+            let message = format!("`--{}` gives a command rights that none has here", flag.name.value);
+            return Err(DockerfileError::at(flag.name.span.clone(), message));
+        }
         let mut around = Surroundings::default();
         let mut inputs = Hasher::default();
         self.mounts(state, index, run, &mut around, &mut inputs)?;

@@ -31,6 +31,9 @@ Acquire::Languages "none";
 Acquire::GzipIndexes "true";
 APT::AutoRemove::SuggestsImportant "false";
 END
+# dpkg wants to see it before its package is there.
+[ -e /usr/sbin/ldconfig ] || printf '#!/bin/sh\n' > /usr/sbin/ldconfig
+chmod 755 /usr/sbin/ldconfig
 # No service is started in an image.
 printf '#!/bin/sh\nexit 101\n' > /usr/sbin/policy-rc.d
 chmod 755 /usr/sbin/policy-rc.d

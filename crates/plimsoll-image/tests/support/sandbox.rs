@@ -5,7 +5,9 @@ use std::path::Path;
 use std::process::{Command, Stdio};
 use std::time::{Duration, Instant};
 
-use plimsoll_image::{Access, Sandbox, SandboxError, Step, StepNetwork, StepOutcome};
+use plimsoll_image::{
+    Access, Sandbox, SandboxError, Step, StepNetwork, StepOutcome, SystemChange,
+};
 
 /// Runs steps below a scratch directory.
 pub struct UnshareSandbox {
@@ -24,7 +26,7 @@ impl UnshareSandbox {
 const SCRIPT: &str = r#"
 set -eu
 place=$1; lower=$2; user=$3; group=$4; directory=$5; mounts=$6; shift 6
-mount -t tmpfs tmpfs "$place"
+[ -e "$place/kept" ] || mount -t tmpfs tmpfs "$place"
 mkdir "$place/upper" "$place/work" "$place/root"
 mount -t overlay overlay -o "lowerdir=$lower,upperdir=$place/upper,workdir=$place/work" "$place/root"
 root=$place/root
@@ -45,11 +47,29 @@ exec env -i "$@" < /dev/null
 
 impl Sandbox for UnshareSandbox {
     fn run(&self, step: &Step) -> Result<StepOutcome, SandboxError> {
+        self.run_keeping(step, None)
+    }
+
+    fn change(&self, change: &SystemChange) -> Result<StepOutcome, SandboxError> {
+        self.run_keeping(&change.step, Some(&change.writes))
+    }
+}
+
+impl UnshareSandbox {
+    fn run_keeping(
+        &self,
+        step: &Step,
+        writes: Option<&Path>,
+    ) -> Result<StepOutcome, SandboxError> {
         let failed = |reason: String| SandboxError::Start {
             step: step.name.clone(),
             reason,
         };
         let place = tempfile::tempdir_in(self.scratch.path()).map_err(|e| failed(e.to_string()))?;
+        if writes.is_some() {
+            // On the disk instead of in the namespace's memory.
+            fs_err::write(place.path().join("kept"), "").map_err(|e| failed(e.to_string()))?;
+        }
         let lower: Vec<String> = step
             .root
             .iter()
@@ -105,6 +125,10 @@ impl Sandbox for UnshareSandbox {
             }
             std::thread::sleep(Duration::from_millis(5));
         };
+        if let Some(writes) = writes {
+            fs_err::rename(place.path().join("upper"), writes)
+                .map_err(|e| failed(e.to_string()))?;
+        }
         Ok(StepOutcome {
             exit_code: status.code().unwrap_or(137),
             stdout: fs_err::read(out).map_err(|e| failed(e.to_string()))?,
