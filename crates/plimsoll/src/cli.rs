@@ -301,6 +301,12 @@ pub(crate) struct BuildArguments {
     /// Also write the images out: `push`, `docker`, `oci:DIR` or `docker:FILE.tar`
     #[arg(short, long, value_name = "KIND[:PATH]")]
     pub(crate) output: Option<String>,
+    /// Build cache in a registry to keep this build in, `type=registry,ref=NAME:TAG`
+    #[arg(long, value_name = "CACHE")]
+    pub(crate) cache_to: Vec<String>,
+    /// Build cache in a registry to take layers from
+    #[arg(long, value_name = "CACHE")]
+    pub(crate) cache_from: Vec<String>,
     #[command(flatten)]
     pub(crate) publish: PublishArguments,
     #[command(flatten)]
