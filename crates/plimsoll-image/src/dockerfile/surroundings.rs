@@ -28,10 +28,6 @@ pub(super) fn prepare(
     let settings = workshop.registries.settings();
     let mut environment = Vec::new();
     fetching::prepare(settings, &mut around.mounts, &mut environment);
-    // The engine has name resolution of the host's network already.
-    around
-        .mounts
-        .retain(|mount| !mount.target.starts_with("/etc"));
     if settings.certificates().is_some() {
         let place = environment.iter().find(|(name, _)| name == "SSL_CERT_FILE");
         if let Some((_, place)) = place.cloned() {
