@@ -46,16 +46,10 @@ pub const KEYS: &[SettingKey] = &[
         example: "http://mirror.example/debian-security",
     },
     SettingKey {
-        table: "debian",
-        key: "suite",
-        about: "Release that images are made from.",
-        example: "trixie",
-    },
-    SettingKey {
         table: "registries",
         key: "mirror",
-        about: "Host that is asked instead of this registry.",
-        example: "cache.example:5000",
+        about: "Address that is asked before this registry; without a scheme it is asked by HTTPS.",
+        example: "https://cache.example:5000",
     },
     SettingKey {
         table: "store",
@@ -129,8 +123,6 @@ pub struct DebianSettings {
     pub mirror: Option<Spanned<String>>,
     /// Mirror of security updates.
     pub security_mirror: Option<Spanned<String>>,
-    /// Release that images are made from.
-    pub suite: Option<Spanned<String>>,
 }
 
 /// Where images and layers are kept.
@@ -143,7 +135,7 @@ pub struct StoreSettings {
 /// How one registry is reached.
 #[derive(Debug, Clone, Default, PartialEq, Serialize)]
 pub struct RegistrySettings {
-    /// Host that is asked instead.
+    /// Address that is asked before the registry itself.
     pub mirror: Option<Spanned<String>>,
 }
 
@@ -221,7 +213,6 @@ impl Reader<'_> {
                         let target = match key.get_ref().as_ref() {
                             "mirror" => &mut settings.debian.mirror,
                             "security-mirror" => &mut settings.debian.security_mirror,
-                            "suite" => &mut settings.debian.suite,
                             _ => {
                                 self.unknown(key, "[debian]", &keys_of("debian"));
                                 continue;
@@ -351,7 +342,7 @@ mod tests {
             concat!(
                 "[debian]\n",
                 "mirror = \"http://mirror.example/debian\"\n",
-                "suite = 'trixie'\n",
+                "security-mirror = 'http://mirror.example/debian-security'\n",
                 "[store]\n",
                 "path = \"store\"\n",
                 "[registries.\"registry.example\"]\n",
@@ -373,7 +364,7 @@ mod tests {
 
     #[test]
     fn what_is_wrong_is_told_together() {
-        insta::assert_snapshot!(answer("store = 1\nstorr = 2\n[debian]\nmiror = ''\nsuite = 13\nmirror = ''\n"), @r"
+        insta::assert_snapshot!(answer("store = 1\nstorr = 2\n[debian]\nmiror = ''\nsecurity-mirror = 13\nmirror = ''\n"), @r"
         error: `store`: expected a table, found integer
           --> plimsoll.toml:1:1
         hint: write [store] on a line of its own
@@ -383,14 +374,14 @@ mod tests {
         error: `miror` is no key of [debian]
           --> plimsoll.toml:4:1
         hint: did you mean `mirror`?
-        error: `suite`: expected text, found integer
-          --> plimsoll.toml:5:9
+        error: `security-mirror`: expected text, found integer
+          --> plimsoll.toml:5:19
         hint: put quotes around it
         error: `mirror` is empty
           --> plimsoll.toml:6:10
         hint: remove the line, or give it a value
         ");
-        insta::assert_snapshot!(answer("[debian\nsuite = \n"), @r"
+        insta::assert_snapshot!(answer("[debian\nmirror = \n"), @r"
         error: not valid TOML: unclosed table, expected `]`
           --> plimsoll.toml:1:8
         ");

@@ -349,3 +349,19 @@ fn variables_that_are_missing() {
     hint: to use a shell, write ["sh", "-c", "…"]
     "#);
 }
+
+#[test]
+fn files_elsewhere_are_not_fetched() {
+    insta::assert_snapshot!(answer(concat!(
+        "include:\n",
+        "  - oci://registry.example/stack:1\n",
+        "services: {}\n",
+    )), @r"
+    error: `oci://registry.example/stack:1` is in a registry, from which nothing is fetched
+      --> compose.yaml:2:5
+       |
+     2 |   - oci://registry.example/stack:1
+       |     ^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^
+    hint: put the file beside this one, by hand or as a submodule, and name its path
+    ");
+}

@@ -7,7 +7,8 @@ use std::path::PathBuf;
 use plimsoll_model::compose::{LoadOptions, Loaded, config, load, variables};
 use plimsoll_model::extension::{Kind, Strategy};
 use plimsoll_model::{
-    LoggingDriver, MountKind, NetworkMode, PidMode, Propagation, Recursion, Restart,
+    LoggingDriver, MountKind, NetworkMode, PidMode, PreStartRuns, Propagation, Recursion, Restart,
+    VolumeBacking,
 };
 
 struct Case {
@@ -385,4 +386,144 @@ fn what_processes_may_is_read_into_types() {
     depends_on.restart
     ");
     assert!(web.unsupported.iter().all(|key| key.span.is_some()));
+}
+
+#[test]
+fn a_file_may_come_from_standard_input() {
+    let mut case = Case::new(&[("more.yaml", "services:\n  web:\n    user: \"7\"\n")]);
+    case.options.files = vec!["-".into(), "more.yaml".into()];
+    case.options.standard_input = Some("name: said\nservices:\n  web:\n    image: a\n".to_owned());
+    let loaded = case.load();
+    assert_eq!(loaded.project.name, "said");
+    let web = &loaded.project.services["web"];
+    assert_eq!(
+        web.image
+            .as_ref()
+            .unwrap()
+            .span
+            .as_ref()
+            .unwrap()
+            .to_string(),
+        "-:4:12"
+    );
+    assert_eq!(web.user.as_ref().unwrap().value, "7");
+    case.options.standard_input = None;
+    load(&case.options).unwrap_err();
+}
+
+#[test]
+fn what_a_service_asks_of_the_machine_is_read() {
+    let case = Case::new(&[(
+        "compose.yaml",
+        r#"
+services:
+  web:
+    image: a
+    pre_start:
+      - command: [migrate]
+        per_replica: true
+      - image: tools
+        command: prepare all
+        user: root
+        environment: { WORD: hello }
+    uts: host
+    cgroup: host
+    cgroup_parent: /batch/
+    device_cgroup_rules: ["c 1:* rw"]
+    mem_swappiness: 10
+    mac_address: "02:42:ac:11:65:43"
+    blkio_config:
+      weight: 300
+      device_read_bps: [{ path: /dev/sda, rate: 1mb }]
+    volumes:
+      - { type: image, source: tools, target: /tools, image: { subpath: bin } }
+      - { type: bind, source: /, target: /host, bind: { propagation: rslave, recursive: disabled } }
+      - memory:/memory
+    develop:
+      watch:
+        - { path: ./src, action: sync+exec, target: /app, exec: { command: [touch, x] }, ignore: [y] }
+volumes:
+  memory:
+    driver_opts: { type: tmpfs, o: "size=1m,uid=7", device: tmpfs }
+"#,
+    )]);
+    let loaded = case.load();
+    let web = &loaded.project.services["web"];
+    assert_eq!(web.unsupported, []);
+    assert_eq!(loaded.unsupported, []);
+    assert_eq!(web.pre_start[0].runs, PreStartRuns::PerReplica);
+    assert_eq!(web.pre_start[1].hook.command, ["prepare", "all"]);
+    assert_eq!(web.pre_start[1].image.as_ref().unwrap().value, "tools");
+    assert_eq!(web.cgroup_parent.as_ref().unwrap().value, "batch");
+    assert_eq!(web.limits.swappiness, Some(10));
+    let io = web.blkio_config.as_ref().unwrap();
+    assert_eq!((io.weight, io.read_bytes[0].rate), (Some(300), 1 << 20));
+    assert_eq!(web.mac_address.as_ref().unwrap().value[0], 2);
+    let MountKind::Bind {
+        propagation,
+        recursion,
+        ..
+    } = &web.volumes[1].kind
+    else {
+        panic!("{:?}", web.volumes[1]);
+    };
+    assert_eq!(
+        (*propagation, *recursion),
+        (Propagation::Slave, Recursion::Disabled)
+    );
+    let watch = &web.watch[0];
+    assert_eq!(watch.path, case.directory.path().join("src"));
+    assert!(watch.action.copies());
+    let backing = &loaded.project.volumes["memory"].backing;
+    let VolumeBacking::Tmpfs { size, owner, .. } = backing else {
+        panic!("{backing:?}");
+    };
+    assert_eq!((*size, *owner), (Some(1 << 20), Some((7, 0))));
+}
+
+#[test]
+fn what_has_no_effect_is_told_by_its_name() {
+    let case = Case::new(&[(
+        "compose.yaml",
+        r#"
+services:
+  web:
+    image: a
+    gpus: all
+    deploy: { restart_policy: { window: 1s } }
+    logging: { options: { tag: x } }
+    volumes:
+      - { type: bind, source: /, target: /host, bind: { propagation: rshared } }
+networks:
+  default:
+    ipam: { config: [{ subnet: 10.9.0.0/24, ip_range: 10.9.0.0/25, gateway: 10.9.0.9 }] }
+volumes:
+  far:
+    driver_opts: { type: nfs, device: ":/x" }
+secrets:
+  s: { file: ./s, driver: d }
+"#,
+    )]);
+    let loaded = case.load();
+    let names = |keys: &[plimsoll_diag::Spanned<String>]| -> Vec<String> {
+        let mut names: Vec<String> = keys.iter().map(|key| key.value.clone()).collect();
+        names.sort();
+        names
+    };
+    assert_eq!(
+        names(&loaded.project.services["web"].unsupported),
+        [
+            "deploy.restart_policy.window",
+            "gpus",
+            "logging.options.tag",
+            "volumes.bind.propagation (rshared)",
+        ]
+    );
+    let network = &loaded.project.networks["default"];
+    assert_eq!(
+        network.gateway.as_ref().unwrap().value.to_string(),
+        "10.9.0.9"
+    );
+    let elsewhere = names(&loaded.unsupported);
+    assert_eq!(elsewhere, ["networks.default.ipam.config.ip_range"]);
 }

@@ -5,6 +5,7 @@ use std::path::{Path, PathBuf};
 use plimsoll_detect::DockerfileUse;
 use plimsoll_diag::Diagnostic;
 use plimsoll_model::compose::project_name_of;
+use plimsoll_model::settings::Settings as FileSettings;
 
 use crate::cli::GlobalArguments;
 use crate::environment::{Environment, PLIMSOLL_DATA, PLIMSOLL_RUNTIME};
@@ -34,6 +35,8 @@ pub(crate) struct Settings {
     pub(crate) runtime: PathBuf,
     /// The caller's environment.
     pub(crate) environment: Environment,
+    /// What `plimsoll.toml` says; nothing until it is read.
+    pub(crate) file: FileSettings,
     /// When a service's Dockerfile builds its image.
     pub(crate) dockerfiles: DockerfileUse,
 }
@@ -41,7 +44,16 @@ pub(crate) struct Settings {
 impl Settings {
     /// Directory of the store of images.
     pub(crate) fn store(&self) -> PathBuf {
-        self.data.join("store")
+        match &self.file.store.path {
+            Some(path) => self.directory.join(&path.value),
+            None => self.data.join("store"),
+        }
+    }
+
+    /// Reads the project's `plimsoll.toml`, where there is one.
+    pub(crate) fn read_file(&mut self) -> Result<(), Failure> {
+        self.file = FileSettings::load(&self.directory)?;
+        Ok(())
     }
 
     /// Directory for downloads and unfinished work.
@@ -87,6 +99,7 @@ impl Settings {
             data,
             runtime,
             environment,
+            file: FileSettings::default(),
             dockerfiles: match (arguments.dockerfile, arguments.native) {
                 (true, _) => DockerfileUse::Preferred,
                 (_, true) => DockerfileUse::Never,

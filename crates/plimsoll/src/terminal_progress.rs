@@ -44,6 +44,11 @@ impl TerminalProgress {
         }
     }
 
+    /// What is under way.
+    pub(crate) fn subjects(&self) -> Vec<String> {
+        self.rows().keys().cloned().collect()
+    }
+
     fn rows(&self) -> MutexGuard<'_, BTreeMap<String, Row>> {
         self.rows.lock().unwrap_or_else(PoisonError::into_inner)
     }

@@ -10,6 +10,9 @@ use super::LoadOptions;
 use super::dotenv;
 use super::interpolate::Variables;
 
+/// The name that stands for standard input.
+pub(super) const STANDARD_INPUT: &str = "-";
+
 /// Names of a project's file, the best first.
 const NAMES: [&str; 4] = [
     "compose.yaml",
@@ -61,7 +64,13 @@ pub(super) fn settle(options: &LoadOptions) -> Result<Setting, Diagnostics> {
         options
             .files
             .iter()
-            .map(|file| absolute(&start.join(file)))
+            .map(|file| {
+                if file.as_os_str() == STANDARD_INPUT {
+                    file.clone()
+                } else {
+                    absolute(&start.join(file))
+                }
+            })
             .collect()
     } else if let Some(list) = variables
         .values
@@ -80,6 +89,13 @@ pub(super) fn settle(options: &LoadOptions) -> Result<Setting, Diagnostics> {
         search(&start, &mut warnings)?
     };
     for file in &files {
+        if file.as_os_str() == STANDARD_INPUT {
+            if options.standard_input.is_some() {
+                continue;
+            }
+            let problem = Diagnostic::error("`-` stands for standard input, which was not read");
+            return Err(problem.hint("`-f -` names it").into());
+        }
         if !file.is_file() {
             let why = if file.exists() {
                 "not a file"
@@ -94,6 +110,7 @@ pub(super) fn settle(options: &LoadOptions) -> Result<Setting, Diagnostics> {
         Some(directory) => absolute(&start.join(directory)),
         None => files
             .first()
+            .filter(|file| file.as_os_str() != STANDARD_INPUT)
             .and_then(|file| file.parent())
             .map_or_else(|| start.clone(), Path::to_path_buf),
     };

@@ -58,8 +58,11 @@ pub use template::Variable;
 pub struct LoadOptions {
     /// Where to look for Compose files, here and above; relative paths below start from it.
     pub directory: PathBuf,
-    /// The Compose files in order. Empty: those that `COMPOSE_FILE` names, else the usual ones.
+    /// The Compose files in order. Empty: those that `COMPOSE_FILE` names, else the usual ones. `-`
+    /// is [`Self::standard_input`].
     pub files: Vec<PathBuf>,
+    /// The text that `-` stands for, where the caller has read it.
+    pub standard_input: Option<String>,
     /// Where relative paths in the files start from; `None`: the first file's directory.
     pub project_directory: Option<PathBuf>,
     /// The project's name; `None`: what the files or the directory say.
@@ -259,6 +262,7 @@ fn read(options: &LoadOptions, interpolation: Interpolation) -> Result<Read, Dia
     } = files::settle(options)?;
     let home = options.environment.get("HOME").map(String::as_str);
     let mut source = Source::new(&directory, home, interpolation);
+    source.standard_input = options.standard_input.as_deref();
     let outcome = name(options, &files, &directory, &variables, &mut source).and_then(|name| {
         variables
             .values

@@ -7,7 +7,7 @@ use plimsoll_diag::{Diagnostic, Diagnostics, Span};
 
 use super::canonical::{self, Unreadable};
 use super::check;
-use super::files::{absolute, read_all, shown};
+use super::files::{STANDARD_INPUT, absolute, read_all, shown};
 use super::interpolate::{self, Unset, Variables};
 use super::keys::{PROJECT, SECTIONS};
 use super::merge;
@@ -35,6 +35,8 @@ pub(super) struct Source<'s> {
     pub(super) root: &'s Path,
     pub(super) home: Option<&'s str>,
     pub(super) interpolation: Interpolation,
+    /// The text that the file `-` has.
+    pub(super) standard_input: Option<&'s str>,
     pub(super) unset: Unset,
     pub(super) problems: Diagnostics,
     pub(super) warnings: Vec<Diagnostic>,
@@ -58,6 +60,7 @@ impl<'s> Source<'s> {
             root,
             home,
             interpolation,
+            standard_input: None,
             unset: Unset::default(),
             problems: Diagnostics::default(),
             warnings: Vec::new(),
@@ -71,11 +74,14 @@ impl<'s> Source<'s> {
         if let Some(documents) = self.documents.get(file) {
             return Ok(documents.clone());
         }
-        let text = fs_err::read(file).map_err(|error| {
-            self.problems
-                .push(Diagnostic::error(format!("cannot read: {error}")));
-            GivenUp
-        })?;
+        let text = match self.standard_input {
+            Some(text) if file.as_os_str() == STANDARD_INPUT => text.as_bytes().to_vec(),
+            _ => fs_err::read(file).map_err(|error| {
+                self.problems
+                    .push(Diagnostic::error(format!("cannot read: {error}")));
+                GivenUp
+            })?,
+        };
         let Ok(text) = String::from_utf8(text) else {
             self.problems.push(
                 Diagnostic::error("not valid UTF-8")
@@ -229,6 +235,7 @@ impl<'s> Source<'s> {
         let mut includers = setting.includers.to_vec();
         includers.push(file.to_path_buf());
         for entry in includes.as_list().unwrap_or(&[]) {
+            self.is_here(Include::written(entry).into_iter())?;
             let request = Include::read(entry, setting.directory);
             for path in &request.files {
                 if includers.contains(path) {
@@ -391,6 +398,7 @@ impl<'s> Source<'s> {
                 services.get(&wanted).cloned()
             }
             Some(file) => {
+                self.is_here(extends.get("file").into_iter())?;
                 let path = absolute(&setting.directory.join(file));
                 if !path.is_file() {
                     self.problems.push(
@@ -432,6 +440,24 @@ impl<'s> Source<'s> {
             *service = merged;
         }
         Ok(())
+    }
+
+    /// Refuses files that would have to be fetched first.
+    fn is_here<'n>(&mut self, files: impl Iterator<Item = &'n Node>) -> Result<(), GivenUp> {
+        for file in files {
+            let Some(text) = file.as_text() else { continue };
+            let Some(kind) = remote_kind(text) else {
+                continue;
+            };
+            self.problems.push(
+                Diagnostic::error(format!(
+                    "`{text}` is in {kind}, from which nothing is fetched"
+                ))
+                .at(file.span.clone())
+                .hint("put the file beside this one, by hand or as a submodule, and name its path"),
+            );
+        }
+        self.proceed()
     }
 
     fn must_exist(
@@ -529,6 +555,19 @@ struct Include {
 }
 
 impl Include {
+    /// The files as they are written.
+    fn written(entry: &Node) -> Vec<&Node> {
+        let path = match &entry.value {
+            Value::Text(_) => Some(entry),
+            _ => entry.get("path"),
+        };
+        match path.map(|path| (path, path.as_list())) {
+            Some((_, Some(list))) => list.iter().collect(),
+            Some((path, None)) => vec![path],
+            None => Vec::new(),
+        }
+    }
+
     fn read(entry: &Node, directory: &Path) -> Self {
         let paths = |node: Option<&Node>| -> Vec<PathBuf> {
             let texts: Vec<&str> = match node.map(|node| &node.value) {
@@ -565,4 +604,18 @@ impl Include {
             env_files,
         }
     }
+}
+
+/// Where else than on this machine a file is, as the peer tells it.
+fn remote_kind(text: &str) -> Option<&'static str> {
+    if text.starts_with("oci://") {
+        return Some("a registry");
+    }
+    let has = |prefixes: &[&str]| prefixes.iter().any(|prefix| text.starts_with(prefix));
+    let is_repository = has(&["git://", "ssh://", "git@", "github.com/"])
+        || (has(&["https://", "http://"]) && (text.contains(".git") || text.contains('#')));
+    if is_repository {
+        return Some("a repository");
+    }
+    has(&["https://", "http://"]).then_some("the network")
 }

@@ -1,6 +1,6 @@
 //! `plimsoll run`: one service's image, once, in the foreground.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::io::IsTerminal as _;
 use std::net::{IpAddr, Ipv4Addr};
 use std::sync::Arc;
@@ -58,13 +58,16 @@ pub(crate) fn run(
     };
     let progress = Arc::new(TerminalProgress::new(printer));
     let workshop = Workshop::open(settings, &engine)?;
-    let prepared = service_images::prepare(
-        &workshop.builder(progress.clone())?,
-        &project,
-        wanted,
-        arguments.images.policy(),
-    )?;
+    let builder = workshop.builder(progress.clone())?;
+    let prepared = service_images::prepare(&builder, &project, wanted, arguments.images.policy())?;
     let prepared = service_images::unpack(workshop.store(), prepared)?;
+    let named = service_images::named(
+        &builder,
+        &project,
+        &prepared,
+        arguments.images.policy(),
+        workshop.store(),
+    )?;
     let images: BTreeMap<_, _> = prepared
         .iter()
         .map(|(name, image)| (name.clone(), image.for_engine.clone()))
@@ -83,6 +86,8 @@ pub(crate) fn run(
             project: &project,
             order: &before,
             images: &images,
+            named_images: &named,
+            synchronised: &BTreeSet::new(),
             paths: &paths,
             environment: &settings.environment.0,
             bind: IpAddr::V4(Ipv4Addr::LOCALHOST),

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::net::IpAddr;
 use std::sync::Arc;
-use std::sync::mpsc::RecvTimeoutError;
+use std::sync::mpsc::{Receiver, RecvTimeoutError, TryRecvError, channel};
 use std::time::{Duration, Instant};
 
 use plimsoll_diag::Diagnostic;
@@ -11,8 +11,9 @@ use plimsoll_model::{Project, Protocol};
 use plimsoll_run::Engine;
 use plimsoll_run::network::Keeper;
 use plimsoll_run::stack::{
-    DownRequest, LogRequest, ServiceOutcome, ServiceReport, StackPaths, UpError, UpReport,
-    UpRequest, VolumesFate, down, follow_lines, start_order, start_order_of_these, taken_ports, up,
+    DownRequest, LogRequest, ServiceLine, ServiceOutcome, ServiceReport, StackPaths, UpError,
+    UpReport, UpRequest, VolumesFate, down, follow_lines, start_order, start_order_of_these,
+    taken_ports, up,
 };
 
 use crate::cli::UpArguments;
@@ -27,6 +28,7 @@ use crate::service_images::{self, Ready};
 use crate::settings::Settings;
 use crate::stack_of_project::{engine, lock};
 use crate::terminal_progress::TerminalProgress;
+use crate::watch::{Stage, Watching};
 use crate::workshop::Workshop;
 
 /// How often the end of a followed stack is looked for.
@@ -60,16 +62,28 @@ pub(crate) fn run(
     let held = lock(&paths)?;
     check_ports(&project, order.sequence(), &paths, arguments.bind)?;
 
-    let prepared = {
+    // From before the build: what changes meanwhile is not missed.
+    let watching = if arguments.watch {
+        Some(Watching::begin(&project, order.sequence())?)
+    } else {
+        None
+    };
+    let synchronised = watching
+        .as_ref()
+        .map(Watching::synchronised)
+        .unwrap_or_default();
+    let interruption = Interruption::listen()?;
+    let policy = arguments.images.policy();
+    let (prepared, named) = {
         let progress = Arc::new(TerminalProgress::new(printer));
+        let building = interruption.end_at_once(printer, &progress);
         let workshop = Workshop::open(settings, &engine)?;
-        let prepared = service_images::prepare(
-            &workshop.builder(progress)?,
-            &project,
-            order.sequence(),
-            arguments.images.policy(),
-        )?;
-        service_images::unpack(workshop.store(), prepared)?
+        let builder = workshop.builder(progress)?;
+        let prepared = service_images::prepare(&builder, &project, order.sequence(), policy)?;
+        let prepared = service_images::unpack(workshop.store(), prepared)?;
+        let named = service_images::named(&builder, &project, &prepared, policy, workshop.store())?;
+        drop(building);
+        (prepared, named)
     };
     service_images::tell(
         prepared.iter().map(|(name, image)| (name, &image.prepared)),
@@ -80,13 +94,14 @@ pub(crate) fn run(
         .map(|(name, image)| (name.clone(), image.for_engine.clone()))
         .collect();
 
-    let interruption = Interruption::listen()?;
     let result = {
         let progress = TerminalProgress::new(printer);
         let request = UpRequest {
             project: &project,
             order: &order,
             images: &images,
+            named_images: &named,
+            synchronised: &synchronised,
             paths: &paths,
             environment: &settings.environment.0,
             bind: arguments.bind,
@@ -127,7 +142,32 @@ pub(crate) fn run(
     }
     // Others may change the stack while it is only followed.
     drop(held);
-    follow(&paths, &project, &interruption, printer)?;
+    match watching {
+        None => follow(&paths, &project, &interruption, printer)?,
+        Some(watching) => {
+            let (lines, more) = channel();
+            let stage = Stage {
+                settings,
+                engine: &engine,
+                project: &project,
+                paths: &paths,
+                policy,
+                bind: arguments.bind,
+                patience: Duration::from_secs(arguments.wait_timeout),
+                synchronised: &synchronised,
+                cancelled: interruption.flag(),
+                lines,
+            };
+            std::thread::scope(|scope| {
+                let (stage, interruption) = (&stage, &interruption);
+                // What ends when it is dropped is the watching itself.
+                scope.spawn(move || {
+                    watching.run(stage, printer, &|| interruption.is_requested());
+                });
+                follow_on(&paths, &project, &more, interruption, printer)
+            })?;
+        }
+    }
     let _held = lock(&paths)?;
     take_down(&engine, &project, &paths, printer)?;
     Ok(ExitStatus::Success)
@@ -283,6 +323,39 @@ fn follow(
             return Ok(());
         }
     }
+}
+
+/// The same, with containers that are started meanwhile, until the user stops it: a service that
+/// has ended may come back with the next change.
+fn follow_on(
+    paths: &StackPaths,
+    project: &Project,
+    more: &Receiver<Receiver<ServiceLine>>,
+    interruption: &Interruption,
+    printer: &Printer,
+) -> Result<(), Failure> {
+    let mut sources = vec![follow_lines(paths, &LogRequest::default()).map_err(Failure::from_up)?];
+    let style = LineStyle::plain(printer, project.services.keys().map(String::as_str));
+    while !interruption.is_requested() {
+        sources.extend(more.try_iter());
+        let mut silent = true;
+        sources.retain(|lines| {
+            loop {
+                match lines.try_recv() {
+                    Ok(line) => {
+                        silent = false;
+                        style.print(&line);
+                    }
+                    Err(TryRecvError::Empty) => return true,
+                    Err(TryRecvError::Disconnected) => return false,
+                }
+            }
+        });
+        if silent {
+            std::thread::sleep(LOOK);
+        }
+    }
+    Ok(())
 }
 
 fn take_down(
