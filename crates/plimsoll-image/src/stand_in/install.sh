@@ -48,5 +48,5 @@ dpkg --audit
 [ -e /etc/shadow ] || pwconv
 rm -rf /var/log/* /var/cache/debconf/*-old /var/lib/dpkg/*-old /var/cache/ldconfig/aux-cache \
   /etc/passwd- /etc/group- /etc/shadow- /etc/gshadow- /var/lib/apt/lists/* /var/cache/apt/* \
-  /etc/hostname /etc/.pwd.lock
+  /etc/.pwd.lock
 mkdir -p /var/lib/apt/lists/partial /var/cache/apt/archives/partial /var/log/apt
