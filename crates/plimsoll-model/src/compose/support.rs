@@ -60,7 +60,7 @@ pub const TOP_LEVEL: &[KeySupport] = &[
     honoured("name", ""),
     approximated(
         "networks",
-        "one bridge each, IPv4; `internal` and the first subnet of `ipam` count; drivers, their options, IPv6 and networks from elsewhere are told",
+        "one bridge each, IPv4; `internal` and the first subnet of `ipam` with its gateway count; drivers, their options, IPv6 and networks from elsewhere are told",
     ),
     approximated(
         "secrets",
@@ -70,7 +70,7 @@ pub const TOP_LEVEL: &[KeySupport] = &[
     honoured("version", "says nothing, as in the specification"),
     approximated(
         "volumes",
-        "directories of the store, an external one, too; other drivers and driver options are told",
+        "directories of the store, of the host (`bind`) or memory (`tmpfs`), an external one, too; other drivers and driver options are told",
     ),
 ];
 
@@ -81,15 +81,18 @@ pub const SERVICE: &[KeySupport] = &[
         "attach",
         "the output of every service is kept; `logs` shows the ones named",
     ),
-    refused("blkio_config", ""),
+    approximated(
+        "blkio_config",
+        "`weight` and the limits of single disks; `weight_device` is told",
+    ),
     approximated(
         "build",
         "images are assembled from the source tree, or built by the Dockerfile; `context`, `dockerfile`, `dockerfile_inline`, `args`, `additional_contexts`, `labels`, `network`, `secrets`, `shm_size` and `target` are read; the other keys are told",
     ),
     honoured("cap_add", ""),
     honoured("cap_drop", ""),
-    approximated("cgroup", "`private` is what happens; `host` is told"),
-    refused("cgroup_parent", "control groups are the engine's own"),
+    honoured("cgroup", ""),
+    honoured("cgroup_parent", "the path of a group below each hierarchy"),
     honoured("command", ""),
     approximated("configs", "files in memory; an external one is an error"),
     honoured("container_name", ""),
@@ -97,30 +100,33 @@ pub const SERVICE: &[KeySupport] = &[
     refused("cpu_percent", "of Windows"),
     honoured("cpu_period", "with `cpu_quota`"),
     honoured("cpu_quota", ""),
-    refused("cpu_rt_period", ""),
-    refused("cpu_rt_runtime", ""),
+    approximated(
+        "cpu_rt_period",
+        "where the control groups have it; else that is told",
+    ),
+    approximated(
+        "cpu_rt_runtime",
+        "where the control groups have it; else that is told",
+    ),
     honoured("cpu_shares", ""),
     honoured("cpus", ""),
     honoured("cpuset", ""),
     refused("credential_spec", "of Windows"),
-    approximated(
-        "depends_on",
-        "conditions and `required`; `restart: true` is told",
-    ),
+    honoured("depends_on", ""),
     approximated(
         "deploy",
         "`replicas`, `restart_policy`, `resources.limits`, `resources.reservations.memory` and `labels`; the rest is told",
     ),
-    approximated("develop", "read and checked; nothing watches files"),
-    refused("device_cgroup_rules", ""),
+    honoured(
+        "develop",
+        "`up --watch` follows it; a root that is read-only stays so for the container",
+    ),
+    honoured("device_cgroup_rules", ""),
     approximated(
         "devices",
         "device nodes of the host below `/dev`; device interfaces of other runtimes are told",
     ),
-    approximated(
-        "dns",
-        "the container asks these servers and no other, so services do not find each other by name",
-    ),
+    honoured("dns", "asked for names that are not the project's"),
     honoured("dns_opt", ""),
     honoured("dns_search", ""),
     honoured("domainname", ""),
@@ -148,7 +154,7 @@ pub const SERVICE: &[KeySupport] = &[
     honoured("init", "images of ours have one unless it is `false`"),
     approximated(
         "ipc",
-        "`private`, `shareable` and `host`; `service:` and `container:` are told",
+        "`private`, `shareable`, `host` and `service:` without its `/dev/shm`; `container:` is told",
     ),
     refused("isolation", "of Windows"),
     honoured("label_file", ""),
@@ -161,12 +167,12 @@ pub const SERVICE: &[KeySupport] = &[
         "logging",
         "`json-file` and `local` with `max-size` and `max-file`, `none`; other drivers are told",
     ),
-    refused("mac_address", ""),
+    honoured("mac_address", "of the first interface"),
     honoured("mem_limit", ""),
     honoured("mem_reservation", ""),
-    refused(
+    approximated(
         "mem_swappiness",
-        "the newer control groups have no such value",
+        "the newer control groups have no such value; that is told",
     ),
     honoured("memswap_limit", ""),
     refused("models", "there is no model runner"),
@@ -176,7 +182,7 @@ pub const SERVICE: &[KeySupport] = &[
     ),
     approximated(
         "networks",
-        "`aliases` and `ipv4_address`; IPv6, link-local and hardware addresses and driver options are told",
+        "`aliases`, `ipv4_address`, `mac_address` and `interface_name`; IPv6, link-local addresses and driver options are told",
     ),
     refused(
         "oom_kill_disable",
@@ -197,14 +203,14 @@ pub const SERVICE: &[KeySupport] = &[
         "TCP and UDP; the first port of a range of the host",
     ),
     honoured("post_start", "`privileged` is told"),
-    refused("pre_start", ""),
+    honoured("pre_start", ""),
     honoured("pre_stop", "`privileged` is told"),
     honoured("privileged", ""),
     honoured("profiles", ""),
     refused("provider", "nothing outside of the project is run"),
     approximated(
         "pull_policy",
-        "`missing` and `build` are what happens; others are told",
+        "`always`, `missing`, `never` and `build`; others are told",
     ),
     refused("pull_refresh_after", ""),
     honoured(
@@ -228,7 +234,10 @@ pub const SERVICE: &[KeySupport] = &[
     honoured("stop_signal", ""),
     refused("storage_opt", ""),
     honoured("sysctls", ""),
-    approximated("tmpfs", "`size`, `mode` and `ro`; other options are told"),
+    approximated(
+        "tmpfs",
+        "`size`, `mode`, `uid`, `gid` and `ro`; other options are told",
+    ),
     honoured("tty", ""),
     approximated(
         "ulimits",
@@ -237,10 +246,10 @@ pub const SERVICE: &[KeySupport] = &[
     refused("use_api_socket", "there is no such socket"),
     honoured("user", ""),
     approximated("userns_mode", "`host` is what happens; others are told"),
-    refused("uts", ""),
+    honoured("uts", ""),
     approximated(
         "volumes",
-        "`bind`, `volume` and `tmpfs`; `bind.propagation`, `bind.recursive` and other types are told",
+        "`bind`, `volume`, `tmpfs` and `image`; a shared `bind.propagation` and other types are told",
     ),
     approximated(
         "volumes_from",
