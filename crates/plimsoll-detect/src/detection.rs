@@ -11,6 +11,8 @@ pub use plimsoll_model::facts::{
 };
 use serde::Serialize;
 
+use crate::shims::Shim;
+
 /// Everything found in a tree. Serialised, it is what `inspect --json` shows.
 #[derive(Debug, Clone, Serialize)]
 pub struct Detection {
@@ -28,6 +30,8 @@ pub struct Detection {
     pub rejected: Vec<Rejected>,
     /// What is wrong with the project.
     pub problems: Vec<Problem>,
+    /// Help without which services do not run in containers.
+    pub shims: Vec<Shim>,
     /// Files in the tree, ignored ones left out.
     pub files_listed: usize,
     /// Files whose text was read.

@@ -73,6 +73,7 @@ pub(crate) fn merge(
         environment,
         rejected,
         problems,
+        shims: Vec::new(),
         files_listed: tree.files().len(),
         files_read: tree.files_read(),
         services: found.into_iter().map(|found| found.service).collect(),

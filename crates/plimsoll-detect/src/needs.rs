@@ -45,6 +45,8 @@ const DRIVERS: &[(&str, NeedKind)] = &[
     ("aiokafka", NeedKind::Kafka),
     ("confluent_kafka", NeedKind::Kafka),
     ("neo4j", NeedKind::Neo4j),
+    ("graphiti_core", NeedKind::Neo4j),
+    ("langchain_neo4j", NeedKind::Neo4j),
     // Go and Node.
     ("github.com/jackc/pgx", NeedKind::Postgres),
     ("github.com/lib/pq", NeedKind::Postgres),

@@ -75,6 +75,9 @@ pub(crate) fn set_aside(path: &Path) -> Option<&'static str> {
     {
         return Some("a test");
     }
+    if stem.starts_with("mock_") || stem.ends_with("_mock") {
+        return Some("stands in for something else in tests");
+    }
     if [".bak", ".orig", ".old", ".backup", "~"]
         .iter()
         .any(|end| lower.ends_with(end))

@@ -7,14 +7,14 @@ use std::time::Duration;
 
 use plimsoll_diag::{Diagnostic, Spanned};
 use plimsoll_model::{
-    Command, Dependency, DependencyCondition, HealthTest, Healthcheck, Network, NetworkAttachment, NetworkMode, Port,
-    Project, Protocol, RecipeKind, Restart, Service,
+    Command, Dependency, DependencyCondition, HealthTest, Healthcheck, Network, NetworkAttachment,
+    NetworkMode, Port, Project, Protocol, RecipeKind, Restart, Service,
 };
 
 use crate::backing::{Backing, backing, value};
 use crate::detection::{DetectedService, Detection, Health, NeedKind, ServiceKind, VariableKind};
-use crate::shims::{Help, Shim};
 use crate::node::{is_local, settle};
+use crate::shims::{Help, Shim};
 
 /// The profile of services that only a person starts: a program that talks over its standard input
 /// has nobody to talk to in a stack.
@@ -452,7 +452,11 @@ fn lead_proxies_to_services(detection: &Detection, project: &mut Project) -> Vec
         .collect();
     let find = |host: &str, port: u16| {
         let named = backends.iter().find(|service| service.name == host);
-        let listens = || backends.iter().find(|service| service.ports.contains(&port));
+        let listens = || {
+            backends
+                .iter()
+                .find(|service| service.ports.contains(&port))
+        };
         let only = || match backends.as_slice() {
             [only] => Some(only),
             _ => None,

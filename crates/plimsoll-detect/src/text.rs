@@ -7,6 +7,7 @@ use plimsoll_diag::{Palette, Severity, Span};
 
 use crate::detection::{DetectedService, Detection, Health, ServiceKind, Stream, Variable};
 use crate::places;
+use crate::shims::Shim;
 
 /// Which part is shown.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -21,6 +22,8 @@ pub enum View {
 
 /// Problems shown in the summary; the rest is counted.
 const PROBLEMS: usize = 12;
+/// Kinds of help shown in the summary; the rest is counted.
+const SHIMS: usize = 2;
 /// Programs of people shown in the summary; the rest is counted.
 const PROGRAMS: usize = 2;
 
@@ -88,6 +91,13 @@ impl Detection {
                 self.environment.len()
             );
             facts.line("variables", &what, "plimsoll inspect --environment");
+        }
+        if !self.shims.is_empty() {
+            let mut what: Vec<String> = self.shims.iter().take(SHIMS).map(Shim::words).collect();
+            if self.shims.len() > SHIMS {
+                what.push(format!("{} more", self.shims.len() - SHIMS));
+            }
+            facts.line("helped", &what.join(" · "), "");
         }
         if let Some(first) = self.rejected.first() {
             let mut what = format!("{} ({})", first.path.display(), first.why);

@@ -7,7 +7,9 @@ mod environment_file;
 pub(crate) mod health;
 pub(crate) mod matching;
 mod review;
+pub(crate) mod start_scripts;
 
 pub(crate) use command::{Starts, inside_shell, starts, without_runner};
 pub(crate) use dockerfile::{Dockerfile, Line, Stage};
 pub(crate) use review::{Reviewed, answers, flag_contradiction, review};
+pub(crate) use start_scripts::Launched;

@@ -106,6 +106,10 @@ impl Seen<'_> {
         let is = |test: fn(&Function) -> bool| self.reached.iter().any(|function| test(function));
         let works = is(|function| function.waits) && is(|function| function.repeats);
         let (kind, looks_like) = match (transport, listens) {
+            // A server with pages of its own may speak MCP besides.
+            (Some((Transport::Http, _)), Some(_)) if self.routes().count() > 2 => {
+                (Some(ServiceKind::Web), "Go server")
+            }
             (Some((Transport::Http, _)), _) => (Some(ServiceKind::McpHttp), "MCP server"),
             (Some((Transport::Stdio, _)), None) => (Some(ServiceKind::McpStdio), "MCP server"),
             (Some((Transport::Stdio, _)), Some(_)) => (Some(ServiceKind::McpHttp), "MCP server"),

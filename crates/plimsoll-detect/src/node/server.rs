@@ -171,7 +171,12 @@ pub(super) fn services(
         },
     }
     let main = start.as_ref().and_then(|start| scene.entry(&start.command));
-    verdicts.extend(scene.besides(main.as_deref()).into_iter().map(Ok));
+    verdicts.extend(
+        scene
+            .besides(main.as_deref())
+            .into_iter()
+            .map(|found| Ok(Box::new(found))),
+    );
     Some((looks_like, verdicts))
 }
 
@@ -379,7 +384,7 @@ impl Scene<'_> {
     }
 
     /// Workers and the like that scripts start besides the server.
-    fn besides(&self, main: Option<&Path>) -> Vec<Box<Found>> {
+    fn besides(&self, main: Option<&Path>) -> Vec<Found> {
         let names: Vec<&str> = self
             .package
             .script_names()
@@ -429,13 +434,7 @@ impl Scene<'_> {
                 one.service.health = Some(Health::McpHandshake);
             }
             one.service.target = places::text(&entry).replace('/', ".");
-            found.push(Box::new(self.finish(
-                one,
-                start,
-                NodeLayout::Application,
-                &reached,
-                None,
-            )));
+            found.push(self.finish(one, start, NodeLayout::Application, &reached, None));
         }
         found
     }

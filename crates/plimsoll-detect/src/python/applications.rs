@@ -12,6 +12,7 @@ use crate::detection::ServiceKind;
 use crate::python::candidate::{Candidate, Launch, launch_of};
 use crate::python::evaluate::evaluate;
 use crate::python::module::{Binding, Module, PlacedCall};
+use crate::python::transport;
 use crate::python::value::Value;
 use crate::python::workspace::Workspace;
 
@@ -140,8 +141,24 @@ fn made_here(
         return None;
     }
     let why = format!("makes a {framework} application");
-    let launch = launch(interface, variable.clone(), false);
-    let kind = ServiceKind::Web;
+    let mut launch = launch(interface, variable.clone(), false);
+    let mut kind = ServiceKind::Web;
+    if framework == "Dash" {
+        kind = ServiceKind::Ui;
+        // What is served is the Flask application inside.
+        let inside = format!("{variable}.server");
+        let server = module.bindings.iter().find(|other| {
+            other.scope.is_top()
+                && other.value.as_ref().and_then(Value::as_name) == Some(inside.as_str())
+        });
+        launch = match server {
+            Some(server) => Launch::Wsgi {
+                variable: server.target.clone(),
+                factory: false,
+            },
+            None => Launch::Module,
+        };
+    }
     Some(Application {
         candidate: Candidate::new(
             module,
@@ -373,9 +390,16 @@ fn serve(
     } else {
         call.argument(0, "app").cloned()
     };
-    let port = call
+    let stated = call
         .keyword("port")
-        .and_then(|port| workspace.constant(module, scope, port).port());
+        .map(|port| workspace.constant(module, scope, port))
+        .unwrap_or_default();
+    let port = stated.port().or_else(|| {
+        let port = call.keyword("port")?;
+        transport::default_of(workspace, module, scope, port)?
+            .parse()
+            .ok()
+    });
     let host = call
         .keyword("host")
         .map(|host| (workspace.constant(module, scope, host), call.place));
@@ -385,6 +409,9 @@ fn serve(
     if let Some(index) = index {
         rename(workspace, module, target.as_ref(), &mut applications[index]);
         let candidate = &mut applications[index].candidate;
+        if candidate.port.is_none() {
+            candidate.port_variable.clone_from(&stated.variable);
+        }
         candidate.port = candidate.port.or(port);
         candidate.host = candidate.host.take().or(host);
         let what = match port {
@@ -396,7 +423,7 @@ fn serve(
             .push(Evidence::new(module.span(call.place), what));
         return;
     }
-    if own_run {
+    if own_run || waits_for_an_answer(module, &callee) {
         return;
     }
     let Some((launch, evidence)) = launch_of(workspace, module, &placed.scope) else {
@@ -419,7 +446,11 @@ fn serve(
         launch,
         format!("`{callee}` serves until the process ends"),
     );
-    candidate.port = port.or_else(|| address_port(call, module, scope));
+    candidate.port_variable = stated.variable;
+    candidate.port = port
+        .or_else(|| address_port(call, module, scope))
+        .or_else(|| bound_port(module))
+        .or_else(|| (callee == "aiohttp.web.run_app").then_some(8080));
     candidate.host = host.or_else(|| {
         let address = call.arguments.first()?;
         let Value::List(parts) = address else {
@@ -475,6 +506,35 @@ fn address_port(call: &crate::python::value::Call, module: &Module, scope: &str)
         Value::List(parts) => evaluate(parts.get(1)?, module, scope).port(),
         Value::Integer(_) => evaluate(argument, module, scope).port(),
         _ => None,
+    })
+}
+
+/// Whether a server only waits, beside its program, for what a person's browser brings back.
+fn waits_for_an_answer(module: &Module, callee: &str) -> bool {
+    let plain = ["http.server.", "socketserver.", "wsgiref."]
+        .iter()
+        .any(|start| callee.starts_with(start));
+    plain
+        && module
+            .imports
+            .iter()
+            .any(|import| import.level == 0 && import.module == "webbrowser")
+}
+
+/// `50051` of `server.add_insecure_port("[::]:50051")`, `8888` of `application.listen(8888)`.
+fn bound_port(module: &Module) -> Option<u16> {
+    module.calls.iter().find_map(|placed| {
+        let call = &placed.call;
+        let wanted = matches!(
+            call.method(),
+            Some("add_insecure_port" | "add_secure_port" | "listen")
+        );
+        let first = call.arguments.first().filter(|_| wanted)?;
+        let constant = match first {
+            Value::Joined(parts) => evaluate(parts.last()?, module, &placed.scope.path),
+            value => evaluate(value, module, &placed.scope.path),
+        };
+        constant.text?.rsplit(':').next()?.parse().ok()
     })
 }
 

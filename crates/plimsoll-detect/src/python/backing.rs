@@ -159,17 +159,27 @@ pub(crate) fn composed_addresses(
         let values = function.returns.iter();
         values.map(|value| (value, function.place))
     });
-    for (value, place) in arguments.chain(bound).chain(returned) {
-        let Value::Joined(parts) = value else {
-            continue;
-        };
-        let Some(kind) = parts
-            .first()
-            .and_then(Value::as_text)
-            .and_then(needs::of_url)
-        else {
-            continue;
-        };
+    let joined = arguments
+        .chain(bound)
+        .chain(returned)
+        .filter_map(|(value, place)| {
+            let Value::Joined(parts) = value else {
+                return None;
+            };
+            let kind = needs::of_url(parts.first()?.as_text()?)?;
+            Some((kind, parts.iter().collect::<Vec<_>>(), place))
+        });
+    // `URL.build(scheme="mysql+aiomysql", host=settings.db_host)`.
+    let built = module.calls.iter().filter_map(|placed| {
+        let call = &placed.call;
+        let scheme = call
+            .keyword("scheme")
+            .or_else(|| call.keyword("drivername"))?;
+        let kind = needs::of_url(&format!("{}://", scheme.as_text()?))?;
+        let parts = call.keywords.iter().map(|(_, value)| value).collect();
+        Some((kind, parts, call.place))
+    });
+    for (kind, parts, place) in joined.chain(built) {
         // A driver that is not there shows that the code is for another occasion.
         let driven = dependencies.requirements.iter().any(|requirement| {
             needs::of_module(&requirement.name.replace('-', "_")) == Some(kind)
@@ -184,7 +194,7 @@ pub(crate) fn composed_addresses(
         }
         let named: Vec<String> = parts
             .iter()
-            .filter_map(Value::last_name)
+            .filter_map(|part| part.last_name())
             .map(str::to_ascii_uppercase)
             .collect();
         let how = variables

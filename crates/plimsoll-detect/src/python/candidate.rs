@@ -37,6 +37,14 @@ pub(crate) enum Launch {
     Package(String),
     /// `streamlit run file`.
     Streamlit,
+    /// `langgraph dev`, for a configuration file.
+    LangGraph { config: std::path::PathBuf },
+    /// `chainlit run file`.
+    Chainlit,
+    /// `panel serve file`.
+    Panel,
+    /// `huey_consumer module.variable`.
+    Huey { variable: String },
     /// `fastmcp run file:variable`.
     FastMcp { variable: String },
 }
@@ -52,6 +60,8 @@ pub(crate) struct Candidate {
     pub(crate) launch: Launch,
     /// The port that the code chooses, when it is started as the code means it.
     pub(crate) port: Option<u16>,
+    /// The variable that changes the port.
+    pub(crate) port_variable: Option<String>,
     /// The address that the code listens on, when it is started as the code means it.
     pub(crate) host: Option<(crate::python::evaluate::Constant, Place)>,
     pub(crate) evidence: Vec<Evidence>,
@@ -72,6 +82,7 @@ impl Candidate {
             distribution: framework.1,
             launch,
             port: None,
+            port_variable: None,
             host: None,
             evidence: vec![Evidence::new(module.span(place), why)],
             module: module.clone(),

@@ -24,11 +24,12 @@ fn words(words: &[&str]) -> Vec<String> {
     words.iter().map(|word| (*word).to_owned()).collect()
 }
 
-/// The command for `candidate`, whose module is `dotted` and lies at `file` seen from where it starts.
+/// The command for `candidate`, whose module is `dotted` and lies at `file` seen from `directory`, where it starts.
 pub(crate) fn command(
     candidate: &Candidate,
     dotted: &str,
     file: &Path,
+    directory: &Path,
     declared: &BTreeSet<String>,
     claimed_port: Option<u16>,
 ) -> Started {
@@ -238,6 +239,66 @@ pub(crate) fn command(
                 "STREAMLIT_BROWSER_GATHER_USAGE_STATS".to_owned(),
                 "false".to_owned(),
             ));
+        }
+        Launch::LangGraph { config } => {
+            let port = port(crate::python::langgraph::PORT, &mut started);
+            if !has("langgraph-cli") {
+                started.also = Some("langgraph-cli[inmem]");
+            }
+            started.command = words(&[
+                "python",
+                "-m",
+                "langgraph_cli",
+                "dev",
+                "--host",
+                "0.0.0.0",
+                "--port",
+                &port.to_string(),
+                "--no-browser",
+                "--no-reload",
+            ]);
+            let seen = places::below(config, directory);
+            if seen != Path::new("langgraph.json") {
+                started
+                    .command
+                    .extend(["--config".to_owned(), places::text(&seen).to_owned()]);
+            }
+        }
+        Launch::Chainlit => {
+            let port = port(8000, &mut started);
+            started.command = words(&[
+                "python",
+                "-m",
+                "chainlit",
+                "run",
+                places::text(file),
+                "--host",
+                "0.0.0.0",
+                "--port",
+                &port.to_string(),
+                "--headless",
+            ]);
+        }
+        Launch::Panel => {
+            let port = port(5006, &mut started);
+            started.command = words(&[
+                "python",
+                "-m",
+                "panel",
+                "serve",
+                places::text(file),
+                "--address=0.0.0.0",
+                &format!("--port={port}"),
+                "--allow-websocket-origin=*",
+            ]);
+        }
+        Launch::Huey { variable } => {
+            started.command = words(&[
+                "python",
+                "-m",
+                "huey.bin.huey_consumer",
+                &format!("{dotted}.{variable}"),
+            ]);
         }
         Launch::FastMcp { variable } => {
             started.command = words(&[

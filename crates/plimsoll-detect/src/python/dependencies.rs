@@ -71,6 +71,22 @@ pub(crate) fn choose(project: Option<&PythonProject>, closure: &Closure) -> Depe
         chosen.extras = extras(project, closure);
         return chosen;
     }
+    if let Some((manager, format, lock)) = &project.other_lock
+        && !project.dependencies.is_empty()
+    {
+        let mut declared: BTreeSet<String> = lock.versions.keys().cloned().collect();
+        declared.extend(project.declared());
+        let from = PythonDependencies::Lock {
+            format: *format,
+            lock: lock.path.clone(),
+            groups: Vec::new(),
+        };
+        let requirements = project.dependencies.clone();
+        let file = Some(lock.path.clone());
+        let mut chosen = settle(from, manager, file, requirements, declared, closure);
+        chosen.extras = extras(project, closure);
+        return chosen;
+    }
     let own: Vec<&Requirement> = project.dependencies.iter().collect();
     let mut choices: Vec<Choice<'_>> = project
         .files
@@ -101,7 +117,10 @@ pub(crate) fn choose(project: Option<&PythonProject>, closure: &Closure) -> Depe
             }
         })
         .collect();
-    if let (Some(pyproject), false) = (&project.pyproject, own.is_empty()) {
+    if let (Some(pyproject), false) = (
+        project.pyproject.as_ref().or(project.setup.as_ref()),
+        own.is_empty(),
+    ) {
         choices.push(Choice {
             from: if project.poetry {
                 PythonDependencies::None
@@ -125,10 +144,20 @@ pub(crate) fn choose(project: Option<&PythonProject>, closure: &Closure) -> Depe
         )
     });
     let Some(best) = best else {
+        // What a `setup.py` requires may be computed: uv asks it.
+        let from = match &project.setup {
+            Some(file) => PythonDependencies::Pyproject { file: file.clone() },
+            None => PythonDependencies::None,
+        };
+        let manager = if project.setup.is_some() {
+            "pip"
+        } else {
+            "none"
+        };
         return settle(
-            PythonDependencies::None,
-            "none",
-            None,
+            from,
+            manager,
+            project.setup.clone(),
             Vec::new(),
             BTreeSet::new(),
             closure,
@@ -138,7 +167,7 @@ pub(crate) fn choose(project: Option<&PythonProject>, closure: &Closure) -> Depe
     let requirements: Vec<Requirement> =
         best.requirements.iter().map(|one| (*one).clone()).collect();
     let manager = match (&project.other_lock, project.poetry) {
-        (Some((manager, _)), _) => manager,
+        (Some((manager, ..)), _) => manager,
         (None, true) => "poetry",
         _ => "pip",
     };
@@ -379,7 +408,10 @@ fn settle(
                 }
             }
             // A lock file holds more than what is known here by name.
-            None if matches!(from, PythonDependencies::UvLock { .. }) => {}
+            None if matches!(
+                from,
+                PythonDependencies::UvLock { .. } | PythonDependencies::Lock { .. }
+            ) => {}
             None => problems.push(
                 Diagnostic::warning(format!(
                     "imports `{top}`, which is neither in the tree nor known to come with any declared dependency"

@@ -109,8 +109,8 @@ fn plain_reads(module: &Module, startup: &Startup, found: &mut Vec<VariableRead>
         let default = read
             .default
             .and_then(|default| evaluate(default, module, &placed.scope.path).text);
-        let required = read.default.is_none()
-            && (read.strict && startup.insists(&placed.scope)
+        let required = default.is_none()
+            && (read.default.is_none() && read.strict && startup.insists(&placed.scope)
                 || is_insisted_on(module, &placed.call, &placed.scope.path)
                     && startup.reaches(&placed.scope.path));
         found.push(VariableRead {
@@ -153,14 +153,15 @@ fn is_asked_for(module: &Module, name: &str, path: &str) -> bool {
 
 /// Whether the value read is checked and its absence ends the work: `if not KEY: raise …`.
 fn is_insisted_on(module: &Module, call: &Call, path: &str) -> bool {
-    module.bindings.iter().any(|binding| {
-        *binding.scope.path == *path
-            && matches!(&binding.value, Some(Value::Call(bound)) if bound.place == call.place)
-            && module
-                .insisted
-                .iter()
-                .any(|(scope, name)| **scope == *path && *name == binding.target)
-    })
+    module.insisted_calls.contains(&call.place)
+        || module.bindings.iter().any(|binding| {
+            *binding.scope.path == *path
+                && matches!(&binding.value, Some(Value::Call(bound)) if bound.place == call.place)
+                && module
+                    .insisted
+                    .iter()
+                    .any(|(scope, name)| **scope == *path && *name == binding.target)
+        })
 }
 
 /// `int` of `int(os.getenv("PORT"))`.

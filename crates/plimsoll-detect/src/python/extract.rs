@@ -8,7 +8,7 @@ use tree_sitter::Node;
 
 use crate::python::expression::{arguments_of, value_of};
 use crate::python::module::{
-    Binding, Branch, Class, Function, Import, Module, Moment, Parameter, PlacedCall,
+    Binding, Branch, Change, Class, Function, Import, Module, Moment, Parameter, PlacedCall,
     PlacedSubscript, Scope, Taken, join,
 };
 use crate::python::value::Value;
@@ -31,7 +31,9 @@ pub(crate) fn extract(path: Arc<Path>, shown: Arc<Path>, text: String) -> Option
             main_guard: None,
             syntax_error: None,
             insisted: Vec::new(),
+            insisted_calls: Vec::new(),
             branches: Vec::new(),
+            changes: Vec::new(),
             endless_loop: None,
             other_names: BTreeSet::new(),
             local_names: BTreeMap::new(),
@@ -114,6 +116,27 @@ impl Extractor<'_> {
             }
             "call" => {
                 if let Value::Call(call) = self.value(node, 0) {
+                    if matches!(
+                        call.method(),
+                        Some(
+                            "append"
+                                | "add"
+                                | "pop"
+                                | "remove"
+                                | "update"
+                                | "setdefault"
+                                | "extend"
+                                | "discard"
+                                | "appendleft"
+                        )
+                    ) && let Some(target) = call.receiver()
+                    {
+                        self.module.changes.push(Change {
+                            target: target.to_owned(),
+                            scope: scope.clone(),
+                            place: call.place,
+                        });
+                    }
                     self.module.calls.push(PlacedCall {
                         call: *call,
                         scope: scope.clone(),
@@ -372,7 +395,8 @@ impl Extractor<'_> {
             }
             _ => None,
         };
-        let Some(name) = name.filter(|name| matches!(name.kind(), "identifier" | "attribute"))
+        let Some(name) =
+            name.filter(|name| matches!(name.kind(), "identifier" | "attribute" | "call"))
         else {
             return;
         };
@@ -394,7 +418,9 @@ impl Extractor<'_> {
                                 })
                     })
         });
-        if ends {
+        if ends && name.kind() == "call" {
+            self.module.insisted_calls.push(self.source.place(name));
+        } else if ends {
             let name = self.source.text_of(name).to_owned();
             self.module.insisted.push((scope.path.clone(), name));
         }
@@ -564,6 +590,18 @@ impl Extractor<'_> {
             });
         };
         match left.kind() {
+            "subscript" => {
+                if let Some(Value::Name(target)) = left
+                    .child_by_field_name("value")
+                    .map(|base| value_of(self.source, base, 0))
+                {
+                    self.module.changes.push(Change {
+                        target,
+                        scope: scope.clone(),
+                        place,
+                    });
+                }
+            }
             "identifier" | "attribute" => {
                 let value = right.map(|value| value_of(self.source, value, 0));
                 push(self.source.text_of(left), value);

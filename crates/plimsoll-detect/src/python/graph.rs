@@ -225,7 +225,12 @@ impl<'t> Modules<'t> {
     }
 
     /// A directory above a file that holds a module which the file imports, and which nothing else gives.
-    fn unsearched(&self, module: &Module, roots: &[PathBuf]) -> Option<(PathBuf, Span)> {
+    fn unsearched(
+        &self,
+        module: &Module,
+        roots: &[PathBuf],
+        given: &dyn Fn(&str) -> bool,
+    ) -> Option<(PathBuf, Span)> {
         module.imports.iter().find_map(|import| {
             let top = import.module.split('.').next().unwrap_or_default();
             let candidate = import.level == 0
@@ -234,12 +239,14 @@ impl<'t> Modules<'t> {
                 && !top.is_empty()
                 && !is_standard(top)
                 && distribution_of(top).is_none();
-            if !candidate || roots.iter().any(|root| self.exists(root, top)) {
+            if !candidate || roots.iter().any(|root| self.exists(root, top)) || given(top) {
                 return None;
             }
             let above = module.path.ancestors().skip(1);
             let root = above.into_iter().find(|directory| {
-                self.exists(directory, top)
+                // What is searched for modules is itself no package.
+                !self.tree.has_file(&directory.join("__init__.py"))
+                    && self.exists(directory, top)
                     && matches!(
                         self.resolve_below(directory, &import.module, import),
                         Target::Files(files) if !files.is_empty()
@@ -268,6 +275,17 @@ impl<'t> Modules<'t> {
 
     /// Everything that `entry` needs. `as_script`: whether it is started itself rather than imported.
     pub(crate) fn closure(&self, entry: &Path, roots: &[PathBuf], start: Start) -> Closure {
+        self.closure_beside(entry, roots, start, &|_| false)
+    }
+
+    /// The same, beside installed distributions: `given` tells whether one of them gives a module.
+    pub(crate) fn closure_beside(
+        &self,
+        entry: &Path,
+        roots: &[PathBuf],
+        start: Start,
+        given: &dyn Fn(&str) -> bool,
+    ) -> Closure {
         let mut closure = Closure::default();
         let mut queue: VecDeque<(Arc<Path>, Moment)> = VecDeque::new();
         // Importing a module imports the packages around it first.
@@ -301,7 +319,7 @@ impl<'t> Modules<'t> {
                     roots.push(added);
                 }
             }
-            if let Some((root, span)) = self.unsearched(&module, &roots) {
+            if let Some((root, span)) = self.unsearched(&module, &roots, given) {
                 closure.also_searched.push((root.clone(), span));
                 roots.push(root);
             }
@@ -431,9 +449,14 @@ pub(crate) fn import_root(
         tops.iter()
             .filter_map(|top| {
                 let first = top.split('.').next().unwrap_or_default();
+                // A file is not what it imports itself, though it may have the name.
+                let other = |name: &str| {
+                    modules
+                        .file_of(root, name)
+                        .is_some_and(|file| file != *path)
+                };
                 let here = !is_standard(first)
-                    && (modules.file_of(root, top).is_some()
-                        || modules.file_of(root, first).is_some());
+                    && (other(top) || other(first) && (root != neighbours || !in_package));
                 here.then_some(first)
             })
             .collect::<BTreeSet<_>>()

@@ -100,12 +100,12 @@ fn fast(workspace: &Workspace<'_>, module: &Rc<Module>, placed: &PlacedCall) -> 
     let (distribution, own_port, own_host) = match &call.function {
         Value::Attribute(base, _) => {
             let made = base.as_call()?;
-            (distribution_of(&module.callee(made)?)?, None, None)
+            (kind_of_server(workspace, module, made)?, None, None)
         }
         _ => {
-            let (definition, callee) = workspace.maker(module, scope, call.receiver()?)?;
-            let distribution = distribution_of(&callee)?;
+            let (definition, _) = workspace.maker(module, scope, call.receiver()?)?;
             let made = definition.binding.value.as_ref()?.as_call()?;
+            let distribution = kind_of_server(workspace, &definition.module, made)?;
             let owner = &definition.module;
             let inside = &definition.binding.scope.path;
             let port = made
@@ -158,6 +158,50 @@ fn fast(workspace: &Workspace<'_>, module: &Rc<Module>, placed: &PlacedCall) -> 
     }
     candidate.evidence.extend(evidence);
     Some(candidate)
+}
+
+/// The distribution of the server that a call makes, also by a class of the tree that extends it.
+fn kind_of_server(
+    workspace: &Workspace<'_>,
+    module: &Rc<Module>,
+    made: &crate::python::value::Call,
+) -> Option<&'static str> {
+    if let Some(known) = module
+        .callee(made)
+        .and_then(|callee| distribution_of(&callee))
+    {
+        return Some(known);
+    }
+    let mut open = vec![(module.clone(), made.function.as_name()?.to_owned())];
+    for _ in 0..8 {
+        let (module, name) = open.pop()?;
+        if !workspace.modules.may_define(&name) {
+            continue;
+        }
+        let Some((origin, name)) = workspace.origin(&module, &name) else {
+            continue;
+        };
+        let Some(class) = origin.class(&name) else {
+            continue;
+        };
+        for base in &class.bases {
+            // `FastMCP[Lifespan]`.
+            let base = match base {
+                Value::Subscript(base, _) => base,
+                other => other,
+            };
+            let Some(base) = base.as_name() else {
+                continue;
+            };
+            if let Some(known) = distribution_of(&origin.qualify(base)) {
+                return Some(known);
+            }
+            if base != name {
+                open.push((origin.clone(), base.to_owned()));
+            }
+        }
+    }
+    None
 }
 
 fn distribution_of(callee: &str) -> Option<&'static str> {

@@ -12,9 +12,12 @@ mod evaluate;
 mod expression;
 mod extract;
 mod graph;
+mod langgraph;
 mod mcp;
 mod module;
 mod pages;
+mod parts;
+mod peers;
 mod project;
 mod recipe;
 mod requirement;
@@ -22,22 +25,25 @@ mod routes;
 mod scripts;
 mod search_path;
 mod service;
+mod setup;
 mod soundness;
 mod standard;
 mod startup;
+mod state;
 mod system;
 mod transport;
 mod value;
 mod workers;
 mod workspace;
 
-use plimsoll_diag::Diagnostic;
+use plimsoll_diag::{Diagnostic, Span};
 
 use crate::detection::Rejected;
 use crate::found::Found;
 use crate::places;
 
 pub(crate) use environment::VariableRead;
+pub(crate) use peers::Peer;
 pub(crate) use service::{Claimed, IMAGE_ROOT, ping};
 pub(crate) use workspace::Workspace;
 
@@ -47,6 +53,18 @@ pub(crate) struct PythonFindings {
     pub(crate) found: Vec<Found>,
     pub(crate) rejected: Vec<Rejected>,
     pub(crate) problems: Vec<Diagnostic>,
+    /// Whom the services call, and where else they are imported from.
+    pub(crate) calls: Vec<Calls>,
+}
+
+/// Whom a service calls, and what it needs to be found.
+#[derive(Debug)]
+pub(crate) struct Calls {
+    /// Where the service is defined.
+    pub(crate) defined_at: Span,
+    pub(crate) peers: Vec<Peer>,
+    /// Directories that have to be searched for its modules, and the imports that show it.
+    pub(crate) also_searched: Vec<(std::path::PathBuf, Span)>,
 }
 
 /// Finds the services of the Python files of a tree. `claims` tells what is claimed about a target.
@@ -66,6 +84,9 @@ pub(crate) fn find<'c>(
     candidates.extend(workers::find(workspace, &entries));
     candidates.extend(mcp::find(workspace, &entries));
     candidates.extend(pages::find(workspace, &entries));
+    // After the applications, which may serve the same graphs.
+    candidates.extend(langgraph::find(workspace));
+    parts::leave(workspace, &mut candidates, &mut findings.rejected);
     scripts::one_start_each(&mut candidates);
     let taken: Vec<_> = candidates.clone();
     for candidate in candidates {
@@ -75,7 +96,11 @@ pub(crate) fn find<'c>(
                 .tree
                 .file(&path)
                 .is_some_and(|file| file.left_out_of_images);
-            left_out.then(|| "left out of images by `.dockerignore`".to_owned())
+            let started = || {
+                let dotted = workspace.home(&path).1;
+                claims(&dotted, &path).launched.is_some()
+            };
+            (left_out && !started()).then(|| "left out of images by `.dockerignore`".to_owned())
         });
         let looks_like = scripts::looks_like(&candidate);
         if let Some(why) = aside {
@@ -86,9 +111,25 @@ pub(crate) fn find<'c>(
             });
             continue;
         }
+        if let candidate::Launch::LangGraph { config } = &candidate.launch
+            && let Some(server) = findings.found.iter().find(|found| {
+                found.service.kind == crate::detection::ServiceKind::Web
+                    && found.service.files.contains(&path)
+            })
+        {
+            findings.rejected.push(Rejected {
+                path: config.as_path().into(),
+                looks_like,
+                why: format!("its graphs are part of `{}` already", server.service.target),
+            });
+            continue;
+        }
         let dotted = workspace.home(&path).1;
         match service::assemble(workspace, &candidate, claims(&dotted, &path)) {
-            Ok(found) => findings.found.push(found),
+            Ok((found, calls)) => {
+                findings.found.push(found);
+                findings.calls.push(calls);
+            }
             Err(cannot) => {
                 findings.problems.push(cannot.problem);
                 findings.rejected.push(Rejected {

@@ -146,6 +146,15 @@ impl Branch {
     }
 }
 
+/// A change of a collection: `x[key] = value`, `x.append(value)`.
+#[derive(Debug, Clone)]
+pub(crate) struct Change {
+    /// The collection, as a dotted name.
+    pub(crate) target: String,
+    pub(crate) scope: Scope,
+    pub(crate) place: Place,
+}
+
 /// What one file says.
 #[derive(Debug)]
 pub(crate) struct Module {
@@ -162,8 +171,12 @@ pub(crate) struct Module {
     pub(crate) syntax_error: Option<Place>,
     /// Names whose absence ends the work, by the scope of the check: `if not KEY: raise`.
     pub(crate) insisted: Vec<(Arc<str>, String)>,
+    /// Calls whose empty answer ends the work: `if not os.getenv("KEY"): raise`.
+    pub(crate) insisted_calls: Vec<Place>,
     /// Branches that depend on a text, outer ones first.
     pub(crate) branches: Vec<Branch>,
+    /// Changes of collections that have a name.
+    pub(crate) changes: Vec<Change>,
     /// A loop without end.
     pub(crate) endless_loop: Option<Place>,
     /// Names bound at the top by other statements than assignments: loops, `with`, `type`.

@@ -1,4 +1,4 @@
-//! Pages for people: Streamlit and Gradio.
+//! Pages for people: Streamlit, Gradio, Chainlit and Panel.
 
 use std::collections::BTreeSet;
 use std::path::Path;
@@ -22,6 +22,8 @@ pub(crate) fn find(workspace: &Workspace<'_>, entries: &[Rc<Module>]) -> Vec<Can
             .iter()
             .filter_map(|module| gradio(workspace, module)),
     );
+    found.extend(entries.iter().filter_map(chainlit));
+    found.extend(entries.iter().filter_map(panel));
     found
 }
 
@@ -130,5 +132,58 @@ fn gradio(workspace: &Workspace<'_>, module: &Rc<Module>) -> Option<Candidate> {
         .keyword("server_name")
         .map(|host| (evaluate(host, module, scope), placed.call.place));
     candidate.evidence.extend(evidence);
+    Some(candidate)
+}
+
+fn chainlit(module: &Rc<Module>) -> Option<Candidate> {
+    let place = module
+        .functions
+        .iter()
+        .flat_map(|function| &function.decorators)
+        .find_map(|(decorator, place)| {
+            let name = match decorator {
+                crate::python::value::Value::Call(call) => call.function.as_name(),
+                other => other.as_name(),
+            }?;
+            matches!(
+                module.qualify(name).as_str(),
+                "chainlit.on_message" | "chainlit.on_chat_start"
+            )
+            .then_some(*place)
+        })?;
+    let why = "answers the messages of a Chainlit page";
+    let framework = ("Chainlit", "chainlit");
+    let mut candidate = Candidate::new(
+        module,
+        place,
+        ServiceKind::Ui,
+        framework,
+        Launch::Chainlit,
+        why,
+    );
+    candidate.port = Some(8000);
+    Some(candidate)
+}
+
+fn panel(module: &Rc<Module>) -> Option<Candidate> {
+    let imports = module
+        .imports
+        .iter()
+        .any(|import| import.module.split('.').next() == Some("panel"));
+    let placed = module
+        .calls
+        .iter()
+        .find(|placed| imports && placed.call.method() == Some("servable"))?;
+    let why = "serves a Panel page";
+    let framework = ("Panel", "panel");
+    let mut candidate = Candidate::new(
+        module,
+        placed.call.place,
+        ServiceKind::Ui,
+        framework,
+        Launch::Panel,
+        why,
+    );
+    candidate.port = Some(5006);
     Some(candidate)
 }

@@ -4,11 +4,13 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
 
 use plimsoll_diag::{Span, Spanned};
+use plimsoll_model::PythonLock;
 
 use crate::document::Item;
 use crate::places;
 use crate::python::distributions::normalize;
 use crate::python::requirement::{Requirement, RequirementsFile};
+use crate::python::setup;
 use crate::tree::Tree;
 
 /// A console script: `name = "module:function"`.
@@ -46,8 +48,10 @@ pub(crate) struct PythonProject {
     pub(crate) files: Vec<RequirementsFile>,
     /// `uv.lock` of the project or of the workspace it belongs to.
     pub(crate) uv_lock: Option<Lock>,
-    /// Another manager's lock file: name of the manager, versions.
-    pub(crate) other_lock: Option<(&'static str, Lock)>,
+    /// Another manager's lock file: name of the manager, its format, versions.
+    pub(crate) other_lock: Option<(&'static str, PythonLock, Lock)>,
+    /// `setup.py` or `setup.cfg`, where nothing newer states the dependencies.
+    pub(crate) setup: Option<PathBuf>,
     /// Whether the dependencies come from `[tool.poetry]`.
     pub(crate) poetry: bool,
     /// Directories that modules are imported from, relative to the tree.
@@ -77,11 +81,18 @@ impl PythonProject {
             match name {
                 "pyproject.toml" => match Self::read(tree, &file.path) {
                     Ok(Some(project)) => {
-                        let files = projects
-                            .remove(&directory)
-                            .map(|other| other.files)
-                            .unwrap_or_default();
-                        projects.insert(directory, Self { files, ..project });
+                        let other = projects.remove(&directory).unwrap_or_default();
+                        // A manifest that only holds settings of tools leaves the word to others.
+                        let mut project = Self {
+                            files: other.files,
+                            ..project
+                        };
+                        if project.dependencies.is_empty() {
+                            project.dependencies = other.dependencies;
+                            project.requires_python =
+                                project.requires_python.or(other.requires_python);
+                        }
+                        projects.insert(directory, project);
                     }
                     Ok(None) => {}
                     Err(error) => broken.push(error),
@@ -90,8 +101,15 @@ impl PythonProject {
                     locks.extend(Lock::read(tree, &file.path).map(|lock| (directory, lock)))
                 }
                 // Any module may be called so; one that builds a distribution imports the tool for it.
-                "setup.py" if builds_distribution(tree, &file.path) => {
-                    projects.entry(directory).or_default();
+                "setup.py" if setup::builds_distribution(tree, &file.path) => {
+                    let project = projects.entry(directory).or_default();
+                    project.setup = Some(file.path.to_path_buf());
+                }
+                "Pipfile" => {
+                    if let Some(text) = tree.manifest(&file.path) {
+                        let project = projects.entry(directory).or_default();
+                        project.read_pipfile(&text, &tree.shown(&file.path));
+                    }
                 }
                 _ if RequirementsFile::is_named_so(&file.path) => {
                     let Some(list) = RequirementsFile::read(tree, &file.path) else {
@@ -125,10 +143,24 @@ impl PythonProject {
                     .as_ref()
                     .and_then(|lock| lock.requires_python.clone());
             }
-            for (file, manager) in [("poetry.lock", "poetry"), ("pdm.lock", "pdm")] {
-                if let Some(lock) = Lock::read(tree, &directory.join(file)) {
-                    project.other_lock = Some((manager, lock));
-                }
+            // The most exact first: where there are several, the others are often left over.
+            project.other_lock = [
+                ("poetry.lock", "poetry", PythonLock::Poetry),
+                ("pdm.lock", "pdm", PythonLock::Pdm),
+                ("Pipfile.lock", "pipenv", PythonLock::Pipenv),
+                ("pylock.toml", "pip", PythonLock::Pylock),
+            ]
+            .into_iter()
+            .find_map(|(file, manager, format)| {
+                let path = directory.join(file);
+                let lock = match format {
+                    PythonLock::Pipenv => Lock::read_pipenv(tree, &path),
+                    _ => Lock::read(tree, &path),
+                };
+                Some((manager, format, lock?))
+            });
+            if project.pyproject.is_none() && project.setup.is_some() {
+                project.read_setup(tree);
             }
             project.settle_import_roots(tree);
         }
@@ -284,7 +316,7 @@ impl PythonProject {
         self.uv_lock
             .as_ref()
             .and_then(locked)
-            .or_else(|| self.other_lock.as_ref().and_then(|(_, lock)| locked(lock)))
+            .or_else(|| self.other_lock.as_ref().and_then(|(.., lock)| locked(lock)))
             .or_else(|| {
                 self.files
                     .iter()
@@ -321,7 +353,8 @@ impl Lock {
                 .as_text()
                 .map(|text| Spanned::new(text.to_owned(), span));
         }
-        for package in item.get(&["package"])?.list() {
+        let packages = item.get(&["package"]).or(item.get(&["packages"]));
+        for package in packages?.list() {
             let Some(name) = package.text(&["name"]).map(normalize) else {
                 continue;
             };
@@ -337,20 +370,6 @@ impl Lock {
         }
         Some(lock)
     }
-}
-
-fn builds_distribution(tree: &Tree, path: &Path) -> bool {
-    let path: std::sync::Arc<Path> = std::sync::Arc::from(path);
-    tree.source(&path)
-        .and_then(|text| crate::python::extract::extract(path.clone(), path.clone(), text))
-        .is_some_and(|module| {
-            module.imports.iter().any(|import| {
-                matches!(
-                    import.module.split('.').next(),
-                    Some("setuptools" | "distutils" | "skbuild")
-                )
-            })
-        })
 }
 
 /// A version constraint of Poetry as a PEP 440 specifier: `^1.2` is `>=1.2,<2`.

@@ -170,8 +170,10 @@ fn preferred_python(
 ) -> Option<Spanned<String>> {
     // Pins of long ago have no wheels for the newest Python: the version that the project itself was run on
     // is the one they were pinned for.
-    let pinned = !matches!(dependencies.from, PythonDependencies::UvLock { .. })
-        && !dependencies.requirements.is_empty()
+    let pinned = !matches!(
+        dependencies.from,
+        PythonDependencies::UvLock { .. } | PythonDependencies::Lock { .. }
+    ) && !dependencies.requirements.is_empty()
         && dependencies
             .requirements
             .iter()

@@ -143,7 +143,7 @@ pub(crate) fn rest<'c>(
             programs.insert(module.path.clone());
             let dotted = workspace.home(&module.path).1;
             match assemble(workspace, &candidate, claims(&dotted, &module.path)) {
-                Ok(found) => findings.found.push(found),
+                Ok((found, _)) => findings.found.push(found),
                 Err(cannot) => findings.rejected.push(Rejected {
                     path: module.path.clone(),
                     looks_like: "program".to_owned(),

@@ -5,21 +5,26 @@ use std::rc::Rc;
 use plimsoll_diag::{Diagnostic, Evidence, Spanned};
 use plimsoll_model::PythonDependencies;
 
+use crate::claims::Launched;
 use crate::detection::{DetectedService, Health, Route, ServiceKind};
 use crate::found::{Found, FoundVariable};
 use crate::places;
+use crate::python::Calls;
 use crate::python::backing::{composed_addresses, fixed_addresses, needs_of};
 use crate::python::candidate::{Candidate, Launch};
 use crate::python::command::{Started, command};
 use crate::python::dependencies::{Dependencies, choose};
+use crate::python::distributions::provider;
 use crate::python::environment::reads;
 use crate::python::graph::{Closure, Start};
-use crate::python::module::Module;
+use crate::python::module::{Module, Moment};
+use crate::python::peers::peers;
 use crate::python::project::PythonProject;
 use crate::python::recipe::{Placed, recipe};
 use crate::python::routes::routes;
 use crate::python::soundness::{CannotRun, check};
 use crate::python::startup::Startup;
+use crate::python::state::state;
 use crate::python::system;
 use crate::python::workspace::Workspace;
 
@@ -32,6 +37,8 @@ pub(crate) struct Claimed<'c> {
     pub(crate) port: Option<u16>,
     /// A Python version that an image was built on: `3.11`.
     pub(crate) python: Option<&'c Spanned<String>>,
+    /// What a start script starts it with.
+    pub(crate) launched: Option<&'c Launched>,
 }
 
 /// Makes the service of a candidate.
@@ -39,25 +46,44 @@ pub(crate) fn assemble(
     workspace: &Workspace<'_>,
     candidate: &Candidate,
     claimed: Claimed<'_>,
-) -> Result<Found, Box<CannotRun>> {
+) -> Result<(Found, Calls), Box<CannotRun>> {
     let path = &candidate.module.path;
     let (import_root, dotted) = workspace.home(path);
     let project = workspace.project_of(path);
     let roots = workspace.roots(path);
     let start = match candidate.launch {
-        Launch::Module | Launch::Streamlit => Start::Script,
+        Launch::Module | Launch::Streamlit | Launch::Chainlit | Launch::Panel => Start::Script,
         _ => Start::Imported,
     };
-    let closure = workspace.modules.closure(path, &roots, start);
+    let declared: std::collections::BTreeSet<String> = project
+        .into_iter()
+        .flat_map(|project| {
+            let listed = project.files.iter().flat_map(|file| &file.requirements);
+            project.dependencies.iter().chain(listed)
+        })
+        .map(|requirement| requirement.name.clone())
+        .collect();
+    let closure = workspace
+        .modules
+        .closure_beside(path, &roots, start, &|module| {
+            provider(module, &declared).is_some()
+        });
     check(workspace, candidate, &closure)?;
     let mut dependencies = choose(project, &closure);
     let directory =
         project.map_or_else(|| import_root.clone(), |project| project.directory.clone());
     let file = places::below(path, &directory);
+    let told = told_port(candidate, claimed);
+    let moved = told.as_ref().map(|(port, _)| Candidate {
+        port: Some(*port),
+        ..candidate.clone()
+    });
+    let candidate = moved.as_ref().unwrap_or(candidate);
     let mut started = command(
         candidate,
         &dotted,
         &file,
+        &directory,
         &dependencies.declared,
         claimed.port,
     );
@@ -76,6 +102,9 @@ pub(crate) fn assemble(
             .push(Spanned::new(also.to_owned(), span));
     }
     listen_address(candidate, &mut started, &mut problems);
+    if let Some((_, variable)) = told {
+        started.environment.push(variable);
+    }
     let modules: Vec<Rc<Module>> = closure
         .files
         .keys()
@@ -83,7 +112,7 @@ pub(crate) fn assemble(
         .collect();
     let packages = system::packages(&modules, &closure, &dependencies);
     let placed = Placed::of(project, &directory, &import_root, &closure);
-    let recipe = recipe(
+    let mut recipe = recipe(
         workspace,
         &placed,
         project,
@@ -92,6 +121,7 @@ pub(crate) fn assemble(
         &packages,
         claimed,
     );
+    search_also(&mut recipe.environment, &placed, &closure);
     let mut service = DetectedService {
         name: String::new(),
         kind: kind(candidate),
@@ -145,15 +175,60 @@ pub(crate) fn assemble(
         composed_addresses(module, &variables, &dependencies, &mut found_needs);
         fixed_addresses(module, &mut found_needs, &mut problems);
     }
+    let kept = state(&modules, &startup, &variables);
+    service.writes = kept.writes.into_iter().collect();
+    if !kept.single.is_empty() && service.kind.is_daemon() {
+        service.replicas_max = Some(1);
+        service.evidence.extend(kept.single);
+    }
     if let Some(remark) = started.remark {
         problems.push(Diagnostic::note(remark).at(service.defined_at.clone()));
     }
-    Ok(Found {
+    let calls = Calls {
+        defined_at: service.defined_at.clone(),
+        peers: peers(&modules, &variables),
+        also_searched: closure.also_searched,
+    };
+    let found = Found {
         service,
         variables,
         needs: found_needs,
         problems,
-    })
+    };
+    Ok((found, calls))
+}
+
+/// Puts the directories that the service's modules lie in besides its own before those that are searched.
+fn search_also(environment: &mut Vec<(String, String)>, placed: &Placed, closure: &Closure) {
+    if closure.also_searched.is_empty() {
+        return;
+    }
+    let mut paths: Vec<String> = Vec::new();
+    let known = environment
+        .iter()
+        .position(|(name, _)| name == "PYTHONPATH");
+    if let Some(index) = known {
+        paths.push(environment.remove(index).1);
+    }
+    for (root, _) in &closure.also_searched {
+        let path = places::text(&placed.in_image(root)).to_owned();
+        if !paths.contains(&path) {
+            paths.push(path);
+        }
+    }
+    environment.push(("PYTHONPATH".to_owned(), paths.join(":")));
+}
+
+/// The port that a start script gives the variable which the code reads it from.
+fn told_port(candidate: &Candidate, claimed: Claimed<'_>) -> Option<(u16, (String, String))> {
+    let variable = candidate.port_variable.as_ref()?;
+    let launched = claimed.launched?;
+    let (name, value) = launched
+        .environment
+        .iter()
+        .find(|(name, _)| name == variable)?;
+    let port = value.parse().ok()?;
+    (Some(port) != candidate.port).then(|| (port, (name.clone(), value.clone())))
 }
 
 /// Functions that whoever starts the candidate calls by name.
@@ -178,7 +253,13 @@ fn called(candidate: &Candidate, project: Option<&PythonProject>) -> Vec<String>
 }
 
 fn kind(candidate: &Candidate) -> ServiceKind {
-    if candidate.framework == "MCP" && matches!(candidate.launch, Launch::Asgi { .. }) {
+    // The low-level kit's transports are served by an application of the project's own.
+    let transports = candidate.module.imports.iter().any(|import| {
+        import.scope.moment != Moment::Never
+            && (import.module.starts_with("mcp.server.sse")
+                || import.module.starts_with("mcp.server.streamable_http"))
+    });
+    if candidate.kind == ServiceKind::Web && (candidate.framework == "MCP" || transports) {
         ServiceKind::McpHttp
     } else {
         candidate.kind
@@ -291,6 +372,13 @@ fn health(
         (ServiceKind::Worker, _) if candidate.framework == "Celery" => Some(Health::Command {
             name: "ping".to_owned(),
             command: ping(&service.command),
+        }),
+        _ if candidate.framework == "LangGraph" => port.map(|port| {
+            Health::Http(Route {
+                path: "/ok".to_owned(),
+                port,
+                span: None,
+            })
         }),
         _ if candidate.framework == "Streamlit" => port.map(|port| {
             Health::Http(Route {

@@ -64,37 +64,47 @@ impl Startup {
                 }
             }
         }
-        loop {
-            let before = startup.names.len();
-            for module in modules {
-                let own = entry.is_some_and(|entry| entry.path == module.path);
-                for placed in &module.calls {
-                    if !startup.runs(&placed.scope, own) {
-                        continue;
-                    }
-                    let call = &placed.call;
-                    let values = call
-                        .arguments
-                        .iter()
-                        .chain(call.keywords.iter().map(|(_, value)| value));
-                    let passed = values
-                        .filter_map(Value::as_name)
-                        .filter(|name| !name.contains('.'));
-                    let called = call.function.as_name().filter(|name| {
-                        // A method of an object that is not known may be any method of that name.
-                        name.rsplit_once('.').is_none_or(|(receiver, _)| {
-                            matches!(receiver, "self" | "cls")
-                                || module.import_of(receiver).is_some()
-                        })
-                    });
-                    for name in called.into_iter().chain(passed) {
-                        let last = name.rsplit('.').next().unwrap_or(name);
-                        if defined.contains(last) {
-                            startup.names.insert(last.to_owned());
-                        }
-                    }
+        // Each call once, with the names of the tree that it leads to.
+        let mut leads: Vec<(&Scope, bool, Vec<&str>)> = Vec::new();
+        for module in modules {
+            let own = entry.is_some_and(|entry| entry.path == module.path);
+            for placed in &module.calls {
+                let call = &placed.call;
+                let values = call
+                    .arguments
+                    .iter()
+                    .chain(call.keywords.iter().map(|(_, value)| value));
+                let passed = values
+                    .filter_map(Value::as_name)
+                    .filter(|name| !name.contains('.'));
+                let called = call.function.as_name().filter(|name| {
+                    // A method of an object that is not known may be any method of that name.
+                    name.rsplit_once('.').is_none_or(|(receiver, _)| {
+                        matches!(receiver, "self" | "cls") || module.import_of(receiver).is_some()
+                    })
+                });
+                let names: Vec<&str> = called
+                    .into_iter()
+                    .chain(passed)
+                    .map(|name| name.rsplit('.').next().unwrap_or(name))
+                    .filter(|name| defined.contains(name))
+                    .collect();
+                if !names.is_empty() {
+                    leads.push((&placed.scope, own, names));
                 }
             }
+        }
+        loop {
+            let before = startup.names.len();
+            leads.retain(|(scope, own, names)| {
+                let runs = startup.runs(scope, *own);
+                if runs {
+                    startup
+                        .names
+                        .extend(names.iter().map(|name| (*name).to_owned()));
+                }
+                !runs
+            });
             if startup.names.len() == before {
                 return startup;
             }

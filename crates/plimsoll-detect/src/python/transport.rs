@@ -2,6 +2,7 @@
 
 use std::rc::Rc;
 
+use crate::python::evaluate::evaluate;
 use crate::python::graph::Target;
 use crate::python::module::{Module, PlacedCall};
 use crate::python::value::Value;
@@ -86,7 +87,7 @@ fn option(module: &Module, name: &str) -> Option<String> {
             .filter_map(Value::as_text)
             .any(|text| text == flag || text == name);
         (named && matches!(call.method(), Some("option" | "Option" | "add_argument")))
-            .then(|| call.keyword("default")?.as_text().map(str::to_owned))
+            .then(|| evaluate(call.keyword("default")?, module, "").text)
             .flatten()
     };
     let decorators = module
@@ -101,14 +102,14 @@ fn option(module: &Module, name: &str) -> Option<String> {
         .filter(|parameter| parameter.name == name)
         .filter_map(|parameter| parameter.default.as_ref()?.as_call())
         .filter(|call| call.method() == Some("Option"))
-        .find_map(|call| call.argument(0, "default")?.as_text().map(str::to_owned));
+        .find_map(|call| evaluate(call.argument(0, "default")?, module, "").text);
     decorators
         .chain(module.calls.iter().map(|placed| &placed.call))
         .find_map(says)
         .or(parameters)
 }
 
-/// The default of a field of that name in a class of this file or of one that it imports.
+/// The default of a field of that name in a class of this file or of one that it imports, or of an option there.
 fn field(workspace: &Workspace<'_>, module: &Rc<Module>, name: &str) -> Option<String> {
     let roots = workspace.roots(&module.path);
     let here = std::iter::once(module.clone());
@@ -122,7 +123,7 @@ fn field(workspace: &Workspace<'_>, module: &Rc<Module>, name: &str) -> Option<S
         }
     });
     here.chain(imported).find_map(|module| {
-        module.bindings.iter().find_map(|binding| {
+        let field = module.bindings.iter().find_map(|binding| {
             let inside_class = module.classes.iter().any(|class| {
                 *binding.scope.path == *crate::python::module::join(&class.scope.path, &class.name)
             });
@@ -131,10 +132,11 @@ fn field(workspace: &Workspace<'_>, module: &Rc<Module>, name: &str) -> Option<S
             }
             match binding.value.as_ref()? {
                 Value::Call(call) if call.method() == Some("Field") => {
-                    call.argument(0, "default")?.as_text().map(str::to_owned)
+                    evaluate(call.argument(0, "default")?, &module, "").text
                 }
                 value => workspace.constant(&module, &binding.scope.path, value).text,
             }
-        })
+        });
+        field.or_else(|| option(&module, name))
     })
 }

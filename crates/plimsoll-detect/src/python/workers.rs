@@ -348,6 +348,23 @@ fn others(module: &Rc<Module>, found: &mut Vec<Candidate>) {
         };
         let callee = module.callee(call).unwrap_or_default();
         if binding.scope.is_top()
+            && callee.starts_with("huey.")
+            && callee.ends_with("Huey")
+            && !callee.ends_with("MemoryHuey")
+        {
+            let launch = Launch::Huey {
+                variable: binding.target.clone(),
+            };
+            found.push(Candidate::new(
+                module,
+                binding.place,
+                ServiceKind::Worker,
+                ("Huey", "huey"),
+                launch,
+                "makes a Huey queue",
+            ));
+        }
+        if binding.scope.is_top()
             && callee.starts_with("taskiq")
             && callee.ends_with("Broker")
             && !callee.ends_with("InMemoryBroker")

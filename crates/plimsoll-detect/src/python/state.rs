@@ -1,0 +1,308 @@
+//! What a service keeps to itself: files it writes, and state that a second process of it would not see.
+
+use std::collections::BTreeSet;
+use std::rc::Rc;
+
+use plimsoll_diag::Evidence;
+
+use crate::found::FoundVariable;
+use crate::places;
+use crate::python::evaluate::evaluate;
+use crate::python::module::{Module, Moment};
+use crate::python::startup::Startup;
+use crate::python::value::{Call, Value};
+
+/// What a service keeps to itself.
+#[derive(Debug, Default)]
+pub(crate) struct State {
+    /// Paths it writes to, as the code names them.
+    pub(crate) writes: BTreeSet<String>,
+    /// Why one process of it is all there may be.
+    pub(crate) single: Vec<Evidence>,
+}
+
+/// Reasons that are told for one service at most.
+const REASONS: usize = 3;
+
+/// Reads what a service keeps out of its files and variables.
+pub(crate) fn state(
+    modules: &[Rc<Module>],
+    startup: &Startup,
+    variables: &[FoundVariable],
+) -> State {
+    let mut state = State::default();
+    for module in modules {
+        if places::set_aside(&module.path).is_some() {
+            continue;
+        }
+        for placed in &module.calls {
+            if placed.scope.main || placed.scope.moment == Moment::Never {
+                continue;
+            }
+            if let Some(path) = written(module, &placed.call, &placed.scope.path) {
+                state.writes.insert(path);
+            }
+            if let Some(path) = database(module, &placed.call, &placed.scope.path) {
+                let why = format!("keeps its data in the file `{path}`: one process only");
+                state
+                    .single
+                    .push(Evidence::new(module.span(placed.call.place), why));
+                state.writes.insert(path);
+            }
+            if schedules(module, &placed.call) {
+                let why =
+                    "runs its schedule inside of its own process: a second one would run it twice";
+                state
+                    .single
+                    .push(Evidence::new(module.span(placed.call.place), why));
+            }
+        }
+        in_memory(module, modules, startup, &mut state.single);
+    }
+    for variable in variables {
+        if let Some(path) = variable.default.as_deref().and_then(sqlite_path) {
+            let why = format!(
+                "keeps its data in the file `{path}` unless told otherwise: one process only"
+            );
+            state.single.push(Evidence::new(variable.span.clone(), why));
+            state.writes.insert(path);
+        }
+    }
+    state.single.dedup_by(|one, other| one.why == other.why);
+    state.single.truncate(REASONS);
+    state
+}
+
+/// A path that is worth telling: one of the service's own.
+fn own_path(text: &str) -> Option<String> {
+    let temporary = ["/tmp", "/dev/", "/proc/", "/sys/"]
+        .iter()
+        .any(|start| text.starts_with(start));
+    let plain = !text.is_empty()
+        && text.len() < 200
+        && !text.contains(['\n', '*', '?', '<', '>', '|'])
+        && !text.contains("://")
+        && text != "."
+        && text != "/";
+    (plain && !temporary).then(|| text.trim_start_matches("./").to_owned())
+}
+
+fn written(module: &Module, call: &Call, scope: &str) -> Option<String> {
+    let text = |value: &Value| evaluate(value, module, scope).text;
+    let callee = module.callee(call);
+    let path = match (callee.as_deref(), call.method()?) {
+        (Some("open" | "io.open" | "aiofiles.open"), _) => {
+            let mode = call.argument(1, "mode").and_then(text)?;
+            mode.contains(['w', 'a', 'x', '+'])
+                .then(|| call.argument(0, "file"))??
+        }
+        (Some("os.makedirs" | "os.mkdir"), _) => call.argument(0, "name")?,
+        (_, "FileHandler" | "RotatingFileHandler" | "TimedRotatingFileHandler") => {
+            call.argument(0, "filename")?
+        }
+        (_, "write_text" | "write_bytes" | "mkdir" | "touch") => {
+            return receiver_path(module, call, scope).and_then(|path| own_path(&path));
+        }
+        _ => return None,
+    };
+    own_path(&text(path)?)
+}
+
+/// `data` of `Path("data").mkdir()`, and of `directory.mkdir()` after `directory = Path("data")`.
+fn receiver_path(module: &Module, call: &Call, scope: &str) -> Option<String> {
+    let receiver = match &call.function {
+        Value::Attribute(base, _) => (**base).clone(),
+        Value::Name(name) => Value::Name(name.rsplit_once('.')?.0.to_owned()),
+        _ => return None,
+    };
+    evaluate(&receiver, module, scope).text
+}
+
+/// The file of an embedded database that a call opens.
+fn database(module: &Module, call: &Call, scope: &str) -> Option<String> {
+    let callee = module.callee(call)?;
+    let first = || evaluate(call.arguments.first()?, module, scope).text;
+    match callee.as_str() {
+        "sqlite3.connect" | "aiosqlite.connect" | "duckdb.connect" | "tinydb.TinyDB"
+        | "shelve.open" => {
+            let path = first()?;
+            (!path.contains(":memory:") && !path.starts_with("file:")).then(|| own_path(&path))?
+        }
+        _ if callee.ends_with("create_engine") || callee.ends_with("create_async_engine") => {
+            sqlite_path(&first()?)
+        }
+        "chromadb.PersistentClient" => {
+            own_path(&evaluate(call.argument(0, "path")?, module, scope).text?)
+        }
+        _ => None,
+    }
+}
+
+/// `app.db` of `sqlite+aiosqlite:///./app.db`.
+fn sqlite_path(url: &str) -> Option<String> {
+    let (scheme, rest) = url.split_once("://")?;
+    if scheme.split('+').next() != Some("sqlite") {
+        return None;
+    }
+    let path = rest.strip_prefix('/')?.split('?').next()?;
+    (!path.contains(":memory:")).then(|| own_path(path))?
+}
+
+fn schedules(module: &Module, call: &Call) -> bool {
+    module.callee(call).is_some_and(|callee| {
+        matches!(
+            callee.as_str(),
+            "apscheduler.schedulers.background.BackgroundScheduler"
+                | "apscheduler.schedulers.asyncio.AsyncIOScheduler"
+                | "apscheduler.AsyncScheduler"
+                | "fastapi_utils.tasks.repeat_every"
+                | "rocketry.Rocketry"
+        )
+    })
+}
+
+/// Whether a value is a collection that starts empty.
+fn starts_empty(value: &Value) -> bool {
+    match value {
+        Value::List(items) => items.is_empty(),
+        Value::Table(entries) => entries.is_empty(),
+        Value::Call(call) => {
+            call.method() == Some("defaultdict")
+                || call.arguments.is_empty()
+                    && matches!(
+                        call.method(),
+                        Some("dict" | "list" | "set" | "deque" | "OrderedDict")
+                    )
+        }
+        _ => false,
+    }
+}
+
+/// Words in names of what every process may have a copy of.
+const COPIES: &[&str] = &[
+    "cache",
+    "registry",
+    "handlers",
+    "plugins",
+    "instances",
+    "locks",
+    "clients",
+    "memo",
+    "metrics",
+];
+
+fn may_be_copied(name: &str) -> bool {
+    let lower = name.to_ascii_lowercase();
+    COPIES.iter().any(|word| lower.contains(word))
+}
+
+/// Collections that requests change: those of the file, and those of an object that the file makes.
+fn in_memory(
+    module: &Module,
+    modules: &[Rc<Module>],
+    startup: &Startup,
+    single: &mut Vec<Evidence>,
+) {
+    let handled = handled(module);
+    for binding in &module.bindings {
+        if !binding.value.as_ref().is_some_and(starts_empty) || may_be_copied(&binding.target) {
+            continue;
+        }
+        let shared = if binding.scope.is_top() && !binding.scope.main {
+            true
+        } else if let (Some(_), Some((class, "__init__"))) = (
+            binding.target.strip_prefix("self."),
+            binding.scope.path.rsplit_once('.'),
+        ) {
+            modules.iter().any(|other| {
+                other.bindings.iter().any(|made| {
+                    made.scope.is_top()
+                        && !made.scope.main
+                        && made
+                            .value
+                            .as_ref()
+                            .and_then(Value::as_call)
+                            .and_then(Call::method)
+                            == Some(class)
+                })
+            })
+        } else {
+            false
+        };
+        if !shared {
+            continue;
+        }
+        let of_object = binding.target.starts_with("self.");
+        let changed = module.changes.iter().find(|change| {
+            let inside = change.scope.moment == Moment::Call
+                && change.target == binding.target
+                && !startup.reaches(&change.scope.path);
+            let own = !of_object
+                || change.scope.path.split('.').next() == binding.scope.path.split('.').next();
+            let asked = of_object
+                || change
+                    .scope
+                    .path
+                    .split('.')
+                    .any(|part| handled.contains(part));
+            inside && own && asked
+        });
+        if let Some(change) = changed {
+            let name = binding.target.trim_start_matches("self.");
+            let why = format!(
+                "keeps `{name}` in the memory of its process: a second one would not see it"
+            );
+            single.push(Evidence::new(module.span(change.place), why));
+        }
+    }
+}
+
+/// Functions of a file that answer requests, and those that they call there.
+fn handled(module: &Module) -> BTreeSet<String> {
+    let mut names: BTreeSet<String> = module
+        .functions
+        .iter()
+        .filter(|function| {
+            function.decorators.iter().any(|(decorator, _)| {
+                let Value::Call(call) = decorator else {
+                    return decorator.last_name() == Some("tool");
+                };
+                matches!(
+                    call.method(),
+                    Some(
+                        "get"
+                            | "post"
+                            | "put"
+                            | "patch"
+                            | "delete"
+                            | "route"
+                            | "api_route"
+                            | "websocket"
+                            | "tool"
+                            | "custom_route"
+                    )
+                )
+            })
+        })
+        .map(|function| function.name.clone())
+        .collect();
+    loop {
+        let before = names.len();
+        for placed in &module.calls {
+            if placed
+                .scope
+                .path
+                .split('.')
+                .any(|part| names.contains(part))
+                && let Some(name) = placed.call.function.as_name()
+                && !name.contains('.')
+                && module.function(name).is_some()
+            {
+                names.insert(name.to_owned());
+            }
+        }
+        if names.len() == before {
+            return names;
+        }
+    }
+}

@@ -1,0 +1,282 @@
+//! Forms that real projects take, each as the smallest tree that shows it.
+
+#![expect(
+    clippy::unwrap_used,
+    reason = "a test that cannot set up its tree has failed"
+)]
+
+use plimsoll_detect::{Detection, Help, Tree, detect};
+
+fn found(files: &[(&str, &str)]) -> Detection {
+    let directory = tempfile::tempdir().unwrap();
+    for (path, text) in files {
+        let path = directory.path().join(path);
+        fs_err::create_dir_all(path.parent().unwrap()).unwrap();
+        fs_err::write(path, text).unwrap();
+    }
+    detect(&Tree::read(directory.path()).unwrap())
+}
+
+/// Kind, command and ports of each service, one a line.
+fn lines(detection: &Detection) -> Vec<String> {
+    let services = detection.services.iter();
+    services
+        .map(|service| {
+            format!(
+                "{} {} {:?}",
+                service.kind.word(),
+                service.command.join(" "),
+                service.ports
+            )
+        })
+        .collect()
+}
+
+fn required(detection: &Detection) -> Vec<&str> {
+    let variables = detection.environment.iter();
+    variables
+        .filter(|variable| variable.required)
+        .map(|variable| variable.name.as_str())
+        .collect()
+}
+
+fn why<'d>(detection: &'d Detection, path: &str) -> &'d str {
+    detection
+        .rejected
+        .iter()
+        .find(|rejected| rejected.path.to_str() == Some(path))
+        .map(|rejected| rejected.why.as_str())
+        .unwrap()
+}
+
+const PYPROJECT: &str = "[project]\nname = \"tide\"\nversion = \"1\"\ndependencies = [\"mcp\", \"fastapi\", \"uvicorn\"]\n\
+    [project.scripts]\ntide = \"tide:main\"\n[build-system]\nrequires = [\"hatchling\"]\nbuild-backend = \"hatchling.build\"\n";
+
+#[test]
+fn a_program_reaches_its_server_through_other_files() {
+    let detection = found(&[
+        ("pyproject.toml", PYPROJECT),
+        (
+            "src/tide/__init__.py",
+            "import asyncio\nfrom .server import serve\ndef main():\n    asyncio.run(serve())\n",
+        ),
+        (
+            "src/tide/server.py",
+            "import os\nfrom mcp.server import Server\nfrom mcp.server.stdio import stdio_server\n\
+             async def serve():\n    key = os.environ[\"TIDE_KEY\"]\n    server = Server(\"tide\")\n\
+             \x20   async with stdio_server() as (a, b):\n        await server.run(a, b)\n\
+             def answer():\n    return os.environ[\"ASKED_FOR_LATER\"]\n",
+        ),
+    ]);
+    assert_eq!(lines(&detection), ["mcp-stdio tide []"]);
+    assert_eq!(required(&detection), ["TIDE_KEY"]);
+}
+
+#[test]
+fn the_default_of_a_setting_chooses_the_transport() {
+    let files = |transport: &str| {
+        let settings = format!(
+            "from pydantic import BaseModel, Field\nclass Server(BaseModel):\n    transport: str = Field(default=\"{transport}\")\n"
+        );
+        let detection = found(&[
+            ("requirements.txt", "mcp\npydantic\n"),
+            ("settings.py", &settings),
+            (
+                "main.py",
+                "import asyncio\nfrom mcp.server.fastmcp import FastMCP\nfrom settings import Server\n\
+                 mcp = FastMCP(\"x\", host=\"0.0.0.0\", port=9000)\ndef load():\n    return Server()\n\
+                 async def run():\n    settings = load()\n    if settings.transport == \"stdio\":\n\
+                 \x20       await mcp.run_stdio_async()\n    elif settings.transport == \"http\":\n\
+                 \x20       await mcp.run_streamable_http_async()\n    else:\n        raise ValueError(1)\n\
+                 if __name__ == \"__main__\":\n    asyncio.run(run())\n",
+            ),
+        ]);
+        lines(&detection)
+    };
+    assert_eq!(files("http"), ["mcp-http python -m main [9000]"]);
+    assert_eq!(files("stdio"), ["mcp-stdio python -m main []"]);
+}
+
+#[test]
+fn a_graph_is_served_once() {
+    let configuration =
+        "{\"graphs\": {\"agent\": \"./graph.py:graph\"}, \"dependencies\": [\".\"]}";
+    let graph = (
+        "graph.py",
+        "from langgraph.graph import StateGraph\ngraph = StateGraph(dict).compile()\n",
+    );
+    let requirements = (
+        "requirements.txt",
+        "langgraph\nlanggraph-cli[inmem]\nfastapi\nuvicorn\n",
+    );
+    let alone = found(&[("langgraph.json", configuration), graph, requirements]);
+    assert_eq!(
+        lines(&alone),
+        [
+            "web python -m langgraph_cli dev --host 0.0.0.0 --port 2024 --no-browser --no-reload [2024]"
+        ]
+    );
+    let served = found(&[
+        ("langgraph.json", configuration),
+        graph,
+        requirements,
+        (
+            "app.py",
+            "from fastapi import FastAPI\nfrom graph import graph\napp = FastAPI()\n",
+        ),
+    ]);
+    assert_eq!(served.services.len(), 1);
+    assert_eq!(
+        why(&served, "langgraph.json"),
+        "its graphs are part of `app:app` already"
+    );
+}
+
+#[test]
+fn a_gateway_says_what_belongs_together() {
+    let server = |port: u16| {
+        format!(
+            "import os\nimport uvicorn\nfrom fastapi import FastAPI\napp = FastAPI()\n\
+             if __name__ == \"__main__\":\n    uvicorn.run(app, port=int(os.getenv(\"SERVER_PORT\", \"{port}\")))\n"
+        )
+    };
+    let gateway = format!(
+        "PEERS = {{\"a\": \"http://localhost:8101\", \"b\": \"http://localhost:8102\", \"c\": \"http://localhost:8003\"}}\n{}",
+        server(8000)
+    );
+    let texts: Vec<(String, String)> = (1..=9)
+        .map(|number| (format!("server_{number}.py"), server(8000 + number % 5)))
+        .collect();
+    let mut files: Vec<(&str, &str)> = texts
+        .iter()
+        .map(|(path, text)| (path.as_str(), text.as_str()))
+        .collect();
+    files.push(("requirements.txt", "fastapi\nuvicorn\n"));
+    files.push(("gateway.py", &gateway));
+    files.push((
+        "start.sh",
+        "SERVER_PORT=8101 python server_1.py &\nSERVER_PORT=8102 python server_2.py &\npython server_3.py &\npython gateway.py\npython gone.py\n",
+    ));
+    let detection = found(&files);
+    let names: Vec<&str> = detection
+        .services
+        .iter()
+        .map(|service| service.name.as_str())
+        .collect();
+    assert_eq!(names, ["gateway", "server-1", "server-2", "server-3"]);
+    assert_eq!(detection.services[1].ports, [8101]);
+    assert!(
+        why(&detection, "server_8.py").contains("is not in the set that the gateway `gateway.py`")
+    );
+    let shared = detection
+        .shims
+        .iter()
+        .filter(|shim| {
+            shim.help
+                == Help::SharedNetwork {
+                    with: "gateway".to_owned(),
+                }
+        })
+        .count();
+    assert_eq!(shared, 3, "{:?}", detection.shims);
+    assert!(detection.problems.iter().any(|problem| problem.what
+        == "starts `gone.py`, which is not in the tree"
+        && problem.line == 5));
+    let directory = tempfile::tempdir().unwrap();
+    let (project, _) = detection.into_project("x", directory.path(), &|name| name.to_owned());
+    assert!(project.services["server-1"].network_mode.is_some());
+    assert_eq!(project.services["gateway"].ports.len(), 4);
+}
+
+#[test]
+fn state_of_one_process_allows_one_process() {
+    let detection = found(&[
+        ("requirements.txt", "fastapi\nuvicorn\n"),
+        (
+            "app.py",
+            "import sqlite3\nfrom pathlib import Path\nfrom fastapi import FastAPI\napp = FastAPI()\njobs = {}\n\
+             page_cache = {}\nPath(\"data/uploads\").mkdir(parents=True)\nOPENED = sqlite3.connect(\"data/app.db\")\n\
+             @app.post(\"/jobs\")\ndef start(name: str):\n    jobs[name] = 1\n    page_cache[name] = 1\n\
+             \x20   with open(\"jobs.log\", \"a\") as file:\n        file.write(name)\n",
+        ),
+    ]);
+    let service = &detection.services[0];
+    assert_eq!(service.replicas_max, Some(1));
+    assert_eq!(service.writes, ["data/app.db", "data/uploads", "jobs.log"]);
+    let reasons: Vec<&str> = service
+        .evidence
+        .iter()
+        .map(|evidence| evidence.why.as_str())
+        .filter(|why| why.contains("one process") || why.contains("memory"))
+        .collect();
+    assert_eq!(
+        reasons,
+        [
+            "keeps its data in the file `data/app.db`: one process only",
+            "keeps `jobs` in the memory of its process: a second one would not see it",
+        ]
+    );
+}
+
+#[test]
+fn tables_are_made_before_the_service_starts() {
+    let detection = found(&[
+        (
+            "requirements.txt",
+            "fastapi\nuvicorn\nsqlalchemy\nalembic\npsycopg2-binary\n",
+        ),
+        ("alembic.ini", "[alembic]\nscript_location = migrations\n"),
+        (
+            "app.py",
+            "import os\nfrom fastapi import FastAPI\nfrom sqlalchemy import create_engine\n\
+             engine = create_engine(os.getenv(\"DATABASE_URL\", \"postgresql://u@localhost/x\"))\napp = FastAPI()\n",
+        ),
+    ]);
+    let directory = tempfile::tempdir().unwrap();
+    let (project, _) = detection.into_project("tide", directory.path(), &|name| name.to_owned());
+    let job = project
+        .services
+        .values()
+        .find(|service| service.name.ends_with("-tables"))
+        .unwrap();
+    assert_eq!(
+        job.command.as_ref().unwrap().value.0,
+        ["python", "-m", "alembic", "upgrade", "head"]
+    );
+    assert!(job.depends_on.contains_key("postgres"));
+}
+
+#[test]
+fn pages_queues_and_servers_of_other_kinds() {
+    let detection = found(&[
+        (
+            "requirements.txt",
+            "chainlit\npanel\nhuey\ngrpcio\nredis\nmcp\n",
+        ),
+        (
+            "chat.py",
+            "import chainlit as cl\n@cl.on_message\nasync def answer(message):\n    pass\n",
+        ),
+        ("board.py", "import panel as pn\npn.Row(1).servable()\n"),
+        (
+            "jobs.py",
+            "from huey import RedisHuey\nqueue = RedisHuey(\"jobs\")\n",
+        ),
+        (
+            "rpc.py",
+            "import grpc\ndef serve():\n    server = grpc.server(None)\n    server.add_insecure_port(\"[::]:50051\")\n\
+             \x20   server.start()\nif __name__ == \"__main__\":\n    serve()\n",
+        ),
+    ]);
+    let mut all = lines(&detection);
+    all.sort();
+    assert_eq!(
+        all,
+        [
+            "ui python -m chainlit run chat.py --host 0.0.0.0 --port 8000 --headless [8000]",
+            "ui python -m panel serve board.py --address=0.0.0.0 --port=5006 --allow-websocket-origin=* [5006]",
+            "web python -m rpc [50051]",
+            "worker python -m huey.bin.huey_consumer jobs.queue []",
+        ]
+    );
+}
