@@ -62,7 +62,7 @@ pub(super) fn configuration(proxies: &[SiteProxy]) -> String {
             proxy_set_header X-Forwarded-For $proxy_add_x_forwarded_for;
             proxy_set_header X-Forwarded-Proto $scheme;
             proxy_set_header Upgrade $http_upgrade;
-            proxy_set_header Connection $connection;
+            proxy_set_header Connection $passed_connection;
         }}"#,
             upstream = proxy.upstream,
         );
@@ -71,7 +71,7 @@ pub(super) fn configuration(proxies: &[SiteProxy]) -> String {
         [] => "",
         _ => {
             r#"
-    map $http_upgrade $connection {
+    map $http_upgrade $passed_connection {
         default upgrade;
         "" "";
     }
@@ -150,7 +150,7 @@ fn is_plain(proxy: &SiteProxy) -> bool {
             .all(|c| c.is_ascii_alphanumeric() || "/._:-~".contains(c))
     };
     proxy.path.starts_with('/')
-        && proxy.path.trim_end_matches('/') != ""
+        && !proxy.path.trim_end_matches('/').is_empty()
         && plain(&proxy.path)
         && plain(&proxy.upstream)
         && proxy.replacement.as_deref().is_none_or(plain)
