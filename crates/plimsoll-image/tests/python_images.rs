@@ -441,7 +441,7 @@ fn what_is_compiled_finds_its_headers_and_later_its_libraries() {
     write(
         context.path(),
         "requirements.txt",
-        "psycopg2==2.9.9\ndocopt==0.6.2\n",
+        "psycopg2==2.9.10\ndocopt==0.6.2\n",
     );
     write(context.path(), "service.py", "");
     let recipe = recipe(
@@ -467,7 +467,7 @@ fn what_is_compiled_finds_its_headers_and_later_its_libraries() {
     let request = BuildRequest::new("compiled", "test/compiled:other", &recipe, other);
     let error = bench.builder().build(&request).unwrap_err().diagnostic();
     println!("{error:#?}");
-    assert!(error.message.contains("psycopg2==2.9.9"), "{error}");
+    assert!(error.message.contains("psycopg2==2.9.10"), "{error}");
     assert!(error.message.contains(other.name()), "{error}");
 }
 

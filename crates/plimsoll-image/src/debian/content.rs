@@ -14,7 +14,7 @@ use crate::layer::{Attributes, Content, FileSet, LayerError, Node, normalised};
 
 /// Counts changes of the rules in this module and in `effects`: segments made by other rules are
 /// other segments.
-pub(super) const RULES: u32 = 3;
+pub(super) const RULES: u32 = 4;
 
 /// Top-level directories that are links into `/usr`.
 pub(super) const MERGED: [&str; 7] = ["bin", "lib", "lib32", "lib64", "libo32", "libx32", "sbin"];
@@ -133,7 +133,7 @@ fn is_left_out(path: &str, purpose: BasePurpose) -> bool {
 const MOVED: [(&str, &str); 2] = [("var/run", "run"), ("var/lock", "run/lock")];
 
 /// Where a path of a package stands on a system with merged `/usr` and `/run`.
-fn merged(path: String) -> String {
+pub(super) fn merged(path: String) -> String {
     for (old, new) in MOVED {
         if let Some(rest) = path.strip_prefix(old)
             && rest.starts_with('/')

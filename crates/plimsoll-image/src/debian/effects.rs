@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 
 use serde::{Deserialize, Serialize};
 
-use super::content::MERGED;
+use super::content::{MERGED, merged};
 use crate::layer::{Attributes, Content, FileSet, FileSetError, Node};
 use crate::oci::Architecture;
 
@@ -184,7 +184,7 @@ fn push(found: &mut Vec<Alternative>, link: &str, target: &str, priority: i32) {
     // Manual pages are not in the image.
     if literal(link) && literal(target) && !link.contains("/man/") {
         found.push(Alternative {
-            link: link.trim_start_matches('/').to_owned(),
+            link: merged(link.trim_start_matches('/').to_owned()),
             target: target.to_owned(),
             priority,
         });
@@ -194,6 +194,12 @@ fn push(found: &mut Vec<Alternative>, link: &str, target: &str, priority: i32) {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn alternatives_stand_on_a_merged_system() {
+        let found = alternatives("update-alternatives --install /lib/cpp cpp /usr/bin/cpp 10\n");
+        assert_eq!(found[0].link, "usr/lib/cpp");
+    }
 
     #[test]
     fn certificates_become_one_file_in_order() {

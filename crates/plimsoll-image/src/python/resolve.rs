@@ -234,11 +234,34 @@ fn export(
         .iter()
         .map(|path| from_context(workspace, path))
         .collect();
+    let directory = context.join(workspace);
+    let read = |name: &str| fs::read_to_string(directory.join(name)).unwrap_or_default();
+    let indexes = named_indexes(&read("pyproject.toml"), &read("uv.toml"), &read("uv.lock"));
     Ok(Resolution {
         requirements,
         members,
-        indexes: Vec::new(),
+        indexes,
     })
+}
+
+/// Indexes that a project names and its lock file takes something from: wheels for one kind of
+/// accelerator are often on an index of their own. The default index is the machine's.
+fn named_indexes(pyproject: &str, settings: &str, lock: &str) -> Vec<String> {
+    let parse = |text: &str| text.parse::<toml::Table>().unwrap_or_default();
+    let (pyproject, settings) = (parse(pyproject), parse(settings));
+    let tool = pyproject.get("tool").and_then(|tool| tool.get("uv"));
+    let tables = [tool.and_then(|uv| uv.get("index")), settings.get("index")];
+    let named = tables
+        .into_iter()
+        .flatten()
+        .filter_map(toml::Value::as_array)
+        .flatten();
+    named
+        .filter(|index| index.get("default").and_then(toml::Value::as_bool) != Some(true))
+        .filter_map(|index| index.get("url")?.as_str())
+        .filter(|url| lock.contains(&format!("registry = \"{}", url.trim_end_matches('/'))))
+        .map(str::to_string)
+        .collect()
 }
 
 /// Separates requirements on local directories from the others.
@@ -345,6 +368,19 @@ mod tests {
         assert!(!is_exact("a==1\n"));
         assert!(!is_exact("a>=1 --hash=sha256:00\n"));
         assert!(!is_exact("-r other.txt\n"));
+    }
+
+    #[test]
+    fn an_index_counts_where_the_lock_takes_something_from_it() {
+        let pyproject = "[[tool.uv.index]]\nname = 'cpu'\nurl = 'https://a.example/cpu'\nexplicit = true\n\
+                         [[tool.uv.index]]\nurl = 'https://b.example/simple'\ndefault = true\n\
+                         [[tool.uv.index]]\nurl = 'https://c.example/unused'\n";
+        let lock = "source = { registry = \"https://a.example/cpu\" }\n\
+                    source = { registry = \"https://b.example/simple\" }\n";
+        assert_eq!(
+            named_indexes(pyproject, "", lock),
+            ["https://a.example/cpu"]
+        );
     }
 
     #[test]
