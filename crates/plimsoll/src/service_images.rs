@@ -10,7 +10,7 @@ use plimsoll_image::elf::Finding;
 use plimsoll_image::oci::Architecture;
 use plimsoll_image::stand_in::StandIn;
 use plimsoll_image::store::{Image, Store};
-use plimsoll_model::{HealthTest, Healthcheck, MountKind, Project, Service};
+use plimsoll_model::{HealthTest, Healthcheck, MountKind, Project, RecipeKind, Service};
 use plimsoll_run::stack::{ImageDefaults, ImageOrigin, NamedImages, ServiceImage};
 
 use crate::failure::Failure;
@@ -139,7 +139,11 @@ fn prepare_one(
             .map_err(|error| Failure::from_build(service, &error))?;
         return Ok(Prepared {
             image: built.image,
-            origin: ImageOrigin::Assembled,
+            // Commands of others may have left anything in it, as in an image from elsewhere.
+            origin: match recipe.kind {
+                RecipeKind::Dockerfile(_) => ImageOrigin::Pulled,
+                _ => ImageOrigin::Assembled,
+            },
             built: Some(built.outcome),
             took: built.duration,
             stand_in: None,
