@@ -16,7 +16,7 @@ use plimsoll_diag::Spanned;
 use plimsoll_image::builder::{BuildRequest, BuiltImage, Outcome};
 use plimsoll_image::oci::Architecture;
 use plimsoll_image::{Sandbox, Step, StepNetwork};
-use plimsoll_model::{BuildRecipe, GoRecipe, RecipeKind};
+use plimsoll_model::{BuildRecipe, GoRecipe, HealthTest, Healthcheck, RecipeKind};
 use support::Bench;
 
 const BOTH: [Architecture; 2] = [Architecture::Amd64, Architecture::Arm64];
@@ -68,8 +68,15 @@ fn build(bench: &Bench, name: &str, recipe: &BuildRecipe, target: Architecture) 
     built
 }
 
-/// Runs the image's own program and gives what it writes.
+/// Runs the image's own program, which must succeed, and gives what it writes.
 fn run(bench: &Bench, built: &BuiltImage) -> String {
+    let (code, text) = outcome(bench, built);
+    assert_eq!(code, 0, "{text}");
+    text
+}
+
+/// Runs the image's own program, and gives how it ends and what it writes.
+fn outcome(bench: &Bench, built: &BuiltImage) -> (i32, String) {
     let config = &built.image.config;
     let layers = built.image.layers.iter();
     let step = Step {
@@ -89,13 +96,8 @@ fn run(bench: &Bench, built: &BuiltImage) -> String {
     };
     let outcome = bench.sandbox().run(&step).unwrap();
     let text = String::from_utf8_lossy(&outcome.stdout).into_owned();
-    assert_eq!(
-        outcome.exit_code,
-        0,
-        "{text}{}",
-        String::from_utf8_lossy(&outcome.stderr)
-    );
-    text
+    println!("{}", String::from_utf8_lossy(&outcome.stderr));
+    (outcome.exit_code, text)
 }
 
 const MODULE: &str =
@@ -159,6 +161,54 @@ fn a_program_stands_alone_for_both_processors_and_is_known_again() {
     let host = Architecture::host().unwrap();
     let before = build(&bench, "greeter", &recipe, host);
     assert!(run(&bench, &before).contains("edited"));
+}
+
+#[test]
+fn an_image_for_other_engines_holds_a_probe_that_runs() {
+    let Some(bench) = Bench::open("go images") else {
+        return;
+    };
+    let project = project(&[
+        ("go.mod", "module example.com/team/idle\n\ngo 1.24\n"),
+        ("main.go", "package main\n\nfunc main() {}\n"),
+    ]);
+    let recipe = recipe(project.path(), ".");
+    let health = Healthcheck {
+        test: Some(HealthTest::Shell(
+            "curl -f http://localhost:8080/health || exit 1".into(),
+        )),
+        interval: Some(Duration::from_secs(10)),
+        timeout: None,
+        retries: None,
+        start_period: None,
+        start_interval: None,
+    };
+    for target in BOTH {
+        let request = BuildRequest {
+            health: Some(&health),
+            ..BuildRequest::new("idle", "test/idle:latest", &recipe, target)
+        };
+        let built = bench.builder().build(&request).unwrap();
+        let probe = built.layers.last().unwrap();
+        assert_eq!(probe.created_by, "health probe");
+        assert!(probe.size < 50 << 10, "{}", probe.size);
+        let check = built.image.config.healthcheck.clone().unwrap();
+        assert_eq!(
+            check.test,
+            [
+                "CMD",
+                "/usr/bin/plimsoll-probe",
+                "http",
+                "http://localhost:8080/health"
+            ]
+        );
+        if Architecture::host().unwrap() == target {
+            let mut probing = built;
+            probing.image.config.entrypoint = check.test[1..].to_vec();
+            let (code, said) = outcome(&bench, &probing);
+            assert_eq!((code, said.as_str()), (1, "nobody listens there\n"));
+        }
+    }
 }
 
 const WITH_C: &str = r#"package main

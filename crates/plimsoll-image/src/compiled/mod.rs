@@ -198,13 +198,14 @@ pub(crate) fn config(recipe: &BuildRecipe, name: &str) -> ImageConfig {
         Some((first, rest)) if *first == program => rest,
         _ => &recipe.command[..],
     };
-    let working_dir = Path::new(APPLICATION).join(&recipe.working_dir);
+    let working_dir = Path::new(APPLICATION).join(clean(&recipe.working_dir));
+    let working_dir = working_dir.display().to_string();
     ImageConfig {
         user: base::USER.to_string(),
         environment,
         entrypoint: vec![program],
         command: arguments.to_vec(),
-        working_dir: working_dir.display().to_string(),
+        working_dir: working_dir.trim_end_matches('/').to_string(),
         exposed_ports: crate::python::exposed(&recipe.ports),
         ..ImageConfig::default()
     }

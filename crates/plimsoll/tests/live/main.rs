@@ -9,5 +9,6 @@
 
 mod agent_desk;
 mod faults;
+mod go_program;
 mod machine;
 mod stage;
