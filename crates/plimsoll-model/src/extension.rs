@@ -15,7 +15,7 @@ pub struct Extensions {
     pub services: BTreeMap<String, Extension>,
 }
 
-/// One `x-plimsoll`. A project has only `egress`, `slo`, `budget` and `waive`.
+/// One `x-plimsoll`. A project has only `egress`, `slo`, `budget`, `thresholds` and `waive`.
 #[derive(Debug, Clone, Default, PartialEq, Serialize)]
 pub struct Extension {
     /// What the service is.
@@ -38,6 +38,8 @@ pub struct Extension {
     pub slo: Option<Spanned<Objectives>>,
     /// What it may cost.
     pub budget: Option<Spanned<Budget>>,
+    /// Bounds past which somebody is told; only a project says them.
+    pub thresholds: Option<Spanned<Thresholds>>,
     /// Rules that do not hold for it.
     pub waive: Vec<Spanned<Waiver>>,
 }
@@ -175,6 +177,25 @@ pub struct Budget {
     pub image: Option<u64>,
     /// Longest time until healthy.
     pub start: Option<Duration>,
+}
+
+/// Bounds past which somebody is told. Shares are in percent; what is not said has a usual value.
+#[derive(Debug, Clone, Default, PartialEq, Serialize)]
+pub struct Thresholds {
+    /// Temperature of a GPU, in degrees Celsius.
+    pub gpu_temperature: Option<f64>,
+    /// Load of a GPU.
+    pub gpu_utilization: Option<f64>,
+    /// Memory of a GPU in use.
+    pub gpu_memory: Option<f64>,
+    /// Memory in use, of a container's limit.
+    pub memory: Option<f64>,
+    /// Periods in which a container was held back from the processor.
+    pub throttling: Option<f64>,
+    /// Time that a certificate is still valid.
+    pub certificate: Option<Duration>,
+    /// Age of the newest backup.
+    pub backup: Option<Duration>,
 }
 
 /// A rule that does not hold.

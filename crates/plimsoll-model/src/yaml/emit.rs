@@ -14,6 +14,7 @@ pub fn to_yaml(node: &Node) -> String {
         Value::List(list) if !list.is_empty() => write_list(&mut text, list, 0),
         value => {
             write_flat(&mut text, value, 0);
+            write_comment(&mut text, node);
             text.push('\n');
         }
     }
@@ -36,7 +37,7 @@ fn write_map(text: &mut String, map: &Map, indent: usize) {
             text.push_str(&key.text);
         }
         text.push(':');
-        write_value(text, &node.value, indent + 2);
+        write_value(text, node, indent + 2);
     }
 }
 
@@ -58,14 +59,15 @@ fn write_list(text: &mut String, list: &[Node], indent: usize) {
             value => {
                 text.push(' ');
                 write_flat(text, value, indent + 2);
+                write_comment(text, node);
                 text.push('\n');
             }
         }
     }
 }
 
-fn write_value(text: &mut String, value: &Value, indent: usize) {
-    match value {
+fn write_value(text: &mut String, node: &Node, indent: usize) {
+    match &node.value {
         Value::Map(map) if !map.is_empty() => {
             text.push('\n');
             write_map(text, map, indent);
@@ -77,8 +79,19 @@ fn write_value(text: &mut String, value: &Value, indent: usize) {
         value => {
             text.push(' ');
             write_flat(text, value, indent);
+            write_comment(text, node);
             text.push('\n');
         }
+    }
+}
+
+/// A comment stands behind a scalar of one line; behind a literal block it would be text.
+fn write_comment(text: &mut String, node: &Node) {
+    let Some(comment) = &node.comment else { return };
+    let is_block = matches!(&node.value, Value::Text(value) if value.contains('\n'));
+    if !is_block && !comment.contains('\n') {
+        text.push_str(" # ");
+        text.push_str(comment);
     }
 }
 

@@ -18,6 +18,8 @@ pub struct Node {
     pub span: Option<Span>,
     /// A tag that changes how files are merged.
     pub tag: Option<Tag>,
+    /// What is written behind a scalar as a comment; nothing that is read has one.
+    pub comment: Option<String>,
 }
 
 /// A tag that changes how files are merged.
@@ -63,7 +65,15 @@ impl Node {
             value: value.into(),
             span: None,
             tag: None,
+            comment: None,
         }
+    }
+
+    /// The node with a comment behind it.
+    #[must_use]
+    pub fn commented(mut self, comment: impl Into<String>) -> Self {
+        self.comment = Some(comment.into());
+        self
     }
 
     /// A value that stands in for what was written at `span`.
@@ -72,6 +82,7 @@ impl Node {
             value: value.into(),
             span,
             tag: None,
+            comment: None,
         }
     }
 

@@ -99,7 +99,7 @@ impl Builder<'_> {
     fn read(&mut self) -> Option<ScanError> {
         let pushed = self.pushed;
         let mut parser = Parser::new_from_str(&pushed.text);
-        // No text means more than this. Some that is not YAML makes the parser go on for ever.
+        // No text means more than this: a parser that gives more will never end.
         let mut left = pushed.text.len().saturating_mul(MOST_EVENTS_A_BYTE) + FEWEST_EVENTS;
         while let Some(event) = parser.next_event() {
             left -= 1;
@@ -254,6 +254,7 @@ impl Builder<'_> {
                 value,
                 span,
                 tag: merge_tag(tag),
+                comment: None,
             },
             anchor,
             key: None,
@@ -401,5 +402,6 @@ fn scalar_node(
         value,
         span,
         tag: special,
+        comment: None,
     })
 }

@@ -29,6 +29,39 @@ static WAIVER: Record = Record {
 
 static WAIVERS: Shape = Shape::List(&Shape::Record(&WAIVER));
 
+static THRESHOLDS: Record = record(
+    "thresholds",
+    &[
+        own(
+            "gpu_temperature",
+            &NUMBER,
+            "Temperature of a GPU, in degrees Celsius; 80.",
+        ),
+        own("gpu_utilization", &NUMBER, "Load of a GPU, in percent; 95."),
+        own(
+            "gpu_memory",
+            &NUMBER,
+            "Memory of a GPU in use, in percent; 90.",
+        ),
+        own(
+            "memory",
+            &NUMBER,
+            "Memory in use, in percent of a container's limit; 90.",
+        ),
+        own(
+            "throttling",
+            &NUMBER,
+            "Periods in which a container was held back from the processor, in percent; 25.",
+        ),
+        own(
+            "certificate",
+            &TEXT,
+            "Time that a certificate is still valid; 14d.",
+        ),
+        own("backup", &TEXT, "Age of the newest backup; 26h."),
+    ],
+);
+
 static SLO: Record = record(
     "slo",
     &[
@@ -256,6 +289,11 @@ pub(in super::super) static OWN_PROJECT: Record = record(
             "budget",
             &Shape::Record(&BUDGET),
             "What services may cost unless they say otherwise.",
+        ),
+        own(
+            "thresholds",
+            &Shape::Record(&THRESHOLDS),
+            "Bounds past which somebody is told.",
         ),
         own("waive", &WAIVERS, "Rules that do not hold for the project."),
     ],

@@ -12,7 +12,7 @@ use crate::compose::shape::Record;
 use crate::compose::units;
 use crate::extension::{
     Backup, Budget, Data, Extension, Extensions, Kind, MigrationPhase, Objectives, Route,
-    ScaleBounds, Strategy, Waiver,
+    ScaleBounds, Strategy, Thresholds, Waiver,
 };
 use crate::yaml::{Node, Value};
 
@@ -95,6 +95,7 @@ impl Reader<'_> {
                 };
                 spanned(budget, node)
             }),
+            thresholds: node.get("thresholds").map(|node| self.thresholds(node)),
             waive: elements(node.get("waive"))
                 .iter()
                 .map(|node| self.waiver(node))
@@ -241,6 +242,19 @@ impl Reader<'_> {
             );
         }
         spanned(objectives, node)
+    }
+
+    fn thresholds(&mut self, node: &Node) -> Spanned<Thresholds> {
+        let thresholds = Thresholds {
+            gpu_temperature: self.own_number(node.get("gpu_temperature")),
+            gpu_utilization: self.own_number(node.get("gpu_utilization")),
+            gpu_memory: self.own_number(node.get("gpu_memory")),
+            memory: self.own_number(node.get("memory")),
+            throttling: self.own_number(node.get("throttling")),
+            certificate: self.own_duration(node.get("certificate")),
+            backup: self.own_duration(node.get("backup")),
+        };
+        spanned(thresholds, node)
     }
 
     fn waiver(&mut self, node: &Node) -> Spanned<Waiver> {
