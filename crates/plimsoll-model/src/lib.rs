@@ -4,11 +4,12 @@
 //! Plimsoll reads: services, networks, volumes and secrets with the meaning the Compose
 //! Specification gives them. [`facts`] is what is known of a
 //! service beyond that, [`extension`] what `x-plimsoll` adds, [`settings`] what
-//! `plimsoll.toml` says, [`yaml`] the tree underneath, [`dockerfile`] what a Dockerfile says, and
+//! `plimsoll.toml` says, [`contract`] what services want of their environment, [`yaml`] the tree underneath, [`dockerfile`] what a Dockerfile says, and
 //! [`BuildRecipe`] how an image comes out of a source tree. Values read from a file know their place ([`plimsoll_diag::Spanned`]).
 //! Nothing here prints, reads the environment or runs anything.
 
 pub mod compose;
+pub mod contract;
 pub mod dockerfile;
 pub mod extension;
 pub mod facts;
@@ -32,7 +33,7 @@ pub use project::{
 };
 pub use recipe::{
     BuildNetwork, BuildRecipe, DockerfileRecipe, DockerfileSource, GoRecipe, NodeLayout,
-    NodeManager, NodeServerRecipe, PythonDependencies, PythonLock, PythonRecipe, RecipeKind, RustRecipe,
-    SiteProxy, StaticSiteRecipe,
+    NodeManager, NodeServerRecipe, PythonDependencies, PythonLock, PythonRecipe, RecipeKind,
+    RustRecipe, SiteProxy, StaticSiteRecipe,
 };
 pub use watch::{Watch, WatchAction};

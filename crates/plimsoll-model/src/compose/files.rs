@@ -155,6 +155,19 @@ fn search(start: &Path, warnings: &mut Vec<Diagnostic>) -> Result<Vec<PathBuf>, 
     .into())
 }
 
+/// What the environment files of a project that has no Compose file set.
+pub(super) fn of_project(options: &LoadOptions) -> Result<BTreeMap<String, String>, Diagnostics> {
+    let directory = absolute(&options.directory);
+    let mut variables = Variables {
+        values: options.environment.clone(),
+    };
+    read_env_files(options, &directory, &mut variables)?;
+    variables
+        .values
+        .retain(|name, _| !options.environment.contains_key(name));
+    Ok(variables.values)
+}
+
 fn read_env_files(
     options: &LoadOptions,
     directory: &Path,

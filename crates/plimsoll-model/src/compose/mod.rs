@@ -36,7 +36,8 @@ mod units;
 
 use std::collections::BTreeMap;
 use std::ops::Deref;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
 use plimsoll_diag::{Diagnostic, Diagnostics, Spanned};
 
@@ -215,6 +216,22 @@ pub fn interpolate(text: &str, values: &BTreeMap<String, String>) -> Result<Stri
         values: values.clone(),
     };
     interpolate::fill(text, None, &variables, &mut interpolate::Unset::default())
+}
+
+/// The variables of a project's `.env`, or of the files named instead of it. The caller's
+/// environment goes before them and is not among them.
+pub fn dotenv(options: &LoadOptions) -> Result<BTreeMap<String, String>, Diagnostics> {
+    files::of_project(options)
+}
+
+/// The variables that the text of a file such as `.env` sets; `file` is how errors name it.
+pub fn dotenv_of_text(
+    text: &str,
+    file: &Arc<Path>,
+) -> Result<BTreeMap<String, String>, Diagnostic> {
+    let mut values = BTreeMap::new();
+    dotenv::parse(text, file, &mut values, &|_| None)?;
+    Ok(values)
 }
 
 /// Every variable that a project's files mention, by name.
