@@ -4,6 +4,7 @@
 //! touched. Every change is checked: the new text must read as the old tree with just that change
 //! in it, else the change is refused and the text stays.
 
+use std::borrow::Cow;
 use std::path::Path;
 use std::sync::Arc;
 
@@ -372,12 +373,18 @@ fn indented(text: &str, indent: usize) -> String {
         .collect()
 }
 
+/// Puts lines in before a byte; they end as the lines of the text do.
 fn insert_line(text: &str, at: usize, block: &str) -> String {
     let (before, after) = text.split_at(at);
+    let (line_end, block) = if text.contains("\r\n") {
+        ("\r\n", Cow::Owned(block.replace('\n', "\r\n")))
+    } else {
+        ("\n", Cow::Borrowed(block))
+    };
     let line_end = if before.is_empty() || before.ends_with('\n') {
         ""
     } else {
-        "\n"
+        line_end
     };
     format!("{before}{line_end}{block}{after}")
 }
@@ -458,6 +465,20 @@ volumes:
             Ok(()) => difference(FILE, document.text()),
             Err(error) => format!("error: {error}"),
         }
+    }
+
+    #[test]
+    fn lines_end_as_they_do_in_the_file() {
+        let mut document = document("services:\r\n  web:\r\n    image: a\r\n");
+        let web = [Step::Key("services"), Step::Key("web")];
+        document.insert(&web, "init", &true.into()).unwrap();
+        document
+            .set(&[web[0], web[1], Step::Key("image")], &"b".into())
+            .unwrap();
+        assert_eq!(
+            document.text(),
+            "services:\r\n  web:\r\n    image: b\r\n    init: true\r\n"
+        );
     }
 
     #[test]

@@ -2,7 +2,8 @@
 //!
 //! Inside brackets, braces and quotes, indentation means nothing to a reader, yet the standard
 //! wants it. Lines there are pushed to the right until the parser is content; places are told as
-//! they stand in the file.
+//! they stand in the file. Each push reads the text once more, so pushes are counted, and one that
+//! changes nothing is none: what cannot be mended must end.
 
 use std::collections::BTreeMap;
 
@@ -14,19 +15,30 @@ const PUSH: usize = 300;
 /// Lines pushed in one file, at most.
 const MOST: usize = 2_000;
 
+/// Bytes read again for the sake of pushes, at most: a long file has fewer pushes.
+const MOST_READ_AGAIN: usize = 16 << 20;
+
 /// A text some of whose lines are pushed to the right.
 pub(super) struct Pushed {
     pub(super) text: String,
     /// By line, from 1.
     lines: BTreeMap<usize, usize>,
+    read_again: usize,
 }
 
 impl Pushed {
-    /// A text as it is.
+    /// A text as it is, but for the ends of lines: YAML has three and means the same by each, and
+    /// all that counts lines here must count as the parser does.
     pub(super) fn new(text: &str) -> Self {
+        let text = if text.contains('\r') {
+            text.replace("\r\n", "\n").replace('\r', "\n")
+        } else {
+            text.to_owned()
+        };
         Self {
-            text: text.to_owned(),
+            text,
             lines: BTreeMap::new(),
+            read_again: 0,
         }
     }
 
@@ -35,7 +47,8 @@ impl Pushed {
         column.saturating_sub(self.lines.get(&line).copied().unwrap_or(0))
     }
 
-    /// Pushes the lines that `error` is about; `false` when it is about something else.
+    /// Pushes the lines that `error` is about; `false` when it is about something else, or when
+    /// nothing was left to push.
     pub(super) fn relax(&mut self, error: &ScanError) -> bool {
         let mark = error.marker();
         let lines = match error.info() {
@@ -54,9 +67,11 @@ impl Pushed {
         // A line that was pushed already has another fault.
         if lines.clone().any(|line| self.lines.contains_key(&line))
             || self.lines.len() + lines.clone().count() > MOST
+            || self.read_again > MOST_READ_AGAIN
         {
             return false;
         }
+        let before = self.lines.len();
         let mut text = String::with_capacity(self.text.len() + PUSH);
         for (index, line) in self.text.split_inclusive('\n').enumerate() {
             if lines.contains(&(index + 1)) && !line.trim().is_empty() {
@@ -66,7 +81,8 @@ impl Pushed {
             text.push_str(line);
         }
         self.text = text;
-        true
+        self.read_again += self.text.len();
+        self.lines.len() > before
     }
 
     /// The line on which the quotes close that open at a place.
