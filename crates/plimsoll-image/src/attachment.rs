@@ -12,19 +12,43 @@ use crate::oci::{Descriptor, media_type};
 use crate::signature::Attachment;
 use crate::store::{Image, LayerForm, Store, StoreError};
 
+/// What others get of one image: the manifest for each processor, and what a tag points at.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Given {
+    /// The manifest, or the index over several.
+    pub root: Descriptor,
+    /// One manifest for each image, in their order.
+    pub manifests: Vec<Descriptor>,
+}
+
 impl Store {
+    /// The manifests of one image for several processors as others get them.
+    ///
+    /// # Errors
+    /// When a part of the images is missing or cannot be compressed.
+    pub fn given_manifests(&self, images: &[Image], form: LayerForm) -> Result<Given, StoreError> {
+        let shipment = self.shipment(images, form)?;
+        let bare = |descriptor: &Descriptor| {
+            Descriptor::new(&descriptor.media_type, descriptor.digest, descriptor.size)
+        };
+        let root = bare(&shipment.root.descriptor);
+        let below = shipment.manifests.iter();
+        let mut manifests: Vec<Descriptor> =
+            below.map(|document| bare(&document.descriptor)).collect();
+        if manifests.is_empty() {
+            manifests.push(root.clone());
+        }
+        Ok(Given { root, manifests })
+    }
+
     /// The manifest of an image as others get it.
     ///
     /// # Errors
     /// When a part of the image is missing or cannot be compressed.
     pub fn given_manifest(&self, image: &Image, form: LayerForm) -> Result<Descriptor, StoreError> {
-        let shipment = self.shipment(std::slice::from_ref(image), form)?;
-        let descriptor = &shipment.root.descriptor;
-        Ok(Descriptor::new(
-            &descriptor.media_type,
-            descriptor.digest,
-            descriptor.size,
-        ))
+        Ok(self
+            .given_manifests(std::slice::from_ref(image), form)?
+            .root)
     }
 }
 

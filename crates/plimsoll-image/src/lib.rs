@@ -38,7 +38,7 @@ pub mod toolchain;
 mod workshop;
 
 pub use application::Ignore as IgnoreRules;
-pub use attachment::attach_in_layout;
+pub use attachment::{Given, attach_in_layout};
 pub use digest::{Digest, DigestError, Hasher};
 pub use fetch::{
     Download, FetchError, FetchSettings, Fetcher, Headers, Response as FetchResponse, ShownUrl,

@@ -13,9 +13,10 @@ use plimsoll_image::sbom::{SbomFormat, SbomSubject, write_sbom};
 use plimsoll_image::signature::{
     Attachment, COSIGN_SIGN, PrivateKey, Statement, bundle_attachment, sign_statement,
 };
-use plimsoll_image::store::{Image, Store};
+use plimsoll_image::store::{Image, LayerForm, Store};
 use plimsoll_model::{RecipeKind, Service};
 
+use crate::cli::AttestationArguments;
 use crate::environment::Environment;
 use crate::failure::{Failure, chain};
 use crate::settings::Settings;
@@ -29,6 +30,21 @@ pub(crate) struct Wanted {
 }
 
 impl Wanted {
+    /// What the command line asks for.
+    pub(crate) fn read(
+        settings: &Settings,
+        arguments: &AttestationArguments,
+    ) -> Result<Self, Failure> {
+        let key = arguments.sign.as_deref();
+        Ok(Self {
+            bill: arguments.sbom.map(Into::into),
+            provenance: arguments.provenance,
+            key: key
+                .map(|path| private_key(path, &settings.environment))
+                .transpose()?,
+        })
+    }
+
     /// Whether there is nothing to do.
     pub(crate) fn is_nothing(&self) -> bool {
         self.bill.is_none() && !self.provenance && self.key.is_none()
@@ -114,6 +130,39 @@ pub(crate) fn attachments(
         ),
     }
     Ok(attachments)
+}
+
+/// What is attached to one image for several processors, each with what it speaks of: the manifest
+/// of each, and the index over them, which tags lead to.
+pub(crate) fn attachments_of_all(
+    settings: &Settings,
+    store: &Store,
+    service: &Service,
+    images: &[Image],
+    form: LayerForm,
+    wanted: &Wanted,
+) -> Result<Vec<(Descriptor, Attachment)>, Failure> {
+    if wanted.is_nothing() {
+        return Ok(Vec::new());
+    }
+    let given = store
+        .given_manifests(images, form)
+        .map_err(Failure::from_store)?;
+    let mut all: Vec<(Descriptor, Attachment)> = Vec::new();
+    let of_index = (given.manifests != [given.root.clone()]).then_some(&given.root);
+    for (image, manifest) in images.iter().zip(&given.manifests) {
+        for subject in [manifest].into_iter().chain(of_index) {
+            let attached = attachments(settings, store, service, image, subject, wanted)?;
+            for attachment in attached {
+                // The index has one signature, whatever it lists.
+                let entry = (subject.clone(), attachment);
+                if !all.contains(&entry) {
+                    all.push(entry);
+                }
+            }
+        }
+    }
+    Ok(all)
 }
 
 /// The signature of an image alone.

@@ -423,6 +423,8 @@ pub(crate) enum Codec {
 pub(crate) struct PushArguments {
     #[command(flatten)]
     pub(crate) publish: PublishArguments,
+    #[command(flatten)]
+    pub(crate) attestations: AttestationArguments,
     /// Services whose images are pushed
     pub(crate) services: Vec<String>,
 }

@@ -7,15 +7,18 @@ use plimsoll_image::registry::{CHUNK, PushRequest, Pushed, Reference};
 use plimsoll_image::store::{Image, LayerForm, Store};
 use plimsoll_model::{Project, Service};
 
+use crate::attestations::{Wanted, attachments_of_all};
 use crate::cli::{Codec, PublishArguments};
 use crate::failure::Failure;
 use crate::format::size;
 use crate::printer::Printer;
+use crate::project;
+use crate::secret_guard;
 use crate::service_images::image_name;
 use crate::settings::Settings;
 use crate::tag_rules::{Revision, TagRule, tags};
 use crate::terminal_progress::TerminalProgress;
-use crate::workshop::registry_client;
+use crate::workshop::{client_settings, registry_client};
 
 /// A service's image in a registry.
 pub(crate) struct Published {
@@ -32,13 +35,15 @@ pub(crate) fn form(codec: Codec) -> LayerForm {
     }
 }
 
-/// Pushes the images of these services, each for every processor the store has it for.
+/// Pushes the images of these services, each for every processor the store has it for, with what
+/// is `wanted` beside them. Nothing leaves this machine while a secret is in one of them.
 pub(crate) fn publish(
     settings: &Settings,
     store: &Store,
     project: &Project,
     services: &[String],
     arguments: &PublishArguments,
+    wanted: &Wanted,
     printer: &Printer,
 ) -> Result<Vec<Published>, Failure> {
     let revision = Revision::of(&settings.directory, &settings.environment);
@@ -63,30 +68,41 @@ pub(crate) fn publish(
         };
         let repository = repository(project, service, arguments)?;
         let tags = wanted_tags(service, arguments, &revision, first)?;
-        orders.push((name.clone(), repository, tags, images));
+        orders.push((service, repository, tags, images));
     }
     if orders.is_empty() {
         return Err(Failure::usage(Diagnostic::error(
             "no service here has an image that is built",
         )));
     }
+    let extensions = project::extensions(settings)?;
+    let secrets = secret_guard::known(settings, project, &client_settings(settings));
+    for (service, _, _, images) in &orders {
+        for image in images {
+            let one = [(service.name.as_str(), image)].into();
+            secret_guard::check(store, &one, &secrets, &extensions, printer)?;
+        }
+    }
     let mut published = Vec::new();
+    let form = form(arguments.compression);
     for (service, repository, tags, images) in orders {
+        let attachments = attachments_of_all(settings, store, service, &images, form, wanted)?;
         let pushed = client
             .push(
                 store,
                 &PushRequest {
-                    subject: &service,
+                    subject: &service.name,
                     images: &images,
-                    form: form(arguments.compression),
+                    form,
                     to: &repository,
                     tags: &tags,
+                    attachments: &attachments,
                     chunk: CHUNK,
                 },
             )
             .map_err(|error| Failure::failed(error.diagnostic()))?;
         published.push(Published {
-            service,
+            service: service.name.clone(),
             repository,
             pushed,
         });
@@ -173,11 +189,19 @@ fn wanted_tags(
 /// Says what was pushed.
 pub(crate) fn tell(published: &[Published], printer: &Printer) {
     for entry in published {
-        let Pushed { tags, sent, .. } = &entry.pushed;
-        let how = match sent {
+        let Pushed {
+            tags,
+            sent,
+            attached,
+            ..
+        } = &entry.pushed;
+        let mut how = match sent {
             0 => "nothing to send".to_owned(),
             sent => format!("{} sent", size(*sent)),
         };
+        if *attached > 0 {
+            how.push_str(&format!(" · {attached} attached"));
+        }
         printer.say(&format!(
             "  pushed   {:<12} {}:{}   {how}",
             entry.service,
@@ -202,6 +226,7 @@ pub(crate) fn json(published: &[Published]) -> Vec<serde_json::Value> {
                 "blobs_sent": entry.pushed.blobs,
                 "blobs_mounted": entry.pushed.mounted,
                 "blobs_present": entry.pushed.present,
+                "attached": entry.pushed.attached,
             })
         })
         .collect()

@@ -51,6 +51,25 @@ pub(crate) fn check(
             }
         }
     }
+    refusal(refused)
+}
+
+/// Searches what a build cache would hold, which is more than the images, for known secrets.
+pub(crate) fn check_cache(store: &Store, secrets: &[KnownSecret]) -> Result<(), Failure> {
+    let hits = SecretSearch::new(secrets)
+        .search_cache(store)
+        .map_err(Failure::from_store)?;
+    let refused = hits.into_iter().filter_map(|hit| match hit.what {
+        SecretKind::Known(name) => Some(
+            Diagnostic::error(format!("the build cache would hold {name}: {}", hit.place))
+                .hint("keep it out of what is built from; nothing was sent"),
+        ),
+        SecretKind::Shape(_) => None,
+    });
+    refusal(refused.collect())
+}
+
+fn refusal(refused: Vec<Diagnostic>) -> Result<(), Failure> {
     if refused.is_empty() {
         return Ok(());
     }

@@ -1,4 +1,5 @@
-//! Images into a registry: every blob first, then the manifests, the tags last.
+//! Images into a registry: every blob first, then the manifests, what is attached to them, the tags
+//! last.
 //!
 //! Whoever reads while a push goes on finds the tag as it was or as it shall be, never one that
 //! leads nowhere. A push that was cut is repeated: what arrived is found and not sent again.
@@ -11,10 +12,11 @@ use plimsoll_diag::ProgressEvent;
 
 use super::access::{Place, Purpose};
 use super::upload::{Arrival, Cargo};
-use super::{Reference, RegistryClient, RegistryError};
+use super::{ArtifactLayer, Reference, RegistryClient, RegistryError};
 use crate::Digest;
 use crate::fetch::{Headers, Method, Outgoing, Payload, Response};
 use crate::oci::Descriptor;
+use crate::signature::Attachment;
 use crate::store::{Document, Exported, Image, LayerForm, Shipment, Store};
 
 /// How many blobs are sent at once.
@@ -37,6 +39,9 @@ pub struct PushRequest<'a> {
     pub to: &'a Reference,
     /// The tags it gets besides.
     pub tags: &'a [String],
+    /// What is said beside its manifests, each with the manifest it speaks of: bills, provenance,
+    /// signatures. It is there before a tag leads to the image.
+    pub attachments: &'a [(Descriptor, Attachment)],
     /// The most bytes that are sent with one request: [`CHUNK`].
     pub chunk: u64,
 }
@@ -58,6 +63,8 @@ pub struct Pushed {
     pub mounted: usize,
     /// Blobs that were there.
     pub present: usize,
+    /// Artifacts that were attached.
+    pub attached: usize,
 }
 
 impl RegistryClient {
@@ -96,6 +103,7 @@ impl RegistryClient {
             blobs: 0,
             mounted: 0,
             present: 0,
+            attached: 0,
         };
         let arrivals = self.send_blobs(
             &place,
@@ -117,6 +125,13 @@ impl RegistryClient {
         for document in shipment.manifests.iter().chain([&shipment.root]) {
             let name = document.descriptor.digest.to_string();
             self.put_manifest(&place, &name, document)?;
+        }
+        for (subject, attachment) in request.attachments {
+            let kind = &attachment.kind;
+            let layer = ArtifactLayer::new(kind, attachment.bytes.clone());
+            let notes = attachment.annotations.clone();
+            self.attach(store, request.to, subject, kind, notes, vec![layer])?;
+            pushed.attached += 1;
         }
         let tags: BTreeSet<&String> = request.to.tag.iter().chain(request.tags).collect();
         for tag in tags {

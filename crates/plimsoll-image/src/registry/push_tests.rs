@@ -102,6 +102,7 @@ impl Here {
                 form: LayerForm::Gzip,
                 to: &to,
                 tags: &["stable".to_string()],
+                attachments: &[],
                 chunk,
             },
         )
@@ -109,6 +110,7 @@ impl Here {
 }
 
 use crate::Digest;
+use crate::signature::Attachment;
 
 const BIG: usize = 300_000;
 
@@ -162,6 +164,61 @@ fn both_platforms_become_one_index_and_come_back() {
         )
         .unwrap();
     assert_eq!(pulled.id, images[1].id);
+}
+
+#[test]
+fn what_is_said_beside_an_image_is_there_before_a_tag_leads_to_it() {
+    let here = here();
+    let registry = FakeRegistry::start();
+    let image = here.image("a:1", Architecture::Amd64, &[("x", b"x".to_vec())]);
+    let images = [image];
+    let given = here
+        .store
+        .given_manifests(&images, LayerForm::Gzip)
+        .unwrap();
+    assert_eq!(given.manifests, [given.root.clone()]);
+    let bill = Attachment {
+        kind: "application/spdx+json".to_string(),
+        annotations: BTreeMap::new(),
+        bytes: b"{}".to_vec(),
+    };
+    let to: Reference = format!("{}/a:1", registry.host()).parse().unwrap();
+    let pushed = here
+        .client
+        .push(
+            &here.store,
+            &PushRequest {
+                subject: "a",
+                images: &images,
+                form: LayerForm::Gzip,
+                to: &to,
+                tags: &[],
+                attachments: &[(given.root.clone(), bill)],
+                chunk: CHUNK,
+            },
+        )
+        .unwrap();
+    assert_eq!(
+        (pushed.attached, pushed.root.digest),
+        (1, given.root.digest)
+    );
+    let puts: Vec<String> = registry
+        .server
+        .requests()
+        .iter()
+        .filter(|request| request.method == "PUT" && request.path.contains("/manifests/"))
+        .map(|request| request.path.clone())
+        .collect();
+    assert!(puts.last().unwrap().ends_with("/1"), "{puts:?}");
+    let listed = here
+        .client
+        .referrers(&to, &given.root.digest, None)
+        .unwrap();
+    assert_eq!(listed.len(), 1);
+    assert_eq!(
+        listed[0].artifact_type.as_deref(),
+        Some("application/spdx+json")
+    );
 }
 
 #[test]

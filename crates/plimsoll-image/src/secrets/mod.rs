@@ -45,6 +45,8 @@ pub enum SecretPlace {
     },
     /// In the configuration: `variable DATABASE_URL`, `label x`, `the command`.
     Configuration(String),
+    /// Outside of any image: a note that builds left for later ones.
+    Note(String),
 }
 
 /// What was found.
@@ -63,6 +65,7 @@ impl std::fmt::Display for SecretPlace {
                 write!(formatter, "`/{path}` in layer {}", layer + 1)
             }
             SecretPlace::Configuration(part) => write!(formatter, "{part} of its configuration"),
+            SecretPlace::Note(key) => write!(formatter, "the note on `{key}`"),
         }
     }
 }

@@ -128,6 +128,42 @@ impl SecretSearch {
         Ok(hits)
     }
 
+    /// Searches what a build cache of this open store would hold for known secrets: its layers, the
+    /// blobs beside them, and the notes of builds. Layers are counted in the order of the cache.
+    ///
+    /// # Errors
+    /// When a part of it is missing or cannot be read.
+    pub fn search_cache(&self, store: &Store) -> Result<Vec<SecretHit>, StoreError> {
+        if self.names.is_empty() {
+            return Ok(Vec::new());
+        }
+        let state = store.shared_state()?;
+        let found: Vec<Vec<SecretHit>> = state
+            .layers
+            .par_iter()
+            .enumerate()
+            .map(|(index, layer)| Ok(self.layer(store, index, layer)?.0))
+            .collect::<Result<_, StoreError>>()?;
+        let mut hits: Vec<SecretHit> = found.into_iter().flatten().collect();
+        let mut look = |bytes: &[u8], place: &str| {
+            let mut names = Vec::new();
+            self.known_in(bytes, &mut names);
+            hits.extend(names.into_iter().map(|name| SecretHit {
+                place: SecretPlace::Note(place.to_owned()),
+                what: SecretKind::Known(name.to_owned()),
+            }));
+        };
+        for (digest, _) in &state.loose {
+            look(&store.read_blob(digest)?, &digest.to_string());
+        }
+        for (key, text) in state.notes() {
+            look(text.as_bytes(), &key);
+        }
+        hits.sort();
+        hits.dedup();
+        Ok(hits)
+    }
+
     /// The known secrets in one layer, and the files with shapes, which are remembered.
     fn layer(
         &self,

@@ -119,3 +119,25 @@ fn words_are_not_looked_for() {
     assert!(is_particular("correcthorsebatterystaple"));
     assert_eq!(search("changeme").vague(), ["secret db_password"]);
 }
+
+#[test]
+fn a_build_cache_is_searched_for_more_than_images_hold() {
+    let directory = tempfile::tempdir().unwrap();
+    let store = Store::open(directory.path()).unwrap();
+    let files = [("app/plain", format!("password = {VALUE}\n").into_bytes())];
+    let image = image(&store, &files, &ImageConfig::default());
+    let layer = image.layers[0].diff_id;
+    let searched = |secret: &str| told(&search(secret).search_cache(&store).unwrap());
+    store.remember("layers of it", &"x", &[layer]).unwrap();
+    store
+        .remember("steps with a build argument", &VALUE, &[])
+        .unwrap();
+    assert_eq!(
+        searched(VALUE),
+        [
+            "Known(\"secret db_password\") at `/app/plain` in layer 1",
+            "Known(\"secret db_password\") at the note on `steps with a build argument`",
+        ]
+    );
+    assert!(searched("another-secret-9").is_empty());
+}

@@ -23,6 +23,24 @@ pub(crate) struct SharedState {
     pub loose: Vec<(Digest, u64)>,
 }
 
+impl SharedState {
+    /// The memos: how their keys begin, for people, and all that they say. A key as a whole may
+    /// hold what must not be shown.
+    pub(crate) fn notes(&self) -> impl Iterator<Item = (String, String)> {
+        self.memos.iter().map(|memo| {
+            let words = memo.key.chars();
+            let shown: String = words
+                .take_while(|c| c.is_ascii_lowercase() || *c == ' ')
+                .take(40)
+                .collect();
+            (
+                shown.trim().to_owned(),
+                format!("{}\n{}", memo.key, memo.value),
+            )
+        })
+    }
+}
+
 impl Store {
     /// What this open store was asked and told since it was opened, with all that it leads to.
     ///

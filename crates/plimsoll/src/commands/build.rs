@@ -14,7 +14,7 @@ use plimsoll_model::Project;
 use plimsoll_model::extension::Extensions;
 use plimsoll_run::stack::start_order;
 
-use crate::attestations::{Wanted, attachments, private_key};
+use crate::attestations::{Wanted, attachments};
 use crate::build_cache;
 use crate::cli::BuildArguments;
 use crate::exit_status::ExitStatus;
@@ -69,7 +69,6 @@ pub(crate) fn run(
         )?;
         built.push((architecture, prepared));
     }
-    build_cache::save(settings, workshop.store(), &arguments.cache_to, printer)?;
     let images: Vec<Image> = built
         .iter()
         .flat_map(|(_, prepared)| prepared.values())
@@ -87,12 +86,12 @@ pub(crate) fn run(
     for (_, prepared) in &built {
         hold_budgets(workshop.store(), &project, prepared, &extensions)?;
     }
-    if destination.is_some() {
-        let secrets = secret_guard::known(
-            settings,
-            &project,
-            &client_settings(settings),
-        );
+    // What is pushed is looked at there.
+    let is_given = destination
+        .as_ref()
+        .is_some_and(|destination| !matches!(destination, Destination::Push));
+    if is_given || !arguments.cache_to.is_empty() {
+        let secrets = secret_guard::known(settings, &project, &client_settings(settings));
         for (_, prepared) in &built {
             let images = prepared
                 .iter()
@@ -100,7 +99,11 @@ pub(crate) fn run(
             let images = images.collect();
             secret_guard::check(workshop.store(), &images, &secrets, &extensions, printer)?;
         }
+        if !arguments.cache_to.is_empty() {
+            secret_guard::check_cache(workshop.store(), &secrets)?;
+        }
     }
+    build_cache::save(settings, workshop.store(), &arguments.cache_to, printer)?;
     let published = match &destination {
         Some(Destination::Push) => publish::publish(
             settings,
@@ -108,6 +111,7 @@ pub(crate) fn run(
             &project,
             &services,
             &arguments.publish,
+            &wanted,
             printer,
         )?,
         Some(destination) => {
@@ -229,22 +233,17 @@ fn wanted(
     arguments: &BuildArguments,
     destination: Option<&Destination>,
 ) -> Result<Wanted, Failure> {
-    let asked = &arguments.attestations;
-    let wanted = Wanted {
-        bill: asked.sbom.map(Into::into),
-        provenance: asked.provenance,
-        key: asked
-            .sign
-            .as_deref()
-            .map(|path| private_key(path, &settings.environment))
-            .transpose()?,
-    };
-    if wanted.is_nothing() || matches!(destination, Some(Destination::OciLayout(_))) {
+    let wanted = Wanted::read(settings, &arguments.attestations)?;
+    let has_place = matches!(
+        destination,
+        Some(Destination::OciLayout(_) | Destination::Push)
+    );
+    if wanted.is_nothing() || has_place {
         return Ok(wanted);
     }
     Err(Failure::usage(
         Diagnostic::error("there is nothing to attach a bill, provenance or signature to")
-            .hint("`--output oci:DIR` has a place for them"),
+            .hint("`--output push` and `--output oci:DIR` have a place for them"),
     ))
 }
 

@@ -3,6 +3,7 @@
 use plimsoll_image::store::Store;
 use plimsoll_run::stack::start_order;
 
+use crate::attestations::Wanted;
 use crate::cli::PushArguments;
 use crate::exit_status::ExitStatus;
 use crate::failure::Failure;
@@ -17,6 +18,7 @@ pub(crate) fn run(
     arguments: &PushArguments,
     printer: &Printer,
 ) -> Result<ExitStatus, Failure> {
+    let wanted = Wanted::read(settings, &arguments.attestations)?;
     let project::Loaded { project, .. } = project::load(settings, &arguments.services)?;
     let services: Vec<String> = if arguments.services.is_empty() {
         project.services.keys().cloned().collect()
@@ -32,6 +34,7 @@ pub(crate) fn run(
         &project,
         &services,
         &arguments.publish,
+        &wanted,
         printer,
     )?;
     if printer.form() == Form::Json {

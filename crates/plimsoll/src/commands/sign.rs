@@ -40,24 +40,31 @@ pub(crate) fn run(
     for word in &arguments.images {
         let (image, _) = find(settings, &store, Some(word))?;
         let repository = reference(&image.reference)?;
-        let subject = store
-            .given_manifest(&image, LayerForm::Gzip)
+        // One for each processor, as they were pushed together.
+        let images = store
+            .images_named(&image.reference)
             .map_err(Failure::from_store)?;
-        let attachment = signature(settings, &subject, &key)?;
-        registry
-            .attach(
-                &store,
-                &repository,
-                &subject,
-                &attachment.kind,
-                attachment.annotations,
-                vec![ArtifactLayer::new(&attachment.kind, attachment.bytes)],
-            )
-            .map_err(|error| Failure::failed(Diagnostic::error(chain(&error))))?;
+        let given = store
+            .given_manifests(&images, LayerForm::Gzip)
+            .map_err(Failure::from_store)?;
+        let index = (!given.manifests.contains(&given.root)).then_some(&given.root);
+        for subject in given.manifests.iter().chain(index) {
+            let attachment = signature(settings, subject, &key)?;
+            registry
+                .attach(
+                    &store,
+                    &repository,
+                    subject,
+                    &attachment.kind,
+                    attachment.annotations,
+                    vec![ArtifactLayer::new(&attachment.kind, attachment.bytes)],
+                )
+                .map_err(|error| Failure::failed(Diagnostic::error(chain(&error))))?;
+        }
         printer.say(&format!(
             "  signed   {}@{}",
             repository.familiar_name(),
-            subject.digest
+            given.root.digest
         ));
     }
     Ok(ExitStatus::Success)
