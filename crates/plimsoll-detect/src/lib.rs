@@ -31,7 +31,7 @@ pub use detection::{
     DetectedService, Detection, Health, Need, NeedKind, Problem, Rejected, Route, ServiceKind,
     Stream, Variable, VariableKind,
 };
-pub use project::fill_environment;
+pub use project::{fill_environment, fill_from_file};
 pub use shims::{Help, Shim};
 pub use text::View;
 pub use tree::{Bounds, File, Tree, TreeError};

@@ -79,32 +79,6 @@ impl Detection {
                 .networks
                 .insert("default".to_owned(), NetworkAttachment::default());
         }
-        for variable in &self.environment {
-            let unset = variable.required
-                && project.services.values().any(|service| {
-                    service
-                        .environment
-                        .get(&variable.name)
-                        .is_some_and(|value| value.is_none())
-                });
-            if unset {
-                let span = variable
-                    .evidence
-                    .first()
-                    .map(|evidence| evidence.span.clone());
-                diagnostics.push(
-                    Diagnostic::warning(format!(
-                        "`{}` is required, and nothing sets it",
-                        variable.name
-                    ))
-                    .at(span)
-                    .hint(format!(
-                        "set `{}` in the environment or in `.env`",
-                        variable.name
-                    )),
-                );
-            }
-        }
         project.variables = self.environment;
         (project, diagnostics)
     }
@@ -330,6 +304,36 @@ pub fn fill_environment(project: &mut Project, lookup: &dyn Fn(&str) -> Option<S
         for (name, value) in &mut service.environment {
             if value.value.is_none() {
                 value.value = lookup(name);
+            }
+        }
+    }
+}
+
+/// Gives services what the project's own variable file says of variables that have a default or are
+/// named without a value. Where a service listens is settled here, and a file made for development
+/// would lead it to the machine itself.
+pub fn fill_from_file(project: &mut Project, lookup: &dyn Fn(&str) -> Option<String>) {
+    for variable in &project.variables {
+        let own_matter = matches!(variable.kind, VariableKind::Host | VariableKind::Port);
+        let Some(value) = lookup(&variable.name) else {
+            continue;
+        };
+        let local = own_matter || value.contains("localhost") || value.contains("127.0.0.1");
+        for name in &variable.services {
+            let Some(service) = project.services.get_mut(name) else {
+                continue;
+            };
+            let site = service
+                .recipe
+                .as_ref()
+                .is_some_and(|recipe| matches!(recipe.kind, RecipeKind::StaticSite(_)));
+            match service.environment.get_mut(&variable.name) {
+                Some(known) if known.value.is_none() => known.value = Some(value.clone()),
+                None if !site && !local => {
+                    let value = Spanned::unplaced(Some(value.clone()));
+                    service.environment.insert(variable.name.clone(), value);
+                }
+                _ => {}
             }
         }
     }

@@ -286,7 +286,6 @@ impl Completion<'_> {
         }
         published_ports(service, &detected, diagnostics);
         health(service, &detected, &recipe, diagnostics);
-        self.required_variables(service, &detected, diagnostics);
         service.recipe = Some(recipe);
     }
 
@@ -342,43 +341,6 @@ impl Completion<'_> {
             .ports
             .extend(service.ports.iter().map(|port| port.target));
         claim
-    }
-
-    fn required_variables(
-        &self,
-        service: &Service,
-        detected: &DetectedService,
-        diagnostics: &mut Vec<Diagnostic>,
-    ) {
-        for variable in &self.detection.environment {
-            if !variable.required || !variable.services.contains(&detected.name) {
-                continue;
-            }
-            let set = service
-                .environment
-                .get(&variable.name)
-                .is_some_and(|value| value.is_some());
-            if set {
-                continue;
-            }
-            let read = variable.evidence.first().map(|evidence| {
-                format!(
-                    " ({}:{})",
-                    evidence.span.file.display(),
-                    evidence.span.start.line
-                )
-            });
-            diagnostics.push(
-                Diagnostic::warning(format!(
-                    "`{}` requires `{}`{}, which nothing sets",
-                    service.name,
-                    variable.name,
-                    read.unwrap_or_default()
-                ))
-                .at(service.span.clone())
-                .hint(format!("add `{}` to its `environment`", variable.name)),
-            );
-        }
     }
 }
 
