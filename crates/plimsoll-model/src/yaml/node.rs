@@ -19,7 +19,7 @@ pub struct Node {
     /// A tag that changes how files are merged.
     pub tag: Option<Tag>,
     /// What is written behind a scalar as a comment; nothing that is read has one.
-    pub comment: Option<String>,
+    pub comment: Option<Box<str>>,
 }
 
 /// A tag that changes how files are merged.
@@ -72,7 +72,7 @@ impl Node {
     /// The node with a comment behind it.
     #[must_use]
     pub fn commented(mut self, comment: impl Into<String>) -> Self {
-        self.comment = Some(comment.into());
+        self.comment = Some(comment.into().into_boxed_str());
         self
     }
 
