@@ -92,7 +92,7 @@ fn merge(earlier: Node, later: Node, path: &Path<'_>, problems: &mut Diagnostics
         Rule::Build => as_maps(earlier, later, path, problems, |node| match node.value {
             Value::Map(map) => Ok(map),
             Value::Text(_) => Ok(Map::from_iter([(Key::made("context"), node)])),
-            _ => Err(node),
+            _ => Err(Box::new(node)),
         }),
         Rule::Dependencies => as_maps(earlier, later, path, problems, |node| {
             names(node, |span| {
@@ -167,7 +167,7 @@ fn as_maps(
     later: Node,
     path: &Path<'_>,
     problems: &mut Diagnostics,
-    convert: impl Fn(Node) -> Result<Map, Node>,
+    convert: impl Fn(Node) -> Result<Map, Box<Node>>,
 ) -> Node {
     let span = earlier.span.clone();
     if later.is_null() {
@@ -187,12 +187,12 @@ fn as_maps(
             kept
         }
         // What is wrong with the earlier value is told when it is checked.
-        (Err(node), _) => node,
+        (Err(node), _) => *node,
     }
 }
 
 /// A list of names as a mapping.
-fn names(node: Node, make: impl Fn(Option<Span>) -> Node) -> Result<Map, Node> {
+fn names(node: Node, make: impl Fn(Option<Span>) -> Node) -> Result<Map, Box<Node>> {
     match node.value {
         Value::Map(map) => Ok(map),
         Value::List(list) if list.iter().all(|item| item.as_text().is_some()) => Ok(list
@@ -209,7 +209,7 @@ fn names(node: Node, make: impl Fn(Option<Span>) -> Node) -> Result<Map, Node> {
                 Some((key, make(span)))
             })
             .collect()),
-        value => Err(Node::at(value, node.span)),
+        value => Err(Box::new(Node::at(value, node.span))),
     }
 }
 
