@@ -8,6 +8,8 @@ use plimsoll_model::extension::{Extension, Extensions};
 use plimsoll_model::yaml::Node;
 use serde::Serialize;
 
+use crate::ClusterOptions;
+
 /// Everything a renderer knows.
 #[derive(Debug, Clone, Copy)]
 pub struct Input<'a> {
@@ -26,6 +28,8 @@ pub struct Input<'a> {
     pub images: &'a BTreeMap<String, ImagePin>,
     /// The text of small files of the project that services mount, by absolute path.
     pub contents: &'a BTreeMap<PathBuf, String>,
+    /// Choices for clusters.
+    pub cluster: ClusterOptions,
 }
 
 /// An environment that an application runs in.
@@ -65,14 +69,14 @@ pub struct ImagePin {
     pub user: Option<String>,
 }
 
-impl Input<'_> {
+impl<'a> Input<'a> {
     /// What a service's `x-plimsoll` says.
-    pub fn extension(&self, service: &str) -> Option<&Extension> {
+    pub fn extension(&self, service: &str) -> Option<&'a Extension> {
         self.extensions.services.get(service)
     }
 
     /// A service's entry in the Compose model.
-    pub fn node(&self, service: &str) -> Option<&Node> {
+    pub fn node(&self, service: &str) -> Option<&'a Node> {
         self.model?.find(&["services", service])
     }
 }

@@ -5,15 +5,22 @@
 //! text is pasted together for prose only. Nothing here reads a file, the clock or the environment,
 //! and the same input gives the same bytes.
 
+mod cluster_options;
+pub mod compose;
+pub mod dockerfile;
 pub mod docs;
+pub mod header;
+mod health;
 mod input;
 pub mod kubernetes;
 mod loss;
+pub mod monitoring;
 mod rendering;
 mod serialise;
 mod target;
 mod workload;
 
+pub use cluster_options::{ClusterOptions, Discovery, Entry, Mesh, SecretSource};
 pub use input::{ImagePin, Input, Stage};
 pub use loss::{Fidelity, Loss};
 pub use rendering::{Artifact, PathTaken, Rendering};

@@ -8,11 +8,11 @@ use std::collections::BTreeSet;
 use std::path::PathBuf;
 use std::time::Duration;
 
-use plimsoll_diag::Span;
+use plimsoll_diag::{Span, Spanned};
 use plimsoll_model::extension::{Extension, Kind};
 use plimsoll_model::facts::{Health, NeedKind, Route, ServiceKind};
 use plimsoll_model::{
-    DependencyCondition, HealthRequest, HealthTest, MountKind, Protocol, Service,
+    DependencyCondition, HealthRequest, HealthTest, Mount, MountKind, Project, Protocol, Service,
 };
 use serde::Serialize;
 
@@ -27,6 +27,8 @@ pub struct Workload<'a> {
     pub extension: Option<&'a Extension>,
     /// What it does.
     pub role: Role,
+    /// Whether there is one of it on each node (`deploy.mode: global`).
+    pub everywhere: bool,
     /// What it keeps for others, where it is a backing service.
     pub store: Option<Store>,
     /// What it listens on, by port; the first one that carries requests is its main one.
@@ -37,6 +39,10 @@ pub struct Workload<'a> {
     pub metrics: Option<Route>,
     /// Names of its variables that hold secrets.
     pub secret_variables: BTreeSet<String>,
+    /// Its mounts, with those it takes from others (`volumes_from`).
+    pub mounts: Vec<Spanned<Mount>>,
+    /// Whether another service mounts a volume of its.
+    pub shares_volumes: bool,
     /// Directories it must be able to write to: mounts, and memory where the image needs it.
     pub writable: Vec<PathBuf>,
     /// The reference of its image: as written, or as it will be published.
@@ -167,11 +173,17 @@ impl<'a> Workload<'a> {
         Self {
             service,
             extension,
-            role: role(service, extension, store),
+            role: match mode(input, service) {
+                Some("replicated-job" | "global-job") => Role::Job,
+                _ => role(service, extension, store),
+            },
+            everywhere: mode(input, service) == Some("global"),
             store,
             listeners: listeners(service, extension, store, probe.as_ref()),
             metrics: service.facts.metrics.clone(),
             secret_variables: secret_variables(input, service),
+            shares_volumes: shares_volumes(input.project, service),
+            mounts: mounts(input.project, service),
             writable: writable(service),
             image: image(input, service),
             probe,
@@ -197,9 +209,8 @@ impl<'a> Workload<'a> {
     }
 
     /// The names of volumes it mounts, with the path each.
-    pub fn volumes(&self) -> impl Iterator<Item = (&'a str, &'a std::path::Path)> {
-        self.service
-            .volumes
+    pub fn volumes(&self) -> impl Iterator<Item = (&str, &std::path::Path)> {
+        self.mounts
             .iter()
             .filter_map(|mount| match &mount.value.kind {
                 MountKind::Volume {
@@ -226,6 +237,54 @@ impl<'a> Workload<'a> {
                 })
         })
     }
+}
+
+/// `deploy.mode`, where it is said.
+fn mode<'a>(input: &Input<'a>, service: &Service) -> Option<&'a str> {
+    input
+        .node(&service.name)?
+        .find(&["deploy", "mode"])?
+        .as_text()
+}
+
+/// The mounts of a service, with those of the services in its `volumes_from` behind them; of two
+/// with one target the first counts.
+pub(crate) fn mounts(project: &Project, service: &Service) -> Vec<Spanned<Mount>> {
+    let mut all = service.volumes.clone();
+    for from in &service.volumes_from {
+        let Some(other) = project.services.get(&from.value.service) else {
+            continue;
+        };
+        for mount in &other.volumes {
+            if all.iter().all(|own| own.value.target != mount.value.target) {
+                let mut mount = mount.clone();
+                mount.value.read_only |= from.value.read_only;
+                all.push(mount);
+            }
+        }
+    }
+    all
+}
+
+/// Whether a service mounts this volume of the project.
+pub(crate) fn has_volume(project: &Project, service: &Service, volume: &str) -> bool {
+    mounts(project, service).iter().any(|mount| {
+        matches!(&mount.value.kind, MountKind::Volume { name: Some(name), .. } if name == volume)
+    })
+}
+
+fn shares_volumes(project: &Project, service: &Service) -> bool {
+    mounts(project, service)
+        .iter()
+        .any(|mount| match &mount.value.kind {
+            MountKind::Volume {
+                name: Some(name), ..
+            } => project
+                .services
+                .values()
+                .any(|other| other.name != service.name && has_volume(project, other, name)),
+            _ => false,
+        })
 }
 
 fn store(service: &Service, extension: Option<&Extension>) -> Option<Store> {

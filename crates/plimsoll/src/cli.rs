@@ -3,6 +3,7 @@
 use std::path::PathBuf;
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
+use plimsoll_image::Variant;
 use plimsoll_image::builder::{Memory, PullPolicy};
 
 use crate::service_images::{HealthChecks, ImagePolicy};
@@ -222,6 +223,18 @@ pub(crate) struct RenderArguments {
     /// Fail when something of the model cannot be said
     #[arg(long)]
     pub(crate) strict: bool,
+    /// Let requests into a cluster by an Ingress instead of the Gateway API
+    #[arg(long, help_heading = "Clusters")]
+    pub(crate) ingress: bool,
+    /// Where staging and production get values of secrets
+    #[arg(long, value_enum, default_value_t = SecretChoice::External, value_name = "SOURCE", help_heading = "Clusters")]
+    pub(crate) secrets: SecretChoice,
+    /// Encrypt what pods say to one another by a service mesh
+    #[arg(long, value_enum, value_name = "NAME", help_heading = "Clusters")]
+    pub(crate) mesh: Option<MeshChoice>,
+    /// Tell Prometheus of metrics by PodMonitors instead of annotations
+    #[arg(long, help_heading = "Clusters")]
+    pub(crate) pod_monitors: bool,
     /// What to render
     #[arg(required = true, value_enum, value_name = "TARGET")]
     pub(crate) targets: Vec<RenderTarget>,
@@ -232,10 +245,36 @@ pub(crate) struct RenderArguments {
 pub(crate) enum RenderTarget {
     /// Everything
     All,
+    /// One for each service that is assembled from source
+    Dockerfile,
+    /// A base where there is none, overlays for dev, prod, test and monitoring
+    Compose,
     /// Manifests, with overlays of kustomize
     Kubernetes,
+    /// What watches the project: Prometheus, Grafana, logs and traces
+    Monitoring,
     /// Documents
     Docs,
+}
+
+/// Where values of secrets come from in a cluster.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub(crate) enum SecretChoice {
+    /// A store, read by the External Secrets operator
+    External,
+    /// Values that only the cluster opens, by Sealed Secrets
+    Sealed,
+    /// Files that SOPS encrypts
+    Sops,
+    /// Plain files, for development only
+    Plain,
+}
+
+/// Service meshes.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub(crate) enum MeshChoice {
+    Istio,
+    Linkerd,
 }
 
 /// Environments to render for.
@@ -255,6 +294,9 @@ pub(crate) struct ImageArguments {
     /// When to ask a registry for an image
     #[arg(long, value_enum, default_value_t = PullChoice::Missing, value_name = "WHEN")]
     pub(crate) pull: PullChoice,
+    /// What images are for: `production`, `slim`, `dev`, `debug` or `test`
+    #[arg(long, default_value_t = Variant::Production, value_name = "NAME")]
+    pub(crate) variant: Variant,
     /// Assemble well-known images (PostgreSQL, Redis, nginx …) from Debian packages, ask no registry
     #[arg(long, conflicts_with = "pull")]
     pub(crate) local_bases: bool,
@@ -275,6 +317,7 @@ impl ImageArguments {
                 PullChoice::Missing => PullPolicy::Missing,
                 PullChoice::Never => PullPolicy::Never,
             },
+            variant: self.variant,
             checks: HealthChecks::ByEngine,
         }
     }
@@ -425,6 +468,9 @@ pub(crate) struct PushArguments {
     pub(crate) publish: PublishArguments,
     #[command(flatten)]
     pub(crate) attestations: AttestationArguments,
+    /// Variant of the images
+    #[arg(long, default_value_t = Variant::Production, value_name = "NAME")]
+    pub(crate) variant: Variant,
     /// Services whose images are pushed
     pub(crate) services: Vec<String>,
 }

@@ -5,22 +5,33 @@
 //! Pod Security Standards, in a namespace that denies all traffic that no network of the model
 //! allows. Values of secrets are never written: what refers to them is.
 
+mod bounds;
 mod configuration;
-mod keys;
+pub mod keys;
+mod mesh;
+mod monitors;
 mod names;
 mod network;
 mod object;
 mod overlay;
+mod placement;
 mod pod;
 mod probes;
+mod routes;
 mod scaling;
+mod secrets;
 mod security;
+mod services;
 mod storage;
+mod volumes;
 mod waves;
 mod workload;
 
+use std::collections::BTreeMap;
+
 use serde_json::Value;
 
+use crate::header::header;
 use crate::{Input, Rendering, workloads, yaml};
 use object::Cluster;
 
@@ -31,11 +42,28 @@ const ROOT: &str = "kubernetes";
 pub fn render(input: &Input<'_>) -> Rendering {
     let (cluster, mut rendering) = objects(input);
     let mut resources = Vec::new();
+    let mut profiles: BTreeMap<String, Vec<String>> = BTreeMap::new();
+    let components: BTreeMap<String, String> = workloads(input)
+        .iter()
+        .filter_map(|one| Some((format!("{}.yaml", one.name()), overlay::component(one)?)))
+        .collect();
     for (file, objects) in cluster.files() {
-        rendering.file(format!("{ROOT}/base/{file}"), documents(objects));
-        resources.push(file.to_owned());
+        let place = match components.get(file) {
+            Some(component) => {
+                profiles
+                    .entry(component.clone())
+                    .or_default()
+                    .push(file.to_owned());
+                format!("components/{component}")
+            }
+            None => {
+                resources.push(file.to_owned());
+                "base".to_owned()
+            }
+        };
+        rendering.file(format!("{ROOT}/{place}/{file}"), documents(input, objects));
     }
-    overlay::write(input, &resources, &mut rendering);
+    overlay::write(input, &resources, &profiles, &mut rendering);
     rendering
 }
 
@@ -52,6 +80,12 @@ pub(crate) fn objects<'a>(input: &Input<'a>) -> (Cluster<'a>, Rendering) {
             continue;
         }
         keys::losses(input, one, &mut rendering.losses);
+        if input
+            .node(one.name())
+            .is_some_and(|node| node.get("provider").is_some())
+        {
+            continue;
+        }
         let mut file = Vec::new();
         file.push(configuration::account(&cluster, one));
         file.extend(configuration::objects(
@@ -69,17 +103,27 @@ pub(crate) fn objects<'a>(input: &Input<'a>) -> (Cluster<'a>, Rendering) {
             waves[index],
             &mut rendering.losses,
         ));
-        file.extend(network::services(&cluster, one, &all));
-        file.extend(network::routes(&cluster, input, one));
+        file.extend(services::services(
+            &cluster,
+            input,
+            one,
+            &all,
+            &mut rendering.losses,
+        ));
+        file.extend(routes::routes(&cluster, input, one, &mut rendering.losses));
         file.extend(scaling::objects(&cluster, one));
+        file.extend(monitors::objects(&cluster, input, one));
         cluster.add(format!("{}.yaml", one.name()), file);
     }
+    volumes::losses(input, &mut rendering.losses);
+    routes::losses(input, &all, &mut rendering.losses);
     let policies = network::policies(&cluster, input, &all, &mut rendering.losses);
     cluster.add("network-policies.yaml".to_owned(), policies);
     (cluster, rendering)
 }
 
 /// Objects as documents of one file.
-pub(crate) fn documents(objects: &[Value]) -> String {
-    objects.iter().map(yaml).collect::<Vec<_>>().join("---\n")
+pub(crate) fn documents(input: &Input<'_>, objects: &[Value]) -> String {
+    let text: Vec<String> = objects.iter().map(yaml).collect();
+    format!("{}{}", header(input, "kubernetes"), text.join("---\n"))
 }

@@ -63,6 +63,41 @@ pub(super) fn allowed(name: &str) -> String {
     text.trim_end_matches('-').to_owned()
 }
 
+/// Whether a label of a container can be one of a pod: its charset and length are narrower.
+pub(super) fn is_label(name: &str, value: &str) -> bool {
+    is_label_name(name) && (value.is_empty() || is_label_part(value))
+}
+
+/// Whether a name, which may stand below a domain, is allowed for a label or annotation.
+pub(super) fn is_label_name(name: &str) -> bool {
+    match name.split_once('/') {
+        Some((domain, rest)) => {
+            domain.len() <= 253
+                && domain.split('.').all(|part| {
+                    !part.is_empty()
+                        && part
+                            .chars()
+                            .all(|c| c.is_ascii_lowercase() || c.is_ascii_digit() || c == '-')
+                        && !part.starts_with('-')
+                        && !part.ends_with('-')
+                })
+                && is_label_part(rest)
+        }
+        None => is_label_part(name),
+    }
+}
+
+/// Whether a text can be a label's value or the last part of its name.
+pub(super) fn is_label_part(text: &str) -> bool {
+    let is_end = |c: Option<char>| c.is_some_and(|c| c.is_ascii_alphanumeric());
+    text.len() <= 63
+        && is_end(text.chars().next())
+        && is_end(text.chars().last())
+        && text
+            .chars()
+            .all(|c| c.is_ascii_alphanumeric() || matches!(c, '-' | '_' | '.'))
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

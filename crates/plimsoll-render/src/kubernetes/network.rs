@@ -1,13 +1,12 @@
-//! How pods are found, reached from outside, and kept apart.
-
-use std::collections::BTreeSet;
+//! What keeps pods apart: policies that deny all traffic, and allow what the model's networks do.
 
 use serde_json::{Map, Value, json};
 
-use super::object::{Cluster, PREFIX, port_name, tidy};
+use super::object::{Cluster, PREFIX};
 use super::pod::{network_label, protocol};
-use super::storage;
-use crate::{Fidelity, Input, Listener, Loss, Role, Workload};
+use super::routes::is_routed;
+use super::services;
+use crate::{Fidelity, Input, Listener, Loss, Mesh, Workload};
 
 /// Networks of a cluster and of clouds that are nobody's way out.
 const PRIVATE: &[&str] = &[
@@ -17,163 +16,6 @@ const PRIVATE: &[&str] = &[
     "172.16.0.0/12",
     "192.168.0.0/16",
 ];
-
-/// The services by which a workload is found: by its name, by its aliases, and by its pods' names
-/// where each keeps data of its own.
-pub(super) fn services(
-    cluster: &Cluster<'_>,
-    one: &Workload<'_>,
-    all: &[Workload<'_>],
-) -> Vec<Value> {
-    if one.listeners.is_empty() || !one.is_daemon() {
-        return Vec::new();
-    }
-    let ports: Vec<Value> = one
-        .listeners
-        .iter()
-        .enumerate()
-        .map(|(index, listener)| service_port(listener, index))
-        .collect();
-    let service = |name: &str, cluster_ip: Option<&str>| {
-        tidy(json!({
-            "apiVersion": "v1",
-            "kind": "Service",
-            "metadata": cluster.metadata(name, one),
-            "spec": {
-                "type": "ClusterIP",
-                "clusterIP": cluster_ip,
-                "selector": cluster.selector(one.name()),
-                "ports": ports,
-            },
-        }))
-    };
-    let mut services = vec![service(one.name(), None)];
-    if storage::has_claim_templates(one) {
-        services.push(service(&format!("{}-pods", one.name()), Some("None")));
-    }
-    let aliases: BTreeSet<&str> = one
-        .service
-        .networks
-        .values()
-        .flat_map(|network| network.aliases.iter().map(String::as_str))
-        .filter(|alias| !all.iter().any(|other| other.name() == *alias))
-        .filter(|alias| !super::names::is_refused(alias))
-        .collect();
-    services.extend(aliases.into_iter().map(|alias| service(alias, None)));
-    services
-}
-
-fn service_port(listener: &Listener, index: usize) -> Value {
-    let name = port_name(listener.http, listener.port, index == 0);
-    json!({
-        "name": name,
-        "port": listener.port,
-        "targetPort": name,
-        "protocol": protocol(listener.protocol),
-        "appProtocol": listener.http.then_some("http"),
-    })
-}
-
-/// Whether requests from outside reach a service: a route says so, or it is published on an address
-/// that others reach.
-pub(crate) fn is_routed(one: &Workload<'_>) -> bool {
-    let route = one.extension.and_then(|extension| extension.route.as_ref());
-    let published = one
-        .main()
-        .is_some_and(|listener| listener.http && !listener.published.is_empty());
-    route.is_some() || (published && matches!(one.role, Role::Web | Role::Ui))
-}
-
-/// The host name of a service that is routed.
-pub(crate) fn hosts(input: &Input<'_>, one: &Workload<'_>) -> Vec<String> {
-    let said = one
-        .extension
-        .and_then(|extension| extension.route.as_ref())
-        .map(|route| route.value.hosts.clone())
-        .unwrap_or_default();
-    if said.is_empty() {
-        vec![format!("{}.{}.example.com", one.name(), input.project.name)]
-    } else {
-        said
-    }
-}
-
-/// A route through the Gateway API for a service that outside requests reach.
-pub(super) fn routes(cluster: &Cluster<'_>, input: &Input<'_>, one: &Workload<'_>) -> Vec<Value> {
-    if !is_routed(one) {
-        return Vec::new();
-    }
-    let Some(listener) = one.main() else {
-        return Vec::new();
-    };
-    let said = one
-        .extension
-        .and_then(|extension| extension.route.as_ref())
-        .map(|route| &route.value);
-    let port = said.and_then(|route| route.port).unwrap_or(listener.port);
-    let path = said
-        .and_then(|route| route.path.clone())
-        .unwrap_or_else(|| "/".to_owned());
-    let stream =
-        one.service.facts.stream.is_some() || said.is_some_and(|route| route.stream.is_some());
-    vec![tidy(json!({
-        "apiVersion": "gateway.networking.k8s.io/v1",
-        "kind": "HTTPRoute",
-        "metadata": cluster.metadata(one.name(), one),
-        "spec": {
-            "parentRefs": [{ "name": cluster.project_name() }],
-            "hostnames": hosts(input, one),
-            "rules": [{
-                "matches": [{ "path": { "type": "PathPrefix", "value": path } }],
-                // A response that stays open has no time limit.
-                "timeouts": stream.then(|| json!({ "request": "0s" })),
-                "backendRefs": [{ "name": one.name(), "port": port }],
-            }],
-        },
-    }))]
-}
-
-/// The gateway that routes hang on, with a certificate from cert-manager.
-pub(crate) fn gateway(
-    cluster: &Cluster<'_>,
-    input: &Input<'_>,
-    all: &[Workload<'_>],
-    issuer: &str,
-) -> Option<Value> {
-    let names: BTreeSet<String> = all
-        .iter()
-        .filter(|one| is_routed(one))
-        .flat_map(|one| hosts(input, one))
-        .collect();
-    if names.is_empty() {
-        return None;
-    }
-    let listeners: Vec<Value> = names
-        .iter()
-        .enumerate()
-        .map(|(index, host)| {
-            json!({
-                "name": format!("https-{index}"),
-                "hostname": host,
-                "port": 443,
-                "protocol": "HTTPS",
-                "tls": {
-                    "mode": "Terminate",
-                    "certificateRefs": [{ "name": format!("{}-tls-{index}", cluster.project_name()) }],
-                },
-                "allowedRoutes": { "namespaces": { "from": "Same" } },
-            })
-        })
-        .collect();
-    let mut metadata = cluster.project_metadata(cluster.project_name());
-    metadata["annotations"] = json!({ "cert-manager.io/cluster-issuer": issuer });
-    Some(json!({
-        "apiVersion": "gateway.networking.k8s.io/v1",
-        "kind": "Gateway",
-        "metadata": metadata,
-        "spec": { "gatewayClassName": "gateway", "listeners": listeners },
-    }))
-}
 
 /// All traffic is denied, then what the model's networks allow is allowed.
 pub(super) fn policies(
@@ -227,9 +69,12 @@ pub(super) fn policies(
         }
         policies.extend(of_network(cluster, name, network.internal, &members));
     }
+    if all.iter().any(is_routed) {
+        policies.push(certificate_challenges(cluster));
+    }
     for one in all {
-        policies.extend(from_outside(cluster, one));
-        policies.extend(way_out(cluster, one));
+        policies.extend(from_outside(cluster, input, one));
+        policies.extend(way_out(cluster, one, losses));
     }
     policies
 }
@@ -316,14 +161,48 @@ fn of_network(
 }
 
 fn ports(listeners: &[Listener]) -> Vec<Value> {
-    listeners
-        .iter()
-        .map(|listener| json!({ "protocol": protocol(listener.protocol), "port": listener.port }))
-        .collect()
+    listeners.iter().map(port_of).collect()
+}
+
+fn port_of(listener: &Listener) -> Value {
+    json!({ "protocol": protocol(listener.protocol), "port": listener.port })
+}
+
+/// Pods of the namespace reach one another by the tunnel of a mesh; what may go through it is for
+/// the policies above, which the mesh's own see as well.
+pub(super) fn tunnel(cluster: &Cluster<'_>, mesh: Mesh) -> Vec<Value> {
+    let ports = json!([{ "protocol": "TCP", "port": super::mesh::tunnel(mesh) }]);
+    let peers = json!([{ "podSelector": {} }]);
+    vec![policy(
+        cluster,
+        "mesh-tunnel",
+        json!({
+            "podSelector": {},
+            "policyTypes": ["Ingress", "Egress"],
+            "ingress": [{ "from": peers, "ports": ports }],
+            "egress": [{ "to": peers, "ports": ports }],
+        }),
+    )]
+}
+
+/// The gateway reaches the pods by which cert-manager proves that a host name is ours.
+fn certificate_challenges(cluster: &Cluster<'_>) -> Value {
+    policy(
+        cluster,
+        "certificate-challenges",
+        json!({
+            "podSelector": { "matchLabels": { "acme.cert-manager.io/http01-solver": "true" } },
+            "policyTypes": ["Ingress"],
+            "ingress": [{
+                "from": [{ "namespaceSelector": { "matchLabels": { (format!("{PREFIX}/gateway")): "true" } } }],
+                "ports": [{ "protocol": "TCP", "port": 8089 }],
+            }],
+        }),
+    )
 }
 
 /// The gateway reaches what is routed, monitoring what has metrics.
-fn from_outside(cluster: &Cluster<'_>, one: &Workload<'_>) -> Vec<Value> {
+fn from_outside(cluster: &Cluster<'_>, input: &Input<'_>, one: &Workload<'_>) -> Vec<Value> {
     let from = |what: &str| json!([{ "namespaceSelector": { "matchLabels": { (format!("{PREFIX}/{what}")): "true" } } }]);
     let mut policies = Vec::new();
     let allow = |name: String, from: Value, port: u16| {
@@ -353,12 +232,38 @@ fn from_outside(cluster: &Cluster<'_>, one: &Workload<'_>) -> Vec<Value> {
             metrics.port,
         ));
     }
+    let public = services::public_listeners(input, one);
+    if !public.is_empty() {
+        policies.push(policy(
+            cluster,
+            &format!("{}-from-anywhere", one.name()),
+            json!({
+                "podSelector": { "matchLabels": cluster.selector(one.name()) },
+                "policyTypes": ["Ingress"],
+                "ingress": [{ "ports": public.iter().map(|listener| port_of(listener)).collect::<Vec<_>>() }],
+            }),
+        ));
+    }
     policies
 }
 
 /// Where a service may go that says so: address ranges; host names need more than a policy.
-fn way_out(cluster: &Cluster<'_>, one: &Workload<'_>) -> Option<Value> {
+fn way_out(cluster: &Cluster<'_>, one: &Workload<'_>, losses: &mut Vec<Loss>) -> Option<Value> {
     let allowed = one.extension?.egress.as_ref()?;
+    for place in allowed.iter().filter(|place| !place.value.contains('/')) {
+        losses.push(
+            Loss::new(
+                Fidelity::Dropped,
+                format!("services.{}.x-plimsoll.egress", one.name()),
+                format!(
+                    "a network policy knows addresses only; `{}` is not reached",
+                    place.value
+                ),
+            )
+            .at(place.span.clone())
+            .hint("name its address range, or let it through by the mesh's or the network plug-in's own policy"),
+        );
+    }
     let ranges: Vec<Value> = allowed
         .iter()
         .filter(|place| place.value.contains('/'))

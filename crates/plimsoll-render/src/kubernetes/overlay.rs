@@ -1,100 +1,143 @@
-//! Overlays of kustomize: what differs between environments.
+//! Overlays of kustomize: what differs between environments, and components that they take in.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
 use serde_json::{Map, Value, json};
 
-use super::configuration::{object_name, secret_name};
 use super::object::Cluster;
-use super::{ROOT, documents, network, scaling};
-use crate::{Input, Rendering, Stage, Workload, workloads, yaml};
+use super::secrets::{self, SecretObject};
+use super::{ROOT, bounds, documents, mesh, network, routes, scaling};
+use crate::header::header;
+use crate::{Input, Mesh, Rendering, SecretSource, Stage, Workload, workloads, yaml};
 
-/// Writes the base's and the overlays' kustomizations.
-pub(super) fn write(input: &Input<'_>, resources: &[String], rendering: &mut Rendering) {
-    let base = json!({
-        "apiVersion": "kustomize.config.k8s.io/v1beta1",
-        "kind": "Kustomization",
-        "resources": resources,
-    });
-    rendering.file(format!("{ROOT}/base/kustomization.yaml"), yaml(&base));
-    let all = workloads(input);
-    let secrets = secrets(input, &all);
-    for stage in Stage::ALL {
-        let place = format!("{ROOT}/overlays/{}", stage.word());
-        let mut kustomization = Map::new();
-        kustomization.insert(
-            "apiVersion".to_owned(),
-            json!("kustomize.config.k8s.io/v1beta1"),
+/// Writes the kustomizations of the base, of components and of overlays.
+///
+/// `resources` are the files of the base; `profiles` are those of services that have profiles, by
+/// the name of the component they are in.
+pub(super) fn write(
+    input: &Input<'_>,
+    resources: &[String],
+    profiles: &BTreeMap<String, Vec<String>>,
+    rendering: &mut Rendering,
+) {
+    kustomization(
+        input,
+        rendering,
+        &format!("{ROOT}/base"),
+        "Kustomization",
+        vec![("resources", json!(resources))],
+    );
+    for (component, files) in profiles {
+        kustomization(
+            input,
+            rendering,
+            &format!("{ROOT}/components/{component}"),
+            "Component",
+            vec![("resources", json!(files))],
         );
-        kustomization.insert("kind".to_owned(), json!("Kustomization"));
+    }
+    let cluster = Cluster::new(input.project);
+    for mesh in Mesh::ALL {
+        mesh_component(input, &cluster, mesh, rendering);
+    }
+    let all = workloads(input);
+    let secrets = secrets::secrets(input, &all);
+    secrets::losses(input, &secrets, &mut rendering.losses);
+    mesh::losses(input, &mut rendering.losses);
+    for stage in Stage::ALL {
+        let is_development = stage == Stage::Development;
+        if input.cluster.secrets == SecretSource::Plain && !is_development {
+            continue;
+        }
+        let place = format!("{ROOT}/overlays/{}", stage.word());
         let mut resources = vec!["../../base".to_owned()];
-        if stage != Stage::Development {
-            let extra = shared(input, &all, &secrets, stage);
-            for (file, objects) in extra {
-                rendering.file(format!("{place}/{file}"), documents(&objects));
+        let mut parts: Vec<(&str, Value)> = Vec::new();
+        if !is_development {
+            for (file, objects) in environment(input, &all, &secrets, stage) {
+                rendering.file(format!("{place}/{file}"), documents(input, &objects));
                 resources.push(file.to_owned());
             }
         }
-        kustomization.insert("resources".to_owned(), json!(resources));
-        if stage == Stage::Development && !secrets.is_empty() {
-            kustomization.insert("secretGenerator".to_owned(), generators(&secrets));
-            kustomization.insert(
-                "generatorOptions".to_owned(),
-                json!({ "disableNameSuffixHash": true }),
-            );
-            for secret in &secrets {
-                rendering.file(
-                    format!("{place}/{}.env.example", secret.name),
-                    example(secret),
-                );
+        parts.push(("resources", json!(resources)));
+        let mut components: Vec<String> = profiles
+            .keys()
+            .map(|component| format!("../../components/{component}"))
+            .collect();
+        if let Some(mesh) = input.cluster.mesh.filter(|_| !is_development) {
+            components.push(format!("../../components/mesh-{}", mesh.word()));
+        }
+        if !components.is_empty() {
+            parts.push(("components", json!(components)));
+        }
+        if !secrets.is_empty() {
+            if is_development {
+                parts.push(("secretGenerator", generators(&secrets)));
+                examples(&place, &secrets, rendering);
+            } else if input.cluster.secrets == SecretSource::Sops {
+                parts.push(("generators", json!(["secret-generator.yaml"])));
+                encrypted(input, &cluster, &place, &secrets, rendering);
             }
-            rendering.file(format!("{place}/.gitignore"), "*.env\n");
         }
         let patches = patches(&all, stage);
         if !patches.is_empty() {
-            kustomization.insert("patches".to_owned(), json!(patches));
+            parts.push(("patches", json!(patches)));
         }
-        rendering.file(
-            format!("{place}/kustomization.yaml"),
-            yaml(&Value::Object(kustomization)),
-        );
+        kustomization(input, rendering, &place, "Kustomization", parts);
     }
 }
 
-/// A Secret that pods refer to, and its keys.
-pub(crate) struct SecretObject {
-    pub(crate) name: String,
-    pub(crate) keys: BTreeSet<String>,
+fn kustomization(
+    input: &Input<'_>,
+    rendering: &mut Rendering,
+    place: &str,
+    kind: &str,
+    parts: Vec<(&str, Value)>,
+) {
+    let version = match kind {
+        "Component" => "kustomize.config.k8s.io/v1alpha1",
+        _ => "kustomize.config.k8s.io/v1beta1",
+    };
+    let mut map = Map::new();
+    map.insert("apiVersion".to_owned(), json!(version));
+    map.insert("kind".to_owned(), json!(kind));
+    map.extend(
+        parts
+            .into_iter()
+            .map(|(key, value)| (key.to_owned(), value)),
+    );
+    rendering.file(
+        format!("{place}/kustomization.yaml"),
+        format!(
+            "{}{}",
+            header(input, "kubernetes"),
+            yaml(&Value::Object(map))
+        ),
+    );
 }
 
-/// Every Secret that pods refer to.
-pub(crate) fn secrets(input: &Input<'_>, all: &[Workload<'_>]) -> Vec<SecretObject> {
-    let mut secrets: Vec<SecretObject> = all
-        .iter()
-        .filter(|one| !one.secret_variables.is_empty())
-        .map(|one| SecretObject {
-            name: secret_name(one.name()),
-            keys: one.secret_variables.clone(),
-        })
-        .collect();
-    let used: BTreeSet<&str> = all
-        .iter()
-        .flat_map(|one| {
-            one.service
-                .secrets
-                .iter()
-                .map(|used| used.value.source.as_str())
-        })
-        .filter(|name| input.project.secrets.contains_key(*name))
-        .collect();
-    secrets.extend(used.into_iter().map(|name| SecretObject {
-        name: object_name("secret", name),
-        keys: BTreeSet::from([name.to_owned()]),
-    }));
-    secrets
+fn mesh_component(input: &Input<'_>, cluster: &Cluster<'_>, mesh: Mesh, rendering: &mut Rendering) {
+    let place = format!("{ROOT}/components/mesh-{}", mesh.word());
+    let mut objects = mesh::objects(cluster, mesh);
+    objects.extend(network::tunnel(cluster, mesh));
+    rendering.file(format!("{place}/mesh.yaml"), documents(input, &objects));
+    rendering.file(
+        format!("{place}/namespace.yaml"),
+        documents(input, &[mesh::patch(cluster, mesh)]),
+    );
+    kustomization(
+        input,
+        rendering,
+        &place,
+        "Component",
+        vec![
+            ("resources", json!(["mesh.yaml"])),
+            ("patches", json!([{ "path": "namespace.yaml" }])),
+        ],
+    );
 }
 
-/// In development, values come from files that are never committed.
+/// In development, values come from files that are never committed. The hash that kustomize puts
+/// behind the name makes new pods of a new value.
 fn generators(secrets: &[SecretObject]) -> Value {
     secrets
         .iter()
@@ -102,19 +145,58 @@ fn generators(secrets: &[SecretObject]) -> Value {
         .collect()
 }
 
-fn example(secret: &SecretObject) -> String {
-    let mut text = format!(
-        "# Copy to {}.env and fill in; it is not committed.\n",
-        secret.name
-    );
-    for key in &secret.keys {
-        text.push_str(&format!("{key}=\n"));
+fn examples(place: &str, secrets: &[SecretObject], rendering: &mut Rendering) {
+    for secret in secrets {
+        let mut text = format!(
+            "# Copy to {}.env and fill in; it is not committed.\n",
+            secret.name
+        );
+        for key in &secret.keys {
+            text.push_str(&format!("{key}=\n"));
+        }
+        rendering.file(format!("{place}/{}.env.example", secret.name), text);
     }
-    text
+    rendering.file(format!("{place}/.gitignore"), "*.env\n");
 }
 
-/// Elsewhere they come from a secret store, through the External Secrets operator.
-fn shared(
+/// Files for SOPS, which kustomize opens by the plug-in KSOPS.
+fn encrypted(
+    input: &Input<'_>,
+    cluster: &Cluster<'_>,
+    place: &str,
+    secrets: &[SecretObject],
+    rendering: &mut Rendering,
+) {
+    rendering.file(
+        format!("{place}/secrets.example.yaml"),
+        documents(input, &secrets::templates(cluster, secrets)),
+    );
+    let generator = json!({
+        "apiVersion": "viaduct.ai/v1",
+        "kind": "ksops",
+        "metadata": {
+            "name": cluster.project_name(),
+            "annotations": {
+                "config.kubernetes.io/function": "exec: { path: ksops }\n",
+            },
+        },
+        "files": ["./secrets.sops.yaml"],
+    });
+    rendering.file(
+        format!("{place}/secret-generator.yaml"),
+        documents(input, &[generator]),
+    );
+    let rules = json!({
+        "creation_rules": [{
+            "path_regex": "secrets\\.sops\\.yaml$",
+            "encrypted_regex": "^(data|stringData)$",
+        }],
+    });
+    rendering.file(format!("{place}/.sops.yaml"), yaml(&rules));
+}
+
+/// The objects that one environment has besides the base, by file.
+pub(crate) fn environment(
     input: &Input<'_>,
     all: &[Workload<'_>],
     secrets: &[SecretObject],
@@ -123,88 +205,40 @@ fn shared(
     let cluster = Cluster::new(input.project);
     let mut files = Vec::new();
     if !secrets.is_empty() {
-        let objects = secrets
-            .iter()
-            .map(|secret| {
-                let data: Vec<Value> = secret
-                    .keys
-                    .iter()
-                    .map(|key| {
-                        json!({
-                            "secretKey": key,
-                            "remoteRef": {
-                                "key": format!("{}/{}/{}", input.project.name, stage.word(), secret.name),
-                                "property": key,
-                            },
-                        })
-                    })
-                    .collect();
-                json!({
-                    "apiVersion": "external-secrets.io/v1",
-                    "kind": "ExternalSecret",
-                    "metadata": cluster.project_metadata(&secret.name),
-                    "spec": {
-                        "refreshInterval": "1h",
-                        "secretStoreRef": { "kind": "ClusterSecretStore", "name": input.project.name },
-                        "target": { "name": secret.name, "creationPolicy": "Owner" },
-                        "data": data,
-                    },
-                })
-            })
-            .collect();
-        files.push(("external-secrets.yaml", objects));
+        match input.cluster.secrets {
+            SecretSource::External => files.push((
+                "external-secrets.yaml",
+                secrets::external(input, &cluster, secrets, stage),
+            )),
+            SecretSource::Sealed => {
+                files.push(("sealed-secrets.yaml", secrets::sealed(&cluster, secrets)));
+            }
+            SecretSource::Sops | SecretSource::Plain => {}
+        }
     }
-    let issuer = match stage {
-        Stage::Production => "letsencrypt",
-        Stage::Development | Stage::Staging => "letsencrypt-staging",
-    };
-    if let Some(gateway) = network::gateway(&cluster, input, all, issuer) {
+    if let Some(issuer) = routes::issuer(&cluster, input, all, stage) {
+        files.push(("issuer.yaml", vec![issuer]));
+    }
+    if let Some(gateway) = routes::gateway(&cluster, input, all) {
         files.push(("gateway.yaml", vec![gateway]));
     }
+    let mut limits = vec![bounds::limit_range(&cluster)];
     if stage == Stage::Production {
-        files.push(("quota.yaml", vec![quota(&cluster, all)]));
+        limits.push(bounds::quota(&cluster, all));
     }
+    files.push(("limits.yaml", limits));
     files
-}
-
-/// Twice what the stack asks for at its largest, so that a mistake stays within bounds.
-fn quota(cluster: &Cluster<'_>, all: &[Workload<'_>]) -> Value {
-    let (mut cpus, mut memory, mut pods) = (0.0, 0_u64, 0_u64);
-    for one in all {
-        let count =
-            u64::from(scaling::bounds(one).map_or(one.service.scale.value, |(_, most)| most));
-        let limits = &one.service.limits;
-        cpus += limits.cpus.unwrap_or(1.0) * count as f64;
-        memory += limits.memory.unwrap_or(512 << 20) * count;
-        pods += count;
-    }
-    json!({
-        "apiVersion": "v1",
-        "kind": "ResourceQuota",
-        "metadata": cluster.project_metadata(cluster.project_name()),
-        "spec": {
-            "hard": {
-                "limits.cpu": format!("{}", (cpus * 2.0).ceil()),
-                "limits.memory": super::storage::quantity((memory * 2).next_multiple_of(1 << 30)),
-                "pods": (pods * 2).to_string(),
-            },
-        },
-    })
 }
 
 /// Fewer pods where there are no users.
 fn patches(all: &[Workload<'_>], stage: Stage) -> Vec<Value> {
-    let (least, most) = match stage {
-        Stage::Development => (1, 1),
-        Stage::Staging => (1, 3),
-        Stage::Production => return Vec::new(),
-    };
     all.iter()
-        .filter_map(|one| Some((one, scaling::bounds(one)?)))
-        .map(|(one, bounds)| {
+        .filter_map(|one| Some((one, scaling::bounds_in(one, stage)?)))
+        .filter(|_| stage != Stage::Production)
+        .map(|(one, (least, most))| {
             let operations = json!([
                 { "op": "replace", "path": "/spec/minReplicas", "value": least },
-                { "op": "replace", "path": "/spec/maxReplicas", "value": most.min(bounds.1).max(least) },
+                { "op": "replace", "path": "/spec/maxReplicas", "value": most },
             ]);
             json!({
                 "target": { "kind": "HorizontalPodAutoscaler", "name": one.name() },
@@ -212,4 +246,20 @@ fn patches(all: &[Workload<'_>], stage: Stage) -> Vec<Value> {
             })
         })
         .collect()
+}
+
+/// The component that a service of these profiles is in; `None`: it is in the base.
+pub(crate) fn component(one: &Workload<'_>) -> Option<String> {
+    let profiles: BTreeSet<String> = one
+        .service
+        .profiles
+        .iter()
+        .map(|profile| super::names::allowed(&profile.to_ascii_lowercase()))
+        .collect();
+    (!profiles.is_empty()).then(|| {
+        format!(
+            "profile-{}",
+            profiles.into_iter().collect::<Vec<_>>().join("-")
+        )
+    })
 }

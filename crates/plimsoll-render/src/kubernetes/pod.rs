@@ -1,12 +1,13 @@
 //! The pod of a service.
 
 use plimsoll_diag::Spanned;
-use plimsoll_model::{FileUse, Hook, NetworkMode};
+use plimsoll_model::yaml::Node;
+use plimsoll_model::{FileUse, Hook};
 use serde_json::{Map, Value, json};
 
 use super::object::{Cluster, PREFIX, port_name, tidy};
-use super::{configuration, probes, security, storage};
-use crate::{Fidelity, Input, Loss, Workload};
+use super::{configuration, placement, probes, security, storage};
+use crate::{Discovery, Fidelity, Input, Loss, Workload};
 
 /// Time in which a pod that ends still gets requests, while its address is taken out everywhere.
 const LEAVING: u64 = 5;
@@ -48,29 +49,32 @@ pub(super) fn template(
         .filter(|(_, address)| address != "host-gateway")
         .map(|(name, address)| json!({ "ip": address, "hostnames": [name] }))
         .collect();
-    let spec = json!({
+    let mut spec = json!({
         "serviceAccountName": one.name(),
         "automountServiceAccountToken": false,
         "enableServiceLinks": false,
         "restartPolicy": restart,
         "terminationGracePeriodSeconds": grace + LEAVING,
         "securityContext": security::pod(input, one, losses),
+        // With one process space for the pod, its own first process reaps.
+        "shareProcessNamespace": service.init.as_ref().filter(|init| init.value).map(|_| true),
         "hostname": service.hostname.as_ref().map(|name| name.value.clone()),
         "hostAliases": hosts,
         "dnsPolicy": (!service.dns.is_empty()).then_some("None"),
         "dnsConfig": dns(one),
-        "nodeSelector": node_selector(one),
-        "topologySpreadConstraints": spread(cluster, one),
         "initContainers": init_containers(input, one, losses),
         "containers": [container],
         "volumes": volumes,
     });
+    if let Some(map) = spec.as_object_mut() {
+        placement::place(cluster, input, one, map, losses);
+    }
     // Empty directories on disk are written as an empty mapping, which tidying would take away.
     let spec = with_empty_directories(tidy(spec));
     json!({
         "metadata": {
             "labels": pod_labels(cluster, one),
-            "annotations": annotations(one),
+            "annotations": annotations(input, one),
         },
         "spec": spec,
     })
@@ -96,21 +100,43 @@ fn pod_labels(cluster: &Cluster<'_>, one: &Workload<'_>) -> Value {
         for network in one.service.networks.keys() {
             labels.insert(network_label(network), json!("true"));
         }
+        for (name, value) in &one.service.labels {
+            // Labels by which tools find what Compose made mean nothing here.
+            if super::names::is_label(name, value) && !labels.contains_key(name) {
+                labels.insert(name.clone(), json!(value));
+            }
+        }
     }
     labels
 }
 
 /// The label of the pods in a network.
 pub(super) fn network_label(network: &str) -> String {
-    format!("network.{PREFIX}/{network}")
+    let name = if super::names::is_label_part(network) {
+        network.to_owned()
+    } else {
+        super::names::allowed(network)
+    };
+    format!("network.{PREFIX}/{name}")
 }
 
-fn annotations(one: &Workload<'_>) -> Value {
+fn annotations(input: &Input<'_>, one: &Workload<'_>) -> Value {
     let mut all = Map::new();
+    // Pods read their configuration when they start, so another one has to make other pods.
+    if let Some(fingerprint) = configuration::fingerprint(input, one) {
+        all.insert(format!("{PREFIX}/configuration"), json!(fingerprint));
+    }
     for (name, value) in &one.service.annotations {
         all.insert(name.clone(), json!(value));
     }
-    if let Some(metrics) = &one.metrics {
+    for (name, value) in &one.service.labels {
+        if !super::names::is_label(name, value) && super::names::is_label_name(name) {
+            all.insert(name.clone(), json!(value));
+        }
+    }
+    if let Some(metrics) = &one.metrics
+        && input.cluster.discovery == Discovery::Annotations
+    {
         all.insert("prometheus.io/scrape".to_owned(), json!("true"));
         all.insert("prometheus.io/path".to_owned(), json!(metrics.path));
         all.insert(
@@ -143,8 +169,11 @@ fn container(
         "tty": service.tty.then_some(true),
         "stdin": service.stdin_open.then_some(true),
         "ports": ports,
-        "env": configuration::environment(one),
-        "resources": resources(input, one, losses),
+        "env": configuration::environment(input, one),
+        "resources": with_devices(
+            resources(input, one, losses),
+            placement::devices(input, one, losses),
+        ),
         "securityContext": security::container(one, losses),
         "volumeMounts": mounts,
         "lifecycle": lifecycle(one, losses),
@@ -233,9 +262,36 @@ fn resources(input: &Input<'_>, one: &Workload<'_>, losses: &mut Vec<Loss>) -> V
         "limits": {
             "cpu": millis(cpus),
             "memory": storage::quantity(memory),
-            "ephemeral-storage": "1Gi",
+            "ephemeral-storage": storage_limit(input, one),
         },
     })
+}
+
+/// `storage_opt.size`, else enough for logs and scratch files.
+fn storage_limit(input: &Input<'_>, one: &Workload<'_>) -> String {
+    input
+        .node(one.name())
+        .and_then(|node| node.find(&["storage_opt", "size"]))
+        .and_then(Node::scalar_text)
+        .map_or_else(|| "1Gi".to_owned(), |size| quantity(&size))
+}
+
+/// A size of Compose's, whose units are powers of two, as Kubernetes writes it: `10g` is `10Gi`.
+fn quantity(size: &str) -> String {
+    let text = size.trim().trim_end_matches(['b', 'B']);
+    let digits = text.trim_end_matches(|c: char| c.is_ascii_alphabetic());
+    match text[digits.len()..].to_ascii_uppercase().as_str() {
+        "" => digits.to_owned(),
+        unit => format!("{digits}{}i", unit.trim_end_matches('I')),
+    }
+}
+
+/// What is asked of device plugins is a limit; the request is the same.
+fn with_devices(mut resources: Value, devices: Map<String, Value>) -> Value {
+    if let Some(limits) = resources["limits"].as_object_mut() {
+        limits.extend(devices);
+    }
+    resources
 }
 
 /// Processors as Kubernetes writes them.
@@ -295,7 +351,7 @@ fn init_containers(input: &Input<'_>, one: &Workload<'_>, losses: &mut Vec<Loss>
                 "name": format!("{}-before-{index}", one.name()),
                 "image": hook.value.image.as_ref().map_or_else(|| image(input, one), |image| image.value.clone()),
                 "args": hook.value.hook.command,
-                "env": configuration::environment(one),
+                "env": configuration::environment(input, one),
                 "resources": resources(input, one, losses),
                 "securityContext": security::container(one, losses),
             })
@@ -351,36 +407,21 @@ fn dns(one: &Workload<'_>) -> Value {
     })
 }
 
-fn node_selector(one: &Workload<'_>) -> Value {
-    let Some(platform) = &one.service.platform else {
-        return Value::Null;
-    };
-    let mut parts = platform.value.split('/');
-    let system = parts.next().unwrap_or("linux");
-    json!({ "kubernetes.io/os": system, "kubernetes.io/arch": parts.next() })
-}
-
-/// Replicas go to different nodes where there are some.
-fn spread(cluster: &Cluster<'_>, one: &Workload<'_>) -> Value {
-    if !one.is_daemon()
-        || matches!(
-            one.service.network_mode.as_ref().map(|mode| &mode.value),
-            Some(NetworkMode::Host)
-        )
-    {
-        return Value::Null;
-    }
-    json!([{
-        "maxSkew": 1,
-        "topologyKey": "kubernetes.io/hostname",
-        "whenUnsatisfiable": "ScheduleAnyway",
-        "labelSelector": { "matchLabels": cluster.selector(one.name()) },
-    }])
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn sizes_are_powers_of_two() {
+        for (size, written) in [
+            ("10g", "10Gi"),
+            ("512mb", "512Mi"),
+            ("4096", "4096"),
+            ("2Gi", "2Gi"),
+        ] {
+            assert_eq!(quantity(size), written);
+        }
+    }
 
     #[test]
     fn processors_are_whole_or_in_thousandths() {

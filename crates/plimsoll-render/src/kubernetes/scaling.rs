@@ -3,14 +3,18 @@
 use serde_json::{Value, json};
 
 use super::object::{Cluster, tidy};
-use crate::{Role, Workload};
+use crate::{Role, Stage, Workload};
 
 /// Bounds of a service that answers requests and says nothing.
 const USUAL: (u32, u32) = (2, 10);
 
 /// The bounds between which a service is scaled, where it is.
 pub(crate) fn bounds(one: &Workload<'_>) -> Option<(u32, u32)> {
-    if !one.is_daemon() || one.is_stateful() || one.service.facts.replicas_max == Some(1) {
+    if !one.is_daemon()
+        || one.everywhere
+        || one.is_stateful()
+        || one.service.facts.replicas_max == Some(1)
+    {
         return None;
     }
     let said = one
@@ -32,6 +36,16 @@ pub(crate) fn bounds(one: &Workload<'_>) -> Option<(u32, u32)> {
     .map(|(least, upper)| (least.min(most), upper.min(most)))
 }
 
+/// The bounds in one environment: fewer pods where there are no users.
+pub(crate) fn bounds_in(one: &Workload<'_>, stage: Stage) -> Option<(u32, u32)> {
+    let (least, most) = bounds(one)?;
+    Some(match stage {
+        Stage::Development => (1, 1),
+        Stage::Staging => (1, most.min(3)),
+        Stage::Production => (least, most),
+    })
+}
+
 /// The number of pods where nothing scales them. Where something does, the object says none, so
 /// that applying it again does not undo the scaling.
 pub(super) fn fixed_replicas(one: &Workload<'_>) -> Option<u32> {
@@ -50,7 +64,7 @@ pub(super) fn fixed_replicas(one: &Workload<'_>) -> Option<u32> {
 pub(super) fn objects(cluster: &Cluster<'_>, one: &Workload<'_>) -> Vec<Value> {
     let mut objects = Vec::new();
     let Some((least, most)) = bounds(one) else {
-        if one.is_daemon() && one.service.scale.value > 1 && !one.is_stateful() {
+        if one.is_daemon() && !one.everywhere && one.service.scale.value > 1 && !one.is_stateful() {
             objects.push(budget(cluster, one));
         }
         return objects;

@@ -1,12 +1,28 @@
 //! What a pod may do: the level `restricted` of the Pod Security Standards.
 
 use plimsoll_model::facts::NeedKind;
-use serde_json::{Value, json};
+use serde_json::{Map, Value, json};
 
 use crate::{Fidelity, Input, Loss, Workload};
 
 /// The user of images that are assembled from source.
 const ASSEMBLED: (u64, u64) = (65532, 65532);
+
+/// Kernel parameters that the level `restricted` allows.
+const SAFE_SYSCTLS: &[&str] = &[
+    "kernel.shm_rmid_forced",
+    "net.ipv4.ip_local_port_range",
+    "net.ipv4.ip_local_reserved_ports",
+    "net.ipv4.ip_unprivileged_port_start",
+    "net.ipv4.ping_group_range",
+    "net.ipv4.tcp_fin_timeout",
+    "net.ipv4.tcp_keepalive_intvl",
+    "net.ipv4.tcp_keepalive_probes",
+    "net.ipv4.tcp_keepalive_time",
+    "net.ipv4.tcp_rmem",
+    "net.ipv4.tcp_syncookies",
+    "net.ipv4.tcp_wmem",
+];
 
 /// The numeric user of the well-known images of backing services, and the paths besides their data
 /// that they write to.
@@ -109,22 +125,92 @@ pub(super) fn pod(input: &Input<'_>, one: &Workload<'_>, losses: &mut Vec<Loss>)
         .iter()
         .filter_map(|group| group.parse().ok())
         .collect();
-    let sysctls: Vec<Value> = one
-        .service
-        .sysctls
-        .iter()
-        .map(|(name, value)| json!({ "name": name, "value": value }))
-        .collect();
+    let mut sysctls = Vec::new();
+    for (name, value) in &one.service.sysctls {
+        if SAFE_SYSCTLS.contains(&name.as_str()) {
+            sysctls.push(json!({ "name": name, "value": value }));
+        } else {
+            losses.push(
+                Loss::new(
+                    Fidelity::Dropped,
+                    subject("sysctls"),
+                    format!("the level `restricted` does not allow the kernel parameter `{name}`"),
+                )
+                .at(one.service.span.clone()),
+            );
+        }
+    }
+    let labels = profiles(one, losses);
     json!({
         "runAsNonRoot": true,
-        "runAsUser": user.map(|(user, _)| user),
+        // Root is refused above, and not written beside `runAsNonRoot`.
+        "runAsUser": user.map(|(user, _)| user).filter(|user| *user != 0),
         "runAsGroup": user.map(|(_, group)| group),
         "fsGroup": user.filter(|_| one.is_stateful()).map(|(_, group)| group),
         "fsGroupChangePolicy": one.is_stateful().then_some("OnRootMismatch"),
         "supplementalGroups": groups,
-        "seccompProfile": { "type": "RuntimeDefault" },
+        "seccompProfile": labels.seccomp,
+        "appArmorProfile": labels.apparmor,
+        "seLinuxOptions": labels.selinux,
         "sysctls": sysctls,
     })
+}
+
+/// What `security_opt` says of profiles.
+struct Profiles {
+    seccomp: Value,
+    apparmor: Value,
+    selinux: Map<String, Value>,
+}
+
+/// Profiles of the node by name; what takes a protection away is not said.
+fn profiles(one: &Workload<'_>, losses: &mut Vec<Loss>) -> Profiles {
+    let mut profiles = Profiles {
+        seccomp: json!({ "type": "RuntimeDefault" }),
+        apparmor: Value::Null,
+        selinux: Map::new(),
+    };
+    for option in &one.service.security_opt {
+        let text = option.value.replacen('=', ":", 1);
+        let mut parts = text.splitn(3, ':');
+        let what = match (parts.next(), parts.next(), parts.next()) {
+            (Some("no-new-privileges"), ..) => continue,
+            (Some("apparmor"), Some(profile), None) if profile != "unconfined" => {
+                profiles.apparmor = json!({ "type": "Localhost", "localhostProfile": profile });
+                continue;
+            }
+            // A file of the project is not on the node.
+            (Some("seccomp"), Some(profile), None)
+                if profile != "unconfined" && !profile.starts_with(['.', '{']) =>
+            {
+                profiles.seccomp = json!({
+                    "type": "Localhost",
+                    "localhostProfile": profile.trim_start_matches('/'),
+                });
+                continue;
+            }
+            (Some("label"), Some("level"), Some(level)) => {
+                profiles.selinux.insert("level".to_owned(), json!(level));
+                continue;
+            }
+            (Some("label"), Some("type"), Some(kind))
+                if matches!(kind, "container_t" | "container_init_t" | "container_kvm_t") =>
+            {
+                profiles.selinux.insert("type".to_owned(), json!(kind));
+                continue;
+            }
+            _ => format!("the level `restricted` does not allow `{}`", option.value),
+        };
+        losses.push(
+            Loss::new(
+                Fidelity::Dropped,
+                format!("services.{}.security_opt", one.name()),
+                what,
+            )
+            .at(option.span.clone()),
+        );
+    }
+    profiles
 }
 
 /// A container's security context.

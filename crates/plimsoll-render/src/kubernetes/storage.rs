@@ -1,5 +1,6 @@
 //! Volumes: claims for what lasts, memory for what does not.
 
+use std::collections::BTreeSet;
 use std::path::Path;
 
 use plimsoll_model::{Mount, MountKind};
@@ -7,7 +8,8 @@ use serde_json::{Value, json};
 
 use super::names::allowed;
 use super::object::Cluster;
-use super::security;
+use super::{security, volumes};
+use crate::workload::has_volume;
 use crate::{Fidelity, Input, Loss, Role, Workload};
 
 /// Room for a volume that says nothing.
@@ -24,7 +26,7 @@ pub(super) struct Mounted {
 
 /// Whether a workload keeps its volumes for itself: a claim for each of its pods.
 pub(super) fn has_claim_templates(one: &Workload<'_>) -> bool {
-    one.role == Role::Datastore && one.is_stateful()
+    one.role == Role::Datastore && one.is_stateful() && !one.shares_volumes
 }
 
 /// The claims that stand alone: those of workloads without claim templates.
@@ -37,9 +39,11 @@ pub(super) fn claims(
     if has_claim_templates(one) {
         return Vec::new();
     }
+    let mut seen = BTreeSet::new();
     one.volumes()
         .filter(|(name, _)| !is_external(input, name) && is_first_user(input, one, name))
-        .map(|(name, _)| {
+        .filter(|(name, _)| volumes::is_claimed(input, name) && seen.insert(*name))
+        .flat_map(|(name, _)| {
             let shared = users(input, name) > 1;
             if shared {
                 losses.push(
@@ -51,12 +55,15 @@ pub(super) fn claims(
                     .at(input.project.volumes.get(name).and_then(|volume| volume.span.clone())),
                 );
             }
-            json!({
+            let mut spec = claim_spec(one, if shared { "ReadWriteMany" } else { "ReadWriteOnce" }, losses);
+            let exported = volumes::of_network_share(cluster, input, one, name, &mut spec);
+            let claim = json!({
                 "apiVersion": "v1",
                 "kind": "PersistentVolumeClaim",
                 "metadata": cluster.metadata(&allowed(name), one),
-                "spec": claim_spec(one, if shared { "ReadWriteMany" } else { "ReadWriteOnce" }, losses),
-            })
+                "spec": spec,
+            });
+            exported.into_iter().chain([claim])
         })
         .collect()
 }
@@ -110,7 +117,8 @@ pub(super) fn quantity(bytes: u64) -> String {
     bytes.to_string()
 }
 
-fn is_external(input: &Input<'_>, volume: &str) -> bool {
+/// Whether a volume exists outside of the project.
+pub(super) fn is_external(input: &Input<'_>, volume: &str) -> bool {
     input
         .project
         .volumes
@@ -123,7 +131,7 @@ fn users(input: &Input<'_>, volume: &str) -> usize {
         .project
         .services
         .values()
-        .filter(|service| mounts(service, volume))
+        .filter(|service| has_volume(input.project, service, volume))
         .count()
 }
 
@@ -132,14 +140,8 @@ fn is_first_user(input: &Input<'_>, one: &Workload<'_>, volume: &str) -> bool {
         .project
         .services
         .values()
-        .find(|service| mounts(service, volume))
+        .find(|service| has_volume(input.project, service, volume))
         .is_some_and(|first| first.name == one.name())
-}
-
-fn mounts(service: &plimsoll_model::Service, volume: &str) -> bool {
-    service.volumes.iter().any(|mount| {
-        matches!(&mount.value.kind, MountKind::Volume { name: Some(name), .. } if name == volume)
-    })
 }
 
 /// The volumes of a pod with their mounts.
@@ -149,7 +151,7 @@ pub(super) fn volumes(
     losses: &mut Vec<Loss>,
 ) -> Vec<Mounted> {
     let mut all = Vec::new();
-    for (index, mount) in one.service.volumes.iter().enumerate() {
+    for (index, mount) in one.mounts.iter().enumerate() {
         all.extend(of_mount(
             input,
             one,
@@ -159,9 +161,17 @@ pub(super) fn volumes(
             losses,
         ));
     }
+    // A volume that is mounted twice is one volume of the pod.
+    let mut named = BTreeSet::new();
+    for mounted in &mut all {
+        if let Some(name) = mounted.volume.get("name").and_then(Value::as_str)
+            && !named.insert(name.to_owned())
+        {
+            mounted.volume = Value::Null;
+        }
+    }
     let taken: Vec<&Path> = one
-        .service
-        .volumes
+        .mounts
         .iter()
         .map(|mount| mount.value.target.as_path())
         .collect();
@@ -208,9 +218,20 @@ fn of_mount(
         MountKind::Volume {
             name: Some(name),
             subpath,
-            ..
+            nocopy,
         } => {
             let own = allowed(name);
+            if !nocopy && one.store.is_none() {
+                losses.push(
+                    Loss::new(
+                        Fidelity::Approximate,
+                        subject,
+                        "an empty volume stays empty: a cluster does not fill it from the image",
+                    )
+                    .at(span)
+                    .hint("write `volume: { nocopy: true }` where nothing of the image is needed there"),
+                );
+            }
             // The root of a fresh file system is not empty (`lost+found`), which databases refuse.
             let below = subpath
                 .as_ref()
@@ -218,6 +239,11 @@ fn of_mount(
                 .or_else(|| has_claim_templates(one).then(|| "data".to_owned()));
             let volume = if has_claim_templates(one) {
                 Value::Null
+            } else if let Some(size) = volumes::of_memory(input, name) {
+                json!({
+                    "name": own,
+                    "emptyDir": { "medium": "Memory", "sizeLimit": quantity(size) },
+                })
             } else {
                 json!({ "name": own, "persistentVolumeClaim": { "claimName": own } })
             };
@@ -231,6 +257,24 @@ fn of_mount(
             Some(Mounted {
                 volume: with_empty(&name, "emptyDir", json!({})),
                 mount: at(&name, None),
+            })
+        }
+        MountKind::Image { reference, subpath } => {
+            let name = format!("image-{index}");
+            losses.push(
+                Loss::new(
+                    Fidelity::Approximate,
+                    subject,
+                    "a volume of an image needs a cluster whose nodes support it (1.33 and newer)",
+                )
+                .at(span),
+            );
+            let below = subpath.as_ref().map(|path| path.display().to_string());
+            let mut mount = at(&name, below.as_deref());
+            mount["readOnly"] = json!(true);
+            Some(Mounted {
+                volume: json!({ "name": name, "image": { "reference": reference } }),
+                mount,
             })
         }
         MountKind::Tmpfs { size, .. } => {
@@ -288,17 +332,6 @@ fn of_mount(
                 None
             }
         },
-        _ => {
-            losses.push(
-                Loss::new(
-                    Fidelity::Dropped,
-                    subject,
-                    "this kind of mount is not rendered",
-                )
-                .at(span),
-            );
-            None
-        }
     }
 }
 
@@ -321,8 +354,7 @@ pub(super) fn small_files<'i>(
     input: &Input<'i>,
     one: &Workload<'_>,
 ) -> Vec<(usize, String, &'i str)> {
-    one.service
-        .volumes
+    one.mounts
         .iter()
         .enumerate()
         .filter_map(|(index, mount)| match &mount.value.kind {

@@ -17,7 +17,7 @@ pub(super) fn objects(
     losses: &mut Vec<Loss>,
 ) -> Vec<Value> {
     let mut objects = Vec::new();
-    objects.extend(migration(cluster, input, one, wave, losses));
+    objects.extend(migration(cluster, input, one, losses));
     if !one.service.depends_on.is_empty() {
         losses.push(
             Loss::new(
@@ -44,6 +44,7 @@ pub(super) fn objects(
         Role::Cron => cron_job(cluster, input, one, losses),
         Role::Job => job(cluster, input, one, losses),
         _ if awaited => job(cluster, input, one, losses),
+        _ if one.everywhere => daemon_set(cluster, input, one, losses),
         Role::Datastore if storage::has_claim_templates(one) => {
             stateful_set(cluster, input, one, losses)
         }
@@ -134,6 +135,25 @@ fn stateful_set(
     object(cluster, "apps/v1", "StatefulSet", one, spec)
 }
 
+/// One pod on each node.
+fn daemon_set(
+    cluster: &Cluster<'_>,
+    input: &Input<'_>,
+    one: &Workload<'_>,
+    losses: &mut Vec<Loss>,
+) -> Value {
+    let spec = json!({
+        "revisionHistoryLimit": 5,
+        "updateStrategy": {
+            "type": "RollingUpdate",
+            "rollingUpdate": { "maxUnavailable": 1 },
+        },
+        "selector": { "matchLabels": cluster.selector(one.name()) },
+        "template": pod::template(cluster, input, one, None, losses),
+    });
+    object(cluster, "apps/v1", "DaemonSet", one, spec)
+}
+
 fn job_spec(
     cluster: &Cluster<'_>,
     input: &Input<'_>,
@@ -144,7 +164,10 @@ fn job_spec(
         Restart::OnFailure { max_attempts } => ("OnFailure", max_attempts.unwrap_or(6)),
         _ => ("Never", 0),
     };
+    let runs = one.service.scale.value;
     json!({
+        "parallelism": (runs > 1).then_some(runs),
+        "completions": (runs > 1).then_some(runs),
         "backoffLimit": retries,
         "template": pod::template(cluster, input, one, Some(policy), losses),
     })
@@ -173,6 +196,7 @@ fn cron_job(
     let spec = json!({
         "schedule": schedule,
         "concurrencyPolicy": "Forbid",
+        "startingDeadlineSeconds": 300,
         "successfulJobsHistoryLimit": 3,
         "failedJobsHistoryLimit": 3,
         "jobTemplate": { "spec": job_spec(cluster, input, one, losses) },
@@ -185,7 +209,6 @@ fn migration(
     cluster: &Cluster<'_>,
     input: &Input<'_>,
     one: &Workload<'_>,
-    wave: u32,
     losses: &mut Vec<Loss>,
 ) -> Vec<Value> {
     one.service
@@ -213,7 +236,6 @@ fn migration(
             }
             let name = format!("{}-before-{index}", one.name());
             template["metadata"]["labels"]["app.kubernetes.io/name"] = json!(name);
-            let _ = wave;
             json!({
                 "apiVersion": "batch/v1",
                 "kind": "Job",

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
 use plimsoll_model::compose::{self, LoadOptions};
-use plimsoll_render::{Input, Rendering, Stage, Target, render as render_targets};
+use plimsoll_render::{ClusterOptions, Input, Rendering, Stage, Target, render as render_targets};
 
 /// Where the golden trees are.
 pub fn golden() -> PathBuf {
@@ -28,6 +28,7 @@ pub fn render(directory: &Path, targets: &[Target]) -> Rendering {
         registry: Some("registry.example.com/acme"),
         images: &images,
         contents: &contents,
+        cluster: ClusterOptions::default(),
     };
     render_targets(&input, targets).unwrap()
 }

@@ -1,13 +1,16 @@
 //! `plimsoll render`: the files that others run the project by.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
 
 use plimsoll_diag::Diagnostic;
-use plimsoll_model::{FileSource, MountKind, Project};
-use plimsoll_render::{Fidelity, Input, Loss, Rendering, Stage, Target};
+use plimsoll_model::{FileSource, MountKind, Project, RecipeKind};
+use plimsoll_render::{
+    ClusterOptions, Discovery, Entry, Fidelity, Input, Loss, Mesh, Rendering, SecretSource, Stage,
+    Target,
+};
 
-use crate::cli::{RenderArguments, RenderStage, RenderTarget};
+use crate::cli::{MeshChoice, RenderArguments, RenderStage, RenderTarget, SecretChoice};
 use crate::exit_status::ExitStatus;
 use crate::failure::Failure;
 use crate::printer::{Form, Printer};
@@ -86,6 +89,7 @@ fn render(loaded: &Rendered, arguments: &RenderArguments) -> Result<Rendering, F
         registry: arguments.registry.as_deref(),
         images: &images,
         contents: &contents,
+        cluster: cluster_options(arguments),
     };
     let mut targets: Vec<Target> = arguments
         .targets
@@ -102,14 +106,45 @@ fn render(loaded: &Rendered, arguments: &RenderArguments) -> Result<Rendering, F
     })
 }
 
-/// The text of small files of the project that services mount.
+/// Files that say what a build installs and leaves out.
+fn read_by_builds(project: &Project) -> impl Iterator<Item = PathBuf> {
+    let recipes = project
+        .services
+        .values()
+        .filter_map(|service| service.recipe.as_ref());
+    let directories: BTreeSet<PathBuf> = recipes
+        .flat_map(|recipe| {
+            let root = match &recipe.kind {
+                RecipeKind::Python(python) => python.root.as_path(),
+                RecipeKind::StaticSite(site) => site.root.as_path(),
+                RecipeKind::NodeServer(node) => node.root.as_path(),
+                _ => Path::new(""),
+            };
+            let root = recipe.context.join(root);
+            [recipe.context.clone(), root.join("requirements"), root]
+        })
+        .collect();
+    directories
+        .into_iter()
+        .flat_map(|directory| fs_err::read_dir(directory).into_iter().flatten())
+        .filter_map(Result::ok)
+        .map(|entry| entry.path())
+        .filter(|path| {
+            let name = path.file_name().unwrap_or_default().to_string_lossy();
+            name == "pyproject.toml" || name == "package.json" || name.ends_with(".txt")
+        })
+        .chain([".dockerignore", ".env.example"].map(|name| project.directory.join(name)))
+        .chain(project.files.iter().cloned())
+}
+
+/// The text of small files of the project that services mount, and that builds read.
 fn small_files(project: &Project) -> BTreeMap<PathBuf, String> {
     let mounts = project.services.values().flat_map(|service| {
         service
             .volumes
             .iter()
             .filter_map(|mount| match &mount.value.kind {
-                MountKind::Bind { source, .. } => Some(source),
+                MountKind::Bind { source, .. } => Some(source.clone()),
                 _ => None,
             })
     });
@@ -117,24 +152,56 @@ fn small_files(project: &Project) -> BTreeMap<PathBuf, String> {
         .configs
         .values()
         .filter_map(|config| match &config.source {
-            FileSource::File(path) => Some(path),
+            FileSource::File(path) => Some(path.clone()),
             _ => None,
         });
     mounts
         .chain(configs)
+        .chain(read_by_builds(project))
         .filter(|path| path.starts_with(&project.directory))
         .filter(|path| {
             fs_err::metadata(path).is_ok_and(|file| file.is_file() && file.len() <= SMALL)
         })
-        .filter_map(|path| Some((path.clone(), fs_err::read_to_string(path).ok()?)))
+        .filter_map(|path| {
+            let text = fs_err::read_to_string(&path).ok()?;
+            Some((path, text))
+        })
         .collect()
 }
 
 fn target(word: RenderTarget) -> Vec<Target> {
     match word {
         RenderTarget::All => Target::ALL.to_vec(),
+        RenderTarget::Dockerfile => vec![Target::Dockerfile],
+        RenderTarget::Compose => vec![Target::Compose],
         RenderTarget::Kubernetes => vec![Target::Kubernetes],
+        RenderTarget::Monitoring => vec![Target::Monitoring],
         RenderTarget::Docs => vec![Target::Docs],
+    }
+}
+
+fn cluster_options(arguments: &RenderArguments) -> ClusterOptions {
+    ClusterOptions {
+        entry: if arguments.ingress {
+            Entry::Ingress
+        } else {
+            Entry::Gateway
+        },
+        secrets: match arguments.secrets {
+            SecretChoice::External => SecretSource::External,
+            SecretChoice::Sealed => SecretSource::Sealed,
+            SecretChoice::Sops => SecretSource::Sops,
+            SecretChoice::Plain => SecretSource::Plain,
+        },
+        mesh: arguments.mesh.map(|mesh| match mesh {
+            MeshChoice::Istio => Mesh::Istio,
+            MeshChoice::Linkerd => Mesh::Linkerd,
+        }),
+        discovery: if arguments.pod_monitors {
+            Discovery::Operator
+        } else {
+            Discovery::Annotations
+        },
     }
 }
 

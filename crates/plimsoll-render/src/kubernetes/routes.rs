@@ -1,0 +1,232 @@
+//! How requests come in: routes of the Gateway API or an Ingress, and certificates for them.
+
+use std::collections::BTreeSet;
+
+use serde_json::{Value, json};
+
+use super::object::{Cluster, tidy};
+use crate::{Entry, Fidelity, Input, Loss, Role, Stage, Workload};
+
+/// Whether requests from outside reach a service: a route says so, or it is published on an address
+/// that others reach.
+pub(crate) fn is_routed(one: &Workload<'_>) -> bool {
+    let route = one.extension.and_then(|extension| extension.route.as_ref());
+    let published = one
+        .main()
+        .is_some_and(|listener| listener.http && !listener.published.is_empty());
+    route.is_some() || (published && matches!(one.role, Role::Web | Role::Ui))
+}
+
+/// The host name of a service that is routed.
+pub(crate) fn hosts(input: &Input<'_>, one: &Workload<'_>) -> Vec<String> {
+    let said = one
+        .extension
+        .and_then(|extension| extension.route.as_ref())
+        .map(|route| route.value.hosts.clone())
+        .unwrap_or_default();
+    if said.is_empty() {
+        vec![format!("{}.{}.example.com", one.name(), input.project.name)]
+    } else {
+        said
+    }
+}
+
+/// A route through the Gateway API for a service that outside requests reach.
+pub(super) fn routes(
+    cluster: &Cluster<'_>,
+    input: &Input<'_>,
+    one: &Workload<'_>,
+    losses: &mut Vec<Loss>,
+) -> Vec<Value> {
+    if !is_routed(one) {
+        return Vec::new();
+    }
+    let Some(listener) = one.main() else {
+        return Vec::new();
+    };
+    let said = one
+        .extension
+        .and_then(|extension| extension.route.as_ref())
+        .map(|route| &route.value);
+    let port = said.and_then(|route| route.port).unwrap_or(listener.port);
+    let path = said
+        .and_then(|route| route.path.clone())
+        .unwrap_or_else(|| "/".to_owned());
+    if said.is_none_or(|route| route.hosts.is_empty()) {
+        losses.push(
+            Loss::new(
+                Fidelity::Approximate,
+                format!("services.{}.ports", one.name()),
+                format!(
+                    "no host name is said for it; `{}` stands in for one",
+                    hosts(input, one).join("`, `")
+                ),
+            )
+            .at(listener.span.clone().or_else(|| one.service.span.clone()))
+            .hint("set `x-plimsoll.route.host`"),
+        );
+    }
+    if input.cluster.entry == Entry::Ingress {
+        return vec![ingress(cluster, input, one, port, &path)];
+    }
+    let stream =
+        one.service.facts.stream.is_some() || said.is_some_and(|route| route.stream.is_some());
+    vec![tidy(json!({
+        "apiVersion": "gateway.networking.k8s.io/v1",
+        "kind": "HTTPRoute",
+        "metadata": cluster.metadata(one.name(), one),
+        "spec": {
+            "parentRefs": [{ "name": cluster.project_name() }],
+            "hostnames": hosts(input, one),
+            "rules": [{
+                "matches": [{ "path": { "type": "PathPrefix", "value": path } }],
+                // A response that stays open has no time limit.
+                "timeouts": stream.then(|| json!({ "request": "0s" })),
+                "backendRefs": [{ "name": one.name(), "port": port }],
+            }],
+        },
+    }))]
+}
+
+/// The name of the issuer of certificates, in the project's namespace.
+pub(super) fn issuer_name(cluster: &Cluster<'_>) -> String {
+    format!("{}-issuer", cluster.project_name())
+}
+
+fn ingress(
+    cluster: &Cluster<'_>,
+    input: &Input<'_>,
+    one: &Workload<'_>,
+    port: u16,
+    path: &str,
+) -> Value {
+    let hosts = hosts(input, one);
+    let rules: Vec<Value> = hosts
+        .iter()
+        .map(|host| {
+            json!({
+                "host": host,
+                "http": { "paths": [{
+                    "path": path,
+                    "pathType": "Prefix",
+                    "backend": { "service": { "name": one.name(), "port": { "number": port } } },
+                }] },
+            })
+        })
+        .collect();
+    let mut metadata = cluster.metadata(one.name(), one);
+    metadata["annotations"] = json!({ "cert-manager.io/issuer": issuer_name(cluster) });
+    json!({
+        "apiVersion": "networking.k8s.io/v1",
+        "kind": "Ingress",
+        "metadata": metadata,
+        "spec": {
+            "tls": [{ "hosts": hosts, "secretName": format!("{}-tls", one.name()) }],
+            "rules": rules,
+        },
+    })
+}
+
+/// The gateway that routes hang on, with a certificate from cert-manager.
+pub(crate) fn gateway(
+    cluster: &Cluster<'_>,
+    input: &Input<'_>,
+    all: &[Workload<'_>],
+) -> Option<Value> {
+    if input.cluster.entry == Entry::Ingress {
+        return None;
+    }
+    let names: BTreeSet<String> = all
+        .iter()
+        .filter(|one| is_routed(one))
+        .flat_map(|one| hosts(input, one))
+        .collect();
+    if names.is_empty() {
+        return None;
+    }
+    let listeners: Vec<Value> = names
+        .iter()
+        .enumerate()
+        .map(|(index, host)| {
+            json!({
+                "name": format!("https-{index}"),
+                "hostname": host,
+                "port": 443,
+                "protocol": "HTTPS",
+                "tls": {
+                    "mode": "Terminate",
+                    "certificateRefs": [{ "name": format!("{}-tls-{index}", cluster.project_name()) }],
+                },
+                "allowedRoutes": { "namespaces": { "from": "Same" } },
+            })
+        })
+        .collect();
+    let mut metadata = cluster.project_metadata(cluster.project_name());
+    metadata["annotations"] = json!({ "cert-manager.io/issuer": issuer_name(cluster) });
+    Some(json!({
+        "apiVersion": "gateway.networking.k8s.io/v1",
+        "kind": "Gateway",
+        "metadata": metadata,
+        "spec": { "gatewayClassName": "gateway", "listeners": listeners },
+    }))
+}
+
+/// The issuer of the certificates: Let's Encrypt's own for production, its trial elsewhere.
+pub(crate) fn issuer(
+    cluster: &Cluster<'_>,
+    input: &Input<'_>,
+    all: &[Workload<'_>],
+    stage: Stage,
+) -> Option<Value> {
+    if !all.iter().any(is_routed) {
+        return None;
+    }
+    let directory = match stage {
+        Stage::Production => "https://acme-v02.api.letsencrypt.org/directory",
+        Stage::Development | Stage::Staging => {
+            "https://acme-staging-v02.api.letsencrypt.org/directory"
+        }
+    };
+    let name = issuer_name(cluster);
+    let solver = match input.cluster.entry {
+        Entry::Gateway => json!({ "gatewayHTTPRoute": {
+            "parentRefs": [{ "kind": "Gateway", "name": cluster.project_name() }],
+        } }),
+        Entry::Ingress => json!({ "ingress": {} }),
+    };
+    Some(json!({
+        "apiVersion": "cert-manager.io/v1",
+        "kind": "Issuer",
+        "metadata": cluster.project_metadata(&name),
+        "spec": { "acme": {
+            "server": directory,
+            "privateKeySecretRef": { "name": format!("{name}-account") },
+            "solvers": [{ "http01": solver }],
+        } },
+    }))
+}
+
+/// What a model does not say of how requests come in.
+pub(super) fn losses(input: &Input<'_>, all: &[Workload<'_>], losses: &mut Vec<Loss>) {
+    if !all.iter().any(is_routed) {
+        return;
+    }
+    losses.push(
+        Loss::new(
+            Fidelity::Approximate,
+            "name",
+            "certificates are asked for by an Issuer of cert-manager, which must be in the cluster; the account has no address for warnings",
+        )
+        .hint("set `spec.acme.email` of the Issuer in an overlay"),
+    );
+    if input.cluster.entry == Entry::Gateway {
+        losses.push(
+            Loss::new(
+                Fidelity::Approximate,
+                "name",
+                "the Gateway is of the class `gateway`, and its namespace is let in by the label `plimsoll.dev/gateway: \"true\"`",
+            )
+            .hint("patch `gatewayClassName` to a class of the cluster, and label the namespace of its proxies"),
+        );
+    }
+}

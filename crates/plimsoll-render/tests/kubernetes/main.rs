@@ -1,0 +1,11 @@
+//! Manifests, as a cluster would judge them.
+
+#![expect(clippy::unwrap_used, reason = "a test fails by a panic")]
+
+mod decode;
+mod keys;
+mod kustomize;
+mod names;
+mod project;
+mod reachability;
+mod restricted;
