@@ -11,6 +11,8 @@ use crate::workshop::{Memory, Workshop};
 
 /// The user that images run as.
 pub(crate) const USER: &str = "65532:65532";
+/// That user's number, and that of its group.
+pub(crate) const USER_ID: u32 = 65532;
 /// That user's home.
 pub(crate) const HOME: &str = "/home/app";
 

@@ -23,9 +23,11 @@ mod materials;
 pub mod node;
 pub mod oci;
 pub mod probe;
+pub mod project_lock;
 pub mod provenance;
 pub mod python;
 pub mod registry;
+pub mod rust;
 mod sandbox;
 pub mod sbom;
 pub mod secrets;
@@ -35,6 +37,7 @@ pub mod static_site;
 mod step;
 pub mod store;
 pub mod toolchain;
+pub mod variant;
 mod workshop;
 
 pub use application::Ignore as IgnoreRules;
@@ -48,4 +51,5 @@ pub use sandbox::{
     Access, BindMount, MemoryFile, MemoryMount, Sandbox, SandboxError, Step, StepNetwork,
     StepOutcome, SystemChange,
 };
+pub use variant::Variant;
 pub use workshop::Memory;

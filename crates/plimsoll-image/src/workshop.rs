@@ -14,10 +14,12 @@ use crate::base::Debian;
 use crate::builder::Outcome;
 use crate::clients::Registries;
 use crate::oci::Architecture;
+use crate::project_lock::ProjectLock;
 use crate::provenance::Material;
 use crate::step::scratch::Scratch;
 use crate::store::{ImageLayer, Store, StoreError};
 use crate::toolchain::Toolchains;
+use crate::variant::Variant;
 use crate::{Digest, Sandbox};
 
 /// What builders work with.
@@ -29,6 +31,8 @@ pub(crate) struct Workshop<'a> {
     pub registries: &'a Registries,
     pub debian: &'a Debian,
     pub locks: &'a KeyLocks,
+    /// The project's lock file, where one is kept.
+    pub project_lock: Option<&'a ProjectLock>,
     /// Downloads and scratch directories.
     pub cache: &'a Path,
     /// The processor the image is made for.
@@ -37,6 +41,8 @@ pub(crate) struct Workshop<'a> {
     pub host: Architecture,
     /// Whether what earlier builds made counts.
     pub memory: Memory,
+    /// What the image is for.
+    pub variant: Variant,
     /// Whose work it is.
     pub subject: &'a str,
     /// How many pieces of work had to be done.

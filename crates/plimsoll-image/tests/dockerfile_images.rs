@@ -13,9 +13,7 @@ use std::path::{Path, PathBuf};
 
 use plimsoll_diag::Spanned;
 use plimsoll_image::builder::{BuildError, BuildRequest, BuiltImage, Outcome};
-use plimsoll_model::{
-    BuildNetwork, BuildRecipe, DockerfileRecipe, DockerfileSource, RecipeKind,
-};
+use plimsoll_model::{BuildNetwork, BuildRecipe, DockerfileRecipe, DockerfileSource, RecipeKind};
 use support::Bench;
 
 fn recipe(context: &Path, text: &str) -> BuildRecipe {
@@ -43,7 +41,12 @@ fn recipe(context: &Path, text: &str) -> BuildRecipe {
 fn build(bench: &Bench, context: &Path, text: &str) -> Result<BuiltImage, BuildError> {
     let builder = bench.builder();
     let recipe = recipe(context, text);
-    let request = BuildRequest::new("test", "dockerfile-test:latest", &recipe, builder.architecture());
+    let request = BuildRequest::new(
+        "test",
+        "dockerfile-test:latest",
+        &recipe,
+        builder.architecture(),
+    );
     builder.build(&request)
 }
 
@@ -150,10 +153,7 @@ fn stages_commands_and_copies_come_together_once() {
     assert_eq!(again.image.manifest, first.image.manifest);
     // A file that no instruction copies changes nothing; one that is copied does.
     fs_err::write(context.path().join("app/left.out"), "y").unwrap();
-    assert_eq!(
-        built(&bench, context.path(), MANY).outcome,
-        Outcome::Cached
-    );
+    assert_eq!(built(&bench, context.path(), MANY).outcome, Outcome::Cached);
     fs_err::write(context.path().join("app/hello.txt"), "other\n").unwrap();
     let changed = built(&bench, context.path(), MANY);
     assert_eq!(changed.outcome, Outcome::Built);
@@ -215,15 +215,22 @@ fn what_cannot_be_done_is_told_with_its_place() {
     assert!(of(&format!("{system}COPY out /\n")).contains("there is no `out`"));
     assert!(of("FROM scratch\nCOPY --from=7 /x /\n").contains("no stage `7`"));
     assert!(
-        of("FROM scratch AS x\nCOPY --from=b /x /\nFROM x AS b\n").contains("is not before this one")
+        of("FROM scratch AS x\nCOPY --from=b /x /\nFROM x AS b\n")
+            .contains("is not before this one")
     );
     let failed = of(&format!("{system}RUN echo why >&2; exit 3\n"));
     assert!(failed.starts_with("dockerfile_inline:2:1 "), "{failed}");
-    assert!(failed.contains("exit code 3") && failed.contains("why"), "{failed}");
+    assert!(
+        failed.contains("exit code 3") && failed.contains("why"),
+        "{failed}"
+    );
     let leaked = of(&format!(
         "{system}RUN --mount=type=bind,source=secret.txt,target=/s --mount=type=secret,id=key cp /s /leaked\n"
     ));
-    assert!(leaked.contains("the secret `key` is in `/leaked`"), "{leaked}");
+    assert!(
+        leaked.contains("the secret `key` is in `/leaked`"),
+        "{leaked}"
+    );
     assert!(of(&format!("{system}ADD https://git.example/a.git /a\n")).contains("git repository"));
 }
 

@@ -7,7 +7,7 @@
 
 /// An ordered list of patterns.
 #[derive(Debug, Clone, Default)]
-pub(crate) struct Ignore {
+pub struct Ignore {
     patterns: Vec<Pattern>,
 }
 
@@ -19,12 +19,12 @@ struct Pattern {
 
 impl Ignore {
     /// Reads the text of a `.dockerignore`.
-    pub(crate) fn parse(text: &str) -> Self {
+    pub fn parse(text: &str) -> Self {
         Self::from_patterns(text.lines())
     }
 
     /// Takes patterns one by one, comments and empty lines aside.
-    pub(crate) fn from_patterns<'a>(lines: impl IntoIterator<Item = &'a str>) -> Self {
+    pub fn from_patterns<'a>(lines: impl IntoIterator<Item = &'a str>) -> Self {
         let patterns = lines.into_iter().filter_map(Pattern::parse).collect();
         Self { patterns }
     }
@@ -37,7 +37,7 @@ impl Ignore {
     }
 
     /// Whether a path, given by its components, stays out.
-    pub(crate) fn covers(&self, path: &[&str]) -> bool {
+    pub fn covers(&self, path: &[&str]) -> bool {
         self.patterns
             .iter()
             .rev()

@@ -16,8 +16,9 @@ use thiserror::Error;
 use crate::Digest;
 use crate::digest::Hasher;
 use crate::layer::{Attributes, Content, FileSet, FileSetError, Node};
+use crate::variant::Variant;
 
-pub(crate) use ignore::Ignore;
+pub use ignore::Ignore;
 pub(crate) use known_hashes::KnownHashes;
 
 /// What never belongs into an image: version control, secrets of the developer's machine,
@@ -41,6 +42,7 @@ const NEVER: &[&str] = &[
     "**/.idea",
     "**/.vscode",
     ".dockerignore",
+    "**/plimsoll.lock",
 ];
 
 /// Files with secrets of the developer's machine. A site's build may read them; they do not
@@ -58,9 +60,38 @@ const ENVIRONMENT_FILES: &[&str] = &[
 pub(crate) enum Purpose {
     /// They become a layer of the image.
     Image,
+    /// The same, and tests are among them whatever an ignore file says.
+    Tests,
     /// A build step reads them; only what it makes enters the image.
     BuildInput,
 }
+
+impl Purpose {
+    /// What the files of an image are used for.
+    pub(crate) fn of(variant: Variant) -> Self {
+        match variant {
+            Variant::Test => Self::Tests,
+            _ => Self::Image,
+        }
+    }
+}
+
+/// Tests and what they are set up with, where projects have them.
+const TESTS: &[&str] = &[
+    "!**/tests",
+    "!**/test",
+    "!**/__tests__",
+    "!**/spec",
+    "!**/conftest.py",
+    "!**/pytest.ini",
+    "!**/tox.ini",
+    "!**/test_*.py",
+    "!**/*_test.py",
+    "!**/*.test.*",
+    "!**/*.spec.*",
+    "!**/vitest.*",
+    "!**/jest.*",
+];
 
 /// A build context, looked at.
 #[derive(Debug, Clone)]
@@ -125,7 +156,7 @@ impl Application {
         cache: &Path,
     ) -> Result<Self, ContextError> {
         let mut ignore = Ignore::from_patterns(NEVER.iter().copied());
-        if purpose == Purpose::Image {
+        if purpose != Purpose::BuildInput {
             let secrets = Ignore::from_patterns(ENVIRONMENT_FILES.iter().copied());
             ignore = ignore.then(&secrets);
         }
@@ -136,7 +167,13 @@ impl Application {
         };
         let mut known = KnownHashes::open(cache, context);
         let rules = walk::Rules {
-            all: ignore.then(&own),
+            all: match purpose {
+                Purpose::Tests => {
+                    let tests = Ignore::from_patterns(TESTS.iter().copied());
+                    own.clone().then(&tests).then(&ignore)
+                }
+                _ => ignore.then(&own),
+            },
             own,
         };
         let files = walk::walk(context, &rules, &mut known)?;

@@ -35,6 +35,10 @@ fn directory(
     known: &mut KnownHashes,
     files: &mut Vec<SourceFile>,
 ) -> Result<(), ContextError> {
+    // Whoever makes a directory of a cache, such as cargo's `target`, says so by this file.
+    if !components.is_empty() && place.join("CACHEDIR.TAG").is_file() {
+        return Ok(());
+    }
     for entry in fs::read_dir(place)? {
         let entry = entry?;
         let source = entry.path();

@@ -10,8 +10,10 @@ use crate::node::NodeError;
 use crate::probe::ProbeError;
 use crate::python::PythonError;
 use crate::registry::RegistryError;
+use crate::rust::RustError;
 use crate::stand_in::StandInError;
 use crate::store::StoreError;
+use crate::variant::VariantError;
 
 /// Why an image is not made.
 #[derive(Debug, Error)]
@@ -25,6 +27,9 @@ pub enum BuildError {
     /// A program of Go.
     #[error(transparent)]
     Go(#[from] GoError),
+    /// A program of Rust.
+    #[error(transparent)]
+    Rust(#[from] RustError),
     /// A Dockerfile.
     #[error(transparent)]
     Dockerfile(#[from] DockerfileError),
@@ -37,6 +42,9 @@ pub enum BuildError {
     /// A stand-in.
     #[error(transparent)]
     StandIn(#[from] StandInError),
+    /// It has no such variant.
+    #[error(transparent)]
+    Variant(#[from] VariantError),
     /// A kind of recipe that nothing assembles.
     #[error("images of this kind are not assembled")]
     NotAssembled,
@@ -64,6 +72,7 @@ impl BuildError {
             Self::Python(error) => error.diagnostic(),
             Self::Node(error) => error.diagnostic(),
             Self::Go(error) => error.diagnostic(),
+            Self::Rust(error) => error.diagnostic(),
             Self::Dockerfile(error) => error.diagnostic(),
             Self::Probe(error) => Diagnostic::error(error.to_string()),
             Self::Registry(error) => error.diagnostic(),
@@ -74,6 +83,7 @@ impl BuildError {
             Self::NotHere { .. } => {
                 Diagnostic::error(self.to_string()).hint("allow it: `pull_policy: missing`")
             }
+            Self::Variant(error) => Diagnostic::error(error.to_string()),
             Self::NotAssembled => {
                 Diagnostic::error(self.to_string()).hint("name an image that holds it: `image:`")
             }

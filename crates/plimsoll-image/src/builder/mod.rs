@@ -10,7 +10,7 @@ use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use plimsoll_diag::{Progress, ProgressEvent};
+use plimsoll_diag::{Diagnostic, Progress, ProgressEvent};
 use plimsoll_model::{BuildRecipe, Healthcheck, RecipeKind};
 
 pub use error::BuildError;
@@ -29,13 +29,16 @@ use crate::go;
 use crate::node;
 use crate::oci::{Architecture, ImageConfig};
 use crate::probe;
+use crate::project_lock::ProjectLock;
 use crate::provenance;
 use crate::python::{self, Bytecode, PythonOptions};
 use crate::registry::{RegistryClient, RegistrySettings};
+use crate::rust;
 use crate::static_site;
 use crate::step::scratch;
 use crate::store::{Image, ImageLayer, NewImage, Store};
 use crate::toolchain::Toolchains;
+use crate::variant::{self, Adapted, Variant, adapted};
 use crate::workshop::{KeyLocks, Workshop};
 
 /// What a builder is set up with.
@@ -67,6 +70,7 @@ pub struct Builder<'a> {
     registry: RegistryClient,
     debian: Debian,
     locks: KeyLocks,
+    project_lock: Option<Arc<ProjectLock>>,
 }
 
 /// An image to build.
@@ -89,6 +93,8 @@ pub struct BuildRequest<'a> {
     pub as_of: Option<String>,
     /// When a registry is asked for the images that a Dockerfile builds on.
     pub pull: PullPolicy,
+    /// What the image is for.
+    pub variant: Variant,
     /// The health check that the image says, for engines other than Plimsoll's own.
     pub health: Option<&'a Healthcheck>,
 }
@@ -110,6 +116,7 @@ impl<'a> BuildRequest<'a> {
             bytecode: Bytecode::Compiled,
             as_of: None,
             pull: PullPolicy::Missing,
+            variant: Variant::Production,
             health: None,
         }
     }
@@ -196,9 +203,18 @@ impl<'a> Builder<'a> {
             },
             registries,
             locks: KeyLocks::default(),
+            project_lock: None,
             progress,
             settings,
         })
+    }
+
+    /// Versions that the project's own files leave open are taken from this file, and those
+    /// settled now are written into it. Without it, they are remembered by this store alone.
+    #[must_use]
+    pub fn with_project_lock(mut self, lock: Arc<ProjectLock>) -> Self {
+        self.project_lock = Some(lock);
+        self
     }
 
     /// This machine's processor.
@@ -232,14 +248,33 @@ impl<'a> Builder<'a> {
     /// When a part of it cannot be made; nothing is named then.
     pub fn build(&self, request: &BuildRequest<'_>) -> Result<BuiltImage, BuildError> {
         let started = Instant::now();
-        let workshop = self.workshop(request.subject, request.architecture, request.memory);
+        let workshop = self.workshop(
+            request.subject,
+            request.architecture,
+            request.memory,
+            request.variant,
+        );
         let made = (|| -> Result<_, BuildError> {
-            let recipe = request.recipe;
+            let Adapted {
+                recipe,
+                groups,
+                notice,
+            } = adapted(request.recipe, request.variant)?;
+            let recipe = &recipe;
+            if let Some(notice) = notice {
+                let text = format!("`{}`: {notice}", request.subject);
+                let notice = ProgressEvent::Notice(Diagnostic::note(text));
+                self.progress.report(notice);
+            }
             let (mut layers, mut config) = match &recipe.kind {
                 RecipeKind::Python(recipe_python) => {
                     let options = PythonOptions {
                         as_of: request.as_of.clone(),
-                        bytecode: request.bytecode,
+                        bytecode: match request.variant {
+                            Variant::Slim => Bytecode::Sources,
+                            _ => request.bytecode,
+                        },
+                        groups,
                     };
                     python::build(&workshop, recipe, recipe_python, &options)?
                 }
@@ -254,10 +289,13 @@ impl<'a> Builder<'a> {
                     let obtain = |reference: &str| self.obtain_base(reference, request.pull);
                     dockerfile::build(&workshop, recipe, file, &obtain)?
                 }
-                RecipeKind::Rust(_) => return Err(BuildError::NotAssembled),
+                RecipeKind::Rust(program) => rust::build(&workshop, recipe, program)?,
             };
             if let Some(check) = request.health {
                 probe::attach(&workshop, &recipe.kind, check, &mut layers, &mut config)?;
+            }
+            if request.variant == Variant::Debug {
+                variant::attach_shell(&workshop, &mut layers)?;
             }
             let findings = self.audited(request, &config, &layers)?;
             let image = self.store.put_image(&NewImage {
@@ -314,6 +352,7 @@ impl<'a> Builder<'a> {
         subject: &'w str,
         architecture: Architecture,
         memory: Memory,
+        variant: Variant,
     ) -> Workshop<'w> {
         Workshop {
             store: self.store,
@@ -323,10 +362,12 @@ impl<'a> Builder<'a> {
             registries: &self.registries,
             debian: &self.debian,
             locks: &self.locks,
+            project_lock: self.project_lock.as_deref(),
             cache: &self.settings.cache,
             architecture,
             host: self.settings.architecture,
             memory,
+            variant,
             subject,
             made: std::sync::atomic::AtomicUsize::new(0),
             materials: std::sync::Mutex::default(),

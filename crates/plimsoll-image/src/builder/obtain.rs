@@ -7,6 +7,7 @@ use super::{BuildError, Builder};
 use crate::registry::{Reference, RegistryError};
 use crate::stand_in::{self, StandIn};
 use crate::store::Image;
+use crate::variant::Variant;
 use crate::workshop::Memory;
 
 /// When a registry is asked.
@@ -136,7 +137,12 @@ impl Builder<'_> {
         reason: &str,
     ) -> Result<Option<ObtainedImage>, BuildError> {
         let subject = reference.to_string();
-        let workshop = self.workshop(&subject, self.settings.architecture, Memory::Use);
+        let workshop = self.workshop(
+            &subject,
+            self.settings.architecture,
+            Memory::Use,
+            Variant::Production,
+        );
         let Some((image, stand_in)) = stand_in::assemble(&workshop, reference, reason)? else {
             return Ok(None);
         };

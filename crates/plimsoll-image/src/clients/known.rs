@@ -23,6 +23,9 @@ impl ClientSettings {
             }
         };
         for (name, value) in &self.variables {
+            if name.starts_with("UV_INDEX_") && name.ends_with("_PASSWORD") {
+                add(format!("variable {name}"), value);
+            }
             for url in value.split_whitespace() {
                 if let Some(password) = password_of(url) {
                     add(format!("the password in variable {name}"), password);

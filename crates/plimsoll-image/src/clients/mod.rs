@@ -6,10 +6,11 @@
 //! in Debian's package of that client, which is read as data and never run. An error lists every
 //! place that was tried.
 
+mod credentials;
 mod debian_default;
 mod files;
-mod known;
 mod go;
+mod known;
 mod npm;
 mod python;
 mod registries;
@@ -20,6 +21,7 @@ use std::path::PathBuf;
 
 use thiserror::Error;
 
+pub(crate) use credentials::with_credentials;
 pub use debian_default::{NoPackages, PackageFiles};
 pub use go::GoProxy;
 pub use npm::NpmRegistry;
@@ -88,13 +90,18 @@ const VARIABLES: &[&str] = &[
     "CARGO_HOME",
     "RUSTUP_HOME",
     "RUSTUP_TOOLCHAIN",
+    "PATH",
 ];
 
 /// Whether a variable of the caller's environment belongs into [`ClientSettings::variables`].
 pub fn is_client_variable(name: &str) -> bool {
-    VARIABLES
-        .iter()
-        .any(|known| known.eq_ignore_ascii_case(name))
+    // Registries of crates have names, and variables of these names.
+    // So have those of Python packages, where uv knows them.
+    name.starts_with("CARGO_REGISTR")
+        || name.starts_with("UV_INDEX_")
+        || VARIABLES
+            .iter()
+            .any(|known| known.eq_ignore_ascii_case(name))
 }
 
 impl ClientSettings {

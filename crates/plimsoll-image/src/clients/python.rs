@@ -4,6 +4,7 @@ use std::path::{Path, PathBuf};
 
 use fs_err as fs;
 
+use super::credentials::with_credentials;
 use super::files::{ini_value, read, uv_default_index};
 use super::{ClientSettings, PackageFiles, RegistryUrl, Search, UnknownRegistry};
 
@@ -61,8 +62,13 @@ impl PythonIndex {
                 .ok_or_else(|| "it states no index".to_string())
         });
         let (url, found_in) = search.finish()?;
+        // `NAME=URL`: the name is what variables with its credentials call it.
+        let name = settings
+            .variable("UV_DEFAULT_INDEX")
+            .and_then(|value| name_of(value));
+        let whole = with_credentials(settings, name, url.expose());
         Ok(Self {
-            url,
+            url: RegistryUrl::new(&whole).unwrap_or(url),
             extra: extra_indexes(settings),
             found_in,
         })
@@ -79,6 +85,12 @@ impl PythonIndex {
         }
         variables
     }
+}
+
+/// The name in `name=address`.
+fn name_of(value: &str) -> Option<&str> {
+    let (name, _) = value.split_once('=')?;
+    (!name.contains([':', '/'])).then_some(name)
 }
 
 /// uv allows `name=address`.
@@ -99,7 +111,10 @@ fn extra_indexes(settings: &ClientSettings) -> Option<String> {
             .iter()
             .find_map(|path| pip_value(&read(path).ok()?, "extra-index-url"))?,
     };
-    let addresses: Vec<&str> = value.split_whitespace().map(unnamed).collect();
+    let addresses: Vec<String> = value
+        .split_whitespace()
+        .map(|value| with_credentials(settings, name_of(value), unnamed(value)))
+        .collect();
     Some(addresses.join(" "))
 }
 

@@ -30,6 +30,8 @@ pub(crate) struct Zig {
 pub(crate) enum Target {
     /// The C library of the bases.
     Gnu(Architecture),
+    /// One of its own.
+    Musl(Architecture),
     /// None.
     Bare(Architecture),
 }
@@ -39,6 +41,7 @@ impl Target {
     pub(crate) fn name(self) -> String {
         match self {
             Self::Gnu(architecture) => format!("{}-linux-gnu.{GLIBC}", machine(architecture)),
+            Self::Musl(architecture) => format!("{}-linux-musl", machine(architecture)),
             Self::Bare(architecture) => format!("{}-linux-none", machine(architecture)),
         }
     }

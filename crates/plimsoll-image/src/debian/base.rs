@@ -430,6 +430,7 @@ fn facts_key(package: &Package<'_>, chosen: &BTreeSet<&str>, request: &BaseReque
         .collect();
     let compile = match request.purpose {
         BasePurpose::Run => "",
+        BasePurpose::Slim => " slim",
         BasePurpose::Compile => " to compile",
     };
     format!(

@@ -71,12 +71,26 @@ const LEFT_OUT_OF_PYTHON: [&str; 9] = [
     "venv/scripts/nt",
 ];
 
+/// More of them, which a service that is slim does without: the help system's texts, how the
+/// interpreter was built, modules that test it.
+const LEFT_OUT_OF_SLIM_PYTHON: [&str; 7] = [
+    "__phello__",
+    "config-3",
+    "lib-dynload/_ctypes_test",
+    "lib-dynload/_test",
+    "lib-dynload/_xxtest",
+    "lib-dynload/xxlimited",
+    "pydoc_data",
+];
+
 /// What a base is for, which decides what of its packages it holds.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub enum BasePurpose {
     /// The root of a service: headers, static libraries and documentation are left out.
     #[default]
     Run,
+    /// The same without parts of languages' libraries that few services load.
+    Slim,
     /// The root of steps that compile: everything but documentation. Never part of an image.
     Compile,
 }
@@ -111,7 +125,16 @@ fn is_left_out(path: &str, purpose: BasePurpose) -> bool {
         return LEFT_OUT_OF_PYTHON.iter().any(|part| {
             rest.strip_prefix(part)
                 .is_some_and(|rest| rest.is_empty() || rest.starts_with('/'))
-        }) || rest.starts_with("config-3") && rest.ends_with(".a");
+        }) || rest.starts_with("config-3") && rest.ends_with(".a")
+            || purpose == BasePurpose::Slim
+                && LEFT_OUT_OF_SLIM_PYTHON
+                    .iter()
+                    .any(|part| rest.starts_with(part));
+    }
+    if purpose == BasePurpose::Slim
+        && (below("usr/share/zoneinfo/posix") || below("usr/share/zoneinfo/right"))
+    {
+        return true;
     }
     if let Some(rest) = path.strip_prefix("usr/lib/postgresql/") {
         // The just-in-time compiler: 180 MB of LLVM for what an application's database rarely

@@ -96,6 +96,7 @@ impl BaseRequest {
         write_tar(&self.files, &mut files).map_err(StoreError::Layer)?;
         let compile = match self.purpose {
             BasePurpose::Run => "",
+            BasePurpose::Slim => " slim",
             BasePurpose::Compile => " to compile",
         };
         Ok(format!(

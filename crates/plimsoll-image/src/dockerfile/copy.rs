@@ -173,7 +173,7 @@ impl Build<'_, '_> {
         }
         let digest = sources::identity(&found, &mut self.known_hashes())?;
         identity.update(format!("{digest} ").as_bytes());
-        let parents = copy.flag("parents").is_some_and(|flag| is_on(flag));
+        let parents = copy.flag("parents").is_some_and(is_on);
         let mut listed = Vec::new();
         for one in found {
             if copy.kind == CopyKind::Add

@@ -58,7 +58,10 @@ impl Build<'_, '_> {
             .iter()
             .find(|flag| matches!(flag.name.value.as_str(), "security" | "device"))
         {
-            let message = format!("`--{}` gives a command rights that none has here", flag.name.value);
+            let message = format!(
+                "`--{}` gives a command rights that none has here",
+                flag.name.value
+            );
             return Err(DockerfileError::at(flag.name.span.clone(), message));
         }
         let mut around = Surroundings::default();

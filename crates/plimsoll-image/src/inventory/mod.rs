@@ -12,6 +12,14 @@ mod node;
 mod owners;
 pub(crate) mod python;
 mod scan;
+/// The crates that a program lists, each with its version.
+#[cfg(test)]
+pub(crate) fn crates_of(program: &[u8]) -> Option<Vec<String>> {
+    let crates = linked::rust(program)?;
+    let shown = |found: &linked::Linked| format!("{} {}", found.name, found.version);
+    Some(crates.iter().map(shown).collect())
+}
+
 #[cfg(test)]
 mod tests;
 mod view;

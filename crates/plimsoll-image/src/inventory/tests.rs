@@ -107,7 +107,7 @@ fn what_a_higher_layer_hides_is_not_there() {
     let metadata = format!("{site}/a-1.dist-info/METADATA");
     let old = layer(&[(&metadata, "Name: a\nVersion: 1\n")]);
     let hidden = layer(&[(&format!("{site}/.wh.a-1.dist-info"), "")]);
-    assert_eq!(inventory(&[old.clone()]).components.len(), 1);
+    assert_eq!(inventory(std::slice::from_ref(&old)).components.len(), 1);
     assert_eq!(inventory(&[old.clone(), hidden]).components, []);
     let opaque = layer(&[(&format!("{site}/.wh..wh..opq"), "")]);
     assert_eq!(inventory(&[old.clone(), opaque]).components, []);

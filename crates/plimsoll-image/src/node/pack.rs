@@ -14,6 +14,7 @@ use super::installed::Closure;
 use crate::digest::Hasher;
 use crate::layer::{Attributes, Content, FileSet, Node};
 use crate::store::{ImageLayer, Segment};
+use crate::variant::{Variant, slim};
 use crate::workshop::Workshop;
 
 /// Changes whenever a package's segment comes out otherwise.
@@ -81,9 +82,13 @@ impl Pack<'_> {
         let mut hasher = Hasher::default();
         let at = format!("{}/{directory}", self.place);
         set.directory(&at, Attributes::DIRECTORY)?;
+        let is_slim = self.workshop.variant == Variant::Slim;
         for (path, source) in own_files(&root)? {
             let metadata = fs::symlink_metadata(&source)?;
             let place = format!("{at}/{path}");
+            if is_slim && slim::is_node_extra(&path) {
+                continue;
+            }
             if metadata.is_symlink() {
                 let target = fs::read_link(&source)?.to_string_lossy().into_owned();
                 hasher.update(format!("{path}\0link {target}\0").as_bytes());

@@ -10,7 +10,7 @@ use plimsoll_model::{BuildRecipe, NodeLayout, NodeServerRecipe};
 
 use super::command::{self, APPLICATION, SHIMS, Start};
 use super::installed::{Closure, Installed};
-use super::members::Members;
+use super::members::{Members, names};
 use super::pack::{self, Pack};
 use super::project::{NodeProject, SUITE, Tools};
 use super::steps::{OUT, Scripts};
@@ -23,6 +23,7 @@ use crate::oci::{Architecture, ImageConfig};
 use crate::python::BUILD_USER;
 use crate::step::scratch::{Scratch, give};
 use crate::store::ImageLayer;
+use crate::variant::Variant;
 use crate::workshop::{Memory, Workshop};
 
 /// Changes whenever layers of the same inputs come out otherwise.
@@ -95,7 +96,7 @@ pub(crate) fn build(
     let hashes = workshop.cache.join("hashes");
     let server = Server {
         members: Members::read(&project.sources),
-        files: Application::look(&recipe.context, Purpose::Image, &hashes)?,
+        files: Application::look(&recipe.context, Purpose::of(workshop.variant), &hashes)?,
         project,
         recipe,
         server,
@@ -195,11 +196,16 @@ impl Server<'_> {
     fn packages(&self) -> Result<Packages, NodeError> {
         let workshop = self.workshop();
         let key = format!(
-            "{RULES} {} of {} starting {:?} in {:?}",
+            "{RULES} {} of {} starting {:?} in {:?}{}",
             self.project.packages_key(workshop.architecture),
             self.project.root,
             self.recipe.command,
             self.server.layout,
+            match workshop.variant {
+                Variant::Slim => " slim",
+                variant if variant.has_tools() => " with tools",
+                _ => "",
+            },
         );
         let known = format!("start of {key}");
         if workshop.memory == Memory::Use
@@ -221,7 +227,16 @@ impl Server<'_> {
         let install_root = self.project.install_root().display().to_string();
         let root = &self.project.root;
         let words = &self.recipe.command;
-        let start = command::start(&installed, &self.members, root, &install_root, words)?;
+        let mut start = command::start(&installed, &self.members, root, &install_root, words)?;
+        if workshop.variant.has_tools() {
+            for at in [root.as_str(), install_root.as_str()] {
+                let member = self.members.at(at);
+                let named = member
+                    .into_iter()
+                    .flat_map(|member| names(&member.manifest));
+                start.packages.extend(named.map(str::to_string));
+            }
+        }
         let closure = installed.closure(&self.members, root, &start.packages);
         let needs_packages = matches!(self.server.layout, NodeLayout::Application);
         let layers = workshop.layers(&key, || {
@@ -367,7 +382,7 @@ impl Server<'_> {
             .map(|script| format!("{} in {}", script.name, script.directory))
             .collect();
         let key = format!(
-            "{RULES} application {} {} {} {:?} {:?} {:?} {:?} on {}",
+            "{RULES} application {} {} {} {:?} {:?} {:?} {:?}{} on {}",
             sources.identity(),
             files.identity(),
             self.project.root,
@@ -375,6 +390,10 @@ impl Server<'_> {
             self.server.build_environment,
             steps,
             start.shims,
+            match workshop.variant.has_tools() {
+                true => " with tools",
+                false => "",
+            },
             self.project.packages_key(workshop.host),
         );
         workshop.layers(&key, || {
@@ -403,12 +422,35 @@ impl Server<'_> {
                 let place = format!("{}/{name}", SHIMS.trim_start_matches('/'));
                 set.file(&place, Attributes::PROGRAM, text)?;
             }
+            if workshop.variant.has_tools() {
+                self.writable(&mut set)?;
+            }
             if set.is_empty() {
                 return Ok(Vec::new());
             }
             let segment = workshop.store.put_segment(&key, &set)?;
             Ok(vec![pack::layer(workshop, &[segment], "application")?])
         })
+    }
+
+    /// Development servers and test runners keep what they compile among the sources.
+    fn writable(&self, set: &mut FileSet) -> Result<(), NodeError> {
+        let own = Attributes::DIRECTORY.owned_by(base::USER_ID, base::USER_ID);
+        let mut places = vec![String::new(), self.project.root.clone()];
+        places.dedup();
+        for place in places {
+            let at = clean(&Path::new(APPLICATION.trim_start_matches('/')).join(place));
+            set.directory(&at, own)?;
+            for name in [
+                ".next",
+                "node_modules",
+                "node_modules/.vite",
+                "node_modules/.vite-temp",
+            ] {
+                set.directory(&format!("{at}/{name}"), own)?;
+            }
+        }
+        Ok(())
     }
 
     /// Directories of the production packages, to tell what a build changed among them.
@@ -486,7 +528,14 @@ impl Server<'_> {
         };
         let mut environment: Vec<(String, String)> = [
             ("PATH", path.as_str()),
-            ("NODE_ENV", "production"),
+            (
+                "NODE_ENV",
+                match self.workshop().variant {
+                    Variant::Dev => "development",
+                    Variant::Test => "test",
+                    _ => "production",
+                },
+            ),
             ("HOME", base::HOME),
             ("LANG", "C.UTF-8"),
         ]

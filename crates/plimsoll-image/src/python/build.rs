@@ -11,7 +11,7 @@ use super::libraries::Needed;
 use super::sources::Compilers;
 use super::target::Target;
 use super::uv::{BUILD_USER, Uv};
-use super::{PythonError, inputs::Inputs, library};
+use super::{PythonError, inputs::Inputs, library, resolve, settling};
 use crate::application::{Application, Purpose};
 use crate::base::{self, Base};
 use crate::debian::{BasePurpose, BaseRequest};
@@ -20,6 +20,7 @@ use crate::oci::{Architecture, ImageConfig};
 use crate::step::scratch::Scratch;
 use crate::store::{ImageLayer, Segment};
 use crate::toolchain::Toolchains;
+use crate::variant::Variant;
 use crate::workshop::Workshop;
 
 /// Changes whenever layers of the same inputs come out otherwise.
@@ -37,6 +38,8 @@ pub(crate) struct PythonOptions {
     pub as_of: Option<String>,
     /// Whether modules are compiled ahead of time.
     pub bytecode: Bytecode,
+    /// Groups to install that the recipe has no place for.
+    pub groups: Vec<String>,
 }
 
 /// One build.
@@ -64,7 +67,7 @@ pub(crate) fn build(
     options: &PythonOptions,
 ) -> Result<(Vec<ImageLayer>, ImageConfig), PythonError> {
     let hashes = workshop.cache.join("hashes");
-    let application = Application::look(&recipe.context, Purpose::Image, &hashes)?;
+    let application = Application::look(&recipe.context, Purpose::of(workshop.variant), &hashes)?;
     let preferred = python
         .preferred_python
         .as_ref()
@@ -84,7 +87,21 @@ pub(crate) fn build(
     for compilers in [Compilers::Without, Compilers::WhereNeeded] {
         attempts.extend(fitting.iter().map(|interpreter| (*interpreter, compilers)));
     }
-    if let Some((minor, compiled)) = workshop.store.recall::<(String, bool)>(&memo) {
+    if let Some(lock) = workshop.project_lock
+        && resolve::is_open(&recipe.context, python)?
+    {
+        let wanted = settling::wanted(
+            workshop,
+            lock,
+            &recipe.context,
+            python,
+            &options.groups,
+            &inputs,
+        )?;
+        if let Some(settled) = lock.find(&wanted, None) {
+            attempts.sort_by_key(|(interpreter, _)| interpreter.minor != settled.python);
+        }
+    } else if let Some((minor, compiled)) = workshop.store.recall::<(String, bool)>(&memo) {
         let known = |(interpreter, compilers): &(Interpreter, Compilers)| {
             interpreter.minor == minor && (*compilers == Compilers::WhereNeeded) == compiled
         };
@@ -202,14 +219,21 @@ impl Build<'_> {
         layers.extend(self.library(&base)?);
         layers.extend(dependencies.layers);
         layers.extend(self.settings(&base)?);
-        layers.extend(self.projects(&dependencies.members)?);
+        let as_of = dependencies.as_of.as_deref();
+        layers.extend(self.projects(&dependencies.members, as_of)?);
         layers.extend(self.files()?);
+        if let (Some(lock), Some(new)) = (self.workshop.project_lock, dependencies.new) {
+            lock.settle(new)?;
+        }
         Ok(layers)
     }
 
     /// The service's own base: what the recipe names, and what installed distributions need.
     fn base(&self, needed: &Needed) -> Result<Base, PythonError> {
         let mut request = request(&self.target.interpreter, self.target.architecture);
+        if self.workshop.variant == Variant::Slim {
+            request.purpose = BasePurpose::Slim;
+        }
         request.extra = self
             .recipe
             .system_packages
@@ -250,12 +274,16 @@ impl Build<'_> {
     /// What decides how everything above the base comes out.
     pub(super) fn terms(&self) -> String {
         format!(
-            "{RULES} {} {} for {} uv {} {:?}",
+            "{RULES} {} {} for {} uv {} {:?}{}",
             self.target.interpreter.minor,
             self.steps.identity(),
             self.target.architecture,
             Toolchains::uv_version(),
             self.options.bytecode,
+            match self.workshop.variant {
+                Variant::Slim => " slim",
+                _ => "",
+            },
         )
     }
 

@@ -4,19 +4,18 @@ use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 
 use plimsoll_diag::{Diagnostic, ProgressEvent};
-use serde::{Deserialize, Serialize};
 
 use super::PythonError;
 use super::build::{Build, RULES};
 use super::environment;
 use super::install;
 use super::libraries::{self, Needed};
-use super::resolve::{self, Resolution, Terms};
+use super::settling::Settlement;
 use super::sources::SourceBuilds;
 use super::uv::{BUILD_USER, Uv};
-use crate::step::scratch::{Scratch, give};
+use crate::project_lock::Settled;
+use crate::step::scratch::Scratch;
 use crate::store::{ImageLayer, Segment};
-use crate::workshop::Memory;
 
 /// A distribution of at least this size gets a layer of its own, so that it is stored and sent
 /// once for all services that use it.
@@ -33,13 +32,10 @@ pub(super) struct Dependencies {
     pub members: Vec<String>,
     /// What it needs from Debian.
     pub needed: Needed,
-}
-
-/// What is remembered besides the layers.
-#[derive(Debug, Clone, Default, Serialize, Deserialize)]
-struct Known {
-    members: Vec<String>,
-    needed: Needed,
+    /// What is to be written into the project's lock file.
+    pub new: Option<Settled>,
+    /// The moment that versions were settled as of.
+    pub as_of: Option<String>,
 }
 
 impl Build<'_> {
@@ -47,42 +43,23 @@ impl Build<'_> {
     /// distributions themselves.
     pub(super) fn dependencies(&self) -> Result<Dependencies, PythonError> {
         let workshop = self.workshop;
-        let undeclared: BTreeSet<&str> = self
-            .python
-            .undeclared
-            .iter()
-            .map(|name| name.value.as_str())
-            .collect();
-        let key = format!(
-            "dependencies of {} {:?} {} {undeclared:?} as of {:?} by {}",
-            self.inputs.identity(),
-            self.python.dependencies,
-            self.python.extras.join(","),
-            self.options.as_of,
-            self.terms(),
-        );
-        let memo = format!("resolution of {key}");
+        let settlement = self.settle()?;
+        let mut key = format!("dependencies {} by {}", settlement.identity(), self.terms());
+        if settlement.names_files() {
+            key.push_str(&format!(" in {}", self.application.identity()));
+        }
         let facts = format!("facts of {key}");
         let layers = workshop.layers(&key, || {
-            let scratch = workshop.scratch()?;
-            let copy = scratch.directory("project", BUILD_USER)?;
-            self.application.copy_to(&copy)?;
-            self.inputs.copy_missing(&self.recipe.context, &copy)?;
-            give(&copy, BUILD_USER)?;
             self.with_uv(|uv, scratch| {
-                let resolution = self.resolution(uv, scratch, &copy, &memo)?;
-                let (layers, needed) = self.install(uv, scratch, &copy, &resolution)?;
-                let known = Known {
-                    members: resolution.members,
-                    needed,
-                };
-                workshop.store.remember(&facts, &known, &[])?;
+                let copy = self.copy(scratch)?;
+                let (layers, needed) = self.install(uv, scratch, &copy, &settlement)?;
+                workshop.store.remember(&facts, &needed, &[])?;
                 Ok::<_, PythonError>(layers)
             })
         })?;
-        let known: Known = workshop.store.recall(&facts).unwrap_or_default();
-        self.tell(&known.needed);
-        let mut members = known.members;
+        let needed: Needed = workshop.store.recall(&facts).unwrap_or_default();
+        self.tell(&needed);
+        let mut members = settlement.resolution.members;
         let root = clean(&self.python.root);
         if self.python.install_project.is_none() {
             members.retain(|member| *member != root);
@@ -92,7 +69,9 @@ impl Build<'_> {
         Ok(Dependencies {
             layers,
             members,
-            needed: known.needed,
+            needed,
+            new: settlement.new,
+            as_of: settlement.as_of,
         })
     }
 
@@ -122,43 +101,20 @@ impl Build<'_> {
         self.workshop.progress.report(ProgressEvent::Notice(notice));
     }
 
-    fn resolution(
-        &self,
-        uv: &Uv<'_>,
-        scratch: &Scratch,
-        copy: &Path,
-        memo: &str,
-    ) -> Result<Resolution, PythonError> {
-        let workshop = self.workshop;
-        if workshop.memory == Memory::Use
-            && let Some(known) = workshop.store.recall(memo)
-        {
-            return Ok(known);
-        }
-        workshop.tell("resolving dependencies");
-        let work = scratch.directory("resolve", BUILD_USER)?;
-        let terms = Terms {
-            target: &self.target,
-            as_of: self.options.as_of.as_deref(),
-        };
-        let resolution = resolve::resolve(uv, copy, self.python, terms, &work)?;
-        workshop.store.remember(memo, &resolution, &[])?;
-        Ok(resolution)
-    }
-
     fn install(
         &self,
         uv: &Uv<'_>,
         scratch: &Scratch,
         copy: &Path,
-        resolution: &Resolution,
+        settlement: &Settlement,
     ) -> Result<(Vec<ImageLayer>, Needed), PythonError> {
         let workshop = self.workshop;
         workshop.tell("installing dependencies");
         let work = scratch.directory("work", BUILD_USER)?;
         let out = scratch.directory("out", BUILD_USER)?;
-        self.with_builds(uv, |builds| {
-            install::requirements(builds, copy, resolution, &work, &out)
+        let requirements = &settlement.resolution.requirements;
+        self.with_builds(uv, settlement.as_of.as_deref(), |builds| {
+            install::requirements(builds, copy, requirements, &work, &out)
         })?;
         let interpreter = &self.target.interpreter;
         let provided = libraries::provided(uv.root, self.target.host)?;
@@ -183,20 +139,27 @@ impl Build<'_> {
     fn with_builds<T>(
         &self,
         uv: &Uv<'_>,
+        as_of: Option<&str>,
         work: impl FnOnce(&SourceBuilds<'_>) -> Result<T, PythonError>,
     ) -> Result<T, PythonError> {
+        let environment = self.fetching()?;
         let root = |packages: &[String]| self.compiler_root(packages);
         work(&SourceBuilds {
             uv,
             target: &self.target,
             compilers: self.compilers,
             root: &root,
-            as_of: self.options.as_of.as_deref(),
+            as_of,
+            environment: &environment,
         })
     }
 
     /// The project's own distributions.
-    pub(super) fn projects(&self, members: &[String]) -> Result<Vec<ImageLayer>, PythonError> {
+    pub(super) fn projects(
+        &self,
+        members: &[String],
+        as_of: Option<&str>,
+    ) -> Result<Vec<ImageLayer>, PythonError> {
         if members.is_empty() {
             return Ok(Vec::new());
         }
@@ -214,7 +177,7 @@ impl Build<'_> {
                 self.application.copy_to(&source)?;
                 let work = scratch.directory("work", BUILD_USER)?;
                 let out = scratch.directory("out", BUILD_USER)?;
-                self.with_builds(uv, |builds| {
+                self.with_builds(uv, as_of, |builds| {
                     install::projects(builds, &source, members, &work, &out)
                 })?;
                 let segments = self.segments(uv, &work, &out)?;

@@ -10,6 +10,7 @@ use super::interpreter::Interpreter;
 use crate::Digest;
 use crate::digest::Hasher;
 use crate::layer::{Attributes, Content, FileSet, FileSetError, Node};
+use crate::variant::slim;
 
 /// Where the environment is in the image and in the sandbox.
 pub(crate) const ENVIRONMENT: &str = "/app/.venv";
@@ -131,6 +132,15 @@ impl Distribution {
             )?;
         }
         Ok(set)
+    }
+
+    /// Paths in the image of what the slim variant leaves out.
+    pub(super) fn extras(&self) -> Vec<String> {
+        let text = |path: &str| fs::read_to_string(self.files.get(path)?).ok();
+        slim::python_extras(self.files.keys().map(String::as_str), text)
+            .into_iter()
+            .map(|path| format!("{}/{path}", below_root(ENVIRONMENT)))
+            .collect()
     }
 
     /// Modules to compile, as paths in the image.

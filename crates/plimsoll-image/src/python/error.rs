@@ -10,6 +10,7 @@ use crate::SandboxError;
 use crate::application::ContextError;
 use crate::clients::UnknownRegistry;
 use crate::oci::Architecture;
+use crate::project_lock::LockError;
 use crate::store::StoreError;
 use crate::toolchain::ToolchainError;
 
@@ -70,6 +71,9 @@ pub enum PythonError {
         /// What to do.
         hint: String,
     },
+    /// The project's lock file cannot be used, or not without a change.
+    #[error(transparent)]
+    ProjectLock(#[from] LockError),
     /// The step could not run.
     #[error(transparent)]
     Sandbox(#[from] SandboxError),
@@ -128,6 +132,7 @@ impl PythonError {
                  this image on such a machine"
             )),
             Self::Lock { span, hint, .. } => diagnostic.at(span.clone()).hint(hint.clone()),
+            Self::ProjectLock(error) => error.diagnostic(),
             Self::Registry(unknown) => {
                 diagnostic.hint(format!("set {} to the index's address", unknown.variable))
             }

@@ -100,6 +100,24 @@ impl Inputs {
         hasher.finish()
     }
 
+    /// What the files say of dependencies, as a digest: a version, a description or a comment
+    /// that changes settles nothing anew.
+    pub(super) fn statement(&self, context: &Path) -> Result<Digest, PythonError> {
+        let mut hasher = Hasher::default();
+        for (path, digest) in &self.files {
+            let name = path.file_name().unwrap_or_default().to_string_lossy();
+            let said = match &*name {
+                "pyproject.toml" => stated(&fs::read_to_string(context.join(path))?),
+                name if name.ends_with(".txt") || name.ends_with(".in") => {
+                    without_comments(&fs::read_to_string(context.join(path))?)
+                }
+                _ => digest.to_string(),
+            };
+            hasher.update(format!("{}\0{said}\0", path.display()).as_bytes());
+        }
+        Ok(hasher.finish())
+    }
+
     /// Puts copies of them into a copy of the context, where an ignore file kept them out.
     pub(super) fn copy_missing(&self, context: &Path, copy: &Path) -> std::io::Result<()> {
         for path in self.files.keys() {
@@ -115,8 +133,54 @@ impl Inputs {
     }
 }
 
+/// The tables of a `pyproject.toml` that dependencies follow from; all of one that is no TOML.
+fn stated(text: &str) -> String {
+    let Ok(document) = text.parse::<toml::Table>() else {
+        return text.to_string();
+    };
+    let mut said = toml::Table::new();
+    for (name, value) in document {
+        match (name.as_str(), value) {
+            ("project", toml::Value::Table(mut project)) => {
+                project.retain(|key, _| {
+                    [
+                        "dependencies",
+                        "optional-dependencies",
+                        "requires-python",
+                        "dynamic",
+                        "name",
+                    ]
+                    .contains(&key)
+                });
+                said.insert(name, project.into());
+            }
+            ("tool", toml::Value::Table(mut tools)) => {
+                tools
+                    .retain(|key, _| ["uv", "poetry", "pdm", "hatch", "setuptools"].contains(&key));
+                if !tools.is_empty() {
+                    said.insert(name, tools.into());
+                }
+            }
+            ("build-system" | "dependency-groups", value) => {
+                said.insert(name, value);
+            }
+            _ => {}
+        }
+    }
+    said.to_string()
+}
+
+fn without_comments(text: &str) -> String {
+    let lines = text.lines().map(|line| {
+        let line = line.split(" #").next().unwrap_or_default().trim();
+        if line.starts_with('#') { "" } else { line }
+    });
+    let lines: Vec<&str> = lines.filter(|line| !line.is_empty()).collect();
+    lines.join("\n")
+}
+
 /// Files that a requirements file includes: `-r other.txt`, `--constraint=limits.txt`.
-fn included(text: &str) -> Vec<&str> {
+pub(super) fn included(text: &str) -> Vec<&str> {
     text.lines()
         .filter_map(|line| {
             let line = line.split(" #").next().unwrap_or_default().trim();
@@ -132,6 +196,16 @@ fn included(text: &str) -> Vec<&str> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn what_says_nothing_of_dependencies_does_not_count() {
+        let one =
+            "[project]\nname = 'a'\nversion = '1'\ndependencies = ['idna']\n[tool.ruff]\nx = 1\n";
+        let two = "# new\n[project]\nversion = '2'\nname = 'a'\ndependencies = ['idna']\n";
+        assert_eq!(stated(one), stated(two));
+        assert_ne!(stated(one), stated(&one.replace("idna", "anyio")));
+        assert_eq!(without_comments("# a\n\nidna  # b\n"), "idna");
+    }
 
     #[test]
     fn included_files_are_followed() {

@@ -9,7 +9,7 @@ use super::environment::{self, Distribution, ENVIRONMENT};
 use super::failure::{UvFailure, UvFailureKind};
 use super::interpreter::Interpreter;
 use super::pinned::{Entry, Pinned, normalised};
-use super::resolve::{Resolution, project, writable};
+use super::resolve::{project, writable};
 use super::sources::SourceBuilds;
 use super::uv::{BUILD_USER, Call, Uv, place};
 use crate::step::scratch::give;
@@ -36,13 +36,13 @@ pub enum Bytecode {
 pub(super) fn requirements(
     builds: &SourceBuilds<'_>,
     context: &Path,
-    resolution: &Resolution,
+    requirements: &str,
     work: &Path,
     out: &Path,
 ) -> Result<(), PythonError> {
     environment::lay_out(out, &builds.target.interpreter)?;
     give(out, BUILD_USER)?;
-    let mut wheels = Pinned::parse(&resolution.requirements);
+    let mut wheels = Pinned::parse(requirements);
     let mut sources = wheels.take(Entry::is_source_address);
     let install = |pinned: &Pinned, mode: &[&str]| -> Result<(), PythonError> {
         if pinned.is_empty() {
@@ -53,13 +53,6 @@ pub(super) fn requirements(
         command.push("--no-build".to_string());
         command.extend(mode.iter().map(|argument| argument.to_string()));
         command.extend(builds.target.arguments());
-        for index in &resolution.indexes {
-            command.extend(["--index".to_string(), index.clone()]);
-        }
-        if !resolution.indexes.is_empty() {
-            // Versions and hashes are settled; of which index a file comes makes no difference.
-            command.extend(["--index-strategy", "unsafe-best-match"].map(str::to_string));
-        }
         command.push("--requirements".to_string());
         command.push(format!("{}/requirements.txt", place::WORK));
         builds.uv.call(Call {
@@ -72,7 +65,7 @@ pub(super) fn requirements(
             ],
             network: StepNetwork::Host,
             working_dir: place::WORK,
-            environment: Vec::new(),
+            environment: builds.environment.to_vec(),
         })?;
         Ok(())
     };

@@ -3,7 +3,8 @@
 //! Layers, lowest first, each changing less often than those above it: the Debian base; the
 //! bytecode of the standard library; distributions so large that they deserve a layer of their
 //! own; all other distributions; the project's own distributions; the application's files.
-//! Everything that executes runs in the sandbox. Nothing is written into the user's tree.
+//! Everything that executes runs in the sandbox. Nothing is written into the user's tree but what
+//! versions were settled, into the project's lock file.
 
 mod build;
 mod configuration;
@@ -12,6 +13,7 @@ mod environment;
 mod error;
 mod failure;
 mod headers;
+mod indexes;
 mod inputs;
 mod install;
 mod interpreter;
@@ -21,6 +23,7 @@ mod locks;
 mod packing;
 mod pinned;
 mod resolve;
+mod settling;
 mod shared_objects;
 mod sources;
 mod target;
@@ -35,4 +38,5 @@ pub use interpreter::{INTERPRETERS, Interpreter, choose};
 pub(crate) use build::{PythonOptions, build};
 pub(crate) use configuration::exposed;
 pub(crate) use environment::ENVIRONMENT;
+pub(crate) use locks::manifest_of;
 pub(crate) use uv::BUILD_USER;

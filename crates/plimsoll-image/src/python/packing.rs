@@ -11,6 +11,7 @@ use super::environment::{self, Distribution};
 use super::install::{self, Bytecode};
 use super::uv::Uv;
 use crate::store::{ImageLayer, Segment};
+use crate::variant::Variant;
 use crate::workshop::Memory;
 
 /// Where the application's files are in the image.
@@ -50,7 +51,13 @@ impl Build<'_> {
             .into_par_iter()
             .map(|distribution| {
                 let key = self.key_of(&distribution)?;
-                let segment = store.put_segment(&key, &distribution.file_set()?)?;
+                let mut files = distribution.file_set()?;
+                if self.is_slim() {
+                    for path in distribution.extras() {
+                        files.remove(&path);
+                    }
+                }
+                let segment = store.put_segment(&key, &files)?;
                 Ok((distribution.name, segment))
             })
             .collect::<Result<_, PythonError>>()?;
@@ -62,14 +69,22 @@ impl Build<'_> {
     /// file, and what is compiled follows from these and the interpreter.
     fn key_of(&self, distribution: &Distribution) -> Result<String, PythonError> {
         Ok(format!(
-            "distribution {} {} {:?} {} {RULES}",
+            "distribution {} {} {:?} {} {RULES}{}",
             distribution.name,
             distribution.identity()?,
             self.options.bytecode,
             self.steps
                 .version_of(&self.target.interpreter.packages()[0])
                 .unwrap_or_default(),
+            match self.is_slim() {
+                true => " slim",
+                false => "",
+            },
         ))
+    }
+
+    fn is_slim(&self) -> bool {
+        self.workshop.variant == Variant::Slim
     }
 
     /// The application's files.

@@ -9,7 +9,8 @@ use super::PythonError;
 use super::failure::UvFailureKind;
 use super::locks::{self, Wanted};
 use super::target::Target;
-use super::uv::{Call, Uv, place};
+use super::uv::{BUILD_USER, Call, Uv, place};
+use crate::step::scratch::give;
 use crate::{Access, BindMount, StepNetwork};
 
 /// Exact versions.
@@ -19,8 +20,8 @@ pub(super) struct Resolution {
     pub requirements: String,
     /// Directories of the workspace that are distributions to build, relative to the context.
     pub members: Vec<String>,
-    /// Indexes besides the machine's own that the project names.
-    #[serde(default)]
+    /// Indexes that a lock file names. They may carry a password and are not written down.
+    #[serde(skip)]
     pub indexes: Vec<String>,
 }
 
@@ -31,7 +32,28 @@ pub(super) struct Terms<'a> {
     pub target: &'a Target,
     /// Versions published after this moment (RFC 3339) do not count.
     pub as_of: Option<&'a str>,
+    /// Versions to keep where they fit, as a requirements file.
+    pub preferred: &'a str,
+    /// Variables for whatever fetches.
+    pub environment: &'a [(String, String)],
+    /// Groups to install, where the recipe has no place for them.
+    pub groups: &'a [String],
 }
+
+/// Whether a recipe's files leave any version open.
+pub(super) fn is_open(context: &Path, recipe: &PythonRecipe) -> Result<bool, PythonError> {
+    Ok(!recipe.undeclared.is_empty()
+        || match &recipe.dependencies {
+            PythonDependencies::Requirements { files } => exact(context, files)?.is_none(),
+            PythonDependencies::Pyproject { .. } => true,
+            PythonDependencies::UvLock { .. }
+            | PythonDependencies::Lock { .. }
+            | PythonDependencies::None => false,
+        })
+}
+
+/// The file in the scratch directory that a resolution is written to.
+const SETTLED: &str = "settled.txt";
 
 /// Whether source distributions may run their build scripts to tell what they need.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -159,13 +181,11 @@ fn compile(
         "--quiet",
         "--no-header",
         "--no-annotate",
-        "--emit-index-annotation",
         "--generate-hashes",
         "--python",
     ]
     .map(str::to_string)
     .to_vec();
-    command.retain(|argument| argument != "--emit-index-annotation");
     command.push(terms.target.interpreter.program());
     command.extend(terms.target.arguments());
     if sources == Sources::WheelsOnly {
@@ -177,18 +197,35 @@ fn compile(
     for extra in extras {
         command.extend(["--extra".to_string(), extra.clone()]);
     }
+    if let Some(manifest) = inputs
+        .iter()
+        .find(|input| input.ends_with("pyproject.toml"))
+    {
+        for group in terms.groups {
+            command.extend(["--group".to_string(), format!("{manifest}:{group}")]);
+        }
+    }
     command.extend(inputs.iter().cloned());
+    // What the file that is written to has, is kept where it fits.
+    let settled = work.join(SETTLED);
+    fs::write(&settled, terms.preferred)?;
+    give(&settled, BUILD_USER)?;
+    command.extend([
+        "--output-file".to_string(),
+        format!("{}/{SETTLED}", place::WORK),
+    ]);
     uv.call(Call {
         what: "resolve dependencies",
         command,
         mounts: vec![project(context), writable(work, place::WORK)],
         network: StepNetwork::Host,
         working_dir: place::WORK,
-        environment: Vec::new(),
-    })
+        environment: terms.environment.to_vec(),
+    })?;
+    Ok(fs::read_to_string(&settled)?)
 }
 
-/// Reads exact versions out of `uv.lock`, without its groups.
+/// Reads exact versions out of `uv.lock`, of its groups only the wanted ones.
 fn export(
     uv: &Uv<'_>,
     context: &Path,
@@ -220,6 +257,9 @@ fn export(
     for extra in &recipe.extras {
         command.extend(["--extra".to_string(), extra.clone()]);
     }
+    for group in terms.groups {
+        command.extend(["--group".to_string(), group.clone()]);
+    }
     let working_dir = in_sandbox(workspace);
     let text = uv.call(Call {
         what: "read uv.lock",
@@ -234,34 +274,11 @@ fn export(
         .iter()
         .map(|path| from_context(workspace, path))
         .collect();
-    let directory = context.join(workspace);
-    let read = |name: &str| fs::read_to_string(directory.join(name)).unwrap_or_default();
-    let indexes = named_indexes(&read("pyproject.toml"), &read("uv.toml"), &read("uv.lock"));
     Ok(Resolution {
         requirements,
         members,
-        indexes,
+        indexes: Vec::new(),
     })
-}
-
-/// Indexes that a project names and its lock file takes something from: wheels for one kind of
-/// accelerator are often on an index of their own. The default index is the machine's.
-fn named_indexes(pyproject: &str, settings: &str, lock: &str) -> Vec<String> {
-    let parse = |text: &str| text.parse::<toml::Table>().unwrap_or_default();
-    let (pyproject, settings) = (parse(pyproject), parse(settings));
-    let tool = pyproject.get("tool").and_then(|tool| tool.get("uv"));
-    let tables = [tool.and_then(|uv| uv.get("index")), settings.get("index")];
-    let named = tables
-        .into_iter()
-        .flatten()
-        .filter_map(toml::Value::as_array)
-        .flatten();
-    named
-        .filter(|index| index.get("default").and_then(toml::Value::as_bool) != Some(true))
-        .filter_map(|index| index.get("url")?.as_str())
-        .filter(|url| lock.contains(&format!("registry = \"{}", url.trim_end_matches('/'))))
-        .map(str::to_string)
-        .collect()
 }
 
 /// Separates requirements on local directories from the others.
@@ -368,19 +385,6 @@ mod tests {
         assert!(!is_exact("a==1\n"));
         assert!(!is_exact("a>=1 --hash=sha256:00\n"));
         assert!(!is_exact("-r other.txt\n"));
-    }
-
-    #[test]
-    fn an_index_counts_where_the_lock_takes_something_from_it() {
-        let pyproject = "[[tool.uv.index]]\nname = 'cpu'\nurl = 'https://a.example/cpu'\nexplicit = true\n\
-                         [[tool.uv.index]]\nurl = 'https://b.example/simple'\ndefault = true\n\
-                         [[tool.uv.index]]\nurl = 'https://c.example/unused'\n";
-        let lock = "source = { registry = \"https://a.example/cpu\" }\n\
-                    source = { registry = \"https://b.example/simple\" }\n";
-        assert_eq!(
-            named_indexes(pyproject, "", lock),
-            ["https://a.example/cpu"]
-        );
     }
 
     #[test]

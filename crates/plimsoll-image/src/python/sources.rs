@@ -41,8 +41,10 @@ pub(super) struct SourceBuilds<'a> {
     pub compilers: Compilers,
     /// Gives the root with compilers.
     pub root: CompilerRoot<'a>,
-    /// Build systems published after this moment do not count.
+    /// Build systems published after this moment do not count, unless they are too old to work.
     pub as_of: Option<&'a str>,
+    /// Variables for whatever fetches.
+    pub environment: &'a [(String, String)],
 }
 
 impl SourceBuilds<'_> {
@@ -56,9 +58,9 @@ impl SourceBuilds<'_> {
     ) -> Result<(), PythonError> {
         let file = "source.txt";
         fs::write(work.join(file), format!("{}\n", entry.text))?;
-        self.attempt(&entry.name, entry.shown(), |uv| {
+        let install = |uv: &Uv<'_>, as_of: Option<&str>| {
             let mut command = super::install::pip_install();
-            if let Some(moment) = self.as_of {
+            if let Some(moment) = as_of {
                 command.extend(["--exclude-newer".to_string(), moment.to_string()]);
             }
             command.push("--requirements".to_string());
@@ -73,9 +75,18 @@ impl SourceBuilds<'_> {
                 ],
                 network: StepNetwork::Host,
                 working_dir: place::WORK,
-                environment: Vec::new(),
+                environment: self.environment.to_vec(),
             })?;
             Ok(())
+        };
+        self.attempt(&entry.name, entry.shown(), |uv| {
+            match (install(uv, self.as_of), self.as_of) {
+                // A build system of that time may not know the interpreter, or not be there.
+                (Err(PythonError::Uv(failure)), Some(_)) if !failure.wants_compiler => {
+                    install(uv, None)
+                }
+                (other, _) => other,
+            }
         })?;
         self.check_installed(&entry.name, entry.shown(), out)
     }

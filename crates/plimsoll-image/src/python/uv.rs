@@ -105,7 +105,12 @@ impl Uv<'_> {
         };
         tracing::debug!(step = step.name, command = ?step.command, "running");
         let outcome = self.sandbox.run(&step)?;
-        let stderr = String::from_utf8_lossy(&outcome.stderr);
+        let mut stderr = String::from_utf8_lossy(&outcome.stderr).into_owned();
+        if outcome.exit_code != 0 {
+            for known in self.registries.settings().known_credentials() {
+                stderr = stderr.replace(known.value.expose().as_str(), "****");
+            }
+        }
         if outcome.out_of_memory {
             return Err(PythonError::OutOfMemory { step: step.name });
         }

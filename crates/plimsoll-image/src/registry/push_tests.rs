@@ -176,7 +176,7 @@ fn what_is_said_beside_an_image_is_there_before_a_tag_leads_to_it() {
         .store
         .given_manifests(&images, LayerForm::Gzip)
         .unwrap();
-    assert_eq!(given.manifests, [given.root.clone()]);
+    assert_eq!(given.manifests, std::slice::from_ref(&given.root));
     let bill = Attachment {
         kind: "application/spdx+json".to_string(),
         annotations: BTreeMap::new(),
@@ -226,7 +226,7 @@ fn a_layer_that_another_repository_has_is_mounted() {
     let here = here();
     let registry = FakeRegistry::start();
     let shared = ("etc/shared", noise(2, BIG));
-    let first = here.image("a:1", Architecture::Amd64, &[shared.clone()]);
+    let first = here.image("a:1", Architecture::Amd64, std::slice::from_ref(&shared));
     let second = here.image("b:1", Architecture::Amd64, &[shared, ("y", b"b".to_vec())]);
     here.push(&registry, "a", &[first], CHUNK).unwrap();
     let pushed = here.push(&registry, "b", &[second], CHUNK).unwrap();

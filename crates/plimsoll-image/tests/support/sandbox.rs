@@ -5,9 +5,7 @@ use std::path::Path;
 use std::process::{Command, Stdio};
 use std::time::{Duration, Instant};
 
-use plimsoll_image::{
-    Access, Sandbox, SandboxError, Step, StepNetwork, StepOutcome, SystemChange,
-};
+use plimsoll_image::{Access, Sandbox, SandboxError, Step, StepNetwork, StepOutcome, SystemChange};
 
 /// Runs steps below a scratch directory.
 pub struct UnshareSandbox {
@@ -56,11 +54,7 @@ impl Sandbox for UnshareSandbox {
 }
 
 impl UnshareSandbox {
-    fn run_keeping(
-        &self,
-        step: &Step,
-        writes: Option<&Path>,
-    ) -> Result<StepOutcome, SandboxError> {
+    fn run_keeping(&self, step: &Step, writes: Option<&Path>) -> Result<StepOutcome, SandboxError> {
         let failed = |reason: String| SandboxError::Start {
             step: step.name.clone(),
             reason,

@@ -76,7 +76,7 @@ pub(super) fn read(context: &Path, wanted: &Wanted<'_>) -> Result<Resolution, Py
     let selected = match wanted.format {
         PythonLock::Poetry => poetry::select(&lock, &manifest, wanted, &markers)?,
         PythonLock::Pdm => pdm::select(&lock, &manifest, wanted, &markers)?,
-        PythonLock::Pipenv => pipenv::select(&lock, &markers)?,
+        PythonLock::Pipenv => pipenv::select(&lock, wanted, &markers)?,
         PythonLock::Pylock => pylock::select(&lock, wanted, &markers)?,
     };
     Ok(resolution(&selected, wanted.lock))
@@ -134,7 +134,7 @@ fn resolution(selected: &[Locked], lock: &Path) -> Resolution {
 }
 
 /// The manifest that a manager's lock file is made from, beside it.
-pub(super) fn manifest_of(format: PythonLock, lock: &Path) -> PathBuf {
+pub(crate) fn manifest_of(format: PythonLock, lock: &Path) -> PathBuf {
     lock.with_file_name(match format {
         PythonLock::Pipenv => "Pipfile",
         _ => "pyproject.toml",

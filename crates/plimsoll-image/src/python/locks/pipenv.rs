@@ -2,14 +2,18 @@
 
 use serde_json::Value;
 
-use super::File;
 use super::markers::Markers;
 use super::selection::{Locked, Source};
+use super::{File, Wanted};
 use crate::python::PythonError;
 use crate::python::pinned::normalised;
 
-/// Selects the default section.
-pub(super) fn select(lock: &File<'_>, markers: &Markers) -> Result<Vec<Locked>, PythonError> {
+/// Selects the default section, and the other one for a wanted group.
+pub(super) fn select(
+    lock: &File<'_>,
+    wanted: &Wanted<'_>,
+    markers: &Markers,
+) -> Result<Vec<Locked>, PythonError> {
     let document: Value = serde_json::from_str(&lock.text).map_err(|error| {
         lock.problem(
             u32::try_from(error.line()).unwrap_or(1).max(1),
@@ -31,8 +35,17 @@ pub(super) fn select(lock: &File<'_>, markers: &Markers) -> Result<Vec<Locked>, 
             "make the lock file anew: `pipenv lock`",
         ));
     };
+    let develop = document
+        .get("develop")
+        .and_then(Value::as_object)
+        .filter(|_| wanted.groups.iter().any(|group| group == "dev"));
+    let others = develop
+        .into_iter()
+        .flatten()
+        .filter(|(name, _)| !default.contains_key(*name));
     let mut selected: Vec<Locked> = default
         .iter()
+        .chain(others)
         .filter_map(|(name, package)| {
             let own = |key: &str| Some(package.get(key)?.as_str()?.to_string());
             if own("markers").is_some_and(|marker| !markers.hold(&marker, &[])) {

@@ -1,0 +1,135 @@
+//! Credentials of an index, put into its address at the moment of a fetch: from the variables that
+//! uv reads for an index with a name, else from `.netrc`.
+
+use std::path::PathBuf;
+
+use super::ClientSettings;
+
+/// An address with the credentials that this machine holds for it. One that carries some already
+/// keeps them.
+pub(crate) fn with_credentials(settings: &ClientSettings, name: Option<&str>, url: &str) -> String {
+    let Some((scheme, rest)) = url.split_once("://") else {
+        return url.to_string();
+    };
+    let (authority, _) = rest.split_at(rest.find('/').unwrap_or(rest.len()));
+    if authority.contains('@') {
+        return url.to_string();
+    }
+    let found = name
+        .and_then(|name| of_variables(settings, name))
+        .or_else(|| of_netrc(settings, authority));
+    match found {
+        Some((user, password)) => {
+            let (user, password) = (quoted(&user), quoted(&password));
+            format!("{scheme}://{user}:{password}@{rest}")
+        }
+        None => url.to_string(),
+    }
+}
+
+/// `UV_INDEX_<NAME>_USERNAME` and `UV_INDEX_<NAME>_PASSWORD`.
+fn of_variables(settings: &ClientSettings, name: &str) -> Option<(String, String)> {
+    let name: String = name
+        .chars()
+        .map(|c| match c.is_ascii_alphanumeric() {
+            true => c.to_ascii_uppercase(),
+            false => '_',
+        })
+        .collect();
+    let variable = |end: &str| settings.variable(&format!("UV_INDEX_{name}_{end}"));
+    let (user, password) = (variable("USERNAME"), variable("PASSWORD"));
+    (user.is_some() || password.is_some()).then(|| {
+        let text = |value: Option<&str>| value.unwrap_or_default().to_string();
+        (text(user), text(password))
+    })
+}
+
+fn of_netrc(settings: &ClientSettings, authority: &str) -> Option<(String, String)> {
+    let named = settings.variable("NETRC").map(PathBuf::from);
+    let path = named.or_else(|| Some(settings.home.as_ref()?.join(".netrc")))?;
+    let text = fs_err::read_to_string(path).ok()?;
+    let host = authority.split(':').next().unwrap_or(authority);
+    entry_of(&text, host)
+}
+
+/// The login and password of a host, or those of `default`.
+fn entry_of(text: &str, host: &str) -> Option<(String, String)> {
+    let mut words = text
+        .lines()
+        .filter(|line| !line.trim_start().starts_with('#'))
+        .flat_map(str::split_whitespace);
+    let (mut applies, mut login) = (false, String::new());
+    while let Some(word) = words.next() {
+        match word {
+            "machine" => {
+                applies = words.next() == Some(host);
+                login.clear();
+            }
+            "default" => {
+                applies = true;
+                login.clear();
+            }
+            "login" => login = words.next()?.to_string(),
+            "password" => {
+                let password = words.next()?;
+                if applies {
+                    return Some((login, password.to_string()));
+                }
+            }
+            _ => {}
+        }
+    }
+    None
+}
+
+/// A part of an address's credentials, with what would end it written as its code.
+fn quoted(text: &str) -> String {
+    let mut quoted = String::with_capacity(text.len());
+    for byte in text.bytes() {
+        if byte.is_ascii_alphanumeric() || b"-._~!$&'()*+,;=".contains(&byte) {
+            quoted.push(char::from(byte));
+        } else {
+            quoted.push_str(&format!("%{byte:02X}"));
+        }
+    }
+    quoted
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn credentials_come_from_the_address_then_variables_then_netrc() {
+        let home = tempfile::tempdir().unwrap();
+        fs_err::write(
+            home.path().join(".netrc"),
+            "# machine a.example login x password y\nmachine b.example login me password p@ss\n\
+             machine a.example\n  login you\n  password two\n",
+        )
+        .unwrap();
+        let settings = ClientSettings {
+            home: Some(home.path().to_path_buf()),
+            variables: [("UV_INDEX_MY_OWN_PASSWORD".to_string(), "token".to_string())].into(),
+            ..ClientSettings::default()
+        };
+        let with = |name, url| with_credentials(&settings, name, url);
+        assert_eq!(
+            with(None, "https://u:v@a.example/s"),
+            "https://u:v@a.example/s"
+        );
+        assert_eq!(
+            with(None, "https://b.example:8/s"),
+            "https://me:p%40ss@b.example:8/s"
+        );
+        assert_eq!(
+            with(None, "https://a.example/s"),
+            "https://you:two@a.example/s"
+        );
+        assert_eq!(
+            with(Some("my-own"), "https://a.example/s"),
+            "https://:token@a.example/s"
+        );
+        assert_eq!(with(None, "https://c.example/s"), "https://c.example/s");
+    }
+}

@@ -1,0 +1,60 @@
+//! Reading and replacing the lock file: whole or not at all, one process at a time.
+
+use std::io::{self, Write as _};
+use std::path::Path;
+
+use fs_err as fs;
+use rustix::fs::{FlockOperation, flock};
+
+use super::text::Content;
+
+/// The file's text, where there is one.
+pub(super) fn read(path: &Path) -> io::Result<Option<String>> {
+    match fs::read_to_string(path) {
+        Ok(text) => Ok(Some(text)),
+        Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(None),
+        Err(error) => Err(error),
+    }
+}
+
+/// Whether a file cannot be written where it belongs, whatever is tried.
+pub(super) fn is_read_only(error: &io::Error) -> bool {
+    matches!(
+        error.kind(),
+        io::ErrorKind::ReadOnlyFilesystem | io::ErrorKind::PermissionDenied
+    )
+}
+
+/// Changes the file by what `change` makes of its present text.
+pub(super) fn update(
+    path: &Path,
+    change: impl FnOnce(Option<&str>) -> Content,
+) -> io::Result<Content> {
+    let directory = path.parent().unwrap_or(Path::new("."));
+    if !directory.is_dir() {
+        fs::create_dir_all(directory)?;
+    }
+    // The directory itself is the lock: no file of ours is left in the user's tree.
+    let held = fs::File::open(directory)?;
+    rustix::io::retry_on_intr(|| flock(&held, FlockOperation::LockExclusive))?;
+    let present = read(path)?;
+    let content = change(present.as_deref());
+    let text = content.text();
+    if present.as_deref() != Some(&text) {
+        let name = path.file_name().unwrap_or_default().to_string_lossy();
+        let draft = path.with_file_name(format!(".{name}.{}", std::process::id()));
+        let placed = write(&draft, &text).and_then(|()| fs::rename(&draft, path));
+        if let Err(error) = placed {
+            // Where it could not even be made, there is nothing to remove.
+            let _ = fs::remove_file(&draft);
+            return Err(error);
+        }
+    }
+    Ok(content)
+}
+
+fn write(draft: &Path, text: &str) -> io::Result<()> {
+    let mut file = fs::File::create(draft)?;
+    file.write_all(text.as_bytes())?;
+    file.sync_data()
+}
