@@ -20,6 +20,10 @@ pub fn json(value: &impl Serialize) -> String {
 const COMMENTED: &str = "\0commented";
 
 /// A scalar with a comment behind it: `uses: owner/name@3d3c42e # v7`. It is for YAML alone.
+#[cfg_attr(
+    not(test),
+    expect(dead_code, reason = "pipelines say the version of what they pin")
+)]
 pub(crate) fn commented(value: impl Into<serde_json::Value>, comment: &str) -> serde_json::Value {
     serde_json::json!({ COMMENTED: [value.into(), comment] })
 }
@@ -36,7 +40,8 @@ fn to_json(value: &impl Serialize) -> serde_json::Value {
     serde_json::to_value(value).expect("our types serialise to JSON")
 }
 
-fn node(value: serde_json::Value) -> Node {
+/// A value as a tree.
+pub(crate) fn node(value: serde_json::Value) -> Node {
     let value = match value {
         serde_json::Value::Null => Value::Null,
         serde_json::Value::Bool(value) => Value::Bool(value),

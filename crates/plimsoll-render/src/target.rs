@@ -2,33 +2,51 @@
 
 use serde::Serialize;
 
-use crate::{Input, PathTaken, Rendering, docs, kubernetes};
+use crate::{Input, PathTaken, Rendering, compose, dockerfile, docs, kubernetes, monitoring};
 
 /// A kind of files.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Target {
+    /// Dockerfiles, one for each service that is assembled from source.
+    Dockerfile,
+    /// Compose files: a base where there is none, and overlays.
+    Compose,
     /// Manifests for Kubernetes, with overlays of kustomize.
     Kubernetes,
+    /// What watches the project: metrics, alerts, dashboards, logs and traces.
+    Monitoring,
     /// Documents for the people who run the project.
     Docs,
 }
 
 impl Target {
     /// All of them.
-    pub const ALL: &[Target] = &[Target::Kubernetes, Target::Docs];
+    pub const ALL: &[Target] = &[
+        Target::Dockerfile,
+        Target::Compose,
+        Target::Kubernetes,
+        Target::Monitoring,
+        Target::Docs,
+    ];
 
     /// The word that is typed.
     pub fn word(self) -> &'static str {
         match self {
+            Target::Dockerfile => "dockerfile",
+            Target::Compose => "compose",
             Target::Kubernetes => "kubernetes",
+            Target::Monitoring => "monitoring",
             Target::Docs => "docs",
         }
     }
 
     fn renderer(self) -> fn(&Input<'_>) -> Rendering {
         match self {
+            Target::Dockerfile => dockerfile::render,
+            Target::Compose => compose::render,
             Target::Kubernetes => kubernetes::render,
+            Target::Monitoring => monitoring::render,
             Target::Docs => docs::render,
         }
     }

@@ -15,6 +15,7 @@ pub(crate) mod parts;
 mod prometheus;
 mod recording;
 mod rule_tests;
+mod runbooks;
 mod stores;
 mod thresholds;
 
@@ -108,7 +109,9 @@ pub fn render(input: &Input<'_>) -> Rendering {
     );
     let alerts = alerts::all(&watched);
     write("prometheus/rules/alerts.yml", &alerts::rules(&alerts));
-    write("prometheus/tests/alerts.yml", &rule_tests::tests(&alerts));
+    for (name, tests) in rule_tests::tests(&alerts) {
+        write(&format!("prometheus/tests/{name}.yml"), &tests);
+    }
     write(
         "alertmanager/alertmanager.yml",
         &alertmanager::configuration(),
@@ -127,6 +130,9 @@ pub fn render(input: &Input<'_>) -> Rendering {
         "grafana/provisioning/dashboards/dashboards.yaml",
         &grafana::providers(&watched),
     );
+    for (path, page) in runbooks::pages(&watched, &alerts) {
+        rendering.file(path, page);
+    }
     for (name, dashboard) in dashboards::all(&watched) {
         rendering.file(
             format!("{ROOT}/grafana/dashboards/{name}.json"),

@@ -4,21 +4,29 @@ use serde_json::{Value, json};
 
 use super::alerts::{Alert, Case, Fired};
 
-/// All cases of all alerts.
-pub(super) fn tests(alerts: &[Alert]) -> Value {
-    let tests: Vec<Value> = alerts
-        .iter()
-        .flat_map(|alert| alert.cases.iter().map(|case| test(alerts, alert, case)))
-        .collect();
-    json!({
-        "rule_files": [
-            "../rules/thresholds.yml",
-            "../rules/recording.yml",
-            "../rules/alerts.yml",
-        ],
-        "evaluation_interval": "1m",
-        "tests": tests,
-    })
+/// Time between two samples of a case of hours.
+const SLOW: &str = "5m";
+
+/// Files of tests, by name: cases of hours are evaluated less often than those of minutes.
+pub(super) fn tests(alerts: &[Alert]) -> [(&'static str, Value); 2] {
+    let of = |interval: &str| {
+        let tests: Vec<Value> = alerts
+            .iter()
+            .flat_map(|alert| alert.cases.iter().map(move |case| (alert, case)))
+            .filter(|(_, case)| (case.interval == SLOW) == (interval == SLOW))
+            .map(|(alert, case)| test(alerts, alert, case))
+            .collect();
+        json!({
+            "rule_files": [
+                "../rules/thresholds.yml",
+                "../rules/recording.yml",
+                "../rules/alerts.yml",
+            ],
+            "evaluation_interval": interval,
+            "tests": tests,
+        })
+    };
+    [("minutes", of("1m")), ("hours", of(SLOW))]
 }
 
 fn test(alerts: &[Alert], alert: &Alert, case: &Case) -> Value {

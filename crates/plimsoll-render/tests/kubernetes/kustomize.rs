@@ -3,7 +3,7 @@
 use std::path::Path;
 use std::process::Command;
 
-use crate::project::{self, WIDE, documents};
+use crate::project::{self, WIDE};
 
 fn write(rendering: &plimsoll_render::Rendering, directory: &Path) {
     for (path, artifact) in &rendering.files {
@@ -30,18 +30,7 @@ pub fn build(place: &Path) -> Option<Result<String, String>> {
     None
 }
 
-/// The objects of the overlay for production, as kustomize builds them; `None` without kustomize.
-pub fn production(rendering: &plimsoll_render::Rendering) -> Option<Vec<serde_json::Value>> {
-    let directory = tempfile::tempdir().unwrap();
-    write(rendering, directory.path());
-    let built = build(&directory.path().join("kubernetes/overlays/prod"))?;
-    Some(documents(
-        &built.unwrap_or_else(|problem| panic!("{problem}")),
-    ))
-}
-
 #[test]
-#[expect(clippy::print_stderr, reason = "says why it tests nothing")]
 fn every_overlay_builds() {
     for cluster in project::choices() {
         let rendering = project::manifests(WIDE, cluster);

@@ -118,9 +118,12 @@ fn lets(policies: &[Value], direction: &str, own: &Value, end: End<'_>, port: (&
     })
 }
 
+/// Name, labels and ports of a pod.
+type Pod = (String, Value, Vec<(String, u16)>);
+
 struct Pods {
     policies: Vec<Value>,
-    pods: Vec<(String, Value, Vec<(String, u16)>)>,
+    pods: Vec<Pod>,
 }
 
 fn pods(text: &str) -> (Project, Pods) {

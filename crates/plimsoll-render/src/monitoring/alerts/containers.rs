@@ -202,14 +202,14 @@ fn volume() -> Alert {
         runbook: VOLUME,
         cases: vec![
             fires(
-                "10m",
-                &[(&free, "600-10x60"), (&size, "1000x60")],
+                "5m",
+                &[(&free, "600-5x120"), (&size, "1000x120")],
                 "9h",
                 &[("instance", "node-exporter:9100"), ("device", "/dev/sda1")],
                 "6%",
             ),
             // Little room, yet it does not get less.
-            quiet("10m", &[(&free, "150x60"), (&size, "1000x60")], "9h"),
+            quiet("5m", &[(&free, "150x120"), (&size, "1000x120")], "9h"),
         ],
     }
 }

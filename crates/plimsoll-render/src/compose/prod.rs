@@ -1,0 +1,333 @@
+//! `compose.prod.yaml`: nothing of the source mounted, nothing writable that need not be, limits for
+//! everything, stores where nothing but their users reach them, and one door in front.
+
+use serde_json::{Map, Value, json};
+
+use super::document::{replaced, reset, text};
+use super::service::{file_variable, secret_name};
+use super::stack::{DATABASE, FRONT, Stack};
+use super::{hardening, proxy};
+use crate::{Fidelity, Loss, Rendering, Role, Workload};
+
+/// Where the proxy's configuration goes.
+const CADDYFILE: &str = "proxy/Caddyfile";
+
+/// Writes the file, and the proxy's.
+pub(super) fn write(stack: &Stack<'_>, rendering: &mut Rendering) {
+    let mut services = Map::new();
+    let mut secrets = Map::new();
+    let routed: Vec<String> = stack
+        .routed()
+        .iter()
+        .map(|one| one.name().to_owned())
+        .collect();
+    let proxy = match routed.is_empty() {
+        true => None,
+        false => stack.free_name(&["proxy", "edge", "gateway-proxy"]),
+    };
+    let mut networks = Map::new();
+    for one in &stack.all {
+        services.insert(
+            one.name().to_owned(),
+            service(stack, one, proxy.is_some(), &mut secrets, rendering),
+        );
+    }
+    for store in stack.datastores() {
+        networks.insert(DATABASE.to_owned(), json!({ "internal": true }));
+        let aliases = store
+            .service
+            .networks
+            .values()
+            .flat_map(|attachment| attachment.aliases.clone())
+            .collect::<Vec<_>>();
+        let settings = match aliases.is_empty() {
+            true => Value::Null,
+            false => json!({ "aliases": aliases }),
+        };
+        if let Some(service) = services.get_mut(store.name()) {
+            service["networks"] = replaced(json!({ DATABASE: settings }));
+        }
+        for user in stack.users(store) {
+            join(&mut services, user, DATABASE);
+        }
+    }
+    let mut volumes = Map::new();
+    if let Some(name) = proxy {
+        networks.insert(FRONT.to_owned(), Value::Null);
+        for one in &routed {
+            join(&mut services, one, FRONT);
+        }
+        services.insert(name.to_owned(), door(stack, &routed));
+        let caddyfile = proxy::caddyfile(stack, &mut rendering.losses);
+        rendering.file(CADDYFILE, caddyfile);
+        volumes.insert("proxy-certificates".to_owned(), Value::Null);
+        volumes.insert("proxy-configuration".to_owned(), Value::Null);
+    }
+    if !stack.is_found() {
+        keep_known(stack, &mut networks);
+    }
+    let base = stack.base_file();
+    let mut about = format!(
+        "\n    docker compose -f {base} -f compose.prod.yaml up --detach\n\n\
+         VERSION chooses the images that run."
+    );
+    if proxy.is_some() {
+        about.push_str(&format!(
+            " DOMAIN is the name that people type: the proxy\ngets its certificate ({CADDYFILE})."
+        ));
+    }
+    if !secrets.is_empty() {
+        let names: Vec<String> = secrets
+            .values()
+            .filter_map(|secret| secret["environment"].as_str().map(str::to_owned))
+            .collect();
+        about.push_str(&format!(
+            "\nGiven to stores as files, from the environment or `.env`: {}.",
+            names.join(", ")
+        ));
+    }
+    let value = json!({
+        "services": services,
+        "networks": networks,
+        "volumes": volumes,
+        "secrets": secrets,
+    });
+    rendering.file("compose.prod.yaml", text(stack.input, &about, value));
+}
+
+/// A network that the base knows already keeps its own settings.
+fn keep_known(stack: &Stack<'_>, networks: &mut Map<String, Value>) {
+    for name in stack.input.project.networks.keys() {
+        networks.remove(name);
+    }
+}
+
+fn join(services: &mut Map<String, Value>, service: &str, network: &str) {
+    let Some(service) = services.get_mut(service) else {
+        return;
+    };
+    let networks = service["networks"].as_object().cloned().unwrap_or_default();
+    let mut networks = networks;
+    match networks.get_mut("!override").and_then(Value::as_object_mut) {
+        Some(inner) => inner.insert(network.to_owned(), Value::Null),
+        None => networks.insert(network.to_owned(), Value::Null),
+    };
+    service["networks"] = Value::Object(networks);
+}
+
+fn service(
+    stack: &Stack<'_>,
+    one: &Workload<'_>,
+    has_door: bool,
+    secrets: &mut Map<String, Value>,
+    rendering: &mut Rendering,
+) -> Value {
+    let subject = |key: &str| format!("services.{}.{key}", one.name());
+    let mut value = json!({});
+    if !stack.is_found()
+        && let Some(build) = stack.build(one, "production")
+    {
+        value["build"] = build;
+    }
+    if one.service.image.is_none() && Stack::is_assembled(one) {
+        value["image"] = json!(stack.image(one));
+    }
+    let given = stores_secrets(stack, one, secrets, &mut value, rendering);
+    let copied = given || hardening::has_copied_secrets(stack.input, one);
+    read_only(one, copied, &mut value, rendering);
+    if one.service.privileged.as_ref().is_some_and(|it| it.value) || hardening::sees_engine(one) {
+        rendering.losses.push(
+            Loss::new(
+                Fidelity::Approximate,
+                subject("cap_drop"),
+                "it governs the host by what it is given: no capability is taken from it",
+            )
+            .at(one.service.span.clone()),
+        );
+    } else {
+        value["cap_drop"] = json!(["ALL"]);
+        if one.store.is_some() && one.service.user.is_none() {
+            value["cap_add"] = json!(hardening::TO_BECOME_A_USER);
+        }
+        value["security_opt"] = json!(["no-new-privileges:true"]);
+    }
+    if Stack::is_assembled(one) && one.service.init.is_none() {
+        value["init"] = json!(true);
+    }
+    let (cpus, memory, pids) = hardening::limits(one);
+    let said = &one.service.limits;
+    let mut limits = Map::new();
+    if said.cpus.is_none() {
+        limits.insert("cpus".to_owned(), json!(cpus));
+    }
+    if said.memory.is_none() {
+        limits.insert("memory".to_owned(), json!(memory));
+    }
+    if said.pids.is_none() {
+        limits.insert("pids".to_owned(), json!(pids));
+    }
+    value["deploy"] = json!({ "resources": { "limits": limits } });
+    if one.is_daemon() {
+        value["restart"] = json!("unless-stopped");
+    }
+    value["logging"] = json!({
+        "driver": "json-file",
+        "options": { "max-size": "10m", "max-file": "5" },
+    });
+    let drains = one.role == Role::Worker || one.service.facts.stream.is_some();
+    if drains && one.service.stop_grace_period.is_none() {
+        value["stop_grace_period"] = json!("30s");
+    }
+    // People come in by the proxy; whoever is alone with its port keeps it.
+    if !one.service.ports.is_empty() && (has_door || one.store.is_some()) {
+        let others = one.service.ports.iter().any(|port| {
+            one.listeners
+                .iter()
+                .any(|listener| listener.port == port.value.target && !listener.http)
+        });
+        if !others || one.store.is_some() {
+            value["ports"] = reset(json!([]));
+        }
+    }
+    value
+}
+
+/// Passwords of a store as files, where its image takes them so. Says whether there is one.
+fn stores_secrets(
+    stack: &Stack<'_>,
+    one: &Workload<'_>,
+    secrets: &mut Map<String, Value>,
+    value: &mut Value,
+    rendering: &mut Rendering,
+) -> bool {
+    let kind = one.store.and_then(|store| store.kind);
+    let mut environment = Map::new();
+    let mut files = Vec::new();
+    for (name, said) in &one.service.environment {
+        let Some(file) = file_variable(kind, name) else {
+            continue;
+        };
+        if said.value.as_deref().unwrap_or_default().is_empty() {
+            continue;
+        }
+        if stack.is_found() {
+            // The base gives it as a file already.
+            files.push(String::new());
+            continue;
+        }
+        let variable = super::variables::behind(stack.input, said).unwrap_or_else(|| name.clone());
+        if variable != *name || said.span.is_none() {
+            rendering.losses.push(
+                Loss::new(
+                    Fidelity::Approximate,
+                    format!("services.{}.environment.{name}", one.name()),
+                    format!("in production it is a file with the value of `{variable}`, which must be set"),
+                )
+                .at(said.span.clone()),
+            );
+        }
+        let secret = secret_name(&variable);
+        environment.insert(name.clone(), reset(Value::Null));
+        environment.insert(file, json!(format!("/run/secrets/{secret}")));
+        secrets.insert(secret.clone(), json!({ "environment": variable }));
+        files.push(secret);
+    }
+    let given = !files.is_empty();
+    files.retain(|file| !file.is_empty());
+    if !files.is_empty() {
+        value["environment"] = Value::Object(environment);
+        value["secrets"] = json!(files);
+    }
+    given
+}
+
+fn read_only(one: &Workload<'_>, copied: bool, value: &mut Value, rendering: &mut Rendering) {
+    if one.service.read_only.is_some() {
+        return;
+    }
+    let subject = format!("services.{}.read_only", one.name());
+    let Some(scratch) = hardening::scratch(one) else {
+        rendering.losses.push(
+            Loss::new(
+                Fidelity::Approximate,
+                subject,
+                "its root stays writable: it is not known where its image writes",
+            )
+            .at(one.service.span.clone())
+            .hint("write `read_only: true` and `tmpfs` for what it writes"),
+        );
+        return;
+    };
+    if copied {
+        rendering.losses.push(
+            Loss::new(
+                Fidelity::Approximate,
+                subject,
+                "its root stays writable: Docker copies its secrets there before it starts",
+            )
+            .at(one.service.span.clone())
+            .hint("a secret from a `file:` is mounted instead"),
+        );
+        return;
+    }
+    value["read_only"] = json!(true);
+    value["tmpfs"] = scratch
+        .iter()
+        .filter(|path| !hardening::has_mount(one, path))
+        .map(|path| json!(path))
+        .collect();
+}
+
+/// The proxy that people come in by.
+fn door(stack: &Stack<'_>, routed: &[String]) -> Value {
+    let depends_on: Map<String, Value> = routed
+        .iter()
+        .filter_map(|name| stack.all.iter().find(|one| one.name() == name))
+        .map(|one| {
+            let says = one
+                .service
+                .healthcheck
+                .as_ref()
+                .is_some_and(|check| check.span.is_some());
+            let shows = Stack::is_assembled(one) && crate::health::command(one).is_some() || says;
+            let condition = if shows {
+                "service_healthy"
+            } else {
+                "service_started"
+            };
+            (one.name().to_owned(), json!({ "condition": condition }))
+        })
+        .collect();
+    json!({
+        "image": proxy::IMAGE,
+        "ports": [
+            "${HTTP_PORT:-80}:80",
+            "${HTTPS_PORT:-443}:443",
+            "${HTTPS_PORT:-443}:443/udp",
+        ],
+        "environment": { "DOMAIN": "${DOMAIN:-localhost}" },
+        "volumes": [
+            format!("./{CADDYFILE}:/etc/caddy/Caddyfile:ro"),
+            "proxy-certificates:/data",
+            "proxy-configuration:/config",
+        ],
+        "networks": { FRONT: null },
+        "depends_on": depends_on,
+        "healthcheck": {
+            "test": ["CMD", "wget", "-q", "-O", "/dev/null", format!("http://127.0.0.1:{}/", proxy::HEALTH)],
+            "interval": "10s",
+            "timeout": "5s",
+            "retries": 3,
+            "start_period": "20s",
+        },
+        "read_only": true,
+        "tmpfs": ["/tmp"],
+        "cap_drop": ["ALL"],
+        "cap_add": ["NET_BIND_SERVICE"],
+        "security_opt": ["no-new-privileges:true"],
+        "deploy": { "resources": { "limits": { "cpus": "1.0", "memory": "256M", "pids": 128 } } },
+        "logging": { "driver": "json-file", "options": { "max-size": "10m", "max-file": "5" } },
+        "restart": "unless-stopped",
+        "stop_grace_period": "30s",
+    })
+}
