@@ -312,7 +312,7 @@ pub fn fill_environment(project: &mut Project, lookup: &dyn Fn(&str) -> Option<S
 /// Gives services what the project's own variable file says of variables that have a default or are
 /// named without a value. Where a service listens is settled here, and a file made for development
 /// would lead it to the machine itself.
-pub fn fill_from_file(project: &mut Project, lookup: &dyn Fn(&str) -> Option<String>) {
+pub fn fill_from_file(project: &mut Project, lookup: &dyn Fn(&str) -> Option<Spanned<String>>) {
     for variable in &project.variables {
         let own_matter = matches!(variable.kind, VariableKind::Host | VariableKind::Port);
         let Some(value) = lookup(&variable.name) else {
@@ -328,9 +328,9 @@ pub fn fill_from_file(project: &mut Project, lookup: &dyn Fn(&str) -> Option<Str
                 .as_ref()
                 .is_some_and(|recipe| matches!(recipe.kind, RecipeKind::StaticSite(_)));
             match service.environment.get_mut(&variable.name) {
-                Some(known) if known.value.is_none() => known.value = Some(value.clone()),
+                Some(known) if known.value.is_none() => *known = value.clone().map(Some),
                 None if !site && !local => {
-                    let value = Spanned::unplaced(Some(value.clone()));
+                    let value = value.clone().map(Some);
                     service.environment.insert(variable.name.clone(), value);
                 }
                 _ => {}

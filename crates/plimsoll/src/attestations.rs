@@ -4,6 +4,7 @@ use std::path::Path;
 use std::process::Command;
 
 use plimsoll_diag::{Diagnostic, Secret};
+use plimsoll_image::Variant;
 use plimsoll_image::inventory::Inventory;
 use plimsoll_image::oci::{Descriptor, EPOCH};
 use plimsoll_image::provenance::{
@@ -27,6 +28,8 @@ pub(crate) struct Wanted {
     pub(crate) bill: Option<SbomFormat>,
     pub(crate) provenance: bool,
     pub(crate) key: Option<PrivateKey>,
+    /// What the images are for, which provenance says.
+    pub(crate) variant: Variant,
 }
 
 impl Wanted {
@@ -34,6 +37,7 @@ impl Wanted {
     pub(crate) fn read(
         settings: &Settings,
         arguments: &AttestationArguments,
+        variant: Variant,
     ) -> Result<Self, Failure> {
         let key = arguments.sign.as_deref();
         Ok(Self {
@@ -42,6 +46,7 @@ impl Wanted {
             key: key
                 .map(|path| private_key(path, &settings.environment))
                 .transpose()?,
+            variant,
         })
     }
 
@@ -94,7 +99,7 @@ pub(crate) fn attachments(
         let predicate = provenance(&BuildFacts {
             service: &service.name,
             recipe: recipe_word(service),
-            variant: "production",
+            variant: wanted.variant.name(),
             architecture: image.architecture,
             source: source.as_ref(),
             materials: &materials,

@@ -68,10 +68,8 @@ impl Interruption {
                     printer.say(&format!(
                         "stopped while building{what}; what is finished is kept"
                     ));
-                    #[expect(
-                        clippy::exit,
-                        reason = "builders have no way to be asked to stop, and leave nothing that a next run does not mend"
-                    )]
+                    // Builders have no way to be asked to stop, and leave nothing that a next run
+                    // does not mend.
                     std::process::exit(INTERRUPTED);
                 }
                 std::thread::sleep(LOOK);

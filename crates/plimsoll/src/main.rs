@@ -7,11 +7,13 @@ mod build_cache;
 mod cli;
 mod commands;
 mod environment;
+mod environment_contract;
 mod exit_status;
 mod failure;
 mod format;
 mod interruption;
 mod machine_key;
+mod misplaced_option;
 mod printer;
 mod project;
 mod publish;
@@ -24,6 +26,7 @@ mod stack_of_project;
 mod tag_rules;
 mod terminal_progress;
 mod variables;
+mod variants;
 mod watch;
 mod weight;
 mod workshop;
@@ -47,6 +50,7 @@ fn main() -> ExitCode {
     let cli = match Cli::try_parse() {
         Ok(cli) => cli,
         Err(message) => {
+            let message = misplaced_option::explain(message);
             let asked = !message.use_stderr();
             // A terminal that went away is no reason to fail differently.
             let _ = message.print();

@@ -1,9 +1,13 @@
 //! The project a command works on: from its Compose files, or from its source alone.
 
+use std::path::Path;
+use std::sync::Arc;
+
 use plimsoll_detect::{Detection, Tree};
 use plimsoll_diag::{Diagnostic, Diagnostics, Spanned};
 use plimsoll_model::Project;
 use plimsoll_model::compose::{self, LoadOptions, Loaded as LoadedCompose};
+use plimsoll_model::contract::shown_values;
 use plimsoll_model::extension::Extensions;
 use plimsoll_model::yaml::Node;
 
@@ -54,6 +58,7 @@ pub(crate) fn load(settings: &Settings, named: &[String]) -> Result<Loaded, Fail
     plimsoll_detect::fill_environment(&mut project, &|variable| {
         settings.environment.0.get(variable).cloned()
     });
+    fill_from_file(settings, &mut project)?;
     project.services.retain(|name, service| {
         let active = |profile: &String| {
             settings
@@ -64,6 +69,23 @@ pub(crate) fn load(settings: &Settings, named: &[String]) -> Result<Loaded, Fail
         service.profiles.is_empty() || named.contains(name) || service.profiles.iter().any(active)
     });
     Ok(Loaded { project, warnings })
+}
+
+/// Gives the services of a project without a Compose file what its `.env` says.
+fn fill_from_file(settings: &Settings, project: &mut Project) -> Result<(), Failure> {
+    const FILE: &str = ".env";
+    let values = compose::dotenv(&load_options(settings))?;
+    let text = fs_err::read_to_string(settings.directory.join(FILE)).unwrap_or_default();
+    let places = shown_values(&text, &Arc::from(Path::new(FILE)));
+    plimsoll_detect::fill_from_file(project, &|variable| {
+        let value = values.get(variable)?.clone();
+        let place = places.get(variable).filter(|shown| shown.value == value);
+        Some(Spanned {
+            value,
+            span: place.map(|shown| shown.span.clone()),
+        })
+    });
+    Ok(())
 }
 
 /// A project as renderers see it.
@@ -157,6 +179,7 @@ pub(crate) fn load_options(settings: &Settings) -> LoadOptions {
     LoadOptions {
         directory: settings.directory.clone(),
         files: settings.files.clone(),
+        standard_input: settings.standard_input.clone(),
         project_name: settings.project_name.clone(),
         profiles: settings.profiles.clone(),
         environment: settings.environment.0.clone(),

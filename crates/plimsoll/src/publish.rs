@@ -3,6 +3,7 @@
 use std::sync::Arc;
 
 use plimsoll_diag::Diagnostic;
+use plimsoll_image::Variant;
 use plimsoll_image::registry::{CHUNK, PushRequest, Pushed, Reference};
 use plimsoll_image::store::{Image, LayerForm, Store};
 use plimsoll_model::{Project, Service};
@@ -14,7 +15,7 @@ use crate::format::size;
 use crate::printer::Printer;
 use crate::project;
 use crate::secret_guard;
-use crate::service_images::image_name;
+use crate::service_images::image_name_of;
 use crate::settings::Settings;
 use crate::tag_rules::{Revision, TagRule, tags};
 use crate::terminal_progress::TerminalProgress;
@@ -58,7 +59,7 @@ pub(crate) fn publish(
             continue;
         }
         let images = store
-            .images_named(&image_name(project, service))
+            .images_named(&image_name_of(project, service, wanted.variant))
             .map_err(Failure::from_store)?;
         let Some(first) = images.first() else {
             return Err(Failure::failed(
@@ -67,7 +68,13 @@ pub(crate) fn publish(
             ));
         };
         let repository = repository(project, service, arguments)?;
-        let tags = wanted_tags(service, arguments, &revision, first)?;
+        let mut tags = wanted_tags(service, arguments, &revision, first)?;
+        if wanted.variant != Variant::Production {
+            let end = format!("-{}", wanted.variant);
+            for tag in tags.iter_mut().filter(|tag| !tag.ends_with(&end)) {
+                tag.push_str(&end);
+            }
+        }
         orders.push((service, repository, tags, images));
     }
     if orders.is_empty() {
@@ -118,7 +125,7 @@ fn repository(
 ) -> Result<Reference, Failure> {
     let wrong =
         |error: &dyn std::fmt::Display| Failure::usage(Diagnostic::error(error.to_string()));
-    let name = image_name(project, service);
+    let name = image_name_of(project, service, Variant::Production);
     let own: Reference = name.parse().map_err(|error| wrong(&error))?;
     let repository = match (&arguments.to, &service.image) {
         (Some(prefix), _) => Reference::repository(&format!(

@@ -5,6 +5,7 @@ use std::sync::Mutex;
 use std::time::{Duration, Instant};
 
 use plimsoll_diag::{Diagnostic, Spanned};
+use plimsoll_image::Variant;
 use plimsoll_image::builder::{BuildRequest, Builder, Memory, Outcome, PullPolicy};
 use plimsoll_image::elf::Finding;
 use plimsoll_image::oci::Architecture;
@@ -25,6 +26,7 @@ const MOST_FINDINGS: usize = 5;
 pub(crate) struct ImagePolicy {
     pub(crate) memory: Memory,
     pub(crate) pull: PullPolicy,
+    pub(crate) variant: Variant,
     pub(crate) checks: HealthChecks,
 }
 
@@ -126,10 +128,11 @@ fn prepare_one(
     architecture: Architecture,
 ) -> Result<Prepared, Failure> {
     if let Some(recipe) = &service.recipe {
-        let reference = image_name(project, service);
+        let reference = image_name_of(project, service, policy.variant);
         let built = builder
             .build(&BuildRequest {
                 memory: policy.memory,
+                variant: policy.variant,
                 health: match policy.checks {
                     HealthChecks::ByEngine => None,
                     HealthChecks::InImage => service.healthcheck.as_ref().map(|check| &check.value),
@@ -140,8 +143,10 @@ fn prepare_one(
         return Ok(Prepared {
             image: built.image,
             // Commands of others may have left anything in it, as in an image from elsewhere.
+            // Tools of development write among the sources.
             origin: match recipe.kind {
                 RecipeKind::Dockerfile(_) => ImageOrigin::Pulled,
+                _ if matches!(policy.variant, Variant::Dev | Variant::Test) => ImageOrigin::Pulled,
                 _ => ImageOrigin::Assembled,
             },
             built: Some(built.outcome),
@@ -262,6 +267,16 @@ pub(crate) fn image_name(project: &Project, service: &Service) -> String {
         None => format!("{}-{}", project.name, service.name),
     };
     tagged(&name)
+}
+
+/// The same for a variant, whose name is the end of the tag.
+pub(crate) fn image_name_of(project: &Project, service: &Service, variant: Variant) -> String {
+    let name = image_name(project, service);
+    match variant {
+        Variant::Production => name,
+        _ if name.contains('@') => name,
+        _ => format!("{name}-{variant}"),
+    }
 }
 
 fn tagged(name: &str) -> String {

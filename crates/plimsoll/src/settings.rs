@@ -16,13 +16,18 @@ const SYSTEM_DATA: &str = "/var/lib/plimsoll";
 /// Where run-time state lives when nothing else is said, for root.
 const SYSTEM_RUNTIME: &str = "/run/plimsoll";
 
+/// The name among Compose files that means standard input.
+const STANDARD_INPUT: &str = "-";
+
 /// The machine and the project that a command works on.
 #[derive(Debug, Clone)]
 pub(crate) struct Settings {
     /// Absolute path of the project's directory.
     pub(crate) directory: PathBuf,
-    /// Compose files named on the command line, absolute.
+    /// Compose files named on the command line, absolute; `-` is standard input.
     pub(crate) files: Vec<PathBuf>,
+    /// What standard input held, where it is one of the files.
+    pub(crate) standard_input: Option<String>,
     /// Project name named on the command line.
     pub(crate) project_name: Option<String>,
     /// Profiles named on the command line.
@@ -90,9 +95,22 @@ impl Settings {
             None if rustix::process::geteuid().is_root() => SYSTEM_RUNTIME.into(),
             None => user_directory(&environment, "XDG_RUNTIME_DIR", home.as_deref(), ".cache"),
         };
+        let is_standard_input = |file: &PathBuf| file.as_os_str() == STANDARD_INPUT;
+        let mut files: Vec<PathBuf> = absolute(&arguments.files);
+        for (file, named) in files.iter_mut().zip(&arguments.files) {
+            if is_standard_input(named) {
+                file.clone_from(named);
+            }
+        }
+        let standard_input = if files.iter().any(is_standard_input) {
+            Some(read_standard_input()?)
+        } else {
+            None
+        };
         Ok(Self {
             directory,
-            files: absolute(&arguments.files),
+            files,
+            standard_input,
             project_name: arguments.project_name.clone(),
             profiles: arguments.profiles.clone(),
             env_files: absolute(&arguments.env_files),
@@ -107,6 +125,16 @@ impl Settings {
             },
         })
     }
+}
+
+/// All of standard input, which can be read only once.
+fn read_standard_input() -> Result<String, Failure> {
+    std::io::read_to_string(std::io::stdin()).map_err(|error| {
+        Failure::usage(
+            Diagnostic::error(format!("standard input: {error}"))
+                .hint("`-f -` reads a Compose file from there"),
+        )
+    })
 }
 
 fn project_directory(named: &Path) -> Result<PathBuf, Failure> {

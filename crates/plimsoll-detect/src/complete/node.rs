@@ -109,7 +109,9 @@ fn listen(service: &Service, recipe: &mut BuildRecipe, detected: &mut DetectedSe
 /// Paths that sites pass on lead to the services of the file: by name, or by the port that one
 /// publishes.
 pub(super) fn lead_proxies(project: &mut Project) -> Vec<Diagnostic> {
-    let known: Vec<(String, Vec<(Option<u16>, u16)>)> = project
+    /// What is published, and the port in the container.
+    type Ports = Vec<(Option<u16>, u16)>;
+    let known: Vec<(String, Ports)> = project
         .services
         .values()
         .map(|service| {

@@ -2,7 +2,7 @@
 
 use std::fmt::Write as _;
 
-use super::node::{Map, Node, Value};
+use super::node::{Map, Node, Tag, Value};
 use super::number::show_float;
 use super::scalar;
 
@@ -37,6 +37,11 @@ fn write_map(text: &mut String, map: &Map, indent: usize) {
             text.push_str(&key.text);
         }
         text.push(':');
+        text.push_str(match node.tag {
+            Some(Tag::Reset) => " !reset",
+            Some(Tag::Override) => " !override",
+            None => "",
+        });
         write_value(text, node, indent + 2);
     }
 }

@@ -233,7 +233,8 @@ fn wanted(
     arguments: &BuildArguments,
     destination: Option<&Destination>,
 ) -> Result<Wanted, Failure> {
-    let wanted = Wanted::read(settings, &arguments.attestations)?;
+    let variant = arguments.images.variant;
+    let wanted = Wanted::read(settings, &arguments.attestations, variant)?;
     let has_place = matches!(
         destination,
         Some(Destination::OciLayout(_) | Destination::Push)

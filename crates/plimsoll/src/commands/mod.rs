@@ -20,6 +20,8 @@ mod up;
 mod verify;
 mod why;
 
+use plimsoll_diag::Diagnostic;
+
 use crate::cli::{Cli, Command};
 use crate::environment::Environment;
 use crate::exit_status::ExitStatus;
@@ -33,6 +35,7 @@ pub(crate) fn run(
     environment: Environment,
     printer: &Printer,
 ) -> Result<ExitStatus, Failure> {
+    refuse_json(&cli)?;
     if let Command::Completions { shell } = cli.command {
         return Ok(completions::run(shell, printer));
     }
@@ -65,4 +68,21 @@ pub(crate) fn run(
         Command::Fsck => fsck::run(&settings, printer),
         Command::Completions { .. } => Ok(ExitStatus::Success),
     }
+}
+
+/// What prints a script, or what a program prints, cannot print data besides.
+fn refuse_json(cli: &Cli) -> Result<(), Failure> {
+    let (name, what) = match &cli.command {
+        Command::Exec(_) => ("exec", "what the program prints"),
+        Command::Run(_) => ("run", "what the program prints"),
+        Command::Completions { .. } => ("completions", "a script for a shell"),
+        _ => return Ok(()),
+    };
+    if !cli.global.json {
+        return Ok(());
+    }
+    Err(Failure::usage(
+        Diagnostic::error(format!("`{name}` prints {what}, there is no data to print"))
+            .hint("leave out `--json`"),
+    ))
 }

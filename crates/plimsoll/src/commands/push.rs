@@ -18,7 +18,7 @@ pub(crate) fn run(
     arguments: &PushArguments,
     printer: &Printer,
 ) -> Result<ExitStatus, Failure> {
-    let wanted = Wanted::read(settings, &arguments.attestations)?;
+    let wanted = Wanted::read(settings, &arguments.attestations, arguments.variant)?;
     let project::Loaded { project, .. } = project::load(settings, &arguments.services)?;
     let services: Vec<String> = if arguments.services.is_empty() {
         project.services.keys().cloned().collect()

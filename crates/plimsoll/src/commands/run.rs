@@ -8,20 +8,23 @@ use std::sync::atomic::AtomicBool;
 use std::time::Duration;
 
 use plimsoll_diag::{Diagnostic, Spanned};
+use plimsoll_image::Variant;
 use plimsoll_model::{Command, MountKind, Project, Service, compose};
 use plimsoll_run::container::{StdinMode, Terminal};
 use plimsoll_run::stack::{RunRequest, StackPaths, StartOrder, UpRequest, run_once, start_order};
 
 use crate::cli::RunArguments;
+use crate::environment_contract;
 use crate::exit_status::ExitStatus;
 use crate::failure::Failure;
 use crate::printer::Printer;
 use crate::project;
-use crate::service_images;
+use crate::service_images::{self, ImagePolicy};
 use crate::settings::Settings;
 use crate::stack_of_project::{engine, lock};
 use crate::terminal_progress::TerminalProgress;
 use crate::variables::assignments;
+use crate::variants;
 use crate::workshop::Workshop;
 
 /// Longest time for what the service depends on to come up.
@@ -47,7 +50,16 @@ pub(crate) fn run(
             arguments.service
         ))));
     };
-    let service = changed(declared, &project, &arguments, settings)?;
+    let variant = arguments.images.variant;
+    let mut declared = declared.clone();
+    variants::apply_to_one(&mut declared, variant)?;
+    let service = changed(&declared, &project, &arguments, settings)?;
+    let mut as_run = project.clone();
+    as_run
+        .services
+        .insert(service.name.clone(), service.clone());
+    let loopback = IpAddr::V4(Ipv4Addr::LOCALHOST);
+    environment_contract::hold(&as_run, whole.sequence(), loopback, printer)?;
     let engine = engine()?;
     let paths = StackPaths::new(&settings.data, &settings.runtime, &project.name);
     let mut held = Some(lock(&paths)?);
@@ -59,15 +71,22 @@ pub(crate) fn run(
     let progress = Arc::new(TerminalProgress::new(printer));
     let workshop = Workshop::open(settings, &engine)?;
     let builder = workshop.builder(progress.clone())?;
-    let prepared = service_images::prepare(&builder, &project, wanted, arguments.images.policy())?;
+    let policy = arguments.images.policy();
+    // What it depends on is not what is worked on.
+    let (own, others): (Vec<String>, Vec<String>) = wanted
+        .iter()
+        .cloned()
+        .partition(|name| *name == arguments.service);
+    let mut prepared = service_images::prepare(&builder, &project, &own, policy)?;
+    let for_others = ImagePolicy {
+        variant: Variant::Production,
+        ..policy
+    };
+    prepared.extend(service_images::prepare(
+        &builder, &project, &others, for_others,
+    )?);
     let prepared = service_images::unpack(workshop.store(), prepared)?;
-    let named = service_images::named(
-        &builder,
-        &project,
-        &prepared,
-        arguments.images.policy(),
-        workshop.store(),
-    )?;
+    let named = service_images::named(&builder, &project, &prepared, for_others, workshop.store())?;
     let images: BTreeMap<_, _> = prepared
         .iter()
         .map(|(name, image)| (name.clone(), image.for_engine.clone()))

@@ -18,6 +18,7 @@ use plimsoll_run::stack::{
 
 use crate::cli::UpArguments;
 use crate::commands::logs::LineStyle;
+use crate::environment_contract;
 use crate::exit_status::ExitStatus;
 use crate::failure::Failure;
 use crate::format::{count, elapsed};
@@ -28,6 +29,7 @@ use crate::service_images::{self, Ready};
 use crate::settings::Settings;
 use crate::stack_of_project::{engine, lock};
 use crate::terminal_progress::TerminalProgress;
+use crate::variants;
 use crate::watch::{Stage, Watching};
 use crate::workshop::Workshop;
 
@@ -41,7 +43,11 @@ pub(crate) fn run(
     printer: &Printer,
 ) -> Result<ExitStatus, Failure> {
     let began = Instant::now();
-    let project::Loaded { project, warnings } = project::load(settings, &arguments.services)?;
+    let project::Loaded {
+        mut project,
+        warnings,
+    } = project::load(settings, &arguments.services)?;
+    variants::apply_to_stack(&mut project, arguments.images.variant)?;
     for warning in &warnings {
         printer.tell(warning);
     }
@@ -57,6 +63,7 @@ pub(crate) fn run(
             ),
         ));
     }
+    environment_contract::hold(&project, order.sequence(), arguments.bind, printer)?;
     let engine = engine()?;
     let paths = StackPaths::new(&settings.data, &settings.runtime, &project.name);
     let held = lock(&paths)?;

@@ -87,7 +87,7 @@ fn json_has_stable_keys() {
         .keys()
         .map(String::as_str)
         .collect();
-    assert_snapshot!(keys.join(" "), @"schema name services needs environment rejected problems files_listed files_read");
+    assert_snapshot!(keys.join(" "), @"schema name services needs environment rejected problems shims files_listed files_read");
     let keys: Vec<&str> = value["services"][0]
         .as_object()
         .unwrap()

@@ -67,3 +67,84 @@ fn nothing_to_start() {
     hint: services with a profile start with `--profile NAME`, or when they are named
     ");
 }
+
+#[test]
+fn what_breaks_the_contract_of_the_environment_stops_it_before_anything_starts() {
+    let context = Context::new();
+    context.write("requirements.txt", "fastapi==0.121.0\nuvicorn==0.38.0\n");
+    context.write(
+        "main.py",
+        r#"import os
+
+from fastapi import FastAPI
+
+KEY = os.environ["PROVIDER_API_KEY"]
+LIMIT = int(os.getenv("LIMIT", "3"))
+TOKEN = os.environ["ADMIN_TOKEN"]
+LAZY = os.environ.get("LAZY")
+
+app = FastAPI()
+"#,
+    );
+    context.write(".env", "LIMIT=many\nADMIN_TOKEN=changeme\n");
+    assert_snapshot!(context.run(&["up"]), @r#"
+    exit code: 2
+    ----- stdout -----
+    ----- stderr -----
+    warning: `ADMIN_TOKEN` of `desk` is no secret: everybody knows its value
+      --> .env:2:1
+       |
+     2 | ADMIN_TOKEN=changeme
+       | ^
+    hint: it is read at `main.py:7`
+    hint: set `ADMIN_TOKEN` to 32 random letters and digits, in `.env` or in the environment
+    error: `LIMIT` of `desk` is no number
+      --> .env:1:1
+       |
+     1 | LIMIT=many
+       | ^
+    hint: it is read at `main.py:6`
+    hint: write a number
+    error: `PROVIDER_API_KEY` is missing: `desk` does not start without it
+      --> main.py:5:7
+       |
+     5 | KEY = os.environ["PROVIDER_API_KEY"]
+       |       ^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^
+    hint: write `PROVIDER_API_KEY=…` in `.env`, or set it in the environment
+    "#);
+    context.write(".env", "LIMIT=3\nADMIN_TOKEN=x7\nPROVIDER_API_KEY=\n");
+    assert_snapshot!(context.run(&["up"]), @"
+    exit code: 2
+    ----- stdout -----
+    ----- stderr -----
+    error: `PROVIDER_API_KEY` is empty: `desk` does not start without it
+      --> .env:3:1
+       |
+     3 | PROVIDER_API_KEY=
+       | ^
+    hint: it is read at `main.py:5`
+    hint: write a value
+    ");
+    context.write(
+        "compose.yaml",
+        r#"services:
+  api:
+    build: .
+    environment:
+      LIMIT: 3
+      ADMIN_TOKEN: ${ADMIN_TOKEN}
+"#,
+    );
+    assert_snapshot!(context.run(&["up"]), @"
+    exit code: 2
+    ----- stdout -----
+    ----- stderr -----
+    error: `PROVIDER_API_KEY` is missing: `api` does not start without it
+      --> compose.yaml:2:3
+       |
+     2 |   api:
+       |   ^^^
+    hint: it is read at `main.py:5`
+    hint: add `PROVIDER_API_KEY: …` to `environment`
+    ");
+}

@@ -1,0 +1,75 @@
+//! Rendering files into the project, and what is said of those that are there.
+
+use insta::assert_snapshot;
+
+use crate::context::Context;
+
+fn project() -> Context {
+    let context = Context::new();
+    context.write(
+        "compose.yaml",
+        "services:\n  api:\n    build: .\n    ports: [\"8000:8000\"]\n",
+    );
+    context.write("requirements.txt", "flask==3.1.0\n");
+    context.write(
+        "app.py",
+        "from flask import Flask\napp = Flask(__name__)\napp.run(port=8000)\n",
+    );
+    context
+}
+
+#[test]
+fn what_is_rendered_is_told_and_known_again() {
+    let context = project();
+    assert_snapshot!(context.run(&["render", "docs", "-o", "out"]), @"
+    exit code: 0
+    ----- stdout -----
+    ----- stderr -----
+      new       docs/environment.md
+    1 of 1 files written to out
+    ");
+    assert_snapshot!(context.run(&["render", "docs", "-o", "out", "--check"]), @"
+    exit code: 0
+    ----- stdout -----
+    ----- stderr -----
+    1 files are up to date
+    ");
+}
+
+#[test]
+fn an_edited_file_stays() {
+    let context = project();
+    context.run(&["render", "docs", "-o", "out"]);
+    context.write("out/docs/environment.md", "mine\n");
+    assert_snapshot!(context.run(&["render", "docs", "-o", "out"]), @"
+    exit code: 2
+    ----- stdout -----
+    ----- stderr -----
+    error: `docs/environment.md` was not rendered here, or was edited since
+    hint: `--diff` shows what would change, `--force` overwrites
+    hint: `-o DIR` renders elsewhere
+    ");
+    assert_snapshot!(context.run(&["render", "docs", "-o", "out", "--check"]), @"
+    exit code: 1
+    ----- stdout -----
+    ----- stderr -----
+      edited       docs/environment.md
+    1 of 1 files are out of date · plimsoll render --diff shows how
+    ");
+    context.run(&["render", "docs", "-o", "out", "--force"]);
+    let page = std::fs::read_to_string(context.project().join("out/docs/environment.md")).unwrap();
+    assert_ne!(page, "mine\n");
+}
+
+#[test]
+fn a_target_that_does_not_exist() {
+    assert_snapshot!(project().run(&["render", "nomad"]), @"
+    exit code: 2
+    ----- stdout -----
+    ----- stderr -----
+    error: invalid value 'nomad' for '<TARGET>...'
+      [possible values: all, dockerfile, compose, kubernetes, monitoring, docs]
+
+    For more information, try '--help'.
+    ");
+}
