@@ -5,12 +5,14 @@
 //! text is pasted together for prose only. Nothing here reads a file, the clock or the environment,
 //! and the same input gives the same bytes.
 
+pub mod ci;
 mod cluster_options;
 pub mod compose;
 pub mod dockerfile;
 pub mod docs;
 pub mod header;
 mod health;
+pub mod helm;
 mod input;
 pub mod kubernetes;
 mod loss;

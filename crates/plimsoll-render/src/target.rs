@@ -2,7 +2,9 @@
 
 use serde::Serialize;
 
-use crate::{Input, PathTaken, Rendering, compose, dockerfile, docs, kubernetes, monitoring};
+use crate::{
+    Input, PathTaken, Rendering, ci, compose, dockerfile, docs, helm, kubernetes, monitoring,
+};
 
 /// A kind of files.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize)]
@@ -14,6 +16,10 @@ pub enum Target {
     Compose,
     /// Manifests for Kubernetes, with overlays of kustomize.
     Kubernetes,
+    /// A chart of Helm with the same manifests.
+    Helm,
+    /// Pipelines of GitHub Actions.
+    Ci,
     /// What watches the project: metrics, alerts, dashboards, logs and traces.
     Monitoring,
     /// Documents for the people who run the project.
@@ -26,6 +32,8 @@ impl Target {
         Target::Dockerfile,
         Target::Compose,
         Target::Kubernetes,
+        Target::Helm,
+        Target::Ci,
         Target::Monitoring,
         Target::Docs,
     ];
@@ -36,9 +44,16 @@ impl Target {
             Target::Dockerfile => "dockerfile",
             Target::Compose => "compose",
             Target::Kubernetes => "kubernetes",
+            Target::Helm => "helm",
+            Target::Ci => "ci",
             Target::Monitoring => "monitoring",
             Target::Docs => "docs",
         }
+    }
+
+    /// Renders it alone.
+    pub(crate) fn render(self, input: &Input<'_>) -> Rendering {
+        self.renderer()(input)
     }
 
     fn renderer(self) -> fn(&Input<'_>) -> Rendering {
@@ -46,6 +61,8 @@ impl Target {
             Target::Dockerfile => dockerfile::render,
             Target::Compose => compose::render,
             Target::Kubernetes => kubernetes::render,
+            Target::Helm => helm::render,
+            Target::Ci => ci::render,
             Target::Monitoring => monitoring::render,
             Target::Docs => docs::render,
         }
@@ -59,7 +76,7 @@ impl Target {
 pub fn render(input: &Input<'_>, targets: &[Target]) -> Result<Rendering, PathTaken> {
     let mut all = Rendering::default();
     for target in targets {
-        all.extend(target.renderer()(input))?;
+        all.extend(target.render(input))?;
     }
     Ok(all)
 }

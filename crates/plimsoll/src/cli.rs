@@ -251,6 +251,10 @@ pub(crate) enum RenderTarget {
     Compose,
     /// Manifests, with overlays of kustomize
     Kubernetes,
+    /// A chart of Helm, with values for each environment
+    Helm,
+    /// Pipelines of GitHub Actions that build, scan, publish and deploy
+    Ci,
     /// What watches the project: Prometheus, Grafana, logs and traces
     Monitoring,
     /// Documents

@@ -21,7 +21,7 @@ use plimsoll_model::{BuildRecipe, RecipeKind};
 
 use crate::header::header;
 use crate::{Fidelity, Input, Loss, Rendering, Workload, workloads};
-pub(crate) use place::Place;
+pub(crate) use place::{Place, plain, text};
 use script::Script;
 
 /// The directory that the Dockerfiles go to.

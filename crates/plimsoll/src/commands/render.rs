@@ -175,6 +175,8 @@ fn target(word: RenderTarget) -> Vec<Target> {
         RenderTarget::Dockerfile => vec![Target::Dockerfile],
         RenderTarget::Compose => vec![Target::Compose],
         RenderTarget::Kubernetes => vec![Target::Kubernetes],
+        RenderTarget::Helm => vec![Target::Helm],
+        RenderTarget::Ci => vec![Target::Ci],
         RenderTarget::Monitoring => vec![Target::Monitoring],
         RenderTarget::Docs => vec![Target::Docs],
     }
