@@ -45,7 +45,7 @@ pub struct DetectedService {
     pub name: String,
     /// What it is to its users.
     pub kind: ServiceKind,
-    /// `python`, `javascript`, `go`.
+    /// `python`, `javascript`, `go`, `rust`.
     pub language: &'static str,
     /// The framework as people write it: `FastAPI`.
     pub framework: Option<String>,

@@ -19,6 +19,7 @@ mod node;
 mod places;
 mod project;
 mod python;
+mod rust;
 mod shims;
 mod syntax;
 mod text;
@@ -72,12 +73,15 @@ pub fn detect(tree: &Tree) -> Detection {
     let name = merge::project_name(tree, stated.as_deref());
     let node = node::find(tree);
     let go = go::find(tree, &|directory| claims.builds(directory));
+    let rust = rust::find(tree, &|program| claims.starts(program));
     let mut found = python.found;
     found.extend(node.found);
     found.extend(go.found);
+    found.extend(rust.found);
     let mut rejected = python.rejected;
     rejected.extend(node.rejected);
     rejected.extend(go.rejected);
+    rejected.extend(rust.rejected);
     let mut problems = python.problems;
     problems.extend(node.problems);
     // Whoever wrote a Compose file has said what runs together.

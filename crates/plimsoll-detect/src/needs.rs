@@ -169,6 +169,54 @@ pub(crate) fn of_module(module: &str) -> Option<NeedKind> {
         .map(|(_, kind)| *kind)
 }
 
+/// What crates of Rust lead to: `*` where the crate alone says it, else a feature that does.
+#[rustfmt::skip]
+const CRATES: &[(&str, &str, NeedKind)] = &[
+    ("sqlx", "postgres", NeedKind::Postgres),
+    ("sqlx", "mysql", NeedKind::Mysql),
+    ("sea-orm", "sqlx-postgres", NeedKind::Postgres),
+    ("sea-orm", "sqlx-mysql", NeedKind::Mysql),
+    ("diesel", "postgres", NeedKind::Postgres),
+    ("diesel", "mysql", NeedKind::Mysql),
+    ("diesel-async", "postgres", NeedKind::Postgres),
+    ("diesel-async", "mysql", NeedKind::Mysql),
+    ("tokio-postgres", "*", NeedKind::Postgres),
+    ("postgres", "*", NeedKind::Postgres),
+    ("deadpool-postgres", "*", NeedKind::Postgres),
+    ("bb8-postgres", "*", NeedKind::Postgres),
+    ("pgvector", "*", NeedKind::Postgres),
+    ("mysql", "*", NeedKind::Mysql),
+    ("mysql_async", "*", NeedKind::Mysql),
+    ("redis", "*", NeedKind::Redis),
+    ("fred", "*", NeedKind::Redis),
+    ("deadpool-redis", "*", NeedKind::Redis),
+    ("bb8-redis", "*", NeedKind::Redis),
+    ("apalis-redis", "*", NeedKind::Redis),
+    ("lapin", "*", NeedKind::Rabbitmq),
+    ("amqprs", "*", NeedKind::Rabbitmq),
+    ("mongodb", "*", NeedKind::Mongodb),
+    ("influxdb", "*", NeedKind::Influxdb),
+    ("influxdb2", "*", NeedKind::Influxdb),
+    ("elasticsearch", "*", NeedKind::Elasticsearch),
+    ("opensearch", "*", NeedKind::Elasticsearch),
+    ("qdrant-client", "*", NeedKind::Qdrant),
+    ("rdkafka", "*", NeedKind::Kafka),
+    ("kafka", "*", NeedKind::Kafka),
+    ("neo4rs", "*", NeedKind::Neo4j),
+];
+
+/// The needs that a crate with these features shows.
+pub(crate) fn of_crate(name: &str, features: &mut dyn Iterator<Item = &str>) -> Vec<NeedKind> {
+    let features: Vec<&str> = features.collect();
+    CRATES
+        .iter()
+        .filter(|(known, feature, _)| {
+            *known == name && (*feature == "*" || features.contains(feature))
+        })
+        .map(|(_, _, kind)| *kind)
+        .collect()
+}
+
 /// The scheme of a connection string, driver left out: `postgresql` of `postgresql+asyncpg://`.
 fn scheme(text: &str) -> Option<&str> {
     let (scheme, _) = text.split_once("://")?;

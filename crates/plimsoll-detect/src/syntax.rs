@@ -15,6 +15,7 @@ pub(crate) enum Grammar {
     TypeScript,
     Tsx,
     Go,
+    Rust,
     Json,
 }
 
@@ -26,6 +27,7 @@ impl Grammar {
             Grammar::TypeScript => tree_sitter_typescript::LANGUAGE_TYPESCRIPT.into(),
             Grammar::Tsx => tree_sitter_typescript::LANGUAGE_TSX.into(),
             Grammar::Go => tree_sitter_go::LANGUAGE.into(),
+            Grammar::Rust => tree_sitter_rust::LANGUAGE.into(),
             Grammar::Json => tree_sitter_json::LANGUAGE.into(),
         }
     }
@@ -38,6 +40,7 @@ impl Grammar {
             "ts" | "mts" | "cts" => Grammar::TypeScript,
             "tsx" => Grammar::Tsx,
             "go" => Grammar::Go,
+            "rs" => Grammar::Rust,
             "json" => Grammar::Json,
             _ => return None,
         })

@@ -89,6 +89,22 @@ impl Reviewed {
         })
     }
 
+    /// What a Dockerfile says that builds with cargo and starts a program of this name.
+    pub(crate) fn starts(&self, program: &str) -> Option<crate::rust::RustClaim> {
+        self.files.iter().find_map(|file| {
+            let mut lines = file.stages.iter().flat_map(|stage| &stage.runs);
+            let image = file.image(None);
+            let own = image.entrypoint.as_ref().or(image.command.as_ref())?;
+            let words = own.value.words();
+            let first = words.first()?.rsplit('/').next()?;
+            (first == program && lines.any(|run| run.contains("cargo "))).then(|| {
+                crate::rust::RustClaim {
+                    arguments: arguments(&image),
+                }
+            })
+        })
+    }
+
     /// What Dockerfiles say of the port of `module:variable`, and of the Python version of its directory.
     pub(crate) fn about(&self, dotted: &str, path: &Path) -> (Option<u16>, Option<&Dockerfile>) {
         let near =

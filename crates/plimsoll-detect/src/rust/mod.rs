@@ -1,0 +1,85 @@
+//! Rust: programs of cargo packages that listen, speak MCP or work until they are stopped.
+
+mod calls;
+mod closure;
+mod item;
+mod manifest;
+mod service;
+mod settings;
+mod source;
+
+use std::path::Path;
+use std::sync::Arc;
+
+use crate::detection::Rejected;
+use crate::found::Found;
+use crate::places;
+use crate::tree::Tree;
+use closure::Libraries;
+
+/// What the cargo packages of a tree hold.
+#[derive(Debug, Default)]
+pub(crate) struct RustFindings {
+    pub(crate) found: Vec<Found>,
+    pub(crate) rejected: Vec<Rejected>,
+}
+
+/// What a Dockerfile says of a program.
+#[derive(Debug, Default, Clone)]
+pub(crate) struct RustClaim {
+    /// Arguments that it starts the program with.
+    pub(crate) arguments: Vec<String>,
+}
+
+/// Finds the services that the programs of a tree make. `claimed` is what somebody says who starts a
+/// program by its name, which counts even where its place would set it aside.
+pub(crate) fn find(tree: &Tree, claimed: &dyn Fn(&str) -> Option<RustClaim>) -> RustFindings {
+    let packages = manifest::packages(tree);
+    let mut findings = RustFindings::default();
+    let libraries = Libraries::new(tree, &packages);
+    for package in &packages {
+        for binary in &package.binaries {
+            let own = source::read(tree, &binary.path);
+            let Some(main) = own.main.clone() else {
+                continue;
+            };
+            let path: Arc<Path> = tree.shown(&binary.path);
+            let closure = libraries.closure(package, &own);
+            let claim = claimed(&binary.name);
+            let aside = places::set_aside(&binary.path)
+                .or_else(|| is_tool(package, &binary.name).then_some("a tool of the project"))
+                .filter(|_| claim.is_none());
+            let seen = service::Seen {
+                tree,
+                package,
+                binary,
+                main: &main,
+                reached: item::reached(&own.items, &closure.items),
+                own: &own,
+                closure: &closure,
+                claim: claim.as_ref(),
+            };
+            match seen.verdict(aside) {
+                Ok(found) => findings.found.push(*found),
+                Err((looks_like, why)) => findings.rejected.push(Rejected {
+                    path,
+                    looks_like: looks_like.to_owned(),
+                    why: why.to_owned(),
+                }),
+            }
+        }
+    }
+    findings
+}
+
+/// Whether a program serves those who work on the project, by its name.
+fn is_tool(package: &manifest::Package, binary: &str) -> bool {
+    let directory = package.root.file_name().and_then(|name| name.to_str());
+    [Some(binary), directory]
+        .into_iter()
+        .flatten()
+        .any(|name| matches!(name, "xtask" | "tools" | "codegen" | "fuzz"))
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,350 @@
+//! Variables, arguments and settings that a Rust program reads, with their defaults.
+
+use plimsoll_diag::Span;
+use tree_sitter::Node;
+
+use super::item::{Field, Item, PortHint, Rank};
+use super::source::{is_text, span, text};
+use crate::found::FoundVariable;
+use crate::needs::{is_secret, kind_of};
+use crate::syntax::{Source, named_children};
+
+/// Words of names that belong to something else than the program's own port.
+const OTHERS: &[&str] = &[
+    "db", "database", "redis", "postgres", "pg", "mysql", "mongo", "smtp", "mail", "rabbit",
+    "amqp", "kafka", "nats", "proxy", "ssh", "remote", "target", "upstream", "broker", "elastic",
+    "peer", "client",
+];
+
+pub(super) fn variable(
+    name: &str,
+    default: Option<String>,
+    required: bool,
+    span: Span,
+) -> FoundVariable {
+    FoundVariable {
+        required,
+        secret: is_secret(name),
+        kind: kind_of(name, default.as_deref(), None),
+        type_name: None,
+        why: format!("reads `{name}`"),
+        name: name.to_owned(),
+        default,
+        span,
+    }
+}
+
+/// Whether a text is spelled as variables are.
+pub(super) fn is_variable(text: &str) -> bool {
+    text.len() > 1
+        && !text.ends_with('_')
+        && text.starts_with(|first: char| first.is_ascii_uppercase())
+        && text
+            .chars()
+            .all(|c| c.is_ascii_uppercase() || c.is_ascii_digit() || c == '_')
+}
+
+/// Whether an address is one that only this machine's own programs reach.
+pub(super) fn is_loopback(address: &str) -> bool {
+    ["127.0.0.1", "localhost", "[::1]", "::1"]
+        .iter()
+        .any(|own| address == *own || address.starts_with(&format!("{own}:")))
+}
+
+/// The same address, reachable from elsewhere.
+pub(super) fn reachable(address: &str) -> String {
+    match address.rsplit_once(':') {
+        Some((_, port)) if address != "::1" => format!("0.0.0.0:{port}"),
+        _ => "0.0.0.0".to_owned(),
+    }
+}
+
+/// The port of an address or number: `0.0.0.0:8080`, `8080`, `8080u16`.
+pub(super) fn port_of(address: &str) -> Option<u16> {
+    let number = address.rsplit(':').next()?;
+    let number = number.trim_end_matches("u16").trim_end_matches('_');
+    number.parse().ok().filter(|port| *port != 0)
+}
+
+fn says(name: &str, words: &[&str]) -> bool {
+    name.split(['_', '-', '.'])
+        .any(|part| words.contains(&part))
+}
+
+fn is_of_another(name: &str) -> bool {
+    OTHERS.iter().any(|word| name.contains(word))
+}
+
+/// Whether something of this name says where the program itself listens.
+pub(super) fn listens_by(name: &str) -> bool {
+    let lower = name.to_ascii_lowercase();
+    says(&lower, &["host", "ip", "addr", "address", "listen", "bind"]) && !is_of_another(&lower)
+}
+
+/// The port that a default gives the program itself.
+pub(super) fn own_port(name: &str, default: Option<&str>) -> Option<PortHint> {
+    let lower = name.to_ascii_lowercase();
+    if !says(&lower, &["port", "addr", "address", "listen", "bind"]) && !lower.ends_with("port")
+        || is_of_another(&lower)
+    {
+        return None;
+    }
+    Some(PortHint {
+        rank: Rank::Default,
+        port: port_of(default?)?,
+        metrics: lower.contains("metric"),
+    })
+}
+
+/// `env::var("PORT")` and what is made of it: `.unwrap_or("3000")`, `.expect("…")`, `?`.
+pub(super) fn read(source: &Source, call: Node<'_>, name: &str, item: &mut Item) {
+    let mut default = None;
+    let mut required = false;
+    let mut node = call;
+    // As far as people chain calls on one value.
+    for _ in 0..16 {
+        let Some(parent) = node.parent() else { break };
+        match parent.kind() {
+            "field_expression" | "parenthesized_expression" | "await_expression" => {}
+            "try_expression" => {
+                required = default.is_none();
+                break;
+            }
+            "call_expression" if parent.child_by_field_name("function") == Some(node) => {
+                let method = source.text_of(node).rsplit('.').next().unwrap_or_default();
+                let method = method.split("::").next().unwrap_or_default();
+                match method {
+                    "unwrap" | "expect" => {
+                        required = default.is_none();
+                        break;
+                    }
+                    "unwrap_or" | "unwrap_or_else" | "map_or" | "unwrap_or_default" => {
+                        let arguments = parent.child_by_field_name("arguments");
+                        default = arguments
+                            .and_then(|node| literal(source, node, 0))
+                            .or(default);
+                        if default.is_none() {
+                            break;
+                        }
+                    }
+                    _ => {}
+                }
+            }
+            _ => break,
+        }
+        node = parent;
+    }
+    item.ports.extend(own_port(name, default.as_deref()));
+    let place = span(source, call);
+    item.variables
+        .push(variable(name, default, required, place));
+}
+
+/// The first literal inside of a node.
+fn literal(source: &Source, node: Node<'_>, depth: usize) -> Option<String> {
+    if is_text(node) {
+        return Some(text(source, node));
+    }
+    if matches!(node.kind(), "integer_literal" | "boolean_literal") {
+        return Some(source.text_of(node).trim_end_matches("u16").to_owned());
+    }
+    if depth > 8 || node.kind() == "macro_invocation" {
+        return None;
+    }
+    named_children(node)
+        .into_iter()
+        .find_map(|child| literal(source, child, depth + 1))
+}
+
+/// The fields of a type that arguments or settings are read into, and the subcommands of one.
+pub(super) fn of_type(source: &Source, node: Node<'_>, attributes: &str, item: &mut Item) {
+    let derives = |name: &str| attributes.contains(name);
+    let arguments = ["Parser", "Args", "StructOpt"]
+        .iter()
+        .any(|name| derives(name));
+    if derives("Subcommand") || node.kind() == "enum_item" && arguments {
+        let body = node.child_by_field_name("body");
+        for variant in body.map(named_children).unwrap_or_default() {
+            if let Some(name) = variant.child_by_field_name("name") {
+                item.commands.push(kebab(source.text_of(name)));
+            }
+        }
+    }
+    if !arguments && !derives("Deserialize") {
+        return;
+    }
+    let Some(body) = node.child_by_field_name("body") else {
+        return;
+    };
+    let mut stated = String::new();
+    for field in named_children(body) {
+        match field.kind() {
+            "attribute_item" => stated.push_str(source.text_of(field)),
+            "field_declaration" => {
+                let stated = std::mem::take(&mut stated);
+                let part = |name| {
+                    let node = field.child_by_field_name(name)?;
+                    Some(source.text_of(node).to_owned())
+                };
+                let (Some(name), Some(kind)) = (part("name"), part("type")) else {
+                    continue;
+                };
+                let place = span(source, field);
+                if arguments {
+                    argument(&stated, &name, &kind, place, item);
+                } else {
+                    let optional = kind.starts_with("Option") || stated.contains("default");
+                    item.fields.push(Field {
+                        name: renamed(&stated).unwrap_or(name),
+                        required: !optional,
+                        span: place,
+                    });
+                }
+            }
+            _ => {}
+        }
+    }
+}
+
+/// `#[serde(rename = "X")]`.
+fn renamed(attributes: &str) -> Option<String> {
+    let (_, rest) = attributes.split_once("rename")?;
+    let value = rest.trim_start().strip_prefix('=')?;
+    Some(value.split('"').nth(1)?.to_owned())
+}
+
+/// `#[arg(long, env = "PORT", default_value = "8080")]`.
+fn argument(attributes: &str, name: &str, kind: &str, place: Span, item: &mut Item) {
+    let options = options(attributes);
+    let value = |wanted: &str| {
+        options
+            .iter()
+            .find(|(name, _)| name == wanted)
+            .map(|(_, value)| value.trim_matches('"').to_owned())
+    };
+    let default = [
+        "default_value",
+        "default_value_t",
+        "default_values_t",
+        "default_value_os_t",
+    ]
+    .iter()
+    .find_map(|key| value(key))
+    .filter(|default| !default.contains("::") && !default.contains('('));
+    let has_default = options
+        .iter()
+        .any(|(name, _)| name.starts_with("default_value"));
+    item.ports.extend(own_port(name, default.as_deref()));
+    let Some(stated) = value("env") else {
+        let long = options.iter().find(|(name, _)| name == "long");
+        if let (Some((_, flag)), Some(default)) = (long, default)
+            && is_loopback(&default)
+        {
+            let flag = match flag.trim_matches('"') {
+                "" => name.replace('_', "-"),
+                flag => flag.to_owned(),
+            };
+            item.addresses.push((format!("--{flag}"), default));
+        }
+        return;
+    };
+    let variable_name = if stated.is_empty() {
+        name.to_ascii_uppercase()
+    } else {
+        stated
+    };
+    if !is_variable(&variable_name) {
+        return;
+    }
+    let optional = ["Option", "Vec", "bool"]
+        .iter()
+        .any(|start| kind.starts_with(start));
+    item.variables.push(variable(
+        &variable_name,
+        default,
+        !optional && !has_default,
+        place,
+    ));
+}
+
+/// `name = value` and `name` of attributes, as far as commas outside of brackets and quotes part them.
+fn options(attributes: &str) -> Vec<(String, String)> {
+    let mut found = Vec::new();
+    for start in ["arg(", "clap(", "structopt("] {
+        for (at, _) in attributes.match_indices(start) {
+            let mut depth = 0_u32;
+            let mut quoted = false;
+            let mut part = String::new();
+            let mut parts = Vec::new();
+            for character in attributes[at + start.len()..].chars() {
+                match character {
+                    '"' => quoted = !quoted,
+                    '(' | '[' | '{' if !quoted => depth += 1,
+                    ')' | ']' | '}' if !quoted => {
+                        if depth == 0 {
+                            break;
+                        }
+                        depth -= 1;
+                    }
+                    ',' if !quoted && depth == 0 => {
+                        parts.push(std::mem::take(&mut part));
+                        continue;
+                    }
+                    _ => {}
+                }
+                part.push(character);
+            }
+            parts.push(part);
+            found.extend(parts.iter().map(|part| {
+                let (name, value) = part.split_once('=').unwrap_or((part, ""));
+                (name.trim().to_owned(), value.trim().to_owned())
+            }));
+        }
+    }
+    found
+}
+
+/// `RunServer` → `run-server`.
+fn kebab(name: &str) -> String {
+    let mut text = String::new();
+    for (index, character) in name.chars().enumerate() {
+        if character.is_uppercase() && index > 0 {
+            text.push('-');
+        }
+        text.extend(character.to_lowercase());
+    }
+    text
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_attribute_gives_its_options() {
+        let found = options("#[arg(long, env = \"A,B\", value_parser(x, y))]#[clap(env)]");
+        let shown: Vec<String> = found
+            .iter()
+            .map(|(name, value)| format!("{name}={value}"))
+            .collect();
+        assert_eq!(
+            shown,
+            ["env=", "long=", "env=\"A,B\"", "value_parser(x, y)="]
+                .map(str::to_owned)
+                .into_iter()
+                .skip(1)
+                .chain(["env=".to_owned()])
+                .collect::<Vec<_>>()
+        );
+        assert_eq!(kebab("RunServer"), "run-server");
+    }
+
+    #[test]
+    fn only_the_programs_own_port_counts() {
+        let port = |name, default| own_port(name, Some(default)).map(|hint| hint.port);
+        assert_eq!(port("PORT", "8080"), Some(8080));
+        assert_eq!(port("bind_addr", "0.0.0.0:81"), Some(81));
+        assert_eq!(port("DB_PORT", "5432"), None);
+        assert_eq!(port("title", "1"), None);
+    }
+}

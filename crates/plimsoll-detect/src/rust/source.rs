@@ -1,0 +1,238 @@
+//! Reading the files of one crate: its items, and the modules it declares.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use plimsoll_diag::Span;
+use tree_sitter::Node;
+
+use super::calls;
+use super::item::Item;
+use super::settings;
+use crate::places;
+use crate::syntax::{DEPTH, Grammar, Source, named_children};
+use crate::tree::Tree;
+
+/// Everything that the root file of a program or library leads to.
+#[derive(Debug, Default, Clone)]
+pub(super) struct Crate {
+    pub items: Vec<Item>,
+    /// First parts of paths that it names: crates among them.
+    pub names: BTreeSet<String>,
+    pub files: Vec<Arc<Path>>,
+    /// Where `main` is.
+    pub main: Option<Span>,
+}
+
+/// Reads a crate from its root file.
+pub(super) fn read(tree: &Tree, root: &Path) -> Crate {
+    let mut found = Crate::default();
+    let directory = root.parent().unwrap_or(Path::new("")).to_owned();
+    let mut open = vec![(root.to_owned(), directory)];
+    let mut seen: BTreeSet<PathBuf> = BTreeSet::new();
+    while let Some((path, directory)) = open.pop() {
+        if !seen.insert(path.clone()) || !tree.has_file(&path) {
+            continue;
+        }
+        let shown = tree.shown(&path);
+        let Some(source) = tree
+            .source(&path)
+            .and_then(|text| Source::parse(shown.clone(), text, Grammar::Rust))
+        else {
+            continue;
+        };
+        found.files.push(shown);
+        let mut reader = Reader {
+            source: &source,
+            found: &mut found,
+            modules: Vec::new(),
+        };
+        reader.items(source.root(), None, 0);
+        for (name, stated) in reader.modules {
+            if let Some(stated) = stated {
+                let beside = path.parent().unwrap_or(Path::new(""));
+                if let Some(place) = places::within(beside, &stated) {
+                    let directory = place.parent().unwrap_or(Path::new("")).to_owned();
+                    open.push((place, directory));
+                }
+                continue;
+            }
+            let below = directory.join(&name);
+            open.push((directory.join(format!("{name}.rs")), below.clone()));
+            open.push((below.join("mod.rs"), below));
+        }
+    }
+    found
+}
+
+pub(super) fn span(source: &Source, node: Node<'_>) -> Span {
+    source.place(node).in_file(source.path.clone())
+}
+
+/// A literal's text without its quotes.
+pub(super) fn text(source: &Source, node: Node<'_>) -> String {
+    let text = source.text_of(node);
+    let text = text
+        .trim_start_matches(['b', 'r', '#'])
+        .trim_end_matches('#');
+    text.trim_matches('"').to_owned()
+}
+
+pub(super) fn is_text(node: Node<'_>) -> bool {
+    matches!(node.kind(), "string_literal" | "raw_string_literal")
+}
+
+struct Reader<'r> {
+    source: &'r Source,
+    found: &'r mut Crate,
+    /// Modules declared here, each with the file it is said to be in.
+    modules: Vec<(String, Option<String>)>,
+}
+
+impl Reader<'_> {
+    /// Reads items; `receiver` is the type that they are methods of, and whether of a trait.
+    fn items(&mut self, node: Node<'_>, receiver: Option<(&str, bool)>, depth: usize) {
+        if depth > DEPTH {
+            return;
+        }
+        let mut attributes: Vec<Node<'_>> = Vec::new();
+        for child in named_children(node) {
+            match child.kind() {
+                "attribute_item" => {
+                    attributes.push(child);
+                    continue;
+                }
+                "line_comment" | "block_comment" => continue,
+                _ => {}
+            }
+            let stated = std::mem::take(&mut attributes);
+            if stated
+                .iter()
+                .any(|one| is_for_tests(self.source.text_of(*one)))
+            {
+                continue;
+            }
+            self.item(child, &stated, receiver, depth);
+        }
+    }
+
+    fn item(
+        &mut self,
+        node: Node<'_>,
+        attributes: &[Node<'_>],
+        receiver: Option<(&str, bool)>,
+        depth: usize,
+    ) {
+        let name = node
+            .child_by_field_name("name")
+            .map(|name| self.source.text_of(name).to_owned())
+            .unwrap_or_default();
+        match node.kind() {
+            "mod_item" => match node.child_by_field_name("body") {
+                Some(body) => self.items(body, None, depth + 1),
+                None => {
+                    let stated = attributes.iter().find_map(|attribute| {
+                        let rest = self.source.text_of(*attribute).strip_prefix("#[path")?;
+                        Some(rest.split('"').nth(1)?.to_owned())
+                    });
+                    self.modules.push((name, stated));
+                }
+            },
+            "use_declaration" => self.names(node),
+            "impl_item" | "trait_item" => {
+                let type_name = node
+                    .child_by_field_name("type")
+                    .map(|kind| self.source.text_of(kind))
+                    .and_then(plain_type)
+                    .unwrap_or(name);
+                let of_trait =
+                    node.kind() == "trait_item" || node.child_by_field_name("trait").is_some();
+                if let Some(body) = node.child_by_field_name("body") {
+                    self.items(body, Some((&type_name, of_trait)), depth + 1);
+                }
+            }
+            "function_item" => {
+                // Rocket makes `main` of it.
+                let launched = attributes
+                    .iter()
+                    .any(|attribute| self.source.text_of(*attribute).contains("launch]"));
+                let name = if launched { "main".to_owned() } else { name };
+                if name == "main" && receiver.is_none() {
+                    let place = span(self.source, node);
+                    self.found.main.get_or_insert(place);
+                }
+                let mut item = Item {
+                    name,
+                    receiver: receiver.map(|(name, _)| name.to_owned()),
+                    of_trait: receiver.is_some_and(|(_, of_trait)| of_trait),
+                    ..Item::default()
+                };
+                for attribute in attributes {
+                    calls::attribute(self.source, *attribute, &mut item);
+                }
+                self.walk(node, &mut item);
+            }
+            "struct_item" | "enum_item" => {
+                let mut item = Item {
+                    name,
+                    ..Item::default()
+                };
+                let derived: String = attributes
+                    .iter()
+                    .map(|attribute| self.source.text_of(*attribute))
+                    .collect();
+                settings::of_type(self.source, node, &derived, &mut item);
+                self.walk(node, &mut item);
+            }
+            _ => {
+                let mut item = Item {
+                    name,
+                    ..Item::default()
+                };
+                self.walk(node, &mut item);
+            }
+        }
+    }
+
+    /// The crates that a `use` may name.
+    fn names(&mut self, node: Node<'_>) {
+        let text = self.source.text_of(node);
+        let mut word = String::new();
+        for character in text.chars() {
+            if character.is_alphanumeric() || character == '_' {
+                word.push(character);
+            } else if !word.is_empty() {
+                self.found.names.insert(std::mem::take(&mut word));
+            }
+        }
+    }
+
+    fn walk(&mut self, node: Node<'_>, item: &mut Item) {
+        let mut walker = calls::Walker {
+            source: self.source,
+            item,
+            bound: BTreeMap::new(),
+        };
+        walker.walk(node, "", 0);
+        self.found.names.extend(item.mentions.iter().cloned());
+        self.found.items.push(std::mem::take(item));
+    }
+}
+
+/// Whether an attribute says that what follows is only for tests.
+fn is_for_tests(attribute: &str) -> bool {
+    let plain: String = attribute.split_whitespace().collect();
+    plain == "#[cfg(test)]"
+        || plain == "#[test]"
+        || plain.starts_with("#[tokio::test")
+        || plain.starts_with("#[cfg(all(test")
+        || plain == "#[bench]"
+}
+
+/// `Server` of `crate::Server<T>`.
+fn plain_type(text: &str) -> Option<String> {
+    let plain = text.split('<').next()?;
+    let last = plain.rsplit("::").next()?.trim_start_matches(['&', ' ']);
+    (!last.is_empty()).then(|| last.to_owned())
+}
