@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 
-use plimsoll_diag::{Progress, ProgressEvent};
+use plimsoll_diag::{Diagnostic, Progress, ProgressEvent};
 use serde::{Deserialize, Serialize};
 
 use crate::base::Debian;
@@ -75,6 +75,18 @@ impl Workshop<'_> {
             subject: self.subject.to_string(),
             step: step.into(),
         });
+    }
+
+    /// Says something of the project, once for all services that it concerns.
+    pub(crate) fn notice(&self, notice: Diagnostic) {
+        let mut told = self
+            .locks
+            .told
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner);
+        if told.insert(notice.to_string()) {
+            self.progress.report(ProgressEvent::Notice(notice));
+        }
     }
 
     /// Whether anything had to be made.
@@ -187,6 +199,8 @@ fn materials_key(key: &str) -> String {
 pub(crate) struct KeyLocks {
     keys: Mutex<HashMap<String, Arc<Mutex<()>>>>,
     made: Mutex<std::collections::HashSet<String>>,
+    /// What was said.
+    told: Mutex<std::collections::HashSet<String>>,
 }
 
 impl KeyLocks {

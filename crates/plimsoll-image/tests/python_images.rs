@@ -9,12 +9,14 @@
 mod support;
 
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 use std::time::Duration;
 
 use fs_err as fs;
 use plimsoll_diag::Spanned;
 use plimsoll_image::builder::{BuildRequest, BuiltImage, Memory, Outcome};
 use plimsoll_image::oci::Architecture;
+use plimsoll_image::project_lock::{LockPolicy, ProjectLock};
 use plimsoll_image::{Sandbox, Step, StepNetwork};
 use plimsoll_model::{BuildRecipe, PythonDependencies, PythonRecipe, RecipeKind};
 use support::Bench;
@@ -557,4 +559,76 @@ fn an_older_python_is_taken_where_only_it_has_the_wheels() {
         "(3, 11) 1.26.2\n"
     );
     assert_eq!(build(&bench, "older", &recipe).outcome, Outcome::Cached);
+}
+
+#[test]
+fn what_a_project_leaves_open_is_settled_once_as_of_a_moment() {
+    let Some(bench) = Bench::open("settled") else {
+        return;
+    };
+    let context = tempfile::tempdir().unwrap();
+    let aside = tempfile::tempdir().unwrap();
+    write(context.path(), "requirements.txt", "idna\n");
+    write(context.path(), "service/__main__.py", "");
+    let recipe = recipe(
+        context.path(),
+        PythonDependencies::Requirements {
+            files: vec!["requirements.txt".into()],
+        },
+    );
+    let build = |policy, memory, moment: &str| {
+        let lock = ProjectLock::open(context.path(), aside.path(), policy);
+        let lock = Arc::new(lock.unwrap());
+        let builder = bench.builder().with_project_lock(Arc::clone(&lock));
+        let request = BuildRequest {
+            memory,
+            as_of: Some(moment.to_string()),
+            ..BuildRequest::new(
+                "settled",
+                "test/settled:latest",
+                &recipe,
+                Architecture::host().unwrap(),
+            )
+        };
+        let built = builder.build(&request);
+        built.map(|built| (built.image.id, lock.change().map(|change| change.packages)))
+    };
+    let file = context.path().join("plimsoll.lock");
+    let (first, change) = build(LockPolicy::Update, Memory::Use, "2024-01-01T00:00:00Z").unwrap();
+    assert_eq!(change, Some(1));
+    let written = fs::read_to_string(&file).unwrap();
+    assert!(written.contains("\nidna==3.6 "), "{written}");
+    // A later commit changes nothing, and nothing is asked for again.
+    let (again, change) =
+        build(LockPolicy::Locked, Memory::Ignore, "2025-01-01T00:00:00Z").unwrap();
+    assert_eq!((again, change), (first, None));
+    assert_eq!(fs::read_to_string(&file).unwrap(), written);
+    // A requirement more is settled; what was settled stays.
+    write(context.path(), "requirements.txt", "idna\nsniffio\n");
+    let refused = build(LockPolicy::Locked, Memory::Use, "2025-01-01T00:00:00Z");
+    let told = refused.unwrap_err().diagnostic().message;
+    assert!(told.contains("`requirements.txt`"), "{told}");
+    let (_, change) = build(LockPolicy::Update, Memory::Use, "2025-01-01T00:00:00Z").unwrap();
+    assert_eq!(change, Some(1));
+    let written = fs::read_to_string(&file).unwrap();
+    assert!(written.contains("\nidna==3.6 ") && written.contains("\nsniffio==1.3.1 "));
+    // A file that is not the settled one is told where it is settled.
+    let changed: Vec<String> = written
+        .lines()
+        .map(|line| match line.split_once("sha256:") {
+            Some((start, hash)) if start.contains("--hash") => {
+                format!("{start}sha256:{}{}", "0".repeat(64), &hash[64..])
+            }
+            _ => line.to_string(),
+        })
+        .collect();
+    fs::write(&file, changed.join("\n") + "\n").unwrap();
+    let told = build(LockPolicy::Update, Memory::Use, "2025-01-01T00:00:00Z");
+    let told = told.unwrap_err().diagnostic();
+    assert!(
+        told.message.contains("is not what is locked here"),
+        "{told}"
+    );
+    let place = told.span.unwrap();
+    assert!(place.file.ends_with("plimsoll.lock") && place.start.line > 1);
 }

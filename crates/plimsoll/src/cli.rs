@@ -5,6 +5,7 @@ use std::path::PathBuf;
 use clap::{Args, Parser, Subcommand, ValueEnum};
 use plimsoll_image::Variant;
 use plimsoll_image::builder::{Memory, PullPolicy};
+use plimsoll_image::project_lock::LockPolicy;
 
 use crate::service_images::{HealthChecks, ImagePolicy};
 use crate::tag_rules::TagRule;
@@ -298,6 +299,9 @@ pub(crate) struct ImageArguments {
     /// When to ask a registry for an image
     #[arg(long, value_enum, default_value_t = PullChoice::Missing, value_name = "WHEN")]
     pub(crate) pull: PullChoice,
+    /// Fail when `plimsoll.lock` would have to change
+    #[arg(long)]
+    pub(crate) locked: bool,
     /// What images are for: `production`, `slim`, `dev`, `debug` or `test`
     #[arg(long, default_value_t = Variant::Production, value_name = "NAME")]
     pub(crate) variant: Variant,
@@ -323,6 +327,11 @@ impl ImageArguments {
             },
             variant: self.variant,
             checks: HealthChecks::ByEngine,
+            lock: if self.locked {
+                LockPolicy::Locked
+            } else {
+                LockPolicy::Update
+            },
         }
     }
 }

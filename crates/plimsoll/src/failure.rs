@@ -88,7 +88,10 @@ impl Failure {
             .as_ref()
             .and_then(|build| build.context.span.clone());
         let place = build.or(service.span.clone());
-        Self::failed(error.diagnostic().at(place))
+        let diagnostic = error.diagnostic();
+        // A file that is wrong says more than the service that needs it.
+        let place = diagnostic.span.clone().or(place);
+        Self::failed(diagnostic.at(place))
     }
 
     /// A service's image could not be pulled or stood in for.

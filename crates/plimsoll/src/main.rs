@@ -6,6 +6,7 @@ mod attestations;
 mod build_cache;
 mod cli;
 mod commands;
+mod commit_time;
 mod environment;
 mod environment_contract;
 mod exit_status;

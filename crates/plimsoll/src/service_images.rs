@@ -9,11 +9,13 @@ use plimsoll_image::Variant;
 use plimsoll_image::builder::{BuildRequest, Builder, Memory, Outcome, PullPolicy};
 use plimsoll_image::elf::Finding;
 use plimsoll_image::oci::Architecture;
+use plimsoll_image::project_lock::{LockChange, LockPolicy, NAME as LOCK, ProjectLock};
 use plimsoll_image::stand_in::StandIn;
 use plimsoll_image::store::{Image, Store};
 use plimsoll_model::{HealthTest, Healthcheck, MountKind, Project, RecipeKind, Service};
 use plimsoll_run::stack::{ImageDefaults, ImageOrigin, NamedImages, ServiceImage};
 
+use crate::commit_time;
 use crate::failure::Failure;
 use crate::format::{elapsed, size};
 use crate::printer::Printer;
@@ -28,6 +30,7 @@ pub(crate) struct ImagePolicy {
     pub(crate) pull: PullPolicy,
     pub(crate) variant: Variant,
     pub(crate) checks: HealthChecks,
+    pub(crate) lock: LockPolicy,
 }
 
 /// Who makes the health checks of an image.
@@ -133,6 +136,7 @@ fn prepare_one(
             .build(&BuildRequest {
                 memory: policy.memory,
                 variant: policy.variant,
+                as_of: commit_time::moment(recipe),
                 health: match policy.checks {
                     HealthChecks::ByEngine => None,
                     HealthChecks::InImage => service.healthcheck.as_ref().map(|check| &check.value),
@@ -353,6 +357,31 @@ fn health_test(words: &[String]) -> Option<HealthTest> {
         Some((kind, rest)) if kind == "CMD-SHELL" => Some(HealthTest::Shell(rest.join(" "))),
         Some((_, rest)) => Some(HealthTest::Exec(rest.to_vec())),
     }
+}
+
+/// Says what was settled for good.
+pub(crate) fn tell_lock(builder: &Builder<'_>, printer: &Printer) {
+    let Some(LockChange {
+        path,
+        packages,
+        as_of,
+        is_aside,
+    }) = builder.project_lock().and_then(ProjectLock::change)
+    else {
+        return;
+    };
+    let name = match is_aside {
+        true => path.display().to_string(),
+        false => LOCK.to_owned(),
+    };
+    let plural = if packages == 1 { "" } else { "s" };
+    let moment = match as_of {
+        Some(moment) => format!(" as of {moment}"),
+        None => String::new(),
+    };
+    printer.say(&format!(
+        "  wrote    {name:<12}           {packages} package{plural} settled{moment}"
+    ));
 }
 
 /// Says what was built, and what stands in for what.

@@ -4,12 +4,13 @@ use std::path::Path;
 use std::sync::Arc;
 use std::time::SystemTime;
 
-use plimsoll_diag::{Diagnostic, Progress, Secret};
+use plimsoll_diag::{Diagnostic, Progress, ProgressEvent, Secret};
 use plimsoll_image::FetchSettings;
 use plimsoll_image::builder::{Builder, BuilderSettings};
 use plimsoll_image::clients::{ClientSettings, is_client_variable};
 use plimsoll_image::debian::{DebianError, DebianSettings, Mirrors};
 use plimsoll_image::oci::Architecture;
+use plimsoll_image::project_lock::{LockPolicy, ProjectLock};
 use plimsoll_image::registry::{RegistryClient, RegistrySettings};
 use plimsoll_image::store::Store;
 use plimsoll_run::{Engine, EngineSandbox};
@@ -49,8 +50,13 @@ impl<'a> Workshop<'a> {
         &self.store
     }
 
-    /// A builder that tells `progress` what it does.
-    pub(crate) fn builder(&self, progress: Arc<dyn Progress>) -> Result<Builder<'_>, Failure> {
+    /// A builder that tells `progress` what it does. Versions that the project leaves open are in
+    /// its lock file.
+    pub(crate) fn builder(
+        &self,
+        progress: Arc<dyn Progress>,
+        policy: LockPolicy,
+    ) -> Result<Builder<'_>, Failure> {
         let failed = |error: &(dyn std::error::Error + 'static)| {
             Failure::failed(Diagnostic::error(chain(error)))
         };
@@ -67,7 +73,15 @@ impl<'a> Workshop<'a> {
             registry: registry_settings(self.settings),
             fetch: fetch_settings(self.settings),
         };
-        Builder::new(&self.store, &self.sandbox, progress, settings).map_err(|error| failed(&error))
+        let aside = self.settings.data.join("locks");
+        let lock = ProjectLock::open(&self.settings.directory, &aside, policy)
+            .map_err(|error| Failure::usage(error.diagnostic()))?;
+        if let Some(notice) = lock.take_notice() {
+            progress.report(ProgressEvent::Notice(notice));
+        }
+        let builder = Builder::new(&self.store, &self.sandbox, progress, settings)
+            .map_err(|error| failed(&error))?;
+        Ok(builder.with_project_lock(Arc::new(lock)))
     }
 }
 

@@ -217,6 +217,11 @@ impl<'a> Builder<'a> {
         self
     }
 
+    /// The project's lock file, where one is kept.
+    pub fn project_lock(&self) -> Option<&ProjectLock> {
+        self.project_lock.as_deref()
+    }
+
     /// This machine's processor.
     pub fn architecture(&self) -> Architecture {
         self.settings.architecture

@@ -1,6 +1,7 @@
 //! Reading and replacing the lock file: whole or not at all, one process at a time.
 
 use std::io::{self, Write as _};
+use std::os::unix::fs::MetadataExt as _;
 use std::path::Path;
 
 use fs_err as fs;
@@ -43,7 +44,9 @@ pub(super) fn update(
     if present.as_deref() != Some(&text) {
         let name = path.file_name().unwrap_or_default().to_string_lossy();
         let draft = path.with_file_name(format!(".{name}.{}", std::process::id()));
-        let placed = write(&draft, &text).and_then(|()| fs::rename(&draft, path));
+        let placed = write(&draft, &text)
+            .and_then(|()| give_to_owner_of(&held, &draft))
+            .and_then(|()| fs::rename(&draft, path));
         if let Err(error) = placed {
             // Where it could not even be made, there is nothing to remove.
             let _ = fs::remove_file(&draft);
@@ -51,6 +54,16 @@ pub(super) fn update(
         }
     }
     Ok(content)
+}
+
+/// A file that root makes in a user's tree is the user's.
+fn give_to_owner_of(directory: &fs::File, draft: &Path) -> io::Result<()> {
+    let owner = directory.metadata()?;
+    let made = fs::metadata(draft)?;
+    if (owner.uid(), owner.gid()) == (made.uid(), made.gid()) || made.uid() != 0 {
+        return Ok(());
+    }
+    std::os::unix::fs::chown(draft, Some(owner.uid()), Some(owner.gid()))
 }
 
 fn write(draft: &Path, text: &str) -> io::Result<()> {

@@ -51,6 +51,8 @@ struct State {
     notice: Option<Diagnostic>,
     /// What this command settled, by name and version.
     packages: BTreeSet<String>,
+    /// The newest of the moments that it was settled as of.
+    as_of: Option<String>,
     /// What is to be settled once the images that need it are made.
     pending: Vec<Settled>,
     is_aside: bool,
@@ -64,6 +66,8 @@ pub struct LockChange {
     pub path: PathBuf,
     /// How many packages were settled.
     pub packages: usize,
+    /// Versions published after this moment (RFC 3339) did not count.
+    pub as_of: Option<String>,
     /// Whether it had to be kept outside of the project.
     pub is_aside: bool,
 }
@@ -179,8 +183,14 @@ impl ProjectLock {
                 false => self.path.clone(),
             },
             packages: state.packages.len(),
+            as_of: state.as_of.clone(),
             is_aside: state.is_aside,
         })
+    }
+
+    /// Where it belongs.
+    pub(crate) fn path(&self) -> &Path {
+        &self.path
     }
 
     /// The path of a file as the lock file writes it: relative to the project.
@@ -260,6 +270,7 @@ impl ProjectLock {
             .packages()
             .filter(|package| !before.contains(package));
         state.packages.extend(new);
+        state.as_of = state.as_of.take().max(settled.as_of.clone());
         state.pending.retain(|pending| *pending != settled);
         state.content = written;
         state.has_changed = true;

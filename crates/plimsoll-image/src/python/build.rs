@@ -1,7 +1,9 @@
 //! From a recipe to layers and a configuration.
 
+use std::path::Path;
+
 use fs_err as fs;
-use plimsoll_diag::{Diagnostic, ProgressEvent};
+use plimsoll_diag::{Diagnostic, ProgressEvent, Span};
 use plimsoll_model::{BuildRecipe, PythonRecipe};
 
 use super::failure::{UvFailure, UvFailureKind};
@@ -11,7 +13,7 @@ use super::libraries::Needed;
 use super::sources::Compilers;
 use super::target::Target;
 use super::uv::{BUILD_USER, Uv};
-use super::{PythonError, inputs::Inputs, library, resolve, settling};
+use super::{PythonError, inputs::Inputs, library, locks, resolve, settling};
 use crate::application::{Application, Purpose};
 use crate::base::{self, Base};
 use crate::debian::{BasePurpose, BaseRequest};
@@ -52,6 +54,8 @@ pub(super) struct Build<'a> {
     pub(super) compilers: Compilers,
     pub(super) application: &'a Application,
     pub(super) inputs: &'a Inputs,
+    /// Versions of a lock file that cannot be believed, as a requirements file.
+    pub(super) salvaged: &'a str,
     /// What steps run in: the interpreter on this machine's processor, and nothing of the service.
     pub(super) steps: Base,
 }
@@ -66,6 +70,35 @@ pub(crate) fn build(
     python: &PythonRecipe,
     options: &PythonOptions,
 ) -> Result<(Vec<ImageLayer>, ImageConfig), PythonError> {
+    made(workshop, recipe, python, options).map_err(|error| match error {
+        PythonError::Lock {
+            message,
+            span,
+            hint,
+        } => PythonError::Lock {
+            message,
+            span: placed(workshop, recipe, span),
+            hint,
+        },
+        other => other,
+    })
+}
+
+/// A place in a file of the context, as a place in a file of the project.
+fn placed(workshop: &Workshop<'_>, recipe: &BuildRecipe, mut span: Span) -> Span {
+    if let Some(lock) = workshop.project_lock {
+        let path = lock.relative(&recipe.context.join(&span.file));
+        span.file = Path::new(&path).into();
+    }
+    span
+}
+
+fn made(
+    workshop: &Workshop<'_>,
+    recipe: &BuildRecipe,
+    python: &PythonRecipe,
+    options: &PythonOptions,
+) -> Result<(Vec<ImageLayer>, ImageConfig), PythonError> {
     let hashes = workshop.cache.join("hashes");
     let application = Application::look(&recipe.context, Purpose::of(workshop.variant), &hashes)?;
     let preferred = python
@@ -73,6 +106,27 @@ pub(crate) fn build(
         .as_ref()
         .map(|version| version.as_str());
     let fitting = interpreter::choose(python.requires_python.as_ref(), preferred)?;
+    let target = |interpreter: &Interpreter| Target {
+        interpreter: *interpreter,
+        architecture: workshop.architecture,
+        host: workshop.host,
+    };
+    let mended = match fitting.first() {
+        Some(first) => locks::mended(&recipe.context, python, &target(first))?,
+        None => None,
+    };
+    let mut options = options.clone();
+    let (python, salvaged) = match &mended {
+        Some(mended) => {
+            let mut notice = mended.notice.clone();
+            notice.span = notice.span.map(|span| placed(workshop, recipe, span));
+            workshop.notice(notice);
+            options.groups.extend(mended.groups.iter().cloned());
+            (&mended.recipe, mended.preferred.as_str())
+        }
+        None => (python, ""),
+    };
+    let options = &options;
     let inputs = Inputs::collect(&recipe.context, python, &application)?;
     let minors: Vec<&str> = fitting
         .iter()
@@ -115,14 +169,11 @@ pub(crate) fn build(
             recipe,
             python,
             options,
-            target: Target {
-                interpreter,
-                architecture: workshop.architecture,
-                host: workshop.host,
-            },
+            target: target(&interpreter),
             compilers,
             application: &application,
             inputs: &inputs,
+            salvaged,
         };
         match build.layers() {
             Ok(layers) => {

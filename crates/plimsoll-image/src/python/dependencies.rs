@@ -3,13 +3,17 @@
 use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 
-use plimsoll_diag::{Diagnostic, ProgressEvent};
+use fs_err as fs;
+use plimsoll_diag::{Diagnostic, ProgressEvent, Span};
+use plimsoll_model::PythonDependencies;
 
 use super::PythonError;
 use super::build::{Build, RULES};
 use super::environment;
+use super::failure::UvFailureKind;
 use super::install;
 use super::libraries::{self, Needed};
+use super::pinned::normalised;
 use super::settling::Settlement;
 use super::sources::SourceBuilds;
 use super::uv::{BUILD_USER, Uv};
@@ -52,7 +56,8 @@ impl Build<'_> {
         let layers = workshop.layers(&key, || {
             self.with_uv(|uv, scratch| {
                 let copy = self.copy(scratch)?;
-                let (layers, needed) = self.install(uv, scratch, &copy, &settlement)?;
+                let installed = self.install(uv, scratch, &copy, &settlement);
+                let (layers, needed) = installed.map_err(|error| self.where_locked(error))?;
                 workshop.store.remember(&facts, &needed, &[])?;
                 Ok::<_, PythonError>(layers)
             })
@@ -73,6 +78,52 @@ impl Build<'_> {
             new: settlement.new,
             as_of: settlement.as_of,
         })
+    }
+
+    /// A file of the index that is not the locked one is told where it is locked.
+    fn where_locked(&self, error: PythonError) -> PythonError {
+        let PythonError::Uv(failure) = &error else {
+            return error;
+        };
+        let (UvFailureKind::WrongHash, Some(package)) = (failure.kind, &failure.package) else {
+            return error;
+        };
+        let context = &self.recipe.context;
+        let mut files: Vec<PathBuf> = match &self.python.dependencies {
+            PythonDependencies::UvLock { lock, .. } | PythonDependencies::Lock { lock, .. } => {
+                vec![lock.clone()]
+            }
+            PythonDependencies::Requirements { files } => files.clone(),
+            PythonDependencies::Pyproject { .. } | PythonDependencies::None => Vec::new(),
+        };
+        if let Some(lock) = self.workshop.project_lock {
+            files.push(lock.path().to_path_buf());
+        }
+        let (name, version) = package.split_once("==").unwrap_or((package, ""));
+        let stated = |line: &str| {
+            let line = line.trim_start();
+            line.split_once("==").is_some_and(|(found, rest)| {
+                normalised(found) == normalised(name) && rest.starts_with(version)
+            }) || line == format!("name = \"{name}\"")
+        };
+        let place = files.iter().find_map(|file| {
+            let text = fs::read_to_string(context.join(file)).ok()?;
+            let line = text.lines().position(stated)?;
+            Some((file, u32::try_from(line + 1).unwrap_or(u32::MAX)))
+        });
+        let Some((file, line)) = place else {
+            return error;
+        };
+        PythonError::Lock {
+            message: format!(
+                "what the index gives as `{package}` is not what is locked here: its hash is {}",
+                failure.computed_hash().unwrap_or("another")
+            ),
+            span: Span::line(file.as_path(), line),
+            hint: "the lock file was changed, or a mirror gives something else: take the lock \
+                   file from version control, or make it anew where you trust the index"
+                .to_string(),
+        }
     }
 
     /// Says which packages were added, and what nothing provides.

@@ -32,6 +32,8 @@ pub enum UvFailureKind {
     OnlySource,
     /// A source distribution did not build.
     Build,
+    /// The index gives another file than the one that is locked.
+    WrongHash,
     /// The index cannot be reached, or broke off.
     Network,
     /// Something else.
@@ -88,6 +90,7 @@ impl UvFailure {
             UvFailureKind::Build => between(&whole, "build `", "`"),
             UvFailureKind::Unsatisfiable => between(&whole, "Because ", " was not found")
                 .or_else(|| between(&whole, "Because only ", " is available")),
+            UvFailureKind::WrongHash => between(&whole, "Hash mismatch for `", "`"),
             _ => between(&whole, "Failed to download `", "`"),
         };
         let package = package
@@ -105,6 +108,12 @@ impl UvFailure {
         };
         failure.advise();
         failure
+    }
+
+    /// The hash that a file has which should have another.
+    pub(crate) fn computed_hash(&self) -> Option<&str> {
+        let (_, after) = self.whole.split_once("Computed:")?;
+        after.split_whitespace().next()
     }
 
     fn advise(&mut self) {
@@ -188,7 +197,9 @@ fn is_noise(line: &str) -> bool {
 
 fn kind_of(text: &str) -> UvFailureKind {
     let contains = |parts: &[&str]| parts.iter().any(|part| text.contains(part));
-    if contains(&["has no usable wheels", "Wheels are required for"])
+    if text.contains("Hash mismatch for `") {
+        UvFailureKind::WrongHash
+    } else if contains(&["has no usable wheels", "Wheels are required for"])
         || text.contains("building from source is disabled")
     {
         UvFailureKind::OnlySource

@@ -107,7 +107,11 @@ impl Build<'_> {
                 });
             }
             lock.check(&wanted)?;
-            let (resolution, as_of) = self.make(&lock.preferred(&wanted))?;
+            let mut preferred = lock.preferred(&wanted);
+            if preferred.is_empty() {
+                preferred = self.salvaged.to_string();
+            }
+            let (resolution, as_of) = self.make(&preferred)?;
             let new = Settled {
                 python: minor.to_string(),
                 as_of: as_of.clone(),
@@ -148,7 +152,7 @@ impl Build<'_> {
             {
                 return Ok::<_, PythonError>(known);
             }
-            let made = self.make("")?;
+            let made = self.make(self.salvaged)?;
             workshop.store.remember(&memo, &made, &[])?;
             Ok(made)
         })?;

@@ -53,7 +53,7 @@ pub(crate) fn run(
     let engine = engine()?;
     let workshop = Workshop::open(settings, &engine)?;
     let progress = Arc::new(TerminalProgress::new(printer));
-    let builder = workshop.builder(progress)?;
+    let builder = workshop.builder(progress, arguments.images.policy().lock)?;
     build_cache::load(settings, workshop.store(), &arguments.cache_from, printer)?;
     let mut built: Vec<(Architecture, BTreeMap<String, Prepared>)> = Vec::new();
     for (architecture, services) in platforms {
@@ -81,6 +81,7 @@ pub(crate) fn run(
             }
             service_images::tell(prepared.iter(), printer);
         }
+        service_images::tell_lock(&builder, printer);
     }
     let extensions = project::extensions(settings)?;
     for (_, prepared) in &built {

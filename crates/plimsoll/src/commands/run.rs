@@ -70,8 +70,8 @@ pub(crate) fn run(
     };
     let progress = Arc::new(TerminalProgress::new(printer));
     let workshop = Workshop::open(settings, &engine)?;
-    let builder = workshop.builder(progress.clone())?;
     let policy = arguments.images.policy();
+    let builder = workshop.builder(progress.clone(), policy.lock)?;
     // What it depends on is not what is worked on.
     let (own, others): (Vec<String>, Vec<String>) = wanted
         .iter()
@@ -85,6 +85,7 @@ pub(crate) fn run(
     prepared.extend(service_images::prepare(
         &builder, &project, &others, for_others,
     )?);
+    service_images::tell_lock(&builder, printer);
     let prepared = service_images::unpack(workshop.store(), prepared)?;
     let named = service_images::named(&builder, &project, &prepared, for_others, workshop.store())?;
     let images: BTreeMap<_, _> = prepared

@@ -85,8 +85,9 @@ pub(crate) fn run(
         let progress = Arc::new(TerminalProgress::new(printer));
         let building = interruption.end_at_once(printer, &progress);
         let workshop = Workshop::open(settings, &engine)?;
-        let builder = workshop.builder(progress)?;
+        let builder = workshop.builder(progress, policy.lock)?;
         let prepared = service_images::prepare(&builder, &project, order.sequence(), policy)?;
+        service_images::tell_lock(&builder, printer);
         let prepared = service_images::unpack(workshop.store(), prepared)?;
         let named = service_images::named(&builder, &project, &prepared, policy, workshop.store())?;
         drop(building);

@@ -193,9 +193,10 @@ impl Stage<'_> {
             .map_err(|problems: Diagnostics| Failure::from(problems))?;
         let progress = std::sync::Arc::new(TerminalProgress::new(printer));
         let workshop = Workshop::open(self.settings, self.engine)?;
-        let builder = workshop.builder(progress.clone())?;
+        let builder = workshop.builder(progress.clone(), self.policy.lock)?;
         let prepared =
             service_images::prepare(&builder, self.project, order.sequence(), self.policy)?;
+        service_images::tell_lock(&builder, printer);
         let prepared = service_images::unpack(workshop.store(), prepared)?;
         let named = service_images::named(
             &builder,

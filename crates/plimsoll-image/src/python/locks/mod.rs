@@ -11,6 +11,7 @@ mod pipenv;
 mod poetry;
 mod pylock;
 mod selection;
+mod soundness;
 
 use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
@@ -24,6 +25,7 @@ use super::resolve::Resolution;
 use super::target::Target;
 use markers::Markers;
 use selection::{Locked, Source};
+pub(super) use soundness::mended;
 
 /// What of a lock file is wanted.
 pub(super) struct Wanted<'a> {

@@ -99,7 +99,8 @@ impl Edge {
         }
     }
 
-    fn admits(&self, version: &str) -> bool {
+    /// Whether a version is one of those that are asked for.
+    pub(super) fn admits(&self, version: &str) -> bool {
         let Some(versions) = &self.versions else {
             return true;
         };
