@@ -184,6 +184,7 @@ fn help_of_commands() {
           --no-cache                Build everything anew, without what earlier builds left
           --pull <WHEN>             When to ask a registry for an image [default: missing] [possible
                                     values: always, missing, never]
+          --locked                  Fail when `plimsoll.lock` would have to change
           --variant <NAME>          What images are for: `production`, `slim`, `dev`, `debug` or `test`
                                     [default: production]
           --local-bases             Assemble well-known images (PostgreSQL, Redis, nginx …) from Debian
