@@ -3,17 +3,17 @@
 use std::path::{Path, PathBuf};
 
 use fs_err as fs;
-use plimsoll_diag::{Diagnostic, ProgressEvent, Span};
 use plimsoll_model::{BuildRecipe, RustRecipe};
 
 use super::RustError;
 use super::audit::{self, Crates};
+use super::choice;
 use super::command::Cargo;
 use super::configuration;
 use super::crates::{self, Fetched};
 use super::linking;
 use super::sources;
-use super::toolchain::{self, Library, Toolchain};
+use super::toolchain::{Library, Toolchain};
 use crate::application::{Application, Purpose, SourceKind};
 use crate::base;
 use crate::compiled::{self, Elf, Linkage, SUITE, Zig};
@@ -59,15 +59,8 @@ pub(crate) fn build(
     let hashes = workshop.cache.join("hashes");
     let root = compiled::clean(&rust.root);
     let place = recipe.context.join(&root);
-    let asked = toolchain::asked_in(&place);
-    let settings = workshop.registries.settings();
-    let toolchain = Toolchain::locate(settings, asked.as_deref(), workshop.host)?;
-    let library = toolchain
-        .library_for(workshop.architecture)
-        .ok_or_else(|| RustError::NoTarget {
-            architecture: workshop.architecture,
-            target: Library::Gnu.target(workshop.architecture),
-        })?;
+    let choice = choice::choose(workshop, &place)?;
+    let (toolchain, library) = (choice.toolchain, choice.library);
     let build = Build {
         sources: Application::look(&recipe.context, Purpose::BuildInput, &hashes)?,
         flags: configuration::project_flags(&place, &library.target(workshop.architecture)),
@@ -156,17 +149,6 @@ impl Build<'_> {
 
     fn toolbox(&self, scratch: &Scratch, cache: &Path) -> Result<Cargo<'_>, RustError> {
         let workshop = self.workshop;
-        if let Some(asked) = &self.toolchain.instead_of {
-            let place = compiled::clean(&self.rust.root).join("rust-toolchain.toml");
-            let used = self.toolchain.root.file_name().unwrap_or_default();
-            let notice = Diagnostic::warning(format!(
-                "the project asks for Rust `{asked}`, which is not installed; built with `{}`",
-                used.to_string_lossy()
-            ))
-            .at(Span::line(std::sync::Arc::from(place), 1))
-            .hint(format!("`rustup toolchain install {asked}`"));
-            workshop.progress.report(ProgressEvent::Notice(notice));
-        }
         let zig = Zig::obtain::<RustError>(workshop)?;
         let base = base::assemble(workshop, &self.build_root())?;
         let target = cache.join("target");

@@ -31,6 +31,26 @@ pub enum RustError {
         /// The target that would serve.
         target: String,
     },
+    /// rustup does not fetch the toolchain.
+    #[error("Rust `{name}` cannot be fetched:\n{}", output.join("\n"))]
+    Rustup {
+        /// The toolchain, as rustup names it.
+        name: String,
+        /// What rustup wrote last.
+        output: Vec<String>,
+    },
+    /// A pinned toolchain is another one than it was.
+    #[error(
+        "Rust {version} is not what is pinned: its compiler has the hash {found}, expected {expected}"
+    )]
+    NotPinned {
+        /// The release.
+        version: String,
+        /// The pinned hash.
+        expected: &'static str,
+        /// What rustup's manifest says.
+        found: String,
+    },
     /// The crates cannot be fetched.
     #[error("the crates cannot be fetched:\n{}", output.join("\n"))]
     Crates {

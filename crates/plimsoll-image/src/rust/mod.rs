@@ -1,4 +1,5 @@
-//! Programs of Rust: cargo and rustc are those of the user's machine, shown to the sandbox; crates
+//! Programs of Rust: cargo and rustc are those of the user's machine, or what rustup fetches where
+//! the project needs others; they are shown to the sandbox. Crates
 //! are fetched as the user's cargo is configured to, the program is built without a network and
 //! linked by Zig against a C library that any base has, so that no compiler of C need be there.
 //!
@@ -7,11 +8,13 @@
 
 mod audit;
 mod build;
+mod choice;
 mod command;
 mod configuration;
 mod crates;
 mod error;
 mod linking;
+mod rustup;
 mod sources;
 mod toolchain;
 

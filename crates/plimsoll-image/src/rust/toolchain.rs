@@ -114,7 +114,8 @@ impl Toolchain {
         Err(NoToolchain { tried })
     }
 
-    fn at(root: &Path) -> Option<Self> {
+    /// The one in a directory, where there is one.
+    pub(super) fn at(root: &Path) -> Option<Self> {
         let root = fs::canonicalize(root).ok()?;
         let has = |name: &str| root.join("bin").join(name).is_file();
         if !has("cargo") || !has("rustc") {
@@ -133,17 +134,68 @@ impl Toolchain {
         })
     }
 
+    /// Whether it has the standard library for a target.
+    pub(super) fn has(&self, target: &str) -> bool {
+        let libraries = self.root.join("lib/rustlib").join(target);
+        libraries.join("lib").is_dir()
+    }
+
     /// The C library to link with on a processor; `None` when the standard library is installed for
     /// neither.
     pub(super) fn library_for(&self, architecture: Architecture) -> Option<Library> {
-        [Library::Gnu, Library::Musl].into_iter().find(|library| {
-            let target = library.target(architecture);
-            self.root
-                .join("lib/rustlib")
-                .join(target)
-                .join("lib")
-                .is_dir()
+        [Library::Musl, Library::Gnu]
+            .into_iter()
+            .find(|library| self.has(&library.target(architecture)))
+    }
+
+    /// The release it is, as rustup knows it: `1.85.0`, `nightly-2026-01-31`.
+    pub(super) fn release(&self) -> Option<String> {
+        let manifest = self.manifest()?;
+        let version = manifest
+            .field("[pkg.rustc]", "version")?
+            .split(' ')
+            .next()?
+            .to_string();
+        let date = manifest.field("", "date");
+        Some(match version.split_once('-') {
+            Some((_, channel)) => {
+                let channel = channel.split('.').next().unwrap_or(channel);
+                format!("{channel}-{}", date?)
+            }
+            None => version,
         })
+    }
+
+    /// The hash of the archive that its compiler came in.
+    pub(super) fn compiler_hash(&self, host: &str) -> Option<String> {
+        let heading = format!("[pkg.rustc.target.{host}]");
+        Some(self.manifest()?.field(&heading, "xz_hash")?.to_string())
+    }
+
+    fn manifest(&self) -> Option<Manifest> {
+        let path = self
+            .root
+            .join("lib/rustlib/multirust-channel-manifest.toml");
+        Some(Manifest(fs::read_to_string(path).ok()?))
+    }
+}
+
+/// What rustup notes of a release. It is a megabyte of text, of which a few lines count.
+struct Manifest(String);
+
+impl Manifest {
+    /// A text below a heading; an empty heading stands for what is above all of them.
+    fn field(&self, heading: &str, name: &str) -> Option<&str> {
+        let mut lines = self.0.lines();
+        if !heading.is_empty() {
+            lines.find(|line| *line == heading)?;
+        }
+        lines
+            .take_while(|line| !line.starts_with('['))
+            .find_map(|line| {
+                let value = line.strip_prefix(name)?.trim_start().strip_prefix('=')?;
+                value.trim().strip_prefix('"')?.strip_suffix('"')
+            })
     }
 }
 
@@ -207,7 +259,7 @@ mod tests {
         (root, settings)
     }
 
-    const INSTALLED: [(&str, &str); 6] = [
+    const INSTALLED: [(&str, &str); 7] = [
         (
             "home/.rustup/settings.toml",
             "default_toolchain = \"stable-x86_64-unknown-linux-gnu\"\n",
@@ -223,6 +275,10 @@ mod tests {
         (
             "home/.rustup/toolchains/stable-x86_64-unknown-linux-gnu/lib/librustc_driver-1.so",
             "",
+        ),
+        (
+            "home/.rustup/toolchains/stable-x86_64-unknown-linux-gnu/lib/rustlib/multirust-channel-manifest.toml",
+            "date = \"2026-04-16\"\n[pkg.cargo]\nversion = \"1\"\n[pkg.rustc]\nversion = \"1.95.0 (59807616e 2026-04-14)\"\n\n[pkg.rustc.target.x86_64-unknown-linux-gnu]\nhash = \"no\"\nxz_hash = \"abc\"\n",
         ),
         (
             "home/.rustup/toolchains/stable-x86_64-unknown-linux-gnu/lib/rustlib/x86_64-unknown-linux-gnu/lib/std",
@@ -245,6 +301,15 @@ mod tests {
         assert_eq!(locate(Some("1.70")).instead_of, Some("1.70".to_string()));
         assert_eq!(found.library_for(Architecture::Amd64), Some(Library::Gnu));
         assert_eq!(found.library_for(Architecture::Arm64), Some(Library::Musl));
+        assert_eq!(found.release().as_deref(), Some("1.95.0"));
+        let host = Library::Gnu.target(Architecture::Amd64);
+        assert_eq!(found.compiler_hash(&host).as_deref(), Some("abc"));
+        let nightly = Manifest(
+            "date = \"2026-01-31\"\n[pkg.rustc]\nversion = \"1.97.0-nightly (a 2026-01-30)\"\n"
+                .into(),
+        );
+        assert_eq!(nightly.field("", "date"), Some("2026-01-31"));
+        assert_eq!(nightly.field("", "version"), None);
     }
 
     #[test]
