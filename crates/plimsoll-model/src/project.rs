@@ -482,7 +482,12 @@ pub enum VolumeBacking {
     #[default]
     Directory,
     /// A directory of the host that exists (`type: none`, `o: bind`, `device: /path`).
-    Bind(PathBuf),
+    Bind {
+        /// Absolute path on the host.
+        directory: PathBuf,
+        /// Whether no container may write there (`o: bind,ro`).
+        read_only: bool,
+    },
     /// Memory, of each container its own (`type: tmpfs`).
     Tmpfs {
         /// Size in bytes.

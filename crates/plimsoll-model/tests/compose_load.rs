@@ -493,10 +493,14 @@ services:
     logging: { options: { tag: x } }
     volumes:
       - { type: bind, source: /, target: /host, bind: { propagation: rshared } }
+      - disk:/disk
+    tmpfs: /scratch:size=1m,noexec
 networks:
   default:
     ipam: { config: [{ subnet: 10.9.0.0/24, ip_range: 10.9.0.0/25, gateway: 10.9.0.9 }] }
 volumes:
+  disk:
+    driver_opts: { type: none, o: "bind,ro,noatime", device: /srv }
   far:
     driver_opts: { type: nfs, device: ":/x" }
 secrets:
@@ -515,6 +519,7 @@ secrets:
             "deploy.restart_policy.window",
             "gpus",
             "logging.options.tag",
+            "tmpfs (noexec)",
             "volumes.bind.propagation (rshared)",
         ]
     );
@@ -524,5 +529,18 @@ secrets:
         "10.9.0.9"
     );
     let elsewhere = names(&loaded.unsupported);
-    assert_eq!(elsewhere, ["networks.default.ipam.config.ip_range"]);
+    assert_eq!(
+        elsewhere,
+        [
+            "networks.default.ipam.config.ip_range",
+            "volumes.disk.driver_opts.o (noatime)",
+        ]
+    );
+    assert_eq!(
+        loaded.project.volumes["disk"].backing,
+        VolumeBacking::Bind {
+            directory: "/srv".into(),
+            read_only: true,
+        }
+    );
 }

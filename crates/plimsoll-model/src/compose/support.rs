@@ -236,7 +236,7 @@ pub const SERVICE: &[KeySupport] = &[
     honoured("sysctls", ""),
     approximated(
         "tmpfs",
-        "`size`, `mode`, `uid`, `gid` and `ro`; other options are told",
+        "`size`, `mode`, `uid` and `gid`; other options are told",
     ),
     honoured("tty", ""),
     approximated(

@@ -15,7 +15,7 @@ const USUAL_MEMORY: u64 = 64 << 20;
 pub(super) fn of_memory(input: &Input<'_>, volume: &str) -> Option<u64> {
     match &input.project.volumes.get(volume)?.backing {
         VolumeBacking::Tmpfs { size, .. } => Some(size.unwrap_or(USUAL_MEMORY)),
-        VolumeBacking::Directory | VolumeBacking::Bind(_) => None,
+        VolumeBacking::Directory | VolumeBacking::Bind { .. } => None,
     }
 }
 
@@ -69,14 +69,14 @@ fn share(input: &Input<'_>, volume: &str) -> Option<(String, String)> {
 pub(super) fn losses(input: &Input<'_>, losses: &mut Vec<Loss>) {
     for (name, volume) in &input.project.volumes {
         let subject = format!("volumes.{name}");
-        if let VolumeBacking::Bind(path) = &volume.backing {
+        if let VolumeBacking::Bind { directory, .. } = &volume.backing {
             losses.push(
                 Loss::new(
                     Fidelity::Approximate,
                     subject,
                     format!(
                         "a claim takes the place of the directory `{}` of the host",
-                        path.display()
+                        directory.display()
                     ),
                 )
                 .at(volume.span.clone()),

@@ -97,9 +97,28 @@ impl MountSources<'_> {
         Ok(())
     }
 
+    /// Whether it is a volume that no container may write to.
+    fn is_read_only_volume(&self, mount: &Mount) -> bool {
+        let ModelKind::Volume {
+            name: Some(name), ..
+        } = &mount.kind
+        else {
+            return false;
+        };
+        self.project.volumes.get(name).is_some_and(|volume| {
+            matches!(
+                volume.backing,
+                VolumeBacking::Bind {
+                    read_only: true,
+                    ..
+                }
+            )
+        })
+    }
+
     /// One mount, of the container that an anonymous volume belongs to.
     fn volume(&self, mount: &Spanned<Mount>, container: &str) -> Result<MountSpec, Diagnostic> {
-        let access = if mount.read_only {
+        let access = if mount.read_only || self.is_read_only_volume(mount) {
             MountAccess::ReadOnly
         } else {
             MountAccess::ReadWrite
@@ -163,7 +182,7 @@ impl MountSources<'_> {
                             },
                         });
                     }
-                    (Some(name), Some(VolumeBacking::Bind(directory))) => {
+                    (Some(name), Some(VolumeBacking::Bind { directory, .. })) => {
                         // As with Docker it has to be there: a disk that is not mounted must not
                         // become an empty directory.
                         if !directory.is_dir() {

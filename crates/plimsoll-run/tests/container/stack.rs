@@ -438,7 +438,11 @@ fn volumes_elsewhere() {
             read_only: false,
         })
     };
-    web.volumes = vec![volume("here", "/here"), volume("memory", "/memory")];
+    web.volumes = vec![
+        volume("here", "/here"),
+        volume("kept", "/kept"),
+        volume("memory", "/memory"),
+    ];
     let mut stack = Stack::new(vec![web]);
     let directory = stack.place.path().join("elsewhere");
     fs_err::create_dir(&directory).unwrap();
@@ -451,7 +455,12 @@ fn volumes_elsewhere() {
         };
         stack.project.volumes.insert(name.to_owned(), volume);
     };
-    make("here", VolumeBacking::Bind(directory.clone()));
+    let bind = |read_only| VolumeBacking::Bind {
+        directory: directory.clone(),
+        read_only,
+    };
+    make("here", bind(false));
+    make("kept", bind(true));
     make(
         "memory",
         VolumeBacking::Tmpfs {
@@ -462,6 +471,12 @@ fn volumes_elsewhere() {
     );
     stack.up().unwrap();
     assert_eq!(stack.says("web", "cat /here/file"), "mine\n");
+    assert_eq!(
+        stack.says("web", "echo more >> /here/file && cat /kept/file"),
+        "mine\nmore\n"
+    );
+    let refused = stack.says("web", "echo more >> /kept/file");
+    assert!(refused.contains("Read-only"), "{refused}");
     assert_eq!(stack.says("web", "stat -c '%a %u %g' /memory"), "750 7 8\n");
     // The directory is the user's: no `down --volumes` takes it.
     stack.down();

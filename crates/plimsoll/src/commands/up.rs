@@ -66,6 +66,7 @@ pub(crate) fn run(
     environment_contract::hold(&project, order.sequence(), arguments.bind, printer)?;
     let engine = engine()?;
     let paths = StackPaths::new(&settings.data, &settings.runtime, &project.name);
+    let interruption = Interruption::listen()?;
     let held = lock(&paths)?;
     check_ports(&project, order.sequence(), &paths, arguments.bind)?;
 
@@ -79,7 +80,6 @@ pub(crate) fn run(
         .as_ref()
         .map(Watching::synchronised)
         .unwrap_or_default();
-    let interruption = Interruption::listen()?;
     let policy = arguments.images.policy();
     let (prepared, named) = {
         let progress = Arc::new(TerminalProgress::new(printer));

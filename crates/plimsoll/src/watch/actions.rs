@@ -247,11 +247,13 @@ impl Stage<'_> {
 fn named(changes: &BTreeSet<Change>, base: &Path) -> String {
     match changes.iter().next() {
         Some(change) if changes.len() == 1 => {
-            let below = change.source.strip_prefix(base).ok();
-            let shown = below
-                .filter(|below| !below.as_os_str().is_empty())
-                .unwrap_or(&change.source);
-            shown.display().to_string()
+            let base = if change.source == base {
+                base.parent().unwrap_or(base)
+            } else {
+                base
+            };
+            let shown = change.source.strip_prefix(base);
+            shown.unwrap_or(&change.source).display().to_string()
         }
         _ => count(changes.len(), "file"),
     }

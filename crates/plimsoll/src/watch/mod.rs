@@ -16,7 +16,7 @@ use plimsoll_diag::Diagnostic;
 use plimsoll_model::{Project, WatchAction};
 
 pub(crate) use actions::Stage;
-use rules::{Rules, Work};
+use rules::{Change, Rule, Rules, Work};
 
 use crate::failure::Failure;
 use crate::format::count;
@@ -94,13 +94,7 @@ impl Watching {
             services.into_iter().collect::<Vec<_>>().join(", ")
         ));
         for rule in &self.rules.rules {
-            if rule.watch.action.copies() && rule.watch.initial_sync {
-                let mut work = BTreeSet::new();
-                for path in files_below(&rule.watch.path) {
-                    work.extend(rule.change(&path));
-                }
-                stage.act(rule, &work, printer);
-            }
+            copy_first(rule, stage, printer);
         }
         while !is_over() {
             let Some(work) = self.next_work(is_over) else {
@@ -124,8 +118,16 @@ impl Watching {
                 } else {
                     !rebuilt.contains(rule.service.as_str())
                 };
-                if is_due && !is_over() {
-                    stage.act(rule, changes, printer);
+                if !is_due || is_over() {
+                    continue;
+                }
+                stage.act(rule, changes, printer);
+                if rebuilds {
+                    // The new containers have nothing that the image does not bring.
+                    let rules = self.rules.rules.iter();
+                    for other in rules.filter(|other| other.service == rule.service) {
+                        copy_first(other, stage, printer);
+                    }
                 }
             }
         }
@@ -180,6 +182,18 @@ impl Watching {
             }
             self.rules.add(path, work);
         }
+    }
+}
+
+/// Copies what a rule wants in the container before anything changes.
+fn copy_first(rule: &Rule, stage: &Stage<'_>, printer: &Printer) {
+    if !(rule.watch.action.copies() && rule.watch.initial_sync) {
+        return;
+    }
+    let files = files_below(&rule.watch.path);
+    let work: BTreeSet<Change> = files.iter().filter_map(|path| rule.change(path)).collect();
+    if !work.is_empty() {
+        stage.act(rule, &work, printer);
     }
 }
 

@@ -8,7 +8,10 @@
 )]
 
 mod agent_desk;
+mod compose_keys;
 mod faults;
 mod go_program;
 mod machine;
+mod settings;
 mod stage;
+mod watch;

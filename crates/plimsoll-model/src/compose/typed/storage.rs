@@ -125,8 +125,8 @@ impl Reader<'_> {
                         ),
                     }
                 }
-                "ro" => mount.read_only = true,
-                "rw" | "nosuid" | "nodev" | "noexec" | "exec" => {}
+                // Mounted with these anyhow, but for the right to execute.
+                "rw" | "nosuid" | "nodev" | "exec" => {}
                 other => unsupported.push(spanned(format!("tmpfs ({other})"), node)),
             }
         }
@@ -144,18 +144,28 @@ impl Reader<'_> {
             .split(',')
             .any(|flag| matches!(flag, "bind" | "rbind"));
         let mut held = vec!["type", "o", "device"];
+        // Flags without effect.
+        let mut ignored = Vec::new();
         let backing = match kind.as_str() {
             "none" | "bind" | "" if is_bind && device.starts_with('/') => {
-                VolumeBacking::Bind(PathBuf::from(device))
+                let mut read_only = false;
+                for flag in flags.split(',').map(str::trim) {
+                    match flag {
+                        "ro" => read_only = true,
+                        "bind" | "rbind" | "rw" | "defaults" | "" => {}
+                        other => ignored.push(other.to_owned()),
+                    }
+                }
+                VolumeBacking::Bind {
+                    directory: PathBuf::from(device),
+                    read_only,
+                }
             }
             "tmpfs" => {
                 let line = format!("/:{flags}");
                 let mut told = Vec::new();
                 let mount = self.tmpfs(&line, options, &mut told);
-                for option in told {
-                    let value = format!("volumes.{name}.driver_opts.o ({})", option.value);
-                    self.unsupported.push(Spanned { value, ..option });
-                }
+                ignored.extend(told.into_iter().map(|option| option.value));
                 match mount.kind {
                     MountKind::Tmpfs { size, mode, owner } => {
                         VolumeBacking::Tmpfs { size, mode, owner }
@@ -168,6 +178,10 @@ impl Reader<'_> {
                 VolumeBacking::Directory
             }
         };
+        for flag in ignored {
+            let named = format!("volumes.{name}.driver_opts.o ({flag})");
+            self.unsupported.push(spanned(named, options));
+        }
         for (key, value) in super::entries(Some(options)) {
             if !held.contains(&key.text.as_str()) {
                 let named = format!("volumes.{name}.driver_opts.{}", key.text);
