@@ -67,6 +67,8 @@ fn service(stack: &Stack<'_>, one: &Workload<'_>, debug_ports: &mut u16) -> Valu
     let Some(recipe) = &one.service.recipe else {
         return value;
     };
+    stack.amend(one, &mut value);
+    stack.without_source(one, &mut value);
     let command = Stack::command(one);
     let mut environment = levels(stack, one);
     match &recipe.kind {

@@ -132,6 +132,8 @@ fn service(
     if one.service.image.is_none() && Stack::is_assembled(one) {
         value["image"] = json!(stack.image(one));
     }
+    stack.amend(one, &mut value);
+    stack.without_source(one, &mut value);
     let given = stores_secrets(stack, one, secrets, &mut value, rendering);
     let copied = given || hardening::has_copied_secrets(stack.input, one);
     read_only(one, copied, &mut value, rendering);

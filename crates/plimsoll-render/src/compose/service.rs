@@ -104,7 +104,7 @@ pub(super) fn mount(mount: &Mount, directory: &std::path::Path) -> Option<Value>
         MountKind::Bind { source, .. } => {
             let source = match source.strip_prefix(directory) {
                 Ok(below) => format!("./{}", below.display()),
-                Err(_) => return None,
+                Err(_) => source.display().to_string(),
             };
             json!({ "type": "bind", "source": literal(&source), "target": target })
         }

@@ -1,10 +1,12 @@
 //! The stack as the overlays see it: its services, who stores data, who uses which store.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::path::Path;
 
-use plimsoll_model::{Network, RecipeKind};
+use plimsoll_model::{MountKind, Network, RecipeKind};
 use serde_json::{Value, json};
 
+use super::document::{literals, replaced, reset};
 use crate::dockerfile::{self, Place};
 use crate::{Input, Role, Workload, workloads};
 
@@ -150,6 +152,84 @@ impl<'a> Stack<'a> {
             .recipe
             .as_ref()
             .is_some_and(|recipe| !matches!(recipe.kind, RecipeKind::Dockerfile(_)))
+    }
+
+    /// Replaces what the base file says for an image that is built otherwise here: the command
+    /// without a manager that the image does not have, ports that are listened on.
+    pub(super) fn amend(&self, one: &Workload<'_>, value: &mut Value) {
+        if !Self::is_assembled(one) || self.is_found() {
+            return;
+        }
+        let Some(node) = self.input.node(one.name()) else {
+            return;
+        };
+        if let Some(said) = node.get("command").filter(|node| !node.is_null()) {
+            let said: Vec<&str> = match said.as_list() {
+                Some(words) => words.iter().filter_map(|word| word.as_text()).collect(),
+                None => said.as_text().into_iter().collect(),
+            };
+            match &one.service.command {
+                None => value["command"] = reset(Value::Null),
+                Some(command) if command.value.0 != said => {
+                    value["command"] = json!(literals(&command.value.0));
+                }
+                Some(_) => {}
+            }
+        }
+        let said: BTreeSet<String> = node
+            .get("ports")
+            .and_then(|ports| ports.as_list())
+            .unwrap_or_default()
+            .iter()
+            .filter_map(|port| port.get("target")?.scalar_text())
+            .collect();
+        let has = |port: &String| {
+            let mut ports = one.service.ports.iter();
+            ports.any(|known| known.value.target.to_string() == *port)
+        };
+        if !said.iter().all(has) {
+            let ports = one.service.ports.iter();
+            let ports: Vec<String> = ports.map(|it| super::service::port(&it.value)).collect();
+            value["ports"] = replaced(json!(ports));
+        }
+    }
+
+    /// Takes mounts of the source away, which is in the image: of the directory that it is built
+    /// from, with the volumes below that.
+    pub(super) fn without_source(&self, one: &Workload<'_>, value: &mut Value) {
+        let Some(recipe) = &one.service.recipe else {
+            return;
+        };
+        if !Self::is_assembled(one) || self.is_found() {
+            return;
+        }
+        let root = match &recipe.kind {
+            RecipeKind::StaticSite(site) => recipe.context.join(&site.root),
+            RecipeKind::NodeServer(node) => recipe.context.join(&node.root),
+            RecipeKind::Python(python) => recipe.context.join(&python.root),
+            _ => recipe.context.clone(),
+        };
+        let mounts = &one.service.volumes;
+        let sources: Vec<&Path> = mounts
+            .iter()
+            .filter(|mount| match &mount.value.kind {
+                MountKind::Bind { source, .. } => root.starts_with(source),
+                _ => false,
+            })
+            .map(|mount| mount.value.target.as_path())
+            .collect();
+        if sources.is_empty() {
+            return;
+        }
+        let kept: Vec<Value> = mounts
+            .iter()
+            .filter(|mount| {
+                let target = &mount.value.target;
+                !sources.iter().any(|source| target.starts_with(source))
+            })
+            .filter_map(|it| super::service::mount(&it.value, &self.input.project.directory))
+            .collect();
+        value["volumes"] = replaced(json!(kept));
     }
 
     /// A name that no service has.

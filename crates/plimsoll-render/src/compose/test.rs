@@ -15,7 +15,7 @@ pub(super) fn write(stack: &Stack<'_>, rendering: &mut Rendering) {
         .iter()
         .filter(|one| {
             stack.build(one, "test").is_some()
-                && one.is_daemon()
+                && (one.is_daemon() || one.role == Role::Stdio)
                 && one.service.network_mode.is_none()
         })
         .min_by_key(|one| {
@@ -31,7 +31,7 @@ pub(super) fn write(stack: &Stack<'_>, rendering: &mut Rendering) {
         rendering.losses.push(Loss::new(
             Fidelity::Approximate,
             "compose.test.yaml",
-            "no service is assembled from source and keeps running: there is nothing to test with",
+            "no service that serves is assembled from source: there is nothing to test with",
         ));
         return;
     };
@@ -42,7 +42,10 @@ pub(super) fn write(stack: &Stack<'_>, rendering: &mut Rendering) {
     if !stack.is_found() {
         for one in &stack.all {
             if let Some(build) = stack.build(one, "production") {
-                services.insert(one.name().to_owned(), json!({ "build": build }));
+                let mut value = json!({ "build": build });
+                stack.amend(one, &mut value);
+                stack.without_source(one, &mut value);
+                services.insert(one.name().to_owned(), value);
             }
         }
     }
@@ -119,6 +122,7 @@ fn test(stack: &Stack<'_>, tested: &Workload<'_>) -> Value {
         if tested.service.container_name.is_some() {
             value["container_name"] = json!(format!("{}-test", stack.input.project.name));
         }
+        stack.without_source(tested, &mut value);
         // Networks of the service come along with the rest.
         let own = &stack.networks[tested.name()];
         networks.retain(|name| !own.contains(*name));

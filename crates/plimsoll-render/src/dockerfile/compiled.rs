@@ -268,7 +268,12 @@ fn running(
                 format!("echo 'app:x:{USER}:{USER}:app:/home/app:/sbin/nologin' > /skeleton/etc/passwd"),
                 format!("echo 'app:x:{USER}:' > /skeleton/etc/group"),
                 "chmod 1777 /skeleton/tmp".to_owned(),
-            ],
+            ]
+            .into_iter()
+            .chain(writer.volume_directories().iter().map(|path| {
+                format!("install --directory --owner={USER} --group={USER} /skeleton{path}")
+            }))
+            .collect::<Vec<_>>(),
         );
     }
     for (stage, from, what) in stages.drain(..) {
@@ -282,6 +287,7 @@ fn running(
                 wanted.extend(["curl", "procps", "strace"]);
             }
             writer.install(&wanted);
+            writer.volumes(USER);
         }
         let environment = writer.recipe.environment.clone();
         writer.script.line("ENV HOME=/home/app");

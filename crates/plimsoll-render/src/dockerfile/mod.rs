@@ -30,6 +30,11 @@ pub(crate) const DIRECTORY: &str = "docker";
 /// User and group that services run as.
 pub(crate) const USER: u32 = 65532;
 
+/// Whom services in development run as, and the number of that name. Compose copies changed files
+/// into a container in the name of its user, which Docker looks up on the host, as it is written:
+/// of the unprivileged ones only this is known everywhere.
+const NOBODY: (&str, u32) = ("nobody", 65534);
+
 /// The path of a service's Dockerfile; `None` where none is rendered for it.
 pub(crate) fn path(one: &Workload<'_>) -> Option<String> {
     let recipe = one.service.recipe.as_ref()?;
@@ -153,6 +158,36 @@ impl Writer<'_, '_> {
                 ),
             ],
         );
+        self.volumes(USER);
+    }
+
+    /// Gives directories that volumes are mounted at to a user: a new volume takes its owner from
+    /// there.
+    fn volumes(&mut self, user: u32) {
+        let directories = self.volume_directories();
+        if !directories.is_empty() {
+            self.script.run(
+                &[],
+                &[format!(
+                    "install --directory --owner={user} --group={user} {}",
+                    directories.join(" ")
+                )],
+            );
+        }
+    }
+
+    /// Where volumes are mounted, except those that stand for a part of the image.
+    fn volume_directories(&self) -> Vec<String> {
+        let mut directories: Vec<String> = self
+            .one
+            .volumes()
+            .map(|(_, path)| path.display().to_string())
+            .filter(|path| !path.ends_with("/.venv") && !path.ends_with("/node_modules"))
+            .map(|path| script::word(&path))
+            .collect();
+        directories.sort();
+        directories.dedup();
+        directories
     }
 
     /// Debian packages, from caches that stay out of the image.
@@ -178,12 +213,16 @@ impl Writer<'_, '_> {
 
     /// What every image of the service says of itself, and how it is started.
     fn start(&mut self, command: &[String]) {
+        self.start_as(&format!("{USER}:{USER}"), command);
+    }
+
+    fn start_as(&mut self, user: &str, command: &[String]) {
         let directory = match self.recipe.working_dir.as_os_str().is_empty() {
             true => "/app".to_owned(),
             false => self.recipe.working_dir.display().to_string(),
         };
         self.script.line(&format!("WORKDIR {directory}"));
-        self.script.line(&format!("USER {USER}:{USER}"));
+        self.script.line(&format!("USER {user}"));
         for port in &self.recipe.ports {
             self.script.line(&format!("EXPOSE {port}"));
         }

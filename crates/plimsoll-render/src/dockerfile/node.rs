@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 use plimsoll_model::{NodeLayout, NodeManager, NodeServerRecipe};
 
 use super::site::{below, build_variables};
-use super::{USER, Writer, images, place};
+use super::{NOBODY, USER, Writer, images, place};
 
 /// How a package manager is called.
 #[derive(Debug, Clone, Copy)]
@@ -36,7 +36,10 @@ impl Tools {
     /// Installs what the lock file says, or what the manifest asks for where there is none.
     fn packages(&self, locked: bool) -> &'static str {
         match (self.manager, locked) {
-            (NodeManager::Npm, true) => "npm ci --include=dev",
+            // A lock file that lags behind its manifest is completed rather than refused.
+            (NodeManager::Npm, true) => {
+                "npm ci --include=dev || npm install --include=dev --no-save"
+            }
             (NodeManager::Npm, false) => "npm install --include=dev",
             (NodeManager::Pnpm, true) => "pnpm install --frozen-lockfile",
             (NodeManager::Pnpm, false) => "pnpm install",
@@ -161,10 +164,9 @@ pub(super) fn packages(
         false => files
             .iter()
             .map(|file| {
-                // Managers write beside these files, and some into them.
-                let access = if lock.is_some() { "" } else { ",rw" };
+                // Managers write into them; what they write is gone after the step.
                 format!(
-                    "type=bind,source={},target=/src/{}{access}",
+                    "type=bind,source={},target=/src/{},rw",
                     writer.place.path(file),
                     place::text(file)
                 )
@@ -234,12 +236,11 @@ pub(super) fn write(writer: &mut Writer<'_, '_>, node: &NodeServerRecipe) {
     );
     writer
         .script
-        .line(&format!("COPY --chown={USER}:{USER} {directory} /src/"));
+        .line(&format!("COPY --chown={0}:{0} {directory} /src/", NOBODY.1));
     writer.script.line(&format!("WORKDIR {root}"));
-    writer
-        .script
-        .line("ENV HOME=/home/app NODE_ENV=development");
-    writer.script.line(&format!("USER {USER}:{USER}"));
+    writer.volumes(NOBODY.1);
+    writer.script.line("ENV HOME=/tmp NODE_ENV=development");
+    writer.script.line(&format!("USER {}", NOBODY.0));
     for port in &writer.recipe.ports.clone() {
         writer.script.line(&format!("EXPOSE {port}"));
     }

@@ -6,7 +6,7 @@ use std::path::Path;
 use plimsoll_model::{PythonDependencies, PythonLock, PythonRecipe};
 
 use super::script::word;
-use super::{USER, Writer, images, place};
+use super::{NOBODY, USER, Writer, images, place};
 use crate::{Fidelity, Loss};
 
 /// The version of uv that installs; it comes from the package index, like everything else.
@@ -23,8 +23,9 @@ const INSTALLS: [&str; 3] = [
 ];
 
 pub(super) fn write(writer: &mut Writer<'_, '_>, python: &PythonRecipe) {
+    let preferred = python.preferred_python.as_ref().map(|it| it.value.clone());
     let reference = images::python(
-        python.preferred_python.as_ref().map(|it| it.value.as_str()),
+        preferred.or_else(|| of_own_dockerfile(writer)).as_deref(),
         python.requires_python.as_ref().map(|it| it.value.as_str()),
     );
     let base = writer.base(&reference);
@@ -59,6 +60,10 @@ pub(super) fn write(writer: &mut Writer<'_, '_>, python: &PythonRecipe) {
         ("UV_PROJECT_ENVIRONMENT", "/app/.venv"),
         ("UV_PYTHON_DOWNLOADS", "never"),
     ]);
+    writer.script.note(
+        "For what has no wheel for this Python and processor. None of it gets into an image that runs.",
+    );
+    writer.install(&["build-essential"]);
     let tool = tool(&python.dependencies);
     writer
         .script
@@ -82,6 +87,23 @@ pub(super) fn write(writer: &mut Writer<'_, '_>, python: &PythonRecipe) {
     }
     development(writer, python);
     running(writer, project.is_some());
+}
+
+/// The version of Python that the project's own Dockerfile stands on.
+fn of_own_dockerfile(writer: &Writer<'_, '_>) -> Option<String> {
+    let build = writer.one.service.build.as_ref();
+    let named = build.and_then(|build| build.dockerfile.as_ref());
+    let name = named.map_or("Dockerfile", |name| name.value.as_str());
+    let context = build.map_or(&writer.recipe.context, |build| &build.context.value);
+    let text = writer.input.contents.get(&context.join(name))?;
+    text.lines().find_map(|line| {
+        let (word, image) = line.trim().split_once(char::is_whitespace)?;
+        let image = word
+            .eq_ignore_ascii_case("FROM")
+            .then(|| image.rsplit('/').next())??;
+        let tag = image.strip_prefix("python:")?;
+        Some(tag.split(['-', ' ']).next()?.to_owned())
+    })
 }
 
 /// Mounts of a step that installs, with the files it reads.
@@ -373,7 +395,7 @@ fn development(writer: &mut Writer<'_, '_>, python: &PythonRecipe) {
     let directory = writer.place.directory();
     writer
         .script
-        .line(&format!("COPY --chown={USER}:{USER} {directory} ./"));
+        .line(&format!("COPY --chown={0}:{0} {directory} ./", NOBODY.1));
     if python.install_project.is_some() {
         let root = place::text(&place::plain(&python.root));
         let command = match groups.is_empty() {
@@ -382,10 +404,9 @@ fn development(writer: &mut Writer<'_, '_>, python: &PythonRecipe) {
         };
         writer.script.run(&installs(&[]), &[command]);
     }
+    writer.volumes(NOBODY.1);
     // The caches that others use stay root's.
-    writer
-        .script
-        .line("ENV HOME=/home/app UV_CACHE_DIR=/tmp/uv");
+    writer.script.line("ENV HOME=/tmp UV_CACHE_DIR=/tmp/uv");
     let recipe: Vec<(String, String)> = writer.recipe.environment.clone();
     writer.script.environment(
         recipe
@@ -394,7 +415,7 @@ fn development(writer: &mut Writer<'_, '_>, python: &PythonRecipe) {
             .map(|(name, value)| (name.as_str(), value.as_str())),
     );
     let command = reloading(&writer.command());
-    writer.start(&command);
+    writer.start_as(NOBODY.0, &command);
 
     writer
         .script

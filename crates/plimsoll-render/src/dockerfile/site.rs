@@ -3,7 +3,7 @@
 use plimsoll_model::StaticSiteRecipe;
 
 use super::node::{Tools, packages};
-use super::{DIRECTORY, USER, Writer, images, place};
+use super::{DIRECTORY, NOBODY, USER, Writer, images, place};
 use crate::{Fidelity, Loss};
 
 /// What serves the files: its image has a program to ask with.
@@ -43,6 +43,7 @@ pub(super) fn write(writer: &mut Writer<'_, '_>, site: &StaticSiteRecipe) {
             .line(&format!("WORKDIR {}", below("/src", &root)));
         writer.script.run(&[], &[tools.script(script)]);
 
+        let nobody = NOBODY.1;
         writer.script.stage(
             "dependencies",
             "dev",
@@ -50,13 +51,13 @@ pub(super) fn write(writer: &mut Writer<'_, '_>, site: &StaticSiteRecipe) {
         );
         writer
             .script
-            .line(&format!("COPY --chown={USER}:{USER} {directory} /src/"));
+            .line(&format!("COPY --chown={nobody}:{nobody} {directory} /src/"));
         writer.script.run(
             &[],
             &[
-                format!("chown {USER}:{USER} {}", below("/src", &root)),
+                format!("chown {nobody}:{nobody} {}", below("/src", &root)),
                 format!(
-                    "mkdir -p {0}/node_modules && chown {USER}:{USER} {0}/node_modules",
+                    "mkdir -p {0}/node_modules && chown {nobody}:{nobody} {0}/node_modules",
                     below("/src", &root)
                 ),
             ],
@@ -68,7 +69,7 @@ pub(super) fn write(writer: &mut Writer<'_, '_>, site: &StaticSiteRecipe) {
         writer
             .script
             .environment([("PORT", "8080"), ("HOST", "0.0.0.0")]);
-        writer.script.line(&format!("USER {USER}:{USER}"));
+        writer.script.line(&format!("USER {}", NOBODY.0));
         writer.script.line(&format!("EXPOSE {PORT}"));
         writer.script.line("HEALTHCHECK NONE");
         let word = tools.development_script(writer, &site.root);

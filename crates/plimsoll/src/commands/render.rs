@@ -131,7 +131,10 @@ fn read_by_builds(project: &Project) -> impl Iterator<Item = PathBuf> {
         .map(|entry| entry.path())
         .filter(|path| {
             let name = path.file_name().unwrap_or_default().to_string_lossy();
-            name == "pyproject.toml" || name == "package.json" || name.ends_with(".txt")
+            name == "pyproject.toml"
+                || name == "package.json"
+                || name.starts_with("Dockerfile")
+                || name.ends_with(".txt")
         })
         .chain([".dockerignore", ".env.example"].map(|name| project.directory.join(name)))
         .chain(project.files.iter().cloned())

@@ -28,14 +28,14 @@ RUN npm run build
 
 # For development: the bundler's own server, which shows a change at once.
 FROM dependencies AS dev
-COPY --chown=65532:65532 apps/canvas/ /src/
-RUN chown 65532:65532 /src \
-    && mkdir -p /src/node_modules && chown 65532:65532 /src/node_modules
+COPY --chown=65534:65534 apps/canvas/ /src/
+RUN chown 65534:65534 /src \
+    && mkdir -p /src/node_modules && chown 65534:65534 /src/node_modules
 WORKDIR /src
 ENV HOME=/tmp NODE_ENV=development
 ENV PORT=8080 \
     HOST=0.0.0.0
-USER 65532:65532
+USER nobody
 EXPOSE 8080
 HEALTHCHECK NONE
 CMD ["npm", "run", "dev", "--", "--host", "0.0.0.0", "--port", "8080"]

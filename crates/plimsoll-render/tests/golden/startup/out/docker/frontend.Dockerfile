@@ -23,9 +23,9 @@ RUN --mount=type=cache,target=/root/.npm \
     --mount=type=cache,target=/root/.local/share/pnpm \
     --mount=type=cache,target=/root/.bun/install/cache \
     --mount=type=secret,id=npmrc,target=/root/.npmrc \
-    --mount=type=bind,source=frontend/package.json,target=/src/package.json \
-    --mount=type=bind,source=frontend/package-lock.json,target=/src/package-lock.json \
-    npm ci --include=dev
+    --mount=type=bind,source=frontend/package.json,target=/src/package.json,rw \
+    --mount=type=bind,source=frontend/package-lock.json,target=/src/package-lock.json,rw \
+    npm ci --include=dev || npm install --include=dev --no-save
 
 # The application, built.
 FROM dependencies AS builder
@@ -39,10 +39,10 @@ RUN --mount=type=cache,target=/root/.npm \
 
 # For development: a server that reloads what changes.
 FROM dependencies AS dev
-COPY --chown=65532:65532 frontend/ /src/
+COPY --chown=65534:65534 frontend/ /src/
 WORKDIR /src
-ENV HOME=/home/app NODE_ENV=development
-USER 65532:65532
+ENV HOME=/tmp NODE_ENV=development
+USER nobody
 EXPOSE 3000
 CMD ["npm", "run", "dev"]
 
@@ -52,7 +52,7 @@ RUN --mount=type=cache,target=/root/.npm \
     --mount=type=cache,target=/root/.local/share/pnpm \
     --mount=type=cache,target=/root/.bun/install/cache \
     --mount=type=secret,id=npmrc,target=/root/.npmrc \
-    npm ci --include=dev
+    npm ci --include=dev || npm install --include=dev --no-save
 ENV CI=true HOME=/home/app
 USER 65532:65532
 CMD ["npm", "run", "test"]
