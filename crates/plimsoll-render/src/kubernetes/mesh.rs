@@ -34,7 +34,7 @@ pub(crate) fn of_namespace(mesh: Mesh) -> (Value, Value) {
 }
 
 /// What a mesh has to be for this.
-pub(super) fn losses(input: &Input<'_>, losses: &mut Vec<Loss>) {
+pub(crate) fn losses(input: &Input<'_>, losses: &mut Vec<Loss>) {
     let Some(mesh) = input.cluster.mesh else {
         return;
     };

@@ -170,7 +170,7 @@ fn port_of(listener: &Listener) -> Value {
 
 /// Pods of the namespace reach one another by the tunnel of a mesh; what may go through it is for
 /// the policies above, which the mesh's own see as well.
-pub(super) fn tunnel(cluster: &Cluster<'_>, mesh: Mesh) -> Vec<Value> {
+pub(crate) fn tunnel(cluster: &Cluster<'_>, mesh: Mesh) -> Vec<Value> {
     let ports = json!([{ "protocol": "TCP", "port": super::mesh::tunnel(mesh) }]);
     let peers = json!([{ "podSelector": {} }]);
     vec![policy(

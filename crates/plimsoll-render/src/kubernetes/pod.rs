@@ -111,7 +111,7 @@ fn pod_labels(cluster: &Cluster<'_>, one: &Workload<'_>) -> Value {
 }
 
 /// The label of the pods in a network.
-pub(super) fn network_label(network: &str) -> String {
+pub(crate) fn network_label(network: &str) -> String {
     let name = if super::names::is_label_part(network) {
         network.to_owned()
     } else {

@@ -128,7 +128,7 @@ pub(crate) fn templates(cluster: &Cluster<'_>, secrets: &[SecretObject]) -> Vec<
 }
 
 /// What has to be done by hand for the values to be there.
-pub(super) fn losses(input: &Input<'_>, secrets: &[SecretObject], losses: &mut Vec<Loss>) {
+pub(crate) fn losses(input: &Input<'_>, secrets: &[SecretObject], losses: &mut Vec<Loss>) {
     if secrets.is_empty() {
         return;
     }

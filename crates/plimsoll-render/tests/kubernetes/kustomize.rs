@@ -5,11 +5,22 @@ use std::process::Command;
 
 use crate::project::{self, WIDE};
 
-fn write(rendering: &plimsoll_render::Rendering, directory: &Path) {
+/// Puts rendered files below a directory.
+pub fn write(rendering: &plimsoll_render::Rendering, directory: &Path) {
     for (path, artifact) in &rendering.files {
         let path = directory.join(path);
         fs_err::create_dir_all(path.parent().unwrap()).unwrap();
         fs_err::write(path, &artifact.text).unwrap();
+    }
+}
+
+/// The values that a developer fills in.
+pub fn fill_in(place: &Path) {
+    for entry in fs_err::read_dir(place).unwrap() {
+        let path = entry.unwrap().path();
+        if path.extension().is_some_and(|end| end == "example") {
+            fs_err::copy(&path, path.with_extension("")).unwrap();
+        }
     }
 }
 
@@ -38,13 +49,7 @@ fn every_overlay_builds() {
         write(&rendering, directory.path());
         for stage in ["dev", "staging", "prod"] {
             let place = directory.path().join("kubernetes/overlays").join(stage);
-            // The values that a developer fills in.
-            for entry in fs_err::read_dir(&place).unwrap() {
-                let path = entry.unwrap().path();
-                if path.extension().is_some_and(|end| end == "example") {
-                    fs_err::copy(&path, path.with_extension("")).unwrap();
-                }
-            }
+            fill_in(&place);
             if cluster.secrets == plimsoll_render::SecretSource::Sops && stage != "dev" {
                 // It takes the programs of SOPS, and values to encrypt.
                 continue;

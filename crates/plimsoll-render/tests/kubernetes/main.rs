@@ -3,6 +3,7 @@
 #![expect(clippy::unwrap_used, reason = "a test fails by a panic")]
 
 mod decode;
+mod helm;
 mod keys;
 mod kustomize;
 mod names;
