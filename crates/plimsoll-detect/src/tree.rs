@@ -131,6 +131,14 @@ impl Tree {
         Ok(tree)
     }
 
+    /// The snapshot as if these files of it were not there: a tool that wrote them would take its
+    /// own word for the project's.
+    #[must_use]
+    pub fn without(mut self, paths: &[&Path]) -> Self {
+        self.files.retain(|file| !paths.contains(&&*file.path));
+        self
+    }
+
     fn walk(&mut self) {
         let images = ImageIgnore::read(&self.root);
         let walk = WalkBuilder::new(&self.root)

@@ -12,6 +12,7 @@ use std::sync::Arc;
 use plimsoll_diag::{Diagnostic, Severity, Span};
 use serde::Serialize;
 
+use crate::extension::Extensions;
 use crate::facts::{Variable, VariableKind};
 use crate::{MountKind, Project, RecipeKind, Service, compose};
 
@@ -101,6 +102,8 @@ pub struct Terms {
     pub documented: BTreeMap<String, Shown>,
     /// Who can reach the stack.
     pub exposure: Exposure,
+    /// What the project says of its services.
+    pub extensions: Extensions,
 }
 
 /// What is wrong with a variable.
@@ -156,6 +159,17 @@ pub fn breaches(project: &Project, services: &[String], terms: &Terms) -> Vec<Br
             .iter()
             .filter(|variable| variable.services.contains(name));
         for variable in own {
+            let is_optional = terms.extensions.is_optional(name, &variable.name);
+            let said;
+            let variable = if is_optional && variable.required {
+                said = Variable {
+                    required: false,
+                    ..variable.clone()
+                };
+                &said
+            } else {
+                variable
+            };
             if let Some(breach) = of_variable(project, service, variable) {
                 add(&mut found, breach, name);
             }

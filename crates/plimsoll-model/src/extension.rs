@@ -15,7 +15,8 @@ pub struct Extensions {
     pub services: BTreeMap<String, Extension>,
 }
 
-/// One `x-plimsoll`. A project has only `egress`, `slo`, `budget`, `thresholds` and `waive`.
+/// One `x-plimsoll`. A project has only `egress`, `slo`, `budget`, `generate`, `thresholds` and
+/// `waive`.
 #[derive(Debug, Clone, Default, PartialEq, Serialize)]
 pub struct Extension {
     /// What the service is.
@@ -34,6 +35,11 @@ pub struct Extension {
     pub data: Option<Spanned<Data>>,
     /// Hosts and networks it may reach; `None`: nothing is said.
     pub egress: Option<Vec<Spanned<String>>>,
+    /// Variables that it starts without, whatever its code says.
+    pub optional: Vec<Spanned<String>>,
+    /// Variables that get a value of this machine's making where nothing sets them; only a project
+    /// says them.
+    pub generate: Vec<Spanned<String>>,
     /// What it promises.
     pub slo: Option<Spanned<Objectives>>,
     /// What it may cost.
@@ -207,4 +213,14 @@ pub struct Waiver {
     pub reason: String,
     /// Last day it holds, as YYYY-MM-DD.
     pub until: Option<String>,
+}
+
+impl Extensions {
+    /// Whether a service is said to start without a variable.
+    pub fn is_optional(&self, service: &str, variable: &str) -> bool {
+        self.services.get(service).is_some_and(|extension| {
+            let mut names = extension.optional.iter();
+            names.any(|name| name.value == variable)
+        })
+    }
 }

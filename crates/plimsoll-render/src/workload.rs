@@ -203,6 +203,12 @@ impl<'a> Workload<'a> {
             .or_else(|| self.listeners.first())
     }
 
+    /// The command, in exec form, by which its image itself can tell whether it works; `None`
+    /// where nothing is known or the image cannot ask.
+    pub fn health_command(&self) -> Option<Vec<String>> {
+        crate::health::command(self)
+    }
+
     /// Whether it keeps running.
     pub fn is_daemon(&self) -> bool {
         !matches!(self.role, Role::Job | Role::Cron | Role::Stdio)

@@ -92,6 +92,9 @@ pub(crate) enum Command {
     /// Show what was found: services, needs, environment, evidence
     #[command(before_help = "Example: plimsoll inspect --environment")]
     Inspect(InspectArguments),
+    /// Write what was found into files that are yours to edit
+    #[command(before_help = "Example: plimsoll init --diff")]
+    Init(InitArguments),
     /// Print the resolved Compose model
     #[command(before_help = "Example: plimsoll config --services")]
     Config(ConfigArguments),
@@ -157,6 +160,19 @@ pub(crate) struct InspectArguments {
     /// Show what looks like a service and is not
     #[arg(long)]
     pub(crate) rejected: bool,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct InitArguments {
+    /// Only tell which files are out of date; exit 1 when any is
+    #[arg(long, conflicts_with_all = ["diff", "force"])]
+    pub(crate) check: bool,
+    /// Only show what would change
+    #[arg(long, conflicts_with = "force")]
+    pub(crate) diff: bool,
+    /// Write the files anew, edits and all
+    #[arg(long)]
+    pub(crate) force: bool,
 }
 
 #[derive(Debug, Args)]

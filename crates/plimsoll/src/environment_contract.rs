@@ -7,6 +7,7 @@ use std::sync::Arc;
 
 use plimsoll_model::Project;
 use plimsoll_model::contract::{Exposure, Shown, Terms, breaches, shown_values};
+use plimsoll_model::extension::Extensions;
 
 use crate::exit_status::ExitStatus;
 use crate::failure::Failure;
@@ -24,6 +25,7 @@ const DOCUMENTS: &[&str] = &[
 /// Fails when a variable keeps one of these services from starting; tells what should not be so.
 pub(crate) fn hold(
     project: &Project,
+    extensions: &Extensions,
     services: &[String],
     bind: IpAddr,
     printer: &Printer,
@@ -31,6 +33,7 @@ pub(crate) fn hold(
     let terms = Terms {
         documented: documented(project),
         exposure: exposure(project, services, bind),
+        extensions: extensions.clone(),
     };
     let (stopping, others): (Vec<_>, Vec<_>) = breaches(project, services, &terms)
         .into_iter()

@@ -13,11 +13,14 @@ use plimsoll_model::yaml::Node;
 
 use crate::failure::Failure;
 use crate::machine_key::MachineKey;
+use crate::made_up_values;
 use crate::settings::Settings;
 
 /// A project, and what is worth saying about it.
 pub(crate) struct Loaded {
     pub(crate) project: Project,
+    /// What its files say under `x-plimsoll`.
+    pub(crate) extensions: Extensions,
     pub(crate) warnings: Vec<Diagnostic>,
 }
 
@@ -25,13 +28,13 @@ pub(crate) struct Loaded {
 /// starts are part of it when they are `named` or their profile is active.
 pub(crate) fn load(settings: &Settings, named: &[String]) -> Result<Loaded, Failure> {
     if has_compose_file(settings) {
-        let mut options = load_options(settings);
+        let mut options = load_options(settings)?;
         options.services = named.to_vec();
         let LoadedCompose {
             mut project,
             resolved,
             unsupported,
-            ..
+            extensions,
         } = compose::load(&options)?;
         let mut warnings = resolved.warnings;
         warnings.extend(without_effect(&project, &unsupported));
@@ -45,7 +48,11 @@ pub(crate) fn load(settings: &Settings, named: &[String]) -> Result<Loaded, Fail
         if !errors.is_empty() {
             return Err(Diagnostics(errors).into());
         }
-        return Ok(Loaded { project, warnings });
+        return Ok(Loaded {
+            project,
+            extensions,
+            warnings,
+        });
     }
     let detection = detect(settings)?;
     if detection.services.is_empty() {
@@ -53,7 +60,14 @@ pub(crate) fn load(settings: &Settings, named: &[String]) -> Result<Loaded, Fail
     }
     let key = MachineKey::open(&settings.data)?;
     let name = project_name(settings);
-    let password = |service: &str| key.password(&name, service).expose().clone();
+    let stated = compose::dotenv(&plain_options(settings))?;
+    let password = |of: &str| {
+        let variable = made_up_values::variable(of);
+        let own = settings.environment.0.get(&variable);
+        own.or_else(|| stated.get(&variable))
+            .cloned()
+            .unwrap_or_else(|| key.password(&name, of).expose().clone())
+    };
     let (mut project, warnings) = detection.into_project(&name, &settings.directory, &password);
     plimsoll_detect::fill_environment(&mut project, &|variable| {
         settings.environment.0.get(variable).cloned()
@@ -68,13 +82,17 @@ pub(crate) fn load(settings: &Settings, named: &[String]) -> Result<Loaded, Fail
         };
         service.profiles.is_empty() || named.contains(name) || service.profiles.iter().any(active)
     });
-    Ok(Loaded { project, warnings })
+    Ok(Loaded {
+        project,
+        extensions: Extensions::default(),
+        warnings,
+    })
 }
 
 /// Gives the services of a project without a Compose file what its `.env` says.
 fn fill_from_file(settings: &Settings, project: &mut Project) -> Result<(), Failure> {
     const FILE: &str = ".env";
-    let values = compose::dotenv(&load_options(settings))?;
+    let values = compose::dotenv(&plain_options(settings))?;
     let text = fs_err::read_to_string(settings.directory.join(FILE)).unwrap_or_default();
     let places = shown_values(&text, &Arc::from(Path::new(FILE)));
     plimsoll_detect::fill_from_file(project, &|variable| {
@@ -101,12 +119,14 @@ pub(crate) struct Rendered {
 /// the same files everywhere. A password is the name of the variable that will hold it.
 pub(crate) fn load_for_rendering(settings: &Settings) -> Result<Rendered, Failure> {
     if has_compose_file(settings) {
+        let mut options = plain_options(settings);
+        made_up_values::refer(&mut options);
         let LoadedCompose {
             mut project,
             resolved,
             extensions,
             ..
-        } = compose::load(&load_options(settings))?;
+        } = compose::load(&options)?;
         let mut warnings = resolved.warnings;
         warnings.extend(
             plimsoll_detect::complete_by(&mut project, settings.dockerfiles)
@@ -123,18 +143,7 @@ pub(crate) fn load_for_rendering(settings: &Settings) -> Result<Rendered, Failur
     if detection.services.is_empty() {
         return Err(nothing_found(settings));
     }
-    let password = |of: &str| {
-        if of.chars().all(|c| !c.is_ascii_lowercase()) {
-            format!("${{{of}}}")
-        } else {
-            format!(
-                "${{{}_PASSWORD}}",
-                of.to_ascii_uppercase().replace('-', "_")
-            )
-        }
-    };
-    let name = project_name(settings);
-    let (project, warnings) = detection.into_project(&name, &settings.directory, &password);
+    let (project, warnings) = inferred(settings, detection);
     Ok(Rendered {
         project,
         extensions: Extensions::default(),
@@ -143,7 +152,22 @@ pub(crate) fn load_for_rendering(settings: &Settings) -> Result<Rendered, Failur
     })
 }
 
-fn nothing_found(settings: &Settings) -> Failure {
+/// The project as its Compose files say, without what its source tells.
+pub(crate) fn load_as_stated(settings: &Settings) -> Result<Project, Failure> {
+    let mut options = plain_options(settings);
+    made_up_values::refer(&mut options);
+    Ok(compose::load(&options)?.project)
+}
+
+/// The project that a detection amounts to, where a password is the name of the variable that will
+/// hold it.
+pub(crate) fn inferred(settings: &Settings, detection: Detection) -> (Project, Vec<Diagnostic>) {
+    let password = |of: &str| format!("${{{}}}", made_up_values::variable(of));
+    let name = project_name(settings);
+    detection.into_project(&name, &settings.directory, &password)
+}
+
+pub(crate) fn nothing_found(settings: &Settings) -> Failure {
     Failure::usage(
         Diagnostic::error(format!(
             "no service was found in `{}`",
@@ -175,7 +199,14 @@ fn without_effect(project: &Project, elsewhere: &[Spanned<String>]) -> Vec<Diagn
 }
 
 /// How the Compose files are loaded.
-pub(crate) fn load_options(settings: &Settings) -> LoadOptions {
+pub(crate) fn load_options(settings: &Settings) -> Result<LoadOptions, Failure> {
+    let mut options = plain_options(settings);
+    made_up_values::fill(settings, &mut options)?;
+    Ok(options)
+}
+
+/// The same without values that this machine makes up.
+fn plain_options(settings: &Settings) -> LoadOptions {
     LoadOptions {
         directory: settings.directory.clone(),
         files: settings.files.clone(),
@@ -193,7 +224,7 @@ pub(crate) fn extensions(settings: &Settings) -> Result<Extensions, Failure> {
     if !has_compose_file(settings) {
         return Ok(Extensions::default());
     }
-    Ok(compose::load(&load_options(settings))?.extensions)
+    Ok(compose::load(&load_options(settings)?)?.extensions)
 }
 
 /// Whether there is a Compose file to load.
@@ -205,8 +236,12 @@ pub(crate) fn has_compose_file(settings: &Settings) -> bool {
 
 /// What the source tree holds.
 pub(crate) fn detect(settings: &Settings) -> Result<Detection, Failure> {
-    let tree = Tree::read(&settings.directory).map_err(detection_failure)?;
-    Ok(plimsoll_detect::detect(&tree))
+    Ok(plimsoll_detect::detect(&tree(settings)?))
+}
+
+/// The source tree.
+pub(crate) fn tree(settings: &Settings) -> Result<Tree, Failure> {
+    Tree::read(&settings.directory).map_err(detection_failure)
 }
 
 fn detection_failure(error: impl std::error::Error + 'static) -> Failure {
@@ -223,7 +258,8 @@ pub(crate) fn project_name(settings: &Settings) -> String {
         return name.to_owned();
     }
     if has_compose_file(settings)
-        && let Ok(loaded) = compose::load(&load_options(settings))
+        && let Ok(options) = load_options(settings)
+        && let Ok(loaded) = compose::load(&options)
     {
         return loaded.project.name;
     }

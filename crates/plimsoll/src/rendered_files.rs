@@ -27,6 +27,20 @@ pub(crate) enum Change {
     Changed,
     /// It is somebody's: never rendered here, or edited since.
     Foreign,
+    /// It was edited, and what is new is added to it.
+    Merged,
+}
+
+/// Digests of the values that were written into a file, by their place.
+pub(crate) type Parts = BTreeMap<String, String>;
+
+/// What is remembered of a file that is written.
+#[derive(Debug, Clone, Default)]
+pub(crate) struct Memory {
+    /// What was written into it, value by value, where it may be edited in part.
+    pub(crate) parts: Option<Parts>,
+    /// Whether it holds edits, and so is never replaced as a whole.
+    pub(crate) edited: bool,
 }
 
 /// A rendered file held against the disk.
@@ -44,6 +58,30 @@ pub(crate) struct Compared<'a> {
 struct List {
     /// SHA-256 of what was rendered, by path.
     files: BTreeMap<String, String>,
+    /// What was written into files that are edited in part.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    parts: BTreeMap<String, Parts>,
+}
+
+/// What was written into the files of a directory before.
+#[derive(Debug)]
+pub(crate) struct Written(List);
+
+impl Written {
+    /// Reads the list of a directory.
+    pub(crate) fn read(directory: &Path) -> std::io::Result<Self> {
+        read_list(directory).map(Self)
+    }
+
+    /// Whether a file is just as it was written.
+    pub(crate) fn is_untouched(&self, path: &str, text: &str) -> bool {
+        self.0.files.get(path) == Some(&hash(text.as_bytes()))
+    }
+
+    /// What was written into a file, value by value; `None` where none of it was.
+    pub(crate) fn parts(&self, path: &str) -> Option<&Parts> {
+        self.0.parts.get(path)
+    }
 }
 
 /// Holds a rendering against the files of a directory.
@@ -79,14 +117,31 @@ pub(crate) fn compare<'a>(
 
 /// Writes files, and remembers what was rendered.
 pub(crate) fn write(files: &[Compared<'_>], directory: &Path) -> std::io::Result<()> {
+    write_with(files, directory, &BTreeMap::new())
+}
+
+/// The same, with what is to be remembered of files that may be edited in part.
+pub(crate) fn write_with(
+    files: &[Compared<'_>],
+    directory: &Path,
+    memories: &BTreeMap<String, Memory>,
+) -> std::io::Result<()> {
     let mut list = read_list(directory)?;
     for file in files {
         let path = directory.join(file.path);
         if file.change != Change::Unchanged {
             replace(&path, file.artifact)?;
         }
-        list.files
-            .insert(file.path.to_owned(), hash(file.artifact.text.as_bytes()));
+        let memory = memories.get(file.path).cloned().unwrap_or_default();
+        if memory.edited {
+            list.files.remove(file.path);
+        } else {
+            let written = hash(file.artifact.text.as_bytes());
+            list.files.insert(file.path.to_owned(), written);
+        }
+        if let Some(parts) = memory.parts {
+            list.parts.insert(file.path.to_owned(), parts);
+        }
     }
     let mut text = serde_json::to_string_pretty(&list)?;
     text.push('\n');

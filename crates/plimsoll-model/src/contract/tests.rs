@@ -71,6 +71,7 @@ fn terms() -> Terms {
     Terms {
         documented: BTreeMap::from([("POSTGRES_PASSWORD".to_owned(), shown)]),
         exposure: Exposure::ThisMachine,
+        extensions: Extensions::default(),
     }
 }
 
@@ -227,4 +228,17 @@ proptest! {
         prop_assert!(text.contains("API_URL") && text.contains("PORT"));
         prop_assert!(!text.contains(&value));
     }
+}
+
+#[test]
+fn what_the_project_calls_optional_is_not_missing() {
+    let project = project(vec![variable("API_KEY", VariableKind::Text)], &[]);
+    assert!(breaches(&project, &["desk".to_owned()], &terms())[0].stops());
+    let mut terms = terms();
+    let said = crate::extension::Extension {
+        optional: vec![Spanned::unplaced("API_KEY".to_owned())],
+        ..Default::default()
+    };
+    terms.extensions.services.insert("desk".to_owned(), said);
+    assert_eq!(told(&project, &terms), "");
 }

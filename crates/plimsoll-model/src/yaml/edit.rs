@@ -126,6 +126,18 @@ impl Document {
 
     /// Adds a key at the end of a mapping.
     pub fn insert(&mut self, path: &[Step<'_>], key: &str, value: &Value) -> Result<(), EditError> {
+        self.insert_commented(path, key, &Node::made(value.clone()), &[])
+    }
+
+    /// Adds a key at the end of a mapping, below lines of comment. Comments behind scalars of the
+    /// value are written, too.
+    pub fn insert_commented(
+        &mut self,
+        path: &[Step<'_>],
+        key: &str,
+        value: &Node,
+        comment: &[String],
+    ) -> Result<(), EditError> {
         let node = self.find(path)?;
         let Some(map) = node.as_map().filter(|map| !map.is_empty()) else {
             return Err(self.entangled(path));
@@ -146,11 +158,12 @@ impl Document {
         steps.push(Step::Key(&last));
         let end = self.end_of(&steps).ok_or_else(|| self.entangled(path))?;
         let indent = first.start.column as usize - 1;
-        let entry = Map::from_iter([(Key::made(key), Node::made(value.clone()))]);
-        let block = indented(&to_yaml(&Node::made(entry)), indent);
+        let entry = Map::from_iter([(Key::made(key), value.clone())]);
+        let comment: String = comment.iter().map(|line| format!("# {line}\n")).collect();
+        let block = indented(&(comment + &to_yaml(&Node::made(entry))), indent);
         let mut expected = self.root.clone();
         if let Some(map) = descend(&mut expected, path).and_then(Node::as_map_mut) {
-            map.insert(key, Node::made(value.clone()));
+            map.insert(key, value.clone());
         }
         self.accept(insert_line(&self.text, end, &block), &expected, path)
     }
@@ -184,6 +197,36 @@ impl Document {
             list.push(Node::made(value.clone()));
         }
         self.accept(insert_line(&self.text, end, &block), &expected, path)
+    }
+
+    /// Puts another value in the place of a key's value, whatever the two are. Comments within the
+    /// former value go with it.
+    pub fn replace(&mut self, path: &[Step<'_>], value: &Value) -> Result<(), EditError> {
+        if is_scalar(value) && self.set(path, value).is_ok() {
+            return Ok(());
+        }
+        let Some((Step::Key(key), parent)) = path.split_last() else {
+            return Err(self.entangled(path));
+        };
+        let span = self.find(parent)?.as_map().and_then(|map| map.key(key));
+        let Some(span) = span.and_then(|key| key.span.clone()) else {
+            return Err(self.entangled(path));
+        };
+        let start = self.line_start(span.start.line);
+        let before = &self.text[start..self.offset(start, span.start.column)];
+        let end = self.end_of(path).ok_or_else(|| self.entangled(path))?;
+        if !before.trim().is_empty() {
+            return Err(self.entangled(path));
+        }
+        let entry = Map::from_iter([(Key::made(*key), Node::made(value.clone()))]);
+        let block = indented(&to_yaml(&Node::made(entry)), span.start.column as usize - 1);
+        let mut expected = self.root.clone();
+        if let Some(node) = descend(&mut expected, path) {
+            node.value = value.clone();
+        }
+        let mut text = self.text.clone();
+        text.replace_range(start..end, "");
+        self.accept(insert_line(&text, start, &block), &expected, path)
     }
 
     /// Takes a key out of its mapping, with its value. Comments above it stay.
@@ -512,6 +555,26 @@ volumes:
         +  cache:
         +    image: redis
         ");
+        insta::assert_snapshot!(changed(|document| document.insert_commented(&web, "init", &Node::made(true), &["reaps".to_owned(), "zombies".to_owned()])), @r"
+        +    # reaps
+        +    # zombies
+        +    init: true
+        ");
+        insta::assert_snapshot!(changed(|document| {
+            let ports = Value::List(vec![Node::made("81:80"), Node::made("444:443")]);
+            document.replace(&[web[0], web[1], "ports".into()], &ports)
+        }), @r#"
+        -      - "80:80"   # http
+        -
+        -      - 443:443
+        +      - 81:80
+        +      - 444:443
+        "#);
+        insta::assert_snapshot!(changed(|document| document.replace(&[web[0], web[1], "image".into()], &"nginx:2".into())), @"
+        -    image: 'nginx:1'   # pinned
+        +    image: 'nginx:2'   # pinned
+        ");
+        insta::assert_snapshot!(changed(|document| document.replace(&[web[0], web[1], "environment".into(), "A".into()], &Vec::new().into())), @"error: compose.yaml: `services.web.environment.A` cannot be changed where it stands; change it by hand");
         insta::assert_snapshot!(changed(|document| document.insert(&web, "image", &"x".into())), @"error: compose.yaml: `services.web.image` is there already");
         insta::assert_snapshot!(changed(|document| document.insert(&[web[0], web[1], "environment".into()], "C", &"x".into())), @"error: compose.yaml: `services.web.environment` cannot be changed where it stands; change it by hand");
         insta::assert_snapshot!(changed(|document| document.remove(&[web[0], web[1], "ports".into()])), @r#"

@@ -38,7 +38,9 @@ pub(crate) fn run(
 ) -> Result<ExitStatus, Failure> {
     let destination = arguments.output.as_deref().map(destination).transpose()?;
     let wanted = wanted(settings, arguments, destination.as_ref())?;
-    let project::Loaded { project, warnings } = project::load(settings, &arguments.services)?;
+    let project::Loaded {
+        project, warnings, ..
+    } = project::load(settings, &arguments.services)?;
     for warning in &warnings {
         printer.tell(warning);
     }

@@ -25,7 +25,7 @@ pub(crate) fn run(
             .hint("`plimsoll inspect` shows what the source tells without one"),
         ));
     }
-    let mut options = load_options(settings);
+    let mut options = load_options(settings)?;
     options.services = arguments.names.clone();
     let format = match (printer.form(), arguments.format) {
         (Form::Json, _) | (_, ConfigFormat::Json) => config::Format::Json,

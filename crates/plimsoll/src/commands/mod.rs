@@ -7,6 +7,7 @@ mod down;
 mod exec;
 mod fsck;
 mod images;
+mod init;
 mod inspect;
 mod logs;
 mod prune;
@@ -47,6 +48,7 @@ pub(crate) fn run(
     }
     match cli.command {
         Command::Inspect(arguments) => inspect::run(&settings, &arguments, printer),
+        Command::Init(arguments) => init::run(&settings, &arguments, printer),
         Command::Config(arguments) => config::run(&settings, &arguments, printer),
         Command::Render(arguments) => render::run(&settings, &arguments, printer),
         Command::Build(arguments) => build::run(&settings, &arguments, printer),

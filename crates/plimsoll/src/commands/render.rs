@@ -16,6 +16,7 @@ use crate::failure::Failure;
 use crate::printer::{Form, Printer};
 use crate::project::{self, Rendered};
 use crate::rendered_files::{self, Change, Compared};
+use crate::rendered_report;
 use crate::settings::Settings;
 
 /// Files up to this size are small enough to stand in a manifest.
@@ -50,20 +51,12 @@ pub(crate) fn run(
     for loss in &rendering.losses {
         printer.tell(&diagnostic(loss));
     }
-    let stale = compared
-        .iter()
-        .filter(|file| file.change != Change::Unchanged)
-        .count();
     if arguments.diff {
-        for file in &compared {
-            if file.change != Change::Unchanged && printer.form() == Form::Text {
-                printer.answer(&rendered_files::difference(file));
-            }
-        }
+        rendered_report::differences(&compared, printer);
         return Ok(ExitStatus::Success);
     }
     if arguments.check {
-        return Ok(check(&compared, stale, printer));
+        return Ok(rendered_report::check(&compared, "render", printer));
     }
     let foreign: Vec<&str> = compared
         .iter()
@@ -74,7 +67,7 @@ pub(crate) fn run(
         return Err(not_ours(&foreign));
     }
     rendered_files::write(&compared, &directory)?;
-    summary(&compared, &directory, printer);
+    rendered_report::summary(&compared, &directory, printer);
     Ok(ExitStatus::Success)
 }
 
@@ -250,42 +243,11 @@ fn diagnostic(loss: &Loss) -> Diagnostic {
 }
 
 fn tell_json(rendering: &Rendering, compared: &[Compared<'_>], printer: &Printer) {
-    let files: Vec<_> = compared
-        .iter()
-        .map(|file| {
-            serde_json::json!({
-                "path": file.path,
-                "change": file.change,
-                "bytes": file.artifact.text.len(),
-            })
-        })
-        .collect();
     printer.answer_json(&serde_json::json!({
         "schema": 1,
-        "files": files,
+        "files": rendered_report::json(compared),
         "losses": rendering.losses,
     }));
-}
-
-fn check(compared: &[Compared<'_>], stale: usize, printer: &Printer) -> ExitStatus {
-    if stale == 0 {
-        printer.say(&format!("{} files are up to date", compared.len()));
-        return ExitStatus::Success;
-    }
-    for file in compared {
-        let word = match file.change {
-            Change::Unchanged => continue,
-            Change::New => "missing",
-            Change::Changed => "out of date",
-            Change::Foreign => "edited",
-        };
-        printer.say(&format!("  {word:<12} {}", file.path));
-    }
-    printer.say(&format!(
-        "{stale} of {} files are out of date · plimsoll render --diff shows how",
-        compared.len()
-    ));
-    ExitStatus::Failure
 }
 
 fn not_ours(paths: &[&str]) -> Failure {
@@ -306,22 +268,4 @@ fn not_ours(paths: &[&str]) -> Failure {
             .hint("`--diff` shows what would change, `--force` overwrites")
             .hint("`-o DIR` renders elsewhere"),
     )
-}
-
-fn summary(compared: &[Compared<'_>], directory: &Path, printer: &Printer) {
-    let mut written = 0;
-    for file in compared {
-        let word = match file.change {
-            Change::Unchanged => continue,
-            Change::New => "new",
-            Change::Changed | Change::Foreign => "changed",
-        };
-        written += 1;
-        printer.say(&format!("  {word:<9} {}", file.path));
-    }
-    printer.say(&format!(
-        "{written} of {} files written to {}",
-        compared.len(),
-        directory.display()
-    ));
 }

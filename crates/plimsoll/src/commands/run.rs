@@ -36,8 +36,11 @@ pub(crate) fn run(
     arguments: RunArguments,
     printer: &Printer,
 ) -> Result<ExitStatus, Failure> {
-    let project::Loaded { project, warnings } =
-        project::load(settings, std::slice::from_ref(&arguments.service))?;
+    let project::Loaded {
+        project,
+        extensions,
+        warnings,
+    } = project::load(settings, std::slice::from_ref(&arguments.service))?;
     for warning in &warnings {
         printer.tell(warning);
     }
@@ -59,7 +62,7 @@ pub(crate) fn run(
         .services
         .insert(service.name.clone(), service.clone());
     let loopback = IpAddr::V4(Ipv4Addr::LOCALHOST);
-    environment_contract::hold(&as_run, whole.sequence(), loopback, printer)?;
+    environment_contract::hold(&as_run, &extensions, whole.sequence(), loopback, printer)?;
     let engine = engine()?;
     let paths = StackPaths::new(&settings.data, &settings.runtime, &project.name);
     let mut held = Some(lock(&paths)?);

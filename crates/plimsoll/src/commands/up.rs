@@ -45,6 +45,7 @@ pub(crate) fn run(
     let began = Instant::now();
     let project::Loaded {
         mut project,
+        extensions,
         warnings,
     } = project::load(settings, &arguments.services)?;
     variants::apply_to_stack(&mut project, arguments.images.variant)?;
@@ -63,7 +64,13 @@ pub(crate) fn run(
             ),
         ));
     }
-    environment_contract::hold(&project, order.sequence(), arguments.bind, printer)?;
+    environment_contract::hold(
+        &project,
+        &extensions,
+        order.sequence(),
+        arguments.bind,
+        printer,
+    )?;
     let engine = engine()?;
     let paths = StackPaths::new(&settings.data, &settings.runtime, &project.name);
     let interruption = Interruption::listen()?;

@@ -65,6 +65,10 @@ impl Context {
         std::fs::write(path, content).unwrap();
     }
 
+    pub(crate) fn read(&self, path: impl AsRef<Path>) -> String {
+        std::fs::read_to_string(self.project().join(path)).unwrap()
+    }
+
     /// The command with these arguments, ready to run.
     pub(crate) fn command(&self, arguments: &[&str]) -> Command {
         let mut command = Command::new(env!("CARGO_BIN_EXE_plimsoll"));

@@ -19,6 +19,7 @@ fn no_arguments() {
 
     Commands:
       inspect      Show what was found: services, needs, environment, evidence
+      init         Write what was found into files that are yours to edit
       config       Print the resolved Compose model
       render       Write the files that others run the project by
       build        Build the images of all services, or of those named

@@ -17,6 +17,7 @@ mod exec;
 mod fsck;
 mod help;
 mod images;
+mod init;
 mod inspect;
 mod logs;
 mod modules;

@@ -265,6 +265,11 @@ pub(in super::super) static OWN_SERVICE: Record = record(
             &UNIQUE_TEXTS,
             "Hosts and networks it may reach; empty means none.",
         ),
+        own(
+            "optional",
+            &UNIQUE_TEXTS,
+            "Variables that it starts without, although its code seems to need them.",
+        ),
         own("slo", &Shape::Record(&SLO), "What it promises."),
         own("budget", &Shape::Record(&BUDGET), "What it may cost."),
         own("waive", &WAIVERS, "Rules that do not hold for it."),
@@ -289,6 +294,11 @@ pub(in super::super) static OWN_PROJECT: Record = record(
             "budget",
             &Shape::Record(&BUDGET),
             "What services may cost unless they say otherwise.",
+        ),
+        own(
+            "generate",
+            &UNIQUE_TEXTS,
+            "Variables that get a value made up on this machine where nothing sets them: passwords that only the stack itself uses.",
         ),
         own(
             "thresholds",

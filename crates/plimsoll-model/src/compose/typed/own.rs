@@ -19,6 +19,11 @@ use crate::yaml::{Node, Value};
 /// The key.
 const NAME: &str = "x-plimsoll";
 
+/// The texts of a list.
+fn spanned_texts(node: Option<&Node>) -> Vec<Spanned<String>> {
+    elements(node).iter().filter_map(spanned_text).collect()
+}
+
 impl Reader<'_> {
     /// What the project and its services say.
     pub(in crate::compose) fn extensions(&mut self, model: &Node) -> Extensions {
@@ -81,12 +86,9 @@ impl Reader<'_> {
             strategy: node.get("strategy").map(|node| self.strategy(node)),
             scale: node.get("scale").map(|node| self.scale_bounds(node)),
             data: node.get("data").map(|node| self.data(node)),
-            egress: node.get("egress").map(|node| {
-                elements(Some(node))
-                    .iter()
-                    .filter_map(spanned_text)
-                    .collect()
-            }),
+            egress: node.get("egress").map(|node| spanned_texts(Some(node))),
+            optional: spanned_texts(node.get("optional")),
+            generate: spanned_texts(node.get("generate")),
             slo: node.get("slo").map(|node| self.objectives(node)),
             budget: node.get("budget").map(|node| {
                 let budget = Budget {

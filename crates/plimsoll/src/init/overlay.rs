@@ -1,0 +1,195 @@
+//! What a project's own Compose file leaves out or has wrong, as an overlay beside it, and the list
+//! of what its files say that the code does not.
+
+use plimsoll_detect::{DetectedService, Detection, ServiceKind};
+use plimsoll_diag::{Diagnostic, Severity};
+use plimsoll_model::yaml::{Key, Map, Node, Value};
+use plimsoll_model::{HealthTest, Project, Service};
+use plimsoll_render::{Input, Workload};
+
+use super::compose_file::{ComposeFile, place, wrapped};
+use super::{OVERLAY, service_entry, variables_file};
+
+/// A project with a Compose file: as it says itself, and completed by what its source tells.
+pub(crate) struct Stated<'s> {
+    /// As its files say.
+    pub(crate) stated: &'s Project,
+    /// With what its source tells.
+    pub(crate) completed: &'s Project,
+    /// What renderers see of the latter.
+    pub(crate) input: Input<'s>,
+}
+
+/// The overlay; `None` where there is nothing to add.
+pub(crate) fn overlay(of: &Stated<'_>, contradictions: &[Diagnostic]) -> Option<ComposeFile> {
+    let mut services = Map::new();
+    let mut comments = Vec::new();
+    for service in of.completed.services.values() {
+        if service.build.is_none() {
+            continue;
+        }
+        let mut entry = Map::new();
+        let mut comment = Vec::new();
+        let missing = missing(of.completed, service);
+        if !missing.is_empty() {
+            entry.insert("environment", Node::made(missing));
+            comment.push("reads variables that no Compose file passes on".to_owned());
+        }
+        if let Some(check) = check(of, service) {
+            entry.insert("healthcheck", Node::made(check));
+            comment.push("its health shows otherwise than its Compose file says".to_owned());
+        }
+        if !entry.is_empty() {
+            services.insert(service.name.as_str(), Node::made(entry));
+            comments.push((service.name.clone(), comment));
+        }
+    }
+    (!services.is_empty()).then(|| {
+        let header = header(of.stated, contradictions);
+        ComposeFile::overlay(header, services, comments)
+    })
+}
+
+fn header(project: &Project, contradictions: &[Diagnostic]) -> String {
+    let files: Vec<String> = project
+        .files
+        .iter()
+        .map(|file| {
+            let shown = file.strip_prefix(&project.directory).unwrap_or(file);
+            shown.display().to_string()
+        })
+        .filter(|file| file != OVERLAY)
+        .collect();
+    let options = files
+        .iter()
+        .map(|file| format!("-f {file} "))
+        .collect::<String>();
+    let mut text = format!(
+        "# What `plimsoll init` found in the source and {} does not say. Nothing reads this file\n\
+         # unless it is named; `plimsoll up` knows all of it without the file.\n\
+         #\n\
+         #   docker compose {options}-f {OVERLAY} up\n",
+        files.join(", ")
+    );
+    if contradictions.is_empty() {
+        return text;
+    }
+    text.push_str("#\n# What the project's files say and the code does not:\n");
+    for diagnostic in contradictions {
+        let at = diagnostic
+            .span
+            .as_ref()
+            .map(|span| format!("{}: ", place(span)));
+        let line = format!("- {}{}", at.unwrap_or_default(), diagnostic.message);
+        for line in wrapped(&line) {
+            text.push_str(&format!("# {line}\n"));
+        }
+    }
+    text
+}
+
+/// Variables that the code needs and that the service is not given.
+fn missing(project: &Project, service: &Service) -> Map {
+    project
+        .variables
+        .iter()
+        .filter(|variable| variable.required && variable.default.is_none())
+        .filter(|variable| variable.services.contains(&service.name))
+        .filter(|variable| !service.environment.contains_key(&variable.name))
+        .map(|variable| {
+            let about = variables_file::about(project, &variable.name).unwrap_or_default();
+            let node = Node::made(Value::Null).commented(about);
+            (Key::made(variable.name.clone()), node)
+        })
+        .collect()
+}
+
+/// A check that the image can run itself, where the stated one cannot work or there is none.
+fn check(of: &Stated<'_>, service: &Service) -> Option<Map> {
+    let stated = of.stated.services.get(&service.name)?.healthcheck.as_ref();
+    let completed = service.healthcheck.as_ref()?;
+    let test = completed.test.as_ref()?;
+    let is_same = stated.is_some_and(|stated| stated.test.as_ref() == Some(test));
+    if is_same || matches!(test, HealthTest::Disabled) {
+        return None;
+    }
+    let words = Workload::of(&of.input, service).health_command()?;
+    // Only an interpreter is sure to be in an image of somebody else's making.
+    if !matches!(
+        words.first().map(String::as_str),
+        Some("python" | "node" | "celery")
+    ) {
+        return None;
+    }
+    let mut test = vec!["CMD".to_owned()];
+    test.extend(words);
+    let mut map = Map::from_iter([(Key::made("test"), Node::made(service_entry::list(&test)))]);
+    if stated.is_none()
+        && let Some(Value::Map(times)) = service_entry::healthcheck(completed)
+    {
+        for (key, time) in times.iter().filter(|(key, _)| key.text != "test") {
+            map.insert(key.clone(), time.clone());
+        }
+    }
+    Some(map)
+}
+
+/// Everything that the project's files say and the code does not, each once, worst first.
+pub(crate) fn contradictions(
+    completed: &Project,
+    told: Vec<Diagnostic>,
+    detection: &Detection,
+) -> Vec<Diagnostic> {
+    let mut all: Vec<Diagnostic> = told
+        .into_iter()
+        .filter(|diagnostic| diagnostic.severity != Severity::Note)
+        .collect();
+    let problems = detection
+        .problems
+        .iter()
+        .filter(|problem| problem.severity != Severity::Note);
+    all.extend(problems.map(plimsoll_detect::Problem::to_diagnostic));
+    all.extend(
+        detection
+            .services
+            .iter()
+            .filter(|service| !is_started(completed, service))
+            .map(not_started),
+    );
+    let mut known: Vec<Diagnostic> = Vec::new();
+    for diagnostic in all {
+        let is_known = known.iter().any(|one| {
+            one.message == diagnostic.message
+                && one.span.as_ref().map(place) == diagnostic.span.as_ref().map(place)
+        });
+        if !is_known {
+            known.push(diagnostic);
+        }
+    }
+    known.sort_by(|left, right| left.span.cmp(&right.span));
+    known.sort_by_key(|diagnostic| diagnostic.severity);
+    known
+}
+
+fn is_started(project: &Project, detected: &DetectedService) -> bool {
+    let by_hand = matches!(
+        detected.kind,
+        ServiceKind::Cli | ServiceKind::Job | ServiceKind::McpStdio
+    );
+    let is_same = |service: &Service| match (&service.recipe, &detected.recipe) {
+        (Some(own), Some(found)) => {
+            own.kind == found.kind && service.facts.kind == Some(detected.kind)
+        }
+        _ => service.name == detected.name,
+    };
+    by_hand || project.services.values().any(is_same)
+}
+
+fn not_started(detected: &DetectedService) -> Diagnostic {
+    let what = detected.framework.as_deref().unwrap_or(detected.language);
+    Diagnostic::warning(format!(
+        "`{}` ({what}) is started by no Compose file",
+        detected.name
+    ))
+    .at(detected.defined_at.clone())
+}

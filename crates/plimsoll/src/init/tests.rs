@@ -1,0 +1,257 @@
+//! What is written means what was found, and stays what its owner made of it.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::path::Path;
+
+use clap::Parser as _;
+use plimsoll_model::{Project, Service};
+use tempfile::TempDir;
+
+use crate::cli::{Cli, Command};
+use crate::environment::Environment;
+use crate::printer::Printer;
+use crate::settings::Settings;
+use crate::{commands, project};
+
+/// A server and a worker with stores, a site that calls the server, a program of Go, and a program
+/// that speaks over its standard output.
+const DESK: &[(&str, &str)] = &[
+    (
+        "backend/requirements.txt",
+        "fastapi==0.121.0\nuvicorn==0.38.0\ncelery==5.5.0\nredis==5.0.0\npsycopg==3.2.0\npydantic-settings==2.6.0\n",
+    ),
+    ("backend/desk/__init__.py", ""),
+    (
+        "backend/desk/settings.py",
+        "from pydantic_settings import BaseSettings\n\nclass Settings(BaseSettings):\n    database_url: str\n    redis_url: str\n    secret_key: str\n    openai_api_key: str\n    log_level: str = \"info\"\n    workers: int = 4\n\nsettings = Settings()\n",
+    ),
+    (
+        "backend/desk/main.py",
+        "import psycopg\nfrom fastapi import FastAPI\n\nfrom desk.settings import settings\n\napp = FastAPI()\n\n@app.get(\"/health\")\ndef health():\n    return {\"ok\": True}\n",
+    ),
+    (
+        "backend/desk/tasks.py",
+        "from celery import Celery\n\nfrom desk.settings import settings\n\nqueue = Celery(\"desk\", broker=settings.redis_url)\n\n@queue.task\ndef work():\n    pass\n",
+    ),
+    (
+        "canvas/package.json",
+        "{\"name\":\"canvas\",\"scripts\":{\"dev\":\"vite\",\"build\":\"vite build\"},\"dependencies\":{\"react\":\"19.0.0\"},\"devDependencies\":{\"vite\":\"6.0.0\"}}",
+    ),
+    (
+        "canvas/vite.config.ts",
+        "import { defineConfig } from \"vite\";\nexport default defineConfig({});\n",
+    ),
+    (
+        "canvas/index.html",
+        "<script src=\"/src/main.ts\"></script>\n",
+    ),
+    (
+        "canvas/src/main.ts",
+        "const url = import.meta.env.VITE_API_URL;\nfetch(`${url}/health`);\n",
+    ),
+    ("relay/go.mod", "module example.com/relay\n\ngo 1.23\n"),
+    (
+        "relay/main.go",
+        "package main\n\nimport \"net/http\"\n\nfunc main() {\n\thttp.HandleFunc(\"/healthz\", func(w http.ResponseWriter, r *http.Request) {})\n\thttp.ListenAndServe(\":9000\", nil)\n}\n",
+    ),
+    ("tools/requirements.txt", "mcp==1.20.0\n"),
+    (
+        "tools/server.py",
+        "from mcp.server.fastmcp import FastMCP\n\nmcp = FastMCP(\"tools\")\n\n@mcp.tool()\ndef add(a: int, b: int) -> int:\n    return a + b\n\nif __name__ == \"__main__\":\n    mcp.run()\n",
+    ),
+];
+
+struct Place {
+    directory: TempDir,
+}
+
+impl Place {
+    fn new(files: &[(&str, &str)]) -> Self {
+        let place = Self {
+            directory: tempfile::tempdir().unwrap(),
+        };
+        for (path, text) in files {
+            place.write(path, text);
+        }
+        place
+    }
+
+    fn write(&self, path: &str, text: &str) {
+        let path = self.project().join(path);
+        fs_err::create_dir_all(path.parent().unwrap()).unwrap();
+        fs_err::write(path, text).unwrap();
+    }
+
+    fn read(&self, path: &str) -> String {
+        fs_err::read_to_string(self.project().join(path)).unwrap()
+    }
+
+    fn project(&self) -> std::path::PathBuf {
+        self.directory.path().join("desk")
+    }
+
+    fn environment(&self) -> Environment {
+        let data = self.directory.path().join("data");
+        let pairs = [
+            ("PLIMSOLL_DATA", data.to_string_lossy().into_owned()),
+            ("PLIMSOLL_RUNTIME", data.to_string_lossy().into_owned()),
+        ];
+        let pairs = pairs.map(|(name, value)| (name.to_owned(), value));
+        Environment(BTreeMap::from(pairs))
+    }
+
+    fn settings(&self) -> Settings {
+        let cli = self.cli(&["inspect"]);
+        Settings::resolve(&cli.global, self.environment()).unwrap()
+    }
+
+    fn cli(&self, words: &[&str]) -> Cli {
+        let project = self.project();
+        let before = ["plimsoll", "-q", "-C", project.to_str().unwrap()];
+        Cli::try_parse_from(before.iter().chain(words)).unwrap()
+    }
+
+    fn init(&self) {
+        let cli = self.cli(&["init"]);
+        assert!(matches!(cli.command, Command::Init(_)));
+        let printer = Printer::new(&cli.global, &self.environment());
+        let told = commands::run(cli, self.environment(), &printer);
+        assert!(told.is_ok(), "{:?}", told.err());
+    }
+
+    fn shape(&self) -> BTreeMap<String, String> {
+        shape(&project::load(&self.settings(), &[]).unwrap().project)
+    }
+}
+
+/// What a stack is made of, without the places it was read from.
+fn shape(project: &Project) -> BTreeMap<String, String> {
+    let services = project.services.values();
+    let mut shape: BTreeMap<String, String> = services
+        .map(|service| (service.name.clone(), of_service(service)))
+        .collect();
+    let volumes: Vec<_> = project.volumes.values().map(|it| &it.name).collect();
+    shape.insert("volumes".to_owned(), format!("{volumes:?}"));
+    shape
+}
+
+fn of_service(service: &Service) -> String {
+    let recipe = service.recipe.as_ref();
+    let words = service.command.as_ref().map(|command| &command.value.0);
+    let words = words.or(recipe.map(|recipe| &recipe.command));
+    let given: BTreeMap<_, _> = service
+        .environment
+        .iter()
+        .filter_map(|(name, value)| Some((name, value.value.as_ref()?)))
+        .collect();
+    let kind = recipe.map(|recipe| serde_json::to_value(&recipe.kind).unwrap());
+    let packages: BTreeSet<_> = recipe
+        .iter()
+        .flat_map(|recipe| &recipe.system_packages)
+        .map(|package| &package.value)
+        .collect();
+    let rest = recipe.map(|recipe| (&recipe.context, &recipe.environment, &recipe.ports));
+    let ports: Vec<_> = service.ports.iter().map(|port| &port.value).collect();
+    let depends_on: BTreeMap<_, _> = service
+        .depends_on
+        .iter()
+        .map(|(name, it)| (name, it.value))
+        .collect();
+    let mounts: Vec<_> = service.volumes.iter().map(|it| &it.value).collect();
+    format!(
+        "image {:?}\ncommand {words:?}\nkind {kind:?}\npackages {packages:?}\nrest {rest:?}\nenvironment {given:?}\nports {ports:?}\nmounts {mounts:?}\nnetwork {:?} {:?}\ndepends_on {depends_on:?}\nhealth {:?}\nrestart {:?}\nprofiles {:?} {}\nfacts {:?} {:?} {:?} {:?}\n",
+        service.image.as_ref().map(|it| &it.value),
+        service.network_mode.as_ref().map(|it| &it.value),
+        service.networks.keys().collect::<Vec<_>>(),
+        service.healthcheck.as_ref().map(|it| &it.value),
+        service.restart.value,
+        service.profiles,
+        service.stdin_open,
+        service.facts.kind,
+        // The ports of an image are its own matter.
+        recipe.map(|_| &service.facts.ports),
+        service.facts.provides,
+        service.facts.replicas_max,
+    )
+}
+
+#[test]
+fn a_stack_from_what_is_written_is_the_one_from_the_source() {
+    let place = Place::new(DESK);
+    let before = place.shape();
+    assert!(before.len() >= 6, "{:?}", before.keys());
+    place.init();
+    let after = place.shape();
+    for (service, shape) in &before {
+        assert_eq!(Some(shape), after.get(service), "{service}");
+    }
+    assert_eq!(before.len(), after.len());
+}
+
+#[test]
+fn a_password_that_dotenv_sets_counts_in_both() {
+    let place = Place::new(DESK);
+    place.write(".env", "POSTGRES_PASSWORD=said\nSECRET_KEY=so\n");
+    let before = place.shape();
+    assert!(before["backend"].contains("app:said@postgres"));
+    place.init();
+    assert_eq!(before, place.shape());
+}
+
+#[test]
+fn what_is_written_twice_is_the_same() {
+    let place = Place::new(DESK);
+    place.init();
+    let first = (place.read("compose.yaml"), place.read(".env.example"));
+    place.init();
+    assert_eq!(
+        first,
+        (place.read("compose.yaml"), place.read(".env.example"))
+    );
+}
+
+#[test]
+fn the_code_changes_and_the_file_follows_around_edits() {
+    let place = Place::new(DESK);
+    place.init();
+    let edited = place
+        .read("compose.yaml")
+        .replace("127.0.0.1:8000:8000", "8000:8000 # for the whole house")
+        .replace("image: redis:7", "image: 'valkey/valkey:8'");
+    place.write("compose.yaml", &edited);
+    place.write(
+        "relay/main.go",
+        "package main\n\nimport \"net/http\"\n\nfunc main() {\n\thttp.ListenAndServe(\":9100\", nil)\n}\n",
+    );
+    place.init();
+    let text = place.read("compose.yaml");
+    assert!(text.contains("8000:8000 # for the whole house"));
+    assert!(text.contains("image: 'valkey/valkey:8'"));
+    assert!(text.contains("127.0.0.1:9100:9100"), "{text}");
+    assert!(!text.contains("127.0.0.1:9000:9000"));
+    let again = text.clone();
+    place.init();
+    assert_eq!(again, place.read("compose.yaml"));
+}
+
+#[test]
+fn no_secret_stands_in_what_is_written() {
+    let place = Place::new(&[
+        ("requirements.txt", "flask==3.1.0\n"),
+        (
+            "app.py",
+            "import os\nfrom flask import Flask\napp = Flask(__name__)\nkey = os.environ.get(\"API_KEY\", \"sk-hidden\")\napp.run(port=8000)\n",
+        ),
+    ]);
+    place.init();
+    for file in ["compose.yaml", ".env.example"] {
+        let text = place.read(file);
+        assert!(text.contains("API_KEY"), "{text}");
+        assert!(!text.contains("sk-hidden"), "{text}");
+    }
+    assert!(
+        Path::new(&place.project())
+            .join(".plimsoll-rendered.json")
+            .exists()
+    );
+}
