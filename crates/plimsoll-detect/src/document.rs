@@ -7,7 +7,7 @@ use plimsoll_diag::Position;
 use toml::de::{DeTable, DeValue};
 use tree_sitter::Node;
 
-use crate::syntax::{DEPTH, Grammar, Place, Source, named_children};
+use crate::syntax::{DEPTH, Grammar, LONGEST_LINE, Place, Source, named_children};
 
 /// A value and its place.
 #[derive(Debug, Clone)]
@@ -22,7 +22,9 @@ pub(crate) enum Data {
     Text(String),
     List(Vec<Item>),
     Table(Vec<(String, Item)>),
-    /// Yes or no, a number, a date, nothing.
+    /// A whole number.
+    Number(i64),
+    /// Yes or no, another number, a date, nothing.
     Other,
 }
 
@@ -77,6 +79,20 @@ impl Item {
             Data::Text(text) => Some(text),
             _ => None,
         }
+    }
+
+    /// The text or the number, as text.
+    pub(crate) fn scalar_text(&self) -> Option<String> {
+        match &self.value {
+            Data::Text(text) => Some(text.clone()),
+            Data::Number(number) => Some(number.to_string()),
+            _ => None,
+        }
+    }
+
+    /// The number, be it written as text.
+    pub(crate) fn port(&self) -> Option<u16> {
+        self.scalar_text()?.trim().parse().ok()
     }
 
     /// The entries, if it is a list.
@@ -136,9 +152,8 @@ fn toml_value(value: &DeValue<'_>, lines: &Lines<'_>) -> Data {
                 .collect(),
         ),
         DeValue::Table(table) => toml_table(table, lines),
-        DeValue::Boolean(_) | DeValue::Integer(_) | DeValue::Float(_) | DeValue::Datetime(_) => {
-            Data::Other
-        }
+        DeValue::Integer(number) => number.to_string().parse().map_or(Data::Other, Data::Number),
+        DeValue::Boolean(_) | DeValue::Float(_) | DeValue::Datetime(_) => Data::Other,
     }
 }
 
@@ -163,6 +178,10 @@ fn json_value(node: Node<'_>, source: &Source, depth: usize) -> Item {
                 })
                 .collect(),
         ),
+        "number" => source
+            .text_of(node)
+            .parse()
+            .map_or(Data::Other, Data::Number),
         _ => Data::Other,
     };
     Item {
@@ -202,9 +221,14 @@ impl<'a> Lines<'a> {
         let line = self.starts.partition_point(|start| *start <= offset).max(1);
         let start = self.starts[line - 1];
         let before = self.text.get(start..offset).unwrap_or_default();
+        let column = if before.len() > LONGEST_LINE {
+            before.len()
+        } else {
+            before.chars().count()
+        };
         Position {
             line: line as u32,
-            column: before.chars().count() as u32 + 1,
+            column: column as u32 + 1,
         }
     }
 

@@ -82,6 +82,10 @@ pub(crate) fn choose(
         let keep = match other.service.kind {
             ServiceKind::Web => false,
             ServiceKind::Ui => same_start(&index) || calls_gateway,
+            // A loop of its own is no worker that a queue of the others has.
+            ServiceKind::Worker if other.service.framework.as_deref() == Some("Python") => {
+                same_start(&index)
+            }
             _ => true,
         };
         if keep {
@@ -114,10 +118,10 @@ pub(crate) fn choose(
                 why += &format!("; port {port} is taken by `{owner}`");
             }
             let framework = service.framework.as_deref().unwrap_or(service.language);
-            let what = if service.kind == ServiceKind::Ui {
-                "page"
-            } else {
-                "application"
+            let what = match service.kind {
+                ServiceKind::Ui => "page",
+                ServiceKind::Worker => "worker",
+                _ => "application",
             };
             rejected.push(Rejected {
                 path: service.defined_at.file.clone(),

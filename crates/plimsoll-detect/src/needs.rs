@@ -248,6 +248,10 @@ pub(crate) fn of_variable(
     }) {
         return Some(found);
     }
+    // It speaks the protocol of Redis, and is none.
+    if name.to_ascii_uppercase().contains("FALKOR") {
+        return None;
+    }
     if let Some(found) = default.and_then(of_url) {
         return Some(found);
     }

@@ -124,7 +124,8 @@ fn by_directory(part: &str) -> Option<&'static str> {
         {
             "a backup or retired"
         }
-        ".github" | ".gitlab" | ".circleci" | ".devcontainer" | ".vscode" => "part of the tooling",
+        // Directories that listings hide belong to tools, not to the program.
+        _ if part.len() > 1 && part.starts_with('.') && part != ".." => "part of the tooling",
         _ => return None,
     })
 }

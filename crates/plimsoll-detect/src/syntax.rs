@@ -57,7 +57,7 @@ const PATIENCE: usize = 20_000;
 
 /// Columns beyond this are counted in bytes: counting characters of a file that is one line would
 /// take the square of its length.
-const LONGEST_LINE: usize = 2_000;
+pub(crate) const LONGEST_LINE: usize = 2_000;
 
 /// A parsed file.
 pub(crate) struct Source {

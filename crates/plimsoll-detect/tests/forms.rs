@@ -280,3 +280,127 @@ fn pages_queues_and_servers_of_other_kinds() {
         ]
     );
 }
+
+#[test]
+fn a_factory_that_is_handed_something_is_served_by_what_it_made() {
+    let detection = found(&[
+        ("requirements.txt", "fastapi\nuvicorn\n"),
+        (
+            "app/launcher.py",
+            "from fastapi import FastAPI\ndef create_app(settings):\n    app = FastAPI()\n    return app\n",
+        ),
+        ("app/__init__.py", ""),
+        (
+            "app/main.py",
+            "from app.launcher import create_app\napp = create_app({})\n",
+        ),
+        (
+            "app/check.py",
+            "from fastapi import FastAPI\napp = FastAPI()\n@app.get(\"/health\")\ndef health():\n    return {}\n",
+        ),
+    ]);
+    assert_eq!(
+        lines(&detection),
+        ["web python -m uvicorn app.main:app --host 0.0.0.0 --port 8000 [8000]"]
+    );
+    assert_eq!(
+        why(&detection, "app/check.py"),
+        "answers only whether another program is well"
+    );
+}
+
+#[test]
+fn settings_are_nested_prefixed_and_kept_in_files() {
+    let detection = found(&[
+        ("requirements.txt", "fastapi\nuvicorn\npydantic-settings\n"),
+        (
+            "main.py",
+            "import uvicorn\nfrom fastapi import FastAPI\nfrom settings import get_settings\napp = FastAPI()\n\
+             if __name__ == \"__main__\":\n    uvicorn.run(app, port=get_settings().server.port)\n",
+        ),
+        (
+            "settings.py",
+            "from pydantic import BaseModel\nfrom pydantic_settings import BaseSettings, SettingsConfigDict\n\
+             class Store(BaseModel):\n    url: str\n    pool: int = 5\n\
+             class Server(BaseModel):\n    port: int\n\
+             class Base(BaseSettings):\n    model_config = SettingsConfigDict(env_prefix=\"DESK_\", env_nested_delimiter=\"__\")\n\
+             class Settings(Base):\n    store: Store\n    server: Server = None\n\
+             def get_settings() -> Settings:\n    return Settings()\n",
+        ),
+        ("settings.yaml", "server:\n  port: ${DESK_PORT:7070}\n"),
+    ]);
+    assert_eq!(detection.services[0].ports, [7070]);
+    assert_eq!(required(&detection), ["DESK_STORE__URL"]);
+    let names: Vec<&str> = detection
+        .environment
+        .iter()
+        .map(|variable| variable.name.as_str())
+        .collect();
+    assert!(names.contains(&"DESK_STORE__POOL"), "{names:?}");
+}
+
+#[test]
+fn what_deploys_a_service_is_weighed_against_its_code() {
+    let app = "import os\nimport uvicorn\nfrom fastapi import FastAPI\napp = FastAPI()\nKEY = os.environ[\"DESK_KEY\"]\n\
+        @app.get(\"/up\")\ndef up():\n    return {}\n\
+        if __name__ == \"__main__\":\n    uvicorn.run(app, host=\"0.0.0.0\", port=8000)\n";
+    let detection = found(&[
+        ("requirements.txt", "fastapi\nuvicorn\n"),
+        ("desk.py", app),
+        (
+            "Dockerfile",
+            "FROM python:3.12-slim\nCOPY . .\nEXPOSE 9000\nCMD [\"python\", \"desk.py\"]\n",
+        ),
+        (".env.example", "OTHER=1\n"),
+        (
+            "fly.toml",
+            "app = \"desk\"\n[http_service]\ninternal_port = 8080\n[[http_service.checks]]\npath = \"/healthz\"\n",
+        ),
+        (
+            "deploy/nginx/nginx.conf",
+            "server {\n  location / { \n    proxy_pass http://desk:5000;\n  }\n}\n",
+        ),
+        (
+            ".github/workflows/image.yml",
+            "jobs:\n  image:\n    steps:\n    - uses: docker/build-push-action@v6\n      with:\n        file: docker/Dockerfile.api\n",
+        ),
+    ]);
+    let told: Vec<String> = detection
+        .problems
+        .iter()
+        .map(|problem| {
+            format!(
+                "{}:{} {}",
+                problem.path.display(),
+                problem.line,
+                problem.what
+            )
+        })
+        .collect();
+    insta::assert_snapshot!(told.join("\n"), @r"
+    .env.example:1 documents OTHER, which nothing reads
+    .env.example:1 does not name `DESK_KEY`, without which `desk` does not start (desk.py:5)
+    .github/workflows/image.yml:6 builds from `docker/Dockerfile.api`, which is not in the tree
+    Dockerfile:3 exposes port 9000, but `desk` listens on 8000 (desk.py:4)
+    deploy/nginx/nginx.conf:3 leads to port 5000 of `desk`, which listens on 8000 (desk.py:4)
+    fly.toml:3 expects port 8080, but `desk` listens on 8000 (desk.py:4)
+    fly.toml:5 health check asks for `/healthz`, which `desk` does not answer
+    ");
+}
+
+#[test]
+fn a_program_that_works_until_a_signal_is_a_worker() {
+    let detection = found(&[
+        ("requirements.txt", "alembic\n"),
+        ("alembic/env.py", "from alembic import context\n"),
+        (
+            "sweep.py",
+            "import signal\nimport time\nfrom alembic.config import Config\nclass Sweep:\n    running = True\n\
+             \x20   def run(self):\n        signal.signal(signal.SIGTERM, self.stop)\n\
+             \x20       while self.running:\n            time.sleep(1)\n\
+             \x20   def stop(self, *_):\n        self.running = False\n\
+             if __name__ == \"__main__\":\n    sweep = Sweep()\n    sweep.run()\n",
+        ),
+    ]);
+    assert_eq!(lines(&detection), ["worker python -m sweep []"]);
+}

@@ -17,6 +17,30 @@ pub(crate) enum Starts {
     NodeScript(String),
 }
 
+impl Starts {
+    /// Whether it is the module `dotted` that is started, as far as the words say.
+    pub(crate) fn is_about(&self, dotted: &str) -> bool {
+        let module = match self {
+            Starts::Application { target, .. }
+            | Starts::CeleryWorker { target }
+            | Starts::CeleryBeat { target } => {
+                target.split(':').next().unwrap_or_default().to_owned()
+            }
+            Starts::Module(module) => module
+                .trim_start_matches("./")
+                .trim_end_matches(".py")
+                .replace('/', "."),
+            Starts::Program(_) | Starts::NodeScript(_) => return false,
+        };
+        let ends = |whole: &str, end: &str| {
+            whole
+                .strip_suffix(end)
+                .is_some_and(|rest| rest.ends_with('.'))
+        };
+        !module.is_empty() && (module == dotted || ends(dotted, &module) || ends(&module, dotted))
+    }
+}
+
 /// Programs that only start the program that follows.
 const BEFORE: &[&str] = &[
     "exec",

@@ -41,6 +41,8 @@ pub(crate) struct Stage {
     pub(crate) copies: Vec<Spanned<String>>,
     /// Commands that are run to build it.
     pub(crate) runs: Vec<String>,
+    /// Variables that are set in it.
+    pub(crate) environment: Vec<(String, String)>,
     /// Packages that `apt-get install` and `apk add` name.
     pub(crate) packages: Vec<Spanned<String>>,
 }
@@ -50,6 +52,25 @@ pub(crate) struct Stage {
 pub(crate) struct Dockerfile {
     pub(crate) path: PathBuf,
     pub(crate) stages: Vec<Stage>,
+}
+
+impl Stage {
+    /// Whether a variable or an argument tells the program its port.
+    pub(crate) fn sets_port(&self) -> bool {
+        let words = |line: &Option<Spanned<Line>>| {
+            line.as_ref()
+                .map(|line| line.value.words())
+                .unwrap_or_default()
+        };
+        let mut said = words(&self.entrypoint);
+        said.extend(words(&self.command));
+        crate::claims::start_scripts::port(&said).is_some()
+            || said.iter().any(|word| word.contains("PORT"))
+            || self
+                .environment
+                .iter()
+                .any(|(name, _)| name.ends_with("PORT"))
+    }
 }
 
 impl Dockerfile {
@@ -93,6 +114,7 @@ impl Dockerfile {
             image.health = stage.health.clone().or(image.health);
             image.ports.extend(stage.ports.iter().cloned());
             image.copies.extend(stage.copies.iter().cloned());
+            image.environment.extend(stage.environment.iter().cloned());
             image.packages.extend(stage.packages.iter().cloned());
         }
         image
@@ -118,15 +140,16 @@ impl Dockerfile {
 
 fn stages(text: &str, shown: &Arc<Path>) -> Vec<Stage> {
     let mut stages: Vec<Stage> = Vec::new();
+    let lengths: Vec<usize> = text
+        .lines()
+        .map(|line| line.trim_end().chars().count())
+        .collect();
     for (number, instruction) in instructions(text) {
         let (word, rest) = instruction
             .split_once(char::is_whitespace)
             .unwrap_or((&instruction, ""));
         let rest = rest.trim();
-        let length = text
-            .lines()
-            .nth(number as usize - 1)
-            .map_or(0, |line| line.trim_end().chars().count());
+        let length = lengths.get(number as usize - 1).copied().unwrap_or(0);
         let mut place = Place::line(number);
         place.end.column += length as u32;
         let span: Span = place.in_file(shown.clone());
@@ -184,6 +207,21 @@ fn stages(text: &str, shown: &Arc<Path>) -> Vec<Stage> {
                         .into_iter()
                         .map(|word| Spanned::new(word, span.clone())),
                 );
+            }
+            "ENV" => {
+                let pairs = rest
+                    .split_whitespace()
+                    .filter_map(|word| word.split_once('='));
+                let mut pairs: Vec<(String, String)> = pairs
+                    .map(|(name, value)| (name.to_owned(), value.trim_matches('"').to_owned()))
+                    .collect();
+                if pairs.is_empty() {
+                    pairs.extend(
+                        rest.split_once(char::is_whitespace)
+                            .map(|(name, value)| (name.to_owned(), value.trim().to_owned())),
+                    );
+                }
+                stage.environment.extend(pairs);
             }
             "RUN" => {
                 stage.runs.push(rest.to_owned());

@@ -1,7 +1,7 @@
 //! Files such as `.env.example`: variables that they document, and that nothing reads.
 
-use std::collections::BTreeMap;
-use std::path::Path;
+use std::collections::{BTreeMap, BTreeSet};
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use aho_corasick::AhoCorasick;
@@ -35,6 +35,7 @@ fn documents(path: &Path) -> bool {
 /// What the documents of a tree say that is not so.
 pub(crate) fn review(tree: &Tree, environment: &[Variable]) -> Vec<Diagnostic> {
     let mut found = Vec::new();
+    let mut documents_read: Vec<Document> = Vec::new();
     for file in tree.files() {
         if !documents(&file.path) || places::set_aside(&file.path).is_some() {
             continue;
@@ -43,9 +44,60 @@ pub(crate) fn review(tree: &Tree, environment: &[Variable]) -> Vec<Diagnostic> {
             continue;
         };
         let mut unread = documented(&text, &tree.shown(&file.path));
+        documents_read.push(Document {
+            directory: tree
+                .shown(&file.path)
+                .parent()
+                .unwrap_or(Path::new(""))
+                .to_owned(),
+            shown: tree.shown(&file.path),
+            names: unread.iter().map(|(name, _)| name.clone()).collect(),
+        });
         unread.retain(|(name, _)| environment.iter().all(|variable| variable.name != *name));
         mentioned_elsewhere(tree, &mut unread);
         found.extend(told(unread));
+    }
+    found.extend(undocumented(&documents_read, environment));
+    found
+}
+
+/// A file that documents variables.
+struct Document {
+    directory: PathBuf,
+    shown: Arc<Path>,
+    names: BTreeSet<String>,
+}
+
+/// Variables without which something does not start, and that no document names: told at the closest one.
+fn undocumented(documents: &[Document], environment: &[Variable]) -> Vec<Diagnostic> {
+    let mut found = Vec::new();
+    let missing = environment.iter().filter(|variable| {
+        variable.required
+            && !documents
+                .iter()
+                .any(|file| file.names.contains(&variable.name))
+    });
+    for variable in missing {
+        let Some(read) = variable.evidence.first() else {
+            continue;
+        };
+        let closest = documents
+            .iter()
+            .filter(|file| read.span.file.starts_with(&file.directory) && !file.names.is_empty())
+            .max_by_key(|file| file.directory.components().count());
+        if let Some(file) = closest {
+            found.push(
+                Diagnostic::warning(format!(
+                    "does not name `{}`, without which `{}` does not start ({}:{})",
+                    variable.name,
+                    variable.services.join("`, `"),
+                    read.span.file.display(),
+                    read.span.start.line
+                ))
+                .at(Span::line(file.shown.clone(), 1))
+                .hint(format!("add `{}=`", variable.name)),
+            );
+        }
     }
     found
 }

@@ -50,7 +50,8 @@ pub(crate) fn find<'d>(claim: &Claim, services: &[&'d DetectedService]) -> Match
     }
 }
 
-fn score(claim: &Claim, service: &DetectedService) -> i32 {
+/// How well a claim fits a service; what does not fit at all has less than nothing.
+pub(crate) fn score(claim: &Claim, service: &DetectedService) -> i32 {
     let mut score = 0;
     if let Some(started) = &claim.starts {
         score += started_score(started, service);

@@ -2,6 +2,7 @@
 //! where the code says otherwise.
 
 mod command;
+mod deployments;
 mod dockerfile;
 mod environment_file;
 pub(crate) mod health;
@@ -10,6 +11,7 @@ mod review;
 pub(crate) mod start_scripts;
 
 pub(crate) use command::{Starts, inside_shell, starts, without_runner};
+pub(crate) use deployments::Deployments;
 pub(crate) use dockerfile::{Dockerfile, Line, Stage};
 pub(crate) use review::{Reviewed, answers, flag_contradiction, review};
 pub(crate) use start_scripts::Launched;

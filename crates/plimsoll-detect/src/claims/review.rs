@@ -6,7 +6,9 @@ use plimsoll_diag::{Diagnostic, Spanned};
 
 use crate::claims::health::{Check, of_dockerfile, unknown_flag};
 use crate::claims::matching::{Claim, Match, find, of_stage};
-use crate::claims::{Dockerfile, Launched, Stage, environment_file, start_scripts};
+use crate::claims::{
+    Deployments, Dockerfile, Launched, Stage, deployments, environment_file, start_scripts,
+};
 use crate::detection::{DetectedService, Detection, Problem, Rejected, ServiceKind};
 use crate::places;
 use crate::tree::Tree;
@@ -18,6 +20,8 @@ pub(crate) struct Reviewed {
     pub(crate) rejected: Vec<Rejected>,
     /// What start scripts start.
     pub(crate) launched: Vec<Launched>,
+    /// What files that deploy it say.
+    pub(crate) deployments: Deployments,
 }
 
 impl Reviewed {
@@ -25,6 +29,7 @@ impl Reviewed {
     pub(crate) fn read(tree: &Tree) -> Self {
         let mut found = Self {
             launched: start_scripts::read(tree),
+            deployments: Deployments::read(tree),
             ..Self::default()
         };
         for file in tree.files() {
@@ -124,6 +129,7 @@ impl Reviewed {
                 _ => None,
             }
         });
+        let port = port.or_else(|| self.deployments.port(dotted, path, &self.files));
         (port, self.files.iter().rfind(near))
     }
 }
@@ -161,6 +167,12 @@ fn arguments(image: &Stage) -> Vec<String> {
 pub(crate) fn review(tree: &Tree, reviewed: &Reviewed, detection: &mut Detection) {
     let mut found: Vec<Diagnostic> = environment_file::review(tree, &detection.environment);
     found.extend(start_scripts::review(tree, &reviewed.launched));
+    found.extend(deployments::review(
+        tree,
+        &reviewed.deployments,
+        &detection.services,
+    ));
+    deployments::witness(tree, &reviewed.deployments, &mut detection.services);
     for file in &reviewed.files {
         let context = file.path.parent().unwrap_or(Path::new("")).to_path_buf();
         let image = file.image(None);
@@ -226,12 +238,49 @@ fn contradictions(
             );
         }
     }
+    let told = match &claim.starts {
+        Some(crate::claims::Starts::Application { port, .. }) => port.is_some(),
+        _ => false,
+    };
+    if !told && !image.sets_port() {
+        found.extend(elsewhere("exposes", &image.ports, service));
+    }
     if let Some(health) = &image.health
         && let Some(Check::Http { path, .. }) = of_dockerfile(&health.value)
     {
         found.extend(route_contradiction(&path, health.span.clone(), service));
     }
     found
+}
+
+/// Ports of which the service listens on none.
+pub(crate) fn elsewhere(
+    verb: &str,
+    ports: &[Spanned<u16>],
+    service: &DetectedService,
+) -> Option<Diagnostic> {
+    let listens = *service.ports.first()?;
+    let stated = ports.first()?;
+    let fits = ports.iter().any(|port| {
+        service.ports.contains(&port.value) || service.development_port == Some(port.value)
+    });
+    // What serves files may do so anywhere.
+    if fits || service.kind == ServiceKind::Ui {
+        return None;
+    }
+    Some(
+        Diagnostic::warning(format!(
+            "{verb} port {}, but `{}` listens on {listens} ({}:{})",
+            stated.value,
+            service.name,
+            service.defined_at.file.display(),
+            service.defined_at.start.line
+        ))
+        .at(stated.span.clone())
+        .hint(format!(
+            "name port {listens}, or tell the program the other one"
+        )),
+    )
 }
 
 /// A health check by a flag that the program does not have.

@@ -321,7 +321,7 @@ fn assignment(word: &str) -> Option<(&str, &str)> {
 }
 
 /// The value of `--port 8000`, `--server.port=8501` and their kin.
-fn port(words: &[String]) -> Option<u16> {
+pub(crate) fn port(words: &[String]) -> Option<u16> {
     let flags = [
         "--port",
         "-p",

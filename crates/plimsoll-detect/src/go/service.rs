@@ -104,8 +104,13 @@ impl Seen<'_> {
             .filter_map(|function| function.transport.as_ref())
             .max_by_key(|(transport, _)| *transport == Transport::Http);
         let is = |test: fn(&Function) -> bool| self.reached.iter().any(|function| test(function));
+        // Of several ways to speak, the image's own arguments choose one.
+        let told = self
+            .claim
+            .is_some_and(|claim| claim.arguments.iter().any(|argument| argument == "stdio"));
         let works = is(|function| function.waits) && is(|function| function.repeats);
         let (kind, looks_like) = match (transport, listens) {
+            (Some(_), _) if told => (Some(ServiceKind::McpStdio), "MCP server"),
             // A server with pages of its own may speak MCP besides.
             (Some((Transport::Http, _)), Some(_)) if self.routes().count() > 2 => {
                 (Some(ServiceKind::Web), "Go server")

@@ -76,6 +76,8 @@ struct Application {
 pub(crate) fn find(workspace: &Workspace<'_>, entries: &[Rc<Module>]) -> Vec<Candidate> {
     let mut applications: Vec<Application> = Vec::new();
     let mut factories: Vec<(Arc<Path>, String, usize)> = Vec::new();
+    // Nobody but the project's own code can call these.
+    let mut with_arguments: BTreeSet<usize> = BTreeSet::new();
     for module in entries {
         for binding in &module.bindings {
             if binding.scope.is_top()
@@ -87,6 +89,9 @@ pub(crate) fn find(workspace: &Workspace<'_>, entries: &[Rc<Module>]) -> Vec<Can
         }
         for function in &module.functions {
             if let Some(application) = factory(workspace, module, function) {
+                if takes_arguments(function) {
+                    with_arguments.insert(applications.len());
+                }
                 factories.push((
                     module.path.clone(),
                     function.name.clone(),
@@ -101,10 +106,18 @@ pub(crate) fn find(workspace: &Workspace<'_>, entries: &[Rc<Module>]) -> Vec<Can
     let mut stray = Vec::new();
     for module in entries {
         for placed in &module.calls {
-            serve(workspace, module, placed, &mut applications, &mut stray);
+            serve(
+                workspace,
+                module,
+                placed,
+                &mut applications,
+                &with_arguments,
+                &mut stray,
+            );
         }
     }
     let mut dropped: BTreeSet<usize> = called;
+    dropped.extend(with_arguments);
     for (index, application) in applications.iter().enumerate() {
         let key = (
             application.candidate.module.path.clone(),
@@ -126,7 +139,44 @@ pub(crate) fn find(workspace: &Workspace<'_>, entries: &[Rc<Module>]) -> Vec<Can
             .all(|other| other.module.path != candidate.module.path)
     });
     stray.dedup_by(|one, other| one.module.path == other.module.path);
+    let mut kept = kept;
+    stray.retain(|candidate| !starts_the_only_one(workspace, candidate, &mut kept));
     kept.into_iter().chain(stray).collect()
+}
+
+/// A file that starts a server with an application that nothing names starts the only one that its project has.
+fn starts_the_only_one(
+    workspace: &Workspace<'_>,
+    starter: &Candidate,
+    kept: &mut [Candidate],
+) -> bool {
+    let directory = |candidate: &Candidate| {
+        let path = &candidate.module.path;
+        let aside = crate::places::set_aside(path);
+        (
+            workspace
+                .project_of(path)
+                .map(|project| project.directory.clone()),
+            aside,
+        )
+    };
+    let named = starter.framework == "ASGI";
+    let mut same = kept.iter_mut().filter(|other| {
+        matches!(other.launch, Launch::Asgi { .. }) && directory(other) == directory(starter)
+    });
+    match (same.next(), same.next()) {
+        (Some(only), None) if named => {
+            if only.port.is_none() {
+                only.port = starter.port;
+                only.port_variable.clone_from(&starter.port_variable);
+                only.port_of_another = true;
+            }
+            only.evidence
+                .extend(starter.evidence.iter().take(1).cloned());
+            true
+        }
+        _ => false,
+    }
 }
 
 fn made_here(
@@ -231,13 +281,6 @@ fn factory(
     if !function.scope.is_top() || function.scope.main || function.generator {
         return None;
     }
-    if function
-        .parameters
-        .iter()
-        .any(|parameter| parameter.default.is_none())
-    {
-        return None;
-    }
     let inside = function.inner_path();
     let made = module
         .bindings
@@ -273,11 +316,19 @@ fn factory(
     })
 }
 
-/// Whether the function `name` of `module` makes an application.
+/// Whether a function has to be handed something.
+fn takes_arguments(function: &crate::python::module::Function) -> bool {
+    function
+        .parameters
+        .iter()
+        .any(|parameter| parameter.default.is_none())
+}
+
+/// Whether the function `name` of `module` makes an application, and whoever serves it can call it.
 pub(crate) fn is_factory(workspace: &Workspace<'_>, module: &Rc<Module>, name: &str) -> bool {
-    module
-        .function(name)
-        .is_some_and(|function| factory(workspace, module, function).is_some())
+    module.function(name).is_some_and(|function| {
+        !takes_arguments(function) && factory(workspace, module, function).is_some()
+    })
 }
 
 /// Variables bound to what a factory returns are served instead of the factory.
@@ -374,6 +425,7 @@ fn serve(
     module: &Rc<Module>,
     placed: &PlacedCall,
     applications: &mut [Application],
+    with_arguments: &BTreeSet<usize>,
     stray: &mut Vec<Candidate>,
 ) {
     let call = &placed.call;
@@ -405,12 +457,14 @@ fn serve(
         .map(|host| (workspace.constant(module, scope, host), call.place));
     let index = target
         .as_ref()
-        .and_then(|target| served(workspace, module, scope, target, applications));
+        .and_then(|target| served(workspace, module, scope, target, applications))
+        .filter(|index| !with_arguments.contains(index));
     if let Some(index) = index {
         rename(workspace, module, target.as_ref(), &mut applications[index]);
         let candidate = &mut applications[index].candidate;
         if candidate.port.is_none() {
             candidate.port_variable.clone_from(&stated.variable);
+            candidate.port_of_another = port.is_some() && candidate.module.path != module.path;
         }
         candidate.port = candidate.port.or(port);
         candidate.host = candidate.host.take().or(host);
@@ -423,7 +477,7 @@ fn serve(
             .push(Evidence::new(module.span(call.place), what));
         return;
     }
-    if own_run || waits_for_an_answer(module, &callee) {
+    if own_run || waits_for_an_answer(module, &callee) || not_by_itself(workspace, module, placed) {
         return;
     }
     let Some((launch, evidence)) = launch_of(workspace, module, &placed.scope) else {
@@ -519,6 +573,22 @@ fn waits_for_an_answer(module: &Module, callee: &str) -> bool {
             .imports
             .iter()
             .any(|import| import.level == 0 && import.module == "webbrowser")
+}
+
+/// Whether a server is only started where a value that has another default says so, be it through the function
+/// around it.
+fn not_by_itself(workspace: &Workspace<'_>, module: &Rc<Module>, placed: &PlacedCall) -> bool {
+    if transport::is_default(workspace, module, placed) == Some(false) {
+        return true;
+    }
+    let around = placed.scope.path.rsplit('.').next().unwrap_or_default();
+    let mut callers = module
+        .calls
+        .iter()
+        .filter(|other| !around.is_empty() && other.call.function.as_name() == Some(around))
+        .peekable();
+    callers.peek().is_some()
+        && callers.all(|caller| transport::is_default(workspace, module, caller) == Some(false))
 }
 
 /// `50051` of `server.add_insecure_port("[::]:50051")`, `8888` of `application.listen(8888)`.

@@ -60,6 +60,8 @@ pub(crate) struct Candidate {
     pub(crate) launch: Launch,
     /// The port that the code chooses, when it is started as the code means it.
     pub(crate) port: Option<u16>,
+    /// Whether only another file that serves it chooses that port: one way of several to start it.
+    pub(crate) port_of_another: bool,
     /// The variable that changes the port.
     pub(crate) port_variable: Option<String>,
     /// The address that the code listens on, when it is started as the code means it.
@@ -82,6 +84,7 @@ impl Candidate {
             distribution: framework.1,
             launch,
             port: None,
+            port_of_another: false,
             port_variable: None,
             host: None,
             evidence: vec![Evidence::new(module.span(place), why)],

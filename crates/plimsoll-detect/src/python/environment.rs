@@ -1,16 +1,18 @@
 //! Variables of the environment that Python code reads.
 
 use std::collections::BTreeMap;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::rc::Rc;
+use std::sync::Arc;
 
 use plimsoll_diag::Span;
 
 use crate::python::evaluate::evaluate;
-use crate::python::graph::{Modules, Target};
-use crate::python::module::{Binding, Class, Module, Moment};
+use crate::python::module::{Module, Moment};
 use crate::python::startup::Startup;
 use crate::python::value::{Call, Value};
+use crate::python::workspace::Workspace;
+use crate::python::{dynaconf, settings};
 
 /// One reading of a variable, as written.
 pub(crate) struct Read<'c> {
@@ -51,9 +53,9 @@ pub(crate) fn read_of<'c>(call: &'c Call, module: &Module) -> Option<Read<'c>> {
         "decouple.config" | "decouple.AutoConfig" => Some(Read {
             name: name?,
             default: call
-                .keyword("default")
+                .argument(1, "default")
                 .filter(|default| **default != Value::None),
-            strict: call.keyword("default").is_none(),
+            strict: call.argument(1, "default").is_none(),
         }),
         _ => {
             let receiver = call.receiver().unwrap_or(call.function.as_name()?);
@@ -84,19 +86,21 @@ pub(crate) fn read_of<'c>(call: &'c Call, module: &Module) -> Option<Read<'c>> {
 
 /// Every variable that the files of a closure read.
 pub(crate) fn reads(
-    modules: &Modules<'_>,
-    files: &BTreeMap<std::sync::Arc<Path>, Moment>,
-    roots: &[PathBuf],
+    workspace: &Workspace<'_>,
+    files: &BTreeMap<Arc<Path>, Moment>,
     startup: &Startup,
 ) -> Vec<VariableRead> {
-    let loaded: Vec<Rc<Module>> = files.keys().filter_map(|path| modules.get(path)).collect();
+    let loaded: Vec<Rc<Module>> = files
+        .keys()
+        .filter_map(|path| workspace.modules.get(path))
+        .collect();
     let wrappers = wrappers(&loaded);
     let mut found = Vec::new();
     for module in &loaded {
         plain_reads(module, startup, &mut found);
         wrapped_reads(module, &wrappers, startup, &mut found);
-        settings_reads(module, modules, roots, &mut found);
-        dynaconf_reads(module, &loaded, &mut found);
+        settings::reads(workspace, module, &mut found);
+        dynaconf::reads(module, &loaded, &mut found);
     }
     found
 }
@@ -287,238 +291,6 @@ fn wrapped_reads(
             type_name: None,
             span: module.span(placed.call.place),
             why: format!("reads `{name}` through `{method}`"),
-        });
-    }
-}
-
-const SETTINGS_BASES: &[&str] = &[
-    "pydantic_settings.BaseSettings",
-    "pydantic_settings.main.BaseSettings",
-    "pydantic.BaseSettings",
-    "pydantic.v1.BaseSettings",
-];
-
-fn settings_reads(
-    module: &Module,
-    modules: &Modules<'_>,
-    roots: &[PathBuf],
-    found: &mut Vec<VariableRead>,
-) {
-    for class in &module.classes {
-        if !is_settings(module, class, modules, roots, 0) {
-            continue;
-        }
-        let prefix = settings_prefix(module, class);
-        let path = crate::python::module::join(&class.scope.path, &class.name);
-        for field in &module.bindings {
-            let plain = field.annotation.is_some()
-                || matches!(&field.value, Some(Value::Call(call)) if call.method() == Some("Field"));
-            if *field.scope.path != *path
-                || !plain
-                || field.target.starts_with('_')
-                || field.target == "model_config"
-            {
-                continue;
-            }
-            if field.annotation.as_ref().and_then(Value::last_name) == Some("ClassVar") {
-                continue;
-            }
-            found.push(settings_field(module, class, field, &prefix));
-        }
-    }
-}
-
-fn is_settings(
-    module: &Module,
-    class: &Class,
-    modules: &Modules<'_>,
-    roots: &[PathBuf],
-    depth: usize,
-) -> bool {
-    depth < 6
-        && class.bases.iter().any(|base| {
-            let Some(name) = base.as_name() else {
-                return false;
-            };
-            if SETTINGS_BASES.contains(&module.qualify(name).as_str()) {
-                return true;
-            }
-            if let Some(local) = module.class(name) {
-                return local.name != class.name
-                    && is_settings(module, local, modules, roots, depth + 1);
-            }
-            let Some(import) = module.import_of(name) else {
-                return false;
-            };
-            let Target::Files(files) = modules.resolve(module, import, roots) else {
-                return false;
-            };
-            let wanted = import.name.as_deref().unwrap_or(name);
-            files
-                .last()
-                .and_then(|file| modules.get(file))
-                .is_some_and(|other| {
-                    other
-                        .class(wanted)
-                        .is_some_and(|class| is_settings(&other, class, modules, roots, depth + 1))
-                })
-        })
-}
-
-fn settings_prefix(module: &Module, class: &Class) -> String {
-    let path = crate::python::module::join(&class.scope.path, &class.name);
-    let from_config = module
-        .bindings
-        .iter()
-        .filter(|binding| *binding.scope.path == *path && binding.target == "model_config")
-        .find_map(|binding| match binding.value.as_ref()? {
-            Value::Call(call) => call.keyword("env_prefix")?.as_text().map(str::to_owned),
-            Value::Table(entries) => entries
-                .iter()
-                .find(|(key, _)| key.as_text() == Some("env_prefix"))
-                .and_then(|(_, value)| value.as_text().map(str::to_owned)),
-            _ => None,
-        });
-    let inner = format!("{path}.Config");
-    from_config
-        .or_else(|| {
-            module
-                .bindings
-                .iter()
-                .find(|binding| *binding.scope.path == *inner && binding.target == "env_prefix")
-                .and_then(|binding| binding.value.as_ref()?.as_text().map(str::to_owned))
-        })
-        .or_else(|| {
-            let (_, value) = class
-                .keywords
-                .iter()
-                .find(|(name, _)| name == "env_prefix")?;
-            value.as_text().map(str::to_owned)
-        })
-        .unwrap_or_default()
-}
-
-fn settings_field(module: &Module, class: &Class, field: &Binding, prefix: &str) -> VariableRead {
-    let path = &field.scope.path;
-    let mut type_name = None;
-    let mut optional = false;
-    let mut described: Option<&Call> = None;
-    if let Some(annotation) = &field.annotation {
-        annotation.walk(&mut |value| match value {
-            Value::Name(name) => {
-                let last = name.rsplit('.').next().unwrap_or(name);
-                match last {
-                    "Optional" | "Union" | "Annotated" | "Literal" | "Field" | "list" | "List" => {}
-                    _ if type_name.is_none() => type_name = Some(last.to_owned()),
-                    _ => {}
-                }
-                optional |= last == "Optional";
-            }
-            Value::None => optional = true,
-            Value::Call(call) if call.method() == Some("Field") => described = Some(call),
-            _ => {}
-        });
-    }
-    let mut default = field.value.as_ref();
-    if let Some(Value::Call(call)) = default
-        && call.method() == Some("Field")
-    {
-        described = Some(call);
-        default = call
-            .argument(0, "default")
-            .or_else(|| call.keyword("default_factory"));
-    }
-    let missing = match default {
-        None => true,
-        Some(Value::Name(name)) => name == "...",
-        Some(_) => false,
-    };
-    let alias = described.and_then(|call| {
-        ["validation_alias", "alias", "env"]
-            .into_iter()
-            .find_map(|keyword| match call.keyword(keyword)? {
-                Value::Text(text) => Some(text.clone()),
-                Value::Call(choices) => choices.arguments.first()?.as_text().map(str::to_owned),
-                Value::List(choices) => choices.first()?.as_text().map(str::to_owned),
-                _ => None,
-            })
-    });
-    let name = alias
-        .unwrap_or_else(|| format!("{prefix}{}", field.target))
-        .to_uppercase();
-    let text = default.and_then(|default| match default {
-        Value::List(items) => {
-            let texts: Option<Vec<&str>> = items.iter().map(Value::as_text).collect();
-            texts.map(|texts| texts.join(","))
-        }
-        other => evaluate(other, module, path).text,
-    });
-    VariableRead {
-        required: missing && !(optional && field.value.is_some()),
-        secret: type_name.as_deref() == Some("SecretStr"),
-        default: text,
-        type_name,
-        span: module.span(field.place),
-        why: format!("field of `{}`", class.name),
-        name,
-    }
-}
-
-fn dynaconf_reads(module: &Module, loaded: &[Rc<Module>], found: &mut Vec<VariableRead>) {
-    let imports_it = |module: &Module| {
-        module
-            .imports
-            .iter()
-            .any(|import| import.level == 0 && import.module == "dynaconf")
-    };
-    if !imports_it(module) {
-        return;
-    }
-    let prefix = loaded
-        .iter()
-        .filter(|module| imports_it(module))
-        .find_map(|module| {
-            module.calls.iter().find_map(|placed| {
-                let callee = module.callee(&placed.call)?;
-                if !matches!(
-                    callee.as_str(),
-                    "dynaconf.Dynaconf" | "dynaconf.LazySettings"
-                ) {
-                    return None;
-                }
-                placed
-                    .call
-                    .keyword("envvar_prefix")?
-                    .as_text()
-                    .map(str::to_owned)
-            })
-        });
-    let prefix = prefix.unwrap_or_else(|| "DYNACONF".to_owned());
-    for placed in &module.calls {
-        if placed.call.method() != Some("get") || read_of(&placed.call, module).is_some() {
-            continue;
-        }
-        let Some(name) = placed.call.arguments.first().and_then(Value::as_text) else {
-            continue;
-        };
-        if !name
-            .chars()
-            .all(|c| c.is_ascii_uppercase() || c.is_ascii_digit() || c == '_')
-        {
-            continue;
-        }
-        found.push(VariableRead {
-            name: format!("{}_{name}", prefix.to_uppercase()),
-            required: false,
-            secret: false,
-            default: placed
-                .call
-                .arguments
-                .get(1)
-                .and_then(|default| evaluate(default, module, &placed.scope.path).text),
-            type_name: None,
-            span: module.span(placed.call.place),
-            why: format!("reads setting `{name}` under the prefix `{prefix}`"),
         });
     }
 }

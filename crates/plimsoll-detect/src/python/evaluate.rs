@@ -14,7 +14,8 @@ pub(crate) struct Constant {
 }
 
 impl Constant {
-    fn of(text: impl Into<String>) -> Self {
+    /// A value that no variable changes.
+    pub(crate) fn of(text: impl Into<String>) -> Self {
         Self {
             text: Some(text.into()),
             variable: None,
@@ -85,6 +86,10 @@ fn step(value: &Value, module: &Module, path: &str, steps: usize) -> Constant {
                         .unwrap_or_default(),
                     variable: Some(read.name.to_owned()),
                 };
+            }
+            let callee = module.callee(call).unwrap_or_default();
+            if matches!(callee.as_str(), "typer.Option" | "typer.Argument") {
+                return call.argument(0, "default").map(follow).unwrap_or_default();
             }
             match (call.method(), call.arguments.first()) {
                 (Some("int" | "str" | "float" | "bool" | "strip" | "Path"), Some(inner)) => {

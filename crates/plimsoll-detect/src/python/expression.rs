@@ -156,6 +156,8 @@ pub(crate) fn value_of(source: &Source, node: Node<'_>, depth: usize) -> Value {
             }
             _ => Value::Other,
         },
+        // What is made when it is asked for: `default_factory=lambda: …`.
+        "lambda" if child("parameters").is_none() => child("body").map_or(Value::Other, below),
         "union_type" => Value::Either(named_children(node).into_iter().map(below).collect()),
         "comparison_operator" | "not_operator" => {
             Value::List(named_children(node).into_iter().map(below).collect())

@@ -76,6 +76,21 @@ fn first_error(node: Node<'_>, source: &Source, depth: usize) -> Option<Place> {
         .find_map(|child| first_error(child, source, depth + 1))
 }
 
+/// Whether a loop with this condition goes on until somebody tells it to stop.
+fn is_endless(condition: &str) -> bool {
+    let flag = |name: &str, words: &[&str]| {
+        let last = name.trim_end_matches(".is_set()").rsplit('.').next();
+        last.is_some_and(|last| words.iter().any(|word| last.contains(word)))
+            && name
+                .chars()
+                .all(|c| c.is_alphanumeric() || matches!(c, '_' | '.' | '(' | ')'))
+    };
+    match condition.strip_prefix("not ") {
+        Some(name) => flag(name, &["stop", "shutdown", "exit", "quit", "terminate"]),
+        None => matches!(condition, "True" | "1") || flag(condition, &["running"]),
+    }
+}
+
 struct Extractor<'a> {
     source: &'a Source,
     module: Module,
@@ -98,7 +113,7 @@ impl Extractor<'_> {
             "while_statement" => {
                 let endless = node
                     .child_by_field_name("condition")
-                    .is_some_and(|test| matches!(self.source.text_of(test), "True" | "1"));
+                    .is_some_and(|test| is_endless(self.source.text_of(test)));
                 if endless && self.module.endless_loop.is_none() {
                     self.module.endless_loop = Some(self.source.place(node));
                 }
@@ -334,6 +349,9 @@ impl Extractor<'_> {
             decorators: decorators.to_vec(),
             parameters,
             returns: Vec::new(),
+            result: node
+                .child_by_field_name("return_type")
+                .map(|annotation| self.value(annotation, 0)),
             generator: false,
             scope: scope.clone(),
             place: self.source.place(node),

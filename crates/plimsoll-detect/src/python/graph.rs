@@ -359,6 +359,21 @@ impl<'t> Modules<'t> {
                             *known = External { moment, span };
                         }
                     }
+                    // A directory that happens to have the name of a distribution is not what is meant.
+                    Target::Missing(what)
+                        if import.level == 0
+                            && !what.contains(':')
+                            && given(what.split('.').next().unwrap_or_default()) =>
+                    {
+                        let span = module.span(import.place);
+                        let known = closure.external.entry(what.clone()).or_insert(External {
+                            moment,
+                            span: span.clone(),
+                        });
+                        if moment < known.moment {
+                            *known = External { moment, span };
+                        }
+                    }
                     Target::Missing(what) => {
                         let known = missing
                             .entry((what.clone(), module.span(import.place)))

@@ -103,9 +103,18 @@ fn fast(workspace: &Workspace<'_>, module: &Rc<Module>, placed: &PlacedCall) -> 
             (kind_of_server(workspace, module, made)?, None, None)
         }
         _ => {
-            let (definition, _) = workspace.maker(module, scope, call.receiver()?)?;
-            let made = definition.binding.value.as_ref()?.as_call()?;
-            let distribution = kind_of_server(workspace, &definition.module, made)?;
+            let known =
+                workspace
+                    .maker(module, scope, call.receiver()?)
+                    .and_then(|(definition, _)| {
+                        let made = definition.binding.value.as_ref()?.as_call()?.clone();
+                        let distribution = kind_of_server(workspace, &definition.module, &made)?;
+                        Some((definition, made, distribution))
+                    });
+            let Some((definition, made, distribution)) = known else {
+                let distribution = handed_over(module, call)?;
+                return started(workspace, module, placed, fixed, (distribution, None, None));
+            };
             let owner = &definition.module;
             let inside = &definition.binding.scope.path;
             let port = made
@@ -117,6 +126,45 @@ fn fast(workspace: &Workspace<'_>, module: &Rc<Module>, placed: &PlacedCall) -> 
             (distribution, port, host)
         }
     };
+    started(
+        workspace,
+        module,
+        placed,
+        fixed,
+        (distribution, own_port, own_host),
+    )
+}
+
+/// The distribution of a server that another file has made and handed over: what takes a transport, in a file that
+/// knows the kit.
+fn handed_over(module: &Module, call: &crate::python::value::Call) -> Option<&'static str> {
+    call.keyword("transport")?;
+    let imports = |name: &str| {
+        module
+            .imports
+            .iter()
+            .any(|import| import.level == 0 && import.module.starts_with(name))
+    };
+    if imports("fastmcp") {
+        return Some("fastmcp");
+    }
+    imports("mcp.server").then_some("mcp")
+}
+
+/// The server that a call starts, whose distribution, port and address its maker tells.
+fn started(
+    workspace: &Workspace<'_>,
+    module: &Rc<Module>,
+    placed: &PlacedCall,
+    fixed: Option<Transport>,
+    (distribution, own_port, own_host): (
+        &'static str,
+        Option<u16>,
+        Option<crate::python::evaluate::Constant>,
+    ),
+) -> Option<Candidate> {
+    let call = &placed.call;
+    let scope = &*placed.scope.path;
     let transport = match fixed {
         Some(transport) => transport,
         None => match call.argument(0, "transport") {

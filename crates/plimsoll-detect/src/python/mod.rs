@@ -4,8 +4,10 @@ mod applications;
 mod backing;
 mod candidate;
 mod command;
+mod configured;
 mod dependencies;
 mod distributions;
+mod dynaconf;
 mod entries;
 mod environment;
 mod evaluate;
@@ -25,6 +27,7 @@ mod routes;
 mod scripts;
 mod search_path;
 mod service;
+mod settings;
 mod setup;
 mod soundness;
 mod standard;
@@ -89,6 +92,7 @@ pub(crate) fn find<'c>(
     parts::leave(workspace, &mut candidates, &mut findings.rejected);
     scripts::one_start_each(&mut candidates);
     let taken: Vec<_> = candidates.clone();
+    let mut about_health: Vec<(Span, std::sync::Arc<std::path::Path>, String)> = Vec::new();
     for candidate in candidates {
         let path = candidate.module.path.clone();
         let aside = places::set_aside(&path).map(str::to_owned).or_else(|| {
@@ -127,6 +131,11 @@ pub(crate) fn find<'c>(
         let dotted = workspace.home(&path).1;
         match service::assemble(workspace, &candidate, claims(&dotted, &path)) {
             Ok((found, calls)) => {
+                if found.service.kind == crate::detection::ServiceKind::Web
+                    && parts::is_about_health(&candidate.module)
+                {
+                    about_health.push((found.service.defined_at.clone(), path, looks_like));
+                }
                 findings.found.push(found);
                 findings.calls.push(calls);
             }
@@ -140,6 +149,37 @@ pub(crate) fn find<'c>(
             }
         }
     }
+    leave_health(about_health, &mut findings);
     scripts::rest(workspace, &entries, &taken, &mut findings, claims);
     findings
+}
+
+/// Leaves out applications that tell health and nothing else, where another one of the same project serves.
+fn leave_health(
+    about_health: Vec<(Span, std::sync::Arc<std::path::Path>, String)>,
+    findings: &mut PythonFindings,
+) {
+    let told: Vec<Span> = about_health.iter().map(|(at, ..)| at.clone()).collect();
+    for (at, path, looks_like) in about_health {
+        let found = &findings.found;
+        let Some(own) = found.iter().find(|found| found.service.defined_at == at) else {
+            continue;
+        };
+        let other = found.iter().any(|other| {
+            other.service.kind == crate::detection::ServiceKind::Web
+                && other.service.root == own.service.root
+                && !told.contains(&other.service.defined_at)
+        });
+        if other {
+            findings
+                .found
+                .retain(|found| found.service.defined_at != at);
+            findings.calls.retain(|calls| calls.defined_at != at);
+            findings.rejected.push(Rejected {
+                path,
+                looks_like,
+                why: "answers only whether another program is well".to_owned(),
+            });
+        }
+    }
 }

@@ -75,6 +75,8 @@ pub(crate) struct Function {
     pub(crate) parameters: Vec<Parameter>,
     /// What it returns, where that is an expression.
     pub(crate) returns: Vec<Value>,
+    /// The type that it says it returns.
+    pub(crate) result: Option<Value>,
     /// Whether it yields.
     pub(crate) generator: bool,
     pub(crate) scope: Scope,

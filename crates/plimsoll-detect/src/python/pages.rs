@@ -38,10 +38,17 @@ fn streamlit(module: &Rc<Module>) -> Option<Candidate> {
         return None;
     }
     let top = reached(module, None);
+    // Helpers of Streamlit hand its usual name on to whoever imports everything.
+    let handed_on = module.imports.iter().any(|import| {
+        import.name.as_deref() == Some("*")
+            && import.level == 0
+            && import.module.starts_with("streamlit")
+    });
     let first = module.calls.iter().find(|placed| {
-        let draws = module
-            .callee(&placed.call)
-            .is_some_and(|callee| callee.starts_with("streamlit."));
+        let draws = module.callee(&placed.call).is_some_and(|callee| {
+            callee.starts_with("streamlit.")
+                || handed_on && callee.starts_with("st.") && module.import_of("st").is_none()
+        });
         // Anything drawn when the file runs makes it a page; a helper draws only when called.
         let runs = placed.scope.is_top()
             || placed.scope.path.split('.').any(|part| top.contains(part))
@@ -105,13 +112,25 @@ fn gradio(workspace: &Workspace<'_>, module: &Rc<Module>) -> Option<Candidate> {
         .imports
         .iter()
         .any(|import| import.module.split('.').next() == Some("gradio"));
-    if !makes {
-        return None;
-    }
-    let placed = module
-        .calls
-        .iter()
-        .find(|placed| placed.call.method() == Some("launch"))?;
+    let placed = module.calls.iter().find(|placed| {
+        // What another file has made is known by what it is launched with.
+        let keywords = || {
+            let known = [
+                "server_name",
+                "server_port",
+                "share",
+                "inbrowser",
+                "allowed_paths",
+            ];
+            let keywords = &placed.call.keywords;
+            keywords
+                .iter()
+                .filter(|(name, _)| known.contains(&name.as_str()))
+                .count()
+                >= 2
+        };
+        placed.call.method() == Some("launch") && (makes || keywords())
+    })?;
     let (launch, evidence) = launch_of(workspace, module, &placed.scope)?;
     let mut candidate = Candidate::new(
         module,

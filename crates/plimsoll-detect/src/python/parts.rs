@@ -6,8 +6,42 @@ use crate::detection::Rejected;
 use crate::places;
 use crate::python::candidate::{Candidate, Launch};
 use crate::python::langgraph;
+use crate::python::module::Module;
+use crate::python::routes::tells_health;
 use crate::python::scripts::looks_like;
+use crate::python::value::Value;
 use crate::python::workspace::Workspace;
+
+/// Whether the routes of a file tell health and nothing else.
+pub(crate) fn is_about_health(module: &Module) -> bool {
+    let joins = module.calls.iter().any(|placed| {
+        matches!(
+            placed.call.method(),
+            Some("include_router" | "mount" | "add_api_route" | "add_route" | "register_blueprint")
+        )
+    });
+    let mut any = false;
+    let mut only = true;
+    for function in &module.functions {
+        for (decorator, _) in &function.decorators {
+            let Value::Call(call) = decorator else {
+                continue;
+            };
+            match call.method() {
+                Some("get") => {
+                    any = true;
+                    let path = call.arguments.first().and_then(Value::as_text);
+                    only &= path.is_some_and(tells_health);
+                }
+                Some("post" | "put" | "patch" | "delete" | "route" | "websocket" | "api_route") => {
+                    only = false;
+                }
+                _ => {}
+            }
+        }
+    }
+    any && only && !joins
+}
 
 /// Leaves out what is part of something else, and one of the two applications that a Django project has.
 pub(crate) fn leave(

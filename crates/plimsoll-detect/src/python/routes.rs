@@ -56,6 +56,16 @@ const HEALTH: &[&str] = &[
     "status",
 ];
 
+/// Whether a path tells health, as far as its name says.
+pub(crate) fn tells_health(path: &str) -> bool {
+    let last = path
+        .trim_end_matches('/')
+        .rsplit('/')
+        .next()
+        .unwrap_or_default();
+    HEALTH.contains(&last)
+}
+
 struct Graph {
     /// Routes: node, path, place, guarded.
     routes: Vec<(Node, String, Span, bool)>,

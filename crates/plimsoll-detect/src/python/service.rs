@@ -59,7 +59,9 @@ pub(crate) fn assemble(
         .into_iter()
         .flat_map(|project| {
             let listed = project.files.iter().flat_map(|file| &file.requirements);
-            project.dependencies.iter().chain(listed)
+            // What an extra brings may be there, and a directory of its name is not it.
+            let extras = project.optional.iter().flat_map(|(_, extra)| extra);
+            project.dependencies.iter().chain(listed).chain(extras)
         })
         .map(|requirement| requirement.name.clone())
         .collect();
@@ -74,8 +76,10 @@ pub(crate) fn assemble(
         project.map_or_else(|| import_root.clone(), |project| project.directory.clone());
     let file = places::below(path, &directory);
     let told = told_port(candidate, claimed);
-    let moved = told.as_ref().map(|(port, _)| Candidate {
-        port: Some(*port),
+    let usual = claimed.port.filter(|_| candidate.port_of_another);
+    let moved = told.as_ref().map(|(port, _)| *port).or(usual);
+    let moved = moved.map(|port| Candidate {
+        port: Some(port),
         ..candidate.clone()
     });
     let candidate = moved.as_ref().unwrap_or(candidate);
@@ -166,7 +170,7 @@ pub(crate) fn assemble(
         Some(&candidate.module),
         called(candidate, project),
     );
-    let variables: Vec<FoundVariable> = reads(&workspace.modules, &closure.files, &roots, &startup)
+    let variables: Vec<FoundVariable> = reads(workspace, &closure.files, &startup)
         .into_iter()
         .map(FoundVariable::from)
         .collect();
@@ -363,6 +367,10 @@ fn health(
                 .map_or(Health::Tcp { port }, |found| Health::Http(route(found))),
         );
         service.routes = routes.paths;
+        if service.framework.as_deref() == Some("FastAPI") && !service.routes.is_empty() {
+            let own = ["/docs", "/redoc", "/openapi.json"];
+            service.routes.extend(own.map(str::to_owned));
+        }
         service.metrics = routes.metrics.map(route);
         service.stream = routes.stream;
         return;

@@ -45,6 +45,8 @@ pub(crate) fn find(workspace: &Workspace<'_>, entries: &[Rc<Module>]) -> Vec<Can
         celery(workspace, module, entries, &mut found);
         others(module, &mut found);
         loops(workspace, module, &mut found);
+        until_told(workspace, module, &mut found);
+        own_schedule(workspace, module, &mut found);
     }
     found
 }
@@ -418,4 +420,105 @@ fn loops(workspace: &Workspace<'_>, module: &Rc<Module>, found: &mut Vec<Candida
         found.push(candidate);
         return;
     }
+}
+
+/// A program that loops until a signal tells it to end: nothing that runs once waits for one.
+fn until_told(workspace: &Workspace<'_>, module: &Rc<Module>, found: &mut Vec<Candidate>) {
+    let Some(endless) = module.endless_loop else {
+        return;
+    };
+    let listens = module.calls.iter().find(|placed| {
+        let signal = |value: &Value| {
+            value
+                .as_name()
+                .is_some_and(|name| name.ends_with("SIGTERM"))
+        };
+        // `for s in (SIGINT, SIGTERM): loop.add_signal_handler(s, stop)`.
+        placed.call.method() == Some("add_signal_handler")
+            || module.callee(&placed.call).as_deref() == Some("signal.signal")
+                && placed.call.arguments.first().is_some_and(signal)
+    });
+    let Some(listens) = listens else {
+        return;
+    };
+    let known = found
+        .iter()
+        .any(|candidate| candidate.module.path == module.path);
+    let serves = serves_requests(module);
+    let Some((launch, evidence)) = launch_of(workspace, module, &listens.scope) else {
+        return;
+    };
+    if known || serves || module.main_guard.is_none() {
+        return;
+    }
+    let mut candidate = Candidate::new(
+        module,
+        endless,
+        ServiceKind::Worker,
+        ("Python", ""),
+        launch,
+        "works in a loop until a signal tells it to end",
+    );
+    candidate.evidence.extend(evidence);
+    found.push(candidate);
+}
+
+/// A program of its own whose loop an asynchronous scheduler works in.
+fn own_schedule(workspace: &Workspace<'_>, module: &Rc<Module>, found: &mut Vec<Candidate>) {
+    let made = module.calls.iter().find(|placed| {
+        module.callee(&placed.call).as_deref()
+            == Some("apscheduler.schedulers.asyncio.AsyncIOScheduler")
+    });
+    let Some(made) = made else {
+        return;
+    };
+    let known = found
+        .iter()
+        .any(|candidate| candidate.module.path == module.path);
+    if known || serves_requests(module) || module.main_guard.is_none() {
+        return;
+    }
+    let Some((launch, evidence)) = launch_of(workspace, module, &made.scope) else {
+        return;
+    };
+    let mut candidate = Candidate::new(
+        module,
+        made.call.place,
+        ServiceKind::Scheduler,
+        ("APScheduler", "apscheduler"),
+        launch,
+        "starts work at set times until the process ends",
+    );
+    candidate.evidence.extend(evidence);
+    found.push(candidate);
+}
+
+/// Whether a file answers requests or starts other programs, which other parts look at.
+fn serves_requests(module: &Module) -> bool {
+    module.imports.iter().any(|import| {
+        let top = import.module.split('.').next().unwrap_or_default();
+        import.level == 0
+            && matches!(
+                top,
+                "fastapi"
+                    | "subprocess"
+                    | "multiprocessing"
+                    | "flask"
+                    | "uvicorn"
+                    | "starlette"
+                    | "aiohttp"
+                    | "mcp"
+                    | "fastmcp"
+                    | "socketserver"
+                    | "websockets"
+                    | "grpc"
+                    | "hypercorn"
+                    | "quart"
+                    | "sanic"
+                    | "streamlit"
+                    | "gradio"
+                    | "http"
+                    | "celery"
+            )
+    })
 }

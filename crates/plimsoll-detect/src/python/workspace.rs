@@ -9,6 +9,7 @@ use crate::python::evaluate::{Constant, evaluate};
 use crate::python::graph::{Modules, Target, import_root};
 use crate::python::module::{Binding, Module};
 use crate::python::project::{BrokenManifest, PythonProject};
+use crate::python::settings;
 use crate::python::value::Value;
 use crate::tree::Tree;
 
@@ -198,50 +199,7 @@ impl<'t> Workspace<'t> {
         if plain.text.is_some() || plain.variable.is_some() {
             return plain;
         }
-        let value = match value {
-            Value::Call(call) if matches!(call.method(), Some("int" | "str")) => {
-                call.arguments.first()
-            }
-            other => Some(other),
-        };
-        let Some((object, attribute)) = value
-            .and_then(Value::as_name)
-            .and_then(|name| name.rsplit_once('.'))
-        else {
-            return plain;
-        };
-        self.setting(module, scope, object, attribute)
-            .unwrap_or(plain)
-    }
-
-    fn setting(
-        &self,
-        module: &Rc<Module>,
-        scope: &str,
-        object: &str,
-        attribute: &str,
-    ) -> Option<Constant> {
-        let definition = self.definition(module, scope, object)?;
-        let made = definition.binding.value.as_ref()?.as_call()?;
-        let (owner, name) = self.origin(&definition.module, made.function.as_name()?)?;
-        // `settings = get_settings()`.
-        let class = match owner.function(&name) {
-            Some(function) => function
-                .returns
-                .iter()
-                .find_map(|value| value.as_call()?.function.as_name())?
-                .to_owned(),
-            None => name,
-        };
-        let field = owner
-            .bindings
-            .iter()
-            .find(|binding| *binding.scope.path == *class && binding.target == attribute)?;
-        let default = match field.value.as_ref()? {
-            Value::Call(call) if call.method() == Some("Field") => call.argument(0, "default")?,
-            other => other,
-        };
-        Some(evaluate(default, &owner, &class))
+        settings::constant(self, module, scope, value).unwrap_or(plain)
     }
 
     /// The call that makes what a name stands for, and the full name of its function.

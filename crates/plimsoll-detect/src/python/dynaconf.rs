@@ -1,0 +1,68 @@
+//! Dynaconf: settings that are read under a prefix, from the environment and from files.
+
+use std::rc::Rc;
+
+use crate::python::environment::{VariableRead, read_of};
+use crate::python::evaluate::evaluate;
+use crate::python::module::Module;
+use crate::python::value::Value;
+
+/// The settings that a file asks for.
+pub(crate) fn reads(module: &Module, loaded: &[Rc<Module>], found: &mut Vec<VariableRead>) {
+    let imports_it = |module: &Module| {
+        module
+            .imports
+            .iter()
+            .any(|import| import.level == 0 && import.module == "dynaconf")
+    };
+    if !imports_it(module) {
+        return;
+    }
+    let prefix = loaded
+        .iter()
+        .filter(|module| imports_it(module))
+        .find_map(|module| {
+            module.calls.iter().find_map(|placed| {
+                let callee = module.callee(&placed.call)?;
+                if !matches!(
+                    callee.as_str(),
+                    "dynaconf.Dynaconf" | "dynaconf.LazySettings"
+                ) {
+                    return None;
+                }
+                placed
+                    .call
+                    .keyword("envvar_prefix")?
+                    .as_text()
+                    .map(str::to_owned)
+            })
+        });
+    let prefix = prefix.unwrap_or_else(|| "DYNACONF".to_owned());
+    for placed in &module.calls {
+        if placed.call.method() != Some("get") || read_of(&placed.call, module).is_some() {
+            continue;
+        }
+        let Some(name) = placed.call.arguments.first().and_then(Value::as_text) else {
+            continue;
+        };
+        if !name
+            .chars()
+            .all(|c| c.is_ascii_uppercase() || c.is_ascii_digit() || c == '_')
+        {
+            continue;
+        }
+        found.push(VariableRead {
+            name: format!("{}_{name}", prefix.to_uppercase()),
+            required: false,
+            secret: false,
+            default: placed
+                .call
+                .arguments
+                .get(1)
+                .and_then(|default| evaluate(default, module, &placed.scope.path).text),
+            type_name: None,
+            span: module.span(placed.call.place),
+            why: format!("reads setting `{name}` under the prefix `{prefix}`"),
+        });
+    }
+}

@@ -1,0 +1,544 @@
+//! Settings objects: classes whose fields are read from variables of the environment, and what their fields are when
+//! nobody sets them.
+
+use std::path::Path;
+use std::rc::Rc;
+
+use crate::python::configured::configured;
+use crate::python::environment::VariableRead;
+use crate::python::evaluate::{Constant, evaluate};
+use crate::python::module::{Binding, Class, Module, join};
+use crate::python::value::{Call, Value};
+use crate::python::workspace::Workspace;
+
+/// How many classes, functions or nested models are followed one after another.
+const STEPS: usize = 6;
+
+const SETTINGS_BASES: &[&str] = &[
+    "pydantic_settings.BaseSettings",
+    "pydantic_settings.main.BaseSettings",
+    "pydantic.BaseSettings",
+    "pydantic.v1.BaseSettings",
+];
+
+/// A class of the tree and the file that defines it.
+struct Owner {
+    module: Rc<Module>,
+    class: Class,
+}
+
+impl Owner {
+    /// What the name of a class leads to.
+    fn named(workspace: &Workspace<'_>, module: &Rc<Module>, name: &str) -> Option<Self> {
+        let (module, name) = workspace.origin(module, name)?;
+        let class = module.class(&name)?.clone();
+        Some(Self { module, class })
+    }
+
+    /// The scope of its body.
+    fn path(&self) -> String {
+        join(&self.class.scope.path, &self.class.name)
+    }
+
+    /// The classes of the tree that it extends.
+    fn bases<'w>(&'w self, workspace: &'w Workspace<'_>) -> impl Iterator<Item = Owner> + 'w {
+        let names = self.class.bases.iter().filter_map(Value::as_name);
+        names
+            .filter_map(|name| Owner::named(workspace, &self.module, name))
+            .filter(|base| {
+                base.module.path != self.module.path || base.class.name != self.class.name
+            })
+    }
+
+    /// Whether it extends one of `names`, be it through other classes of the tree.
+    fn extends(&self, workspace: &Workspace<'_>, names: &[&str], depth: usize) -> bool {
+        let direct = self.class.bases.iter().filter_map(Value::as_name);
+        direct
+            .map(|name| self.module.qualify(name))
+            .any(|name| names.contains(&name.as_str()))
+            || depth < STEPS
+                && self
+                    .bases(workspace)
+                    .any(|base| base.extends(workspace, names, depth + 1))
+    }
+
+    fn is_settings(&self, workspace: &Workspace<'_>) -> bool {
+        self.extends(workspace, SETTINGS_BASES, 0)
+    }
+
+    /// Its own fields.
+    fn fields(&self) -> impl Iterator<Item = &Binding> {
+        let path = self.path();
+        self.module.bindings.iter().filter(move |field| {
+            let plain = field.annotation.is_some()
+                || matches!(&field.value, Some(Value::Call(call)) if call.method() == Some("Field"));
+            let constant = field.annotation.as_ref().and_then(Value::last_name) == Some("ClassVar");
+            *field.scope.path == *path
+                && plain
+                && !constant
+                && !field.target.starts_with('_')
+                && field.target != "model_config"
+        })
+    }
+
+    /// The binding of an attribute, here or in a class that it extends.
+    fn attribute(
+        &self,
+        workspace: &Workspace<'_>,
+        name: &str,
+        depth: usize,
+    ) -> Option<(Rc<Module>, Binding)> {
+        let path = self.path();
+        let own = self
+            .module
+            .bindings
+            .iter()
+            .rfind(|binding| *binding.scope.path == *path && binding.target == name);
+        match own {
+            Some(binding) => Some((self.module.clone(), binding.clone())),
+            None if depth < STEPS => self
+                .bases(workspace)
+                .find_map(|base| base.attribute(workspace, name, depth + 1)),
+            None => None,
+        }
+    }
+
+    /// How its fields are named in the environment.
+    fn naming(&self, workspace: &Workspace<'_>, depth: usize) -> Naming {
+        let path = self.path();
+        let inner = format!("{path}.Config");
+        let option = |name: &str| -> Option<String> {
+            let config =
+                self.module.bindings.iter().filter(|binding| {
+                    *binding.scope.path == *path && binding.target == "model_config"
+                });
+            let stated = config.filter_map(|binding| match binding.value.as_ref()? {
+                Value::Call(call) => call.keyword(name),
+                Value::Table(entries) => entries
+                    .iter()
+                    .find(|(key, _)| key.as_text() == Some(name))
+                    .map(|(_, value)| value),
+                _ => None,
+            });
+            let nested = self
+                .module
+                .bindings
+                .iter()
+                .filter(|binding| *binding.scope.path == *inner && binding.target == name)
+                .filter_map(|binding| binding.value.as_ref());
+            let keywords = self.class.keywords.iter();
+            let of_class = keywords
+                .filter(|(keyword, _)| keyword == name)
+                .map(|(_, value)| value);
+            stated
+                .chain(nested)
+                .chain(of_class)
+                .find_map(|value| evaluate(value, &self.module, &path).text)
+        };
+        let mut naming = Naming {
+            prefix: option("env_prefix"),
+            delimiter: option("env_nested_delimiter"),
+        };
+        if depth < STEPS && (naming.prefix.is_none() || naming.delimiter.is_none()) {
+            for base in self.bases(workspace) {
+                let inherited = base.naming(workspace, depth + 1);
+                naming.prefix = naming.prefix.or(inherited.prefix);
+                naming.delimiter = naming.delimiter.or(inherited.delimiter);
+            }
+        }
+        naming
+    }
+}
+
+/// How the fields of a settings class are named in the environment.
+#[derive(Debug, Default)]
+struct Naming {
+    prefix: Option<String>,
+    /// What stands between the name of a field and that of a field inside of it.
+    delimiter: Option<String>,
+}
+
+/// What a field says about itself.
+struct Described<'f> {
+    type_name: Option<String>,
+    optional: bool,
+    /// The name it has in the environment, whatever the prefix.
+    alias: Option<String>,
+    default: Option<&'f Value>,
+    /// Whether somebody has to give it a value.
+    missing: bool,
+}
+
+impl<'f> Described<'f> {
+    fn of(field: &'f Binding) -> Self {
+        let mut type_name = None;
+        let mut optional = false;
+        let mut described: Option<&Call> = None;
+        if let Some(annotation) = &field.annotation {
+            annotation.walk(&mut |value| match value {
+                Value::Name(name) => {
+                    let last = name.rsplit('.').next().unwrap_or(name);
+                    match last {
+                        "Optional" | "Union" | "Annotated" | "Literal" | "Field" | "list"
+                        | "List" => {}
+                        _ if type_name.is_none() => type_name = Some(last.to_owned()),
+                        _ => {}
+                    }
+                    optional |= last == "Optional";
+                }
+                Value::None => optional = true,
+                Value::Call(call) if call.method() == Some("Field") => described = Some(call),
+                _ => {}
+            });
+        }
+        let mut default = field.value.as_ref();
+        if let Some(Value::Call(call)) = default
+            && call.method() == Some("Field")
+        {
+            described = Some(call);
+            default = call
+                .argument(0, "default")
+                .or_else(|| call.keyword("default_factory"));
+        }
+        // `Annotated[str, Field(default="x")]`.
+        default = default.or_else(|| described?.keyword("default"));
+        let missing = match default {
+            None => true,
+            Some(Value::Name(name)) => name == "...",
+            Some(_) => false,
+        };
+        let alias = described.and_then(|call| {
+            ["validation_alias", "alias", "env"]
+                .into_iter()
+                .find_map(|keyword| match call.keyword(keyword)? {
+                    Value::Text(text) => Some(text.clone()),
+                    Value::Call(choices) => choices.arguments.first()?.as_text().map(str::to_owned),
+                    Value::List(choices) => choices.first()?.as_text().map(str::to_owned),
+                    _ => None,
+                })
+        });
+        Self {
+            type_name,
+            optional,
+            alias,
+            default: default.filter(|_| !missing),
+            missing,
+        }
+    }
+}
+
+/// The variables that the settings classes of a file read.
+pub(crate) fn reads(workspace: &Workspace<'_>, module: &Rc<Module>, found: &mut Vec<VariableRead>) {
+    for class in &module.classes {
+        let owner = Owner {
+            module: module.clone(),
+            class: class.clone(),
+        };
+        if !owner.is_settings(workspace) {
+            continue;
+        }
+        let naming = owner.naming(workspace, 0);
+        let prefix = naming.prefix.clone().unwrap_or_default();
+        let mut reader = Reader {
+            workspace,
+            settings: &class.name,
+            delimiter: naming.delimiter.as_deref(),
+            found,
+        };
+        reader.fields(&owner, &prefix, Insists::Yes, 0);
+        // What it takes from classes that are no settings by themselves.
+        for base in owner.bases(workspace) {
+            if !base.is_settings(workspace) {
+                reader.fields(&base, &prefix, Insists::Yes, 0);
+            }
+        }
+    }
+}
+
+/// Whether fields without a default have to be set.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Insists {
+    Yes,
+    /// What they are part of has a default as a whole.
+    No,
+}
+
+struct Reader<'r, 'w> {
+    workspace: &'r Workspace<'w>,
+    settings: &'r str,
+    delimiter: Option<&'r str>,
+    found: &'r mut Vec<VariableRead>,
+}
+
+impl Reader<'_, '_> {
+    fn fields(&mut self, owner: &Owner, prefix: &str, insists: Insists, depth: usize) {
+        for field in owner.fields() {
+            let described = Described::of(field);
+            let model = self.model(owner, field);
+            if model
+                .as_ref()
+                .is_some_and(|model| model.is_settings(self.workspace))
+            {
+                // It reads variables of its own.
+                continue;
+            }
+            let name = described
+                .alias
+                .clone()
+                .filter(|_| depth == 0)
+                .unwrap_or_else(|| format!("{prefix}{}", field.target))
+                .to_uppercase();
+            if let (Some(model), Some(delimiter)) = (&model, self.delimiter)
+                && depth < STEPS
+            {
+                let insists = if described.missing {
+                    insists
+                } else {
+                    Insists::No
+                };
+                self.fields(model, &format!("{name}{delimiter}"), insists, depth + 1);
+                continue;
+            }
+            let text = described.default.and_then(|default| match default {
+                Value::List(items) => {
+                    let texts: Option<Vec<&str>> = items.iter().map(Value::as_text).collect();
+                    texts.map(|texts| texts.join(","))
+                }
+                other => evaluate(other, &owner.module, &field.scope.path).text,
+            });
+            self.found.push(VariableRead {
+                required: described.missing
+                    && insists == Insists::Yes
+                    && !(described.optional && field.value.is_some()),
+                secret: described.type_name.as_deref() == Some("SecretStr"),
+                default: text,
+                type_name: described.type_name,
+                span: owner.module.span(field.place),
+                why: format!("field of `{}`", self.settings),
+                name,
+            });
+        }
+    }
+
+    /// The class of the tree that a field holds.
+    fn model(&self, owner: &Owner, field: &Binding) -> Option<Owner> {
+        let model = holds(self.workspace, &owner.module, field)?;
+        let known = model.is_settings(self.workspace)
+            || model.extends(
+                self.workspace,
+                &["pydantic.BaseModel", "pydantic.main.BaseModel"],
+                0,
+            );
+        known.then_some(model)
+    }
+}
+
+/// The class of the tree that a field is annotated with, or made from.
+fn holds(workspace: &Workspace<'_>, module: &Rc<Module>, field: &Binding) -> Option<Owner> {
+    let mut names = Vec::new();
+    for value in field.annotation.iter().chain(&field.value) {
+        value.walk(&mut |value| match value {
+            Value::Name(name) | Value::Text(name)
+                if name.starts_with(char::is_uppercase) || name.contains('.') =>
+            {
+                names.push(name.as_str());
+            }
+            _ => {}
+        });
+    }
+    // A list or table of models is one variable.
+    let collection = field
+        .annotation
+        .as_ref()
+        .and_then(Value::last_name)
+        .is_some_and(|name| matches!(name, "list" | "List" | "dict" | "Dict" | "set" | "tuple"));
+    if collection {
+        return None;
+    }
+    names
+        .into_iter()
+        .find_map(|name| Owner::named(workspace, module, name))
+}
+
+/// What an attribute of a settings object is when nobody says otherwise: `settings.server.port`,
+/// `get_settings().port`, `Config.PORT`, or a name that is bound to one.
+pub(crate) fn constant(
+    workspace: &Workspace<'_>,
+    module: &Rc<Module>,
+    scope: &str,
+    value: &Value,
+) -> Option<Constant> {
+    followed(workspace, module, scope, value, 0)
+}
+
+fn followed(
+    workspace: &Workspace<'_>,
+    module: &Rc<Module>,
+    scope: &str,
+    value: &Value,
+    depth: usize,
+) -> Option<Constant> {
+    if depth > STEPS {
+        return None;
+    }
+    match value {
+        Value::Call(call) if matches!(call.method(), Some("int" | "str")) => {
+            let inner = call.arguments.first()?;
+            return followed(workspace, module, scope, inner, depth + 1);
+        }
+        Value::Either(values) => {
+            return values
+                .iter()
+                .find_map(|value| followed(workspace, module, scope, value, depth + 1));
+        }
+        Value::Name(name) if !name.contains('.') => {
+            let binding = module
+                .bindings
+                .iter()
+                .rfind(|binding| binding.target == *name && *binding.scope.path == *scope)?;
+            let value = binding.value.as_ref()?;
+            return followed(workspace, module, scope, value, depth + 1);
+        }
+        _ => {}
+    }
+    let (root, names) = steps(value)?;
+    match root {
+        Some(call) => {
+            let owner = made(workspace, module, scope, call, 0);
+            attribute(workspace, module, owner, &names)
+        }
+        None => (1..names.len()).rev().find_map(|at| {
+            let (object, rest) = names.split_at(at);
+            let owner = object_class(workspace, module, scope, &object.join("."))?;
+            attribute(workspace, module, Some(owner), rest)
+        }),
+    }
+}
+
+/// The call that an attribute is asked of, and the names of the attributes, outermost object first.
+fn steps(value: &Value) -> Option<(Option<&Call>, Vec<&str>)> {
+    let mut names = Vec::new();
+    let mut value = value;
+    loop {
+        match value {
+            Value::Attribute(base, name) => {
+                names.insert(0, name.as_str());
+                value = base;
+            }
+            Value::Call(call) if !names.is_empty() => return Some((Some(call), names)),
+            Value::Name(name) => {
+                let mut whole: Vec<&str> = name.split('.').collect();
+                whole.append(&mut names);
+                return (whole.len() > 1).then_some((None, whole));
+            }
+            _ => return None,
+        }
+    }
+}
+
+/// The class of the object that a name stands for.
+fn object_class(
+    workspace: &Workspace<'_>,
+    module: &Rc<Module>,
+    scope: &str,
+    name: &str,
+) -> Option<Owner> {
+    if let Some(definition) = workspace.definition(module, scope, name) {
+        return match &definition.binding.value {
+            Some(Value::Call(call)) => made(workspace, &definition.module, scope, call, 0),
+            _ => holds(workspace, &definition.module, &definition.binding),
+        };
+    }
+    Owner::named(workspace, module, name)
+}
+
+/// The class of what a call gives.
+fn made(
+    workspace: &Workspace<'_>,
+    module: &Rc<Module>,
+    scope: &str,
+    call: &Call,
+    depth: usize,
+) -> Option<Owner> {
+    if depth > STEPS {
+        return None;
+    }
+    let name = call.function.as_name()?;
+    let (origin, name) = workspace.origin(module, name)?;
+    if origin.class(&name).is_some() {
+        return Owner::named(workspace, &origin, &name);
+    }
+    let Some(function) = origin.function(&name) else {
+        // `Settings.load()`.
+        let (class, _) = name.rsplit_once('.')?;
+        return Owner::named(workspace, &origin, class);
+    };
+    let stated = match &function.result {
+        Some(Value::Name(name) | Value::Text(name)) => Owner::named(workspace, &origin, name),
+        _ => None,
+    };
+    let inside = function.inner_path();
+    stated.or_else(|| {
+        function.returns.iter().find_map(|value| match value {
+            Value::Call(call) => made(workspace, &origin, &inside, call, depth + 1),
+            Value::Name(name) if origin.path != module.path || inside != scope => {
+                let definition = workspace.definition(&origin, &inside, name)?;
+                let call = definition.binding.value.as_ref()?.as_call()?;
+                made(workspace, &definition.module, &inside, call, depth + 1)
+            }
+            _ => None,
+        })
+    })
+}
+
+/// What the attribute at the end of `names` is, asked of an object of the class `owner`.
+fn attribute(
+    workspace: &Workspace<'_>,
+    module: &Rc<Module>,
+    owner: Option<Owner>,
+    names: &[&str],
+) -> Option<Constant> {
+    let file = |owner: Option<&Owner>| {
+        let path: &Path = owner.map_or(&module.path, |owner| &owner.module.path);
+        configured(workspace, path, names)
+    };
+    let Some(mut owner) = owner else {
+        return file(None);
+    };
+    let settings = owner.is_settings(workspace);
+    let naming = owner.naming(workspace, 0);
+    let mut variable = settings.then(|| naming.prefix.clone().unwrap_or_default());
+    for (index, name) in names.iter().enumerate() {
+        let (home, field) = owner.attribute(workspace, name, 0)?;
+        let described = Described::of(&field);
+        if index + 1 == names.len() {
+            let mut constant = described
+                .default
+                .map(|default| evaluate(default, &home, &field.scope.path))
+                .unwrap_or_default();
+            if constant.text.is_none() && constant.variable.is_none() && described.missing {
+                constant = file(Some(&owner)).unwrap_or_default();
+            }
+            let named = || match &described.alias {
+                Some(alias) => Some(alias.to_uppercase()),
+                None => Some(format!("{}{name}", variable.as_ref()?).to_uppercase()),
+            };
+            constant.variable = constant
+                .variable
+                .clone()
+                .or_else(|| named().filter(|_| settings));
+            return Some(constant);
+        }
+        let next = holds(workspace, &home, &field)?;
+        variable = if next.is_settings(workspace) {
+            Some(next.naming(workspace, 0).prefix.unwrap_or_default())
+        } else {
+            let delimiter = naming.delimiter.as_deref();
+            variable
+                .zip(delimiter)
+                .map(|(before, delimiter)| format!("{before}{name}{delimiter}"))
+        };
+        owner = next;
+    }
+    None
+}
