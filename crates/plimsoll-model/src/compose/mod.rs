@@ -76,6 +76,18 @@ pub struct LoadOptions {
     pub env_files: Vec<PathBuf>,
     /// Services to load, with what they depend on; naming one activates it. Empty: all.
     pub services: Vec<String>,
+    /// Whether the services' environment files are read.
+    pub service_env_files: ServiceEnvFiles,
+}
+
+/// What becomes of the files that a service's `env_file` names.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub enum ServiceEnvFiles {
+    /// They are read, and have to be there.
+    #[default]
+    Read,
+    /// They stay where they are: who asks for names and hashes needs no secret.
+    LeftAlone,
 }
 
 /// A project as a tree, checked as `docker compose config` checks it.
@@ -178,7 +190,14 @@ pub fn resolve(options: &LoadOptions) -> Result<Resolved, Diagnostics> {
             if service.contains("env_file") {
                 before_env_files.insert(key.text.clone(), service.clone());
             }
-            environment::read_env_files(service, &read.directory, &read.variables, &mut problems);
+            if options.service_env_files == ServiceEnvFiles::Read {
+                environment::read_env_files(
+                    service,
+                    &read.directory,
+                    &read.variables,
+                    &mut problems,
+                );
+            }
         }
     }
     if problems.has_errors() {
@@ -295,7 +314,13 @@ fn read(options: &LoadOptions, interpolation: Interpolation) -> Result<Read, Dia
             );
             return Err(GivenUp);
         }
-        normal::normalise(&mut tree, &name, &variables);
+        let nothing = Variables::default();
+        let looked_up = match interpolation {
+            Interpolation::Fill => &variables,
+            // What is left as it is written includes names whose values are the caller's.
+            Interpolation::Keep => &nothing,
+        };
+        normal::normalise(&mut tree, &name, looked_up);
         Ok(tree)
     });
     warnings.append(&mut source.unset.warnings);
@@ -360,7 +385,13 @@ fn name(
     let mut name = String::new();
     if let Some(node) = &found {
         let text = node.as_text().unwrap_or_default();
-        match interpolate::fill(text, node.span.as_ref(), variables, &mut source.unset) {
+        let filled = match source.interpolation {
+            Interpolation::Fill => {
+                interpolate::fill(text, node.span.as_ref(), variables, &mut source.unset)
+            }
+            Interpolation::Keep => Ok(text.to_owned()),
+        };
+        match filled {
             Ok(filled) => name = normal_name(&filled),
             Err(problem) => {
                 source.problems.push(problem);

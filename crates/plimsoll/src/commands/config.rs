@@ -1,7 +1,7 @@
 //! `plimsoll config`: the resolved Compose model.
 
 use plimsoll_diag::Diagnostic;
-use plimsoll_model::compose::{self, Resolved, config};
+use plimsoll_model::compose::{self, Resolved, ServiceEnvFiles, config};
 
 use crate::cli::{ConfigArguments, ConfigFormat};
 use crate::exit_status::ExitStatus;
@@ -46,6 +46,15 @@ pub(crate) fn run(
             )));
         }
         return Ok(ExitStatus::Success);
+    }
+    let is_part = arguments.services
+        || arguments.images
+        || arguments.list_profiles
+        || arguments.volumes
+        || arguments.networks
+        || arguments.hash.is_some();
+    if is_part {
+        options.service_env_files = ServiceEnvFiles::LeftAlone;
     }
     let resolved = compose::resolve(&options)?;
     tell(&resolved.warnings, printer);

@@ -310,3 +310,143 @@ fn a_name_that_is_none() {
     hint: use small letters, digits, `-` and `_`, and begin with a letter or digit
     ");
 }
+
+#[test]
+fn a_file_from_standard_input() {
+    let context = Context::new();
+    let file = "services:\n  web:\n    image: nginx:1.27\n    volumes: [./site:/site]\n";
+    assert_snapshot!(context.run_with_input(&["-f", "-", "config"], file), @"
+    exit code: 0
+    ----- stdout -----
+    name: desk
+    services:
+      web:
+        image: nginx:1.27
+        networks:
+          default: null
+        volumes:
+          - type: bind
+            source: [ROOT]/desk/site
+            target: /site
+            bind:
+              create_host_path: true
+    networks:
+      default:
+        name: desk_default
+    ----- stderr -----
+    ");
+    // Beside a file, in the order of the command line.
+    context.write("more.yaml", "services:\n  web:\n    image: nginx:1.28\n");
+    let images = ["-f", "-", "-f", "more.yaml", "config", "--images"];
+    assert_snapshot!(context.run_with_input(&images, file), @"
+    exit code: 0
+    ----- stdout -----
+    nginx:1.28
+    ----- stderr -----
+    ");
+    let wrong = "services:\n  web:\n    imgae: nginx\n";
+    assert_snapshot!(context.run_with_input(&["-f", "-", "config"], wrong), @"
+    exit code: 2
+    ----- stdout -----
+    ----- stderr -----
+    error: `imgae` is no key of `services.web`
+      --> -:3:5
+    hint: did you mean `image`?
+    ");
+    assert_snapshot!(context.run_with_input(&["-f", "-", "config"], ""), @"
+    exit code: 2
+    ----- stdout -----
+    ----- stderr -----
+    error: -: the file is empty
+    hint: a Compose file has at least `services:`
+    ");
+}
+
+#[test]
+fn files_elsewhere() {
+    let context = Context::new();
+    context.write(
+        "compose.yaml",
+        "include:\n  - https://example.com/stack.git#main:compose.yaml\n  - oci://registry.example/stack:1\nservices:\n  web:\n    extends: { file: \"https://example.com/base.yaml\", service: web }\n",
+    );
+    assert_snapshot!(context.run(&["config"]), @"
+    exit code: 2
+    ----- stdout -----
+    ----- stderr -----
+    error: `https://example.com/stack.git#main:compose.yaml` is in a repository, from which nothing is fetched
+      --> compose.yaml:2:5
+       |
+     2 |   - https://example.com/stack.git#main:compose.yaml
+       |     ^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^
+    hint: put the file beside this one, by hand or as a submodule, and name its path
+    ");
+    let named = ["-f", "oci://registry.example/stack:1", "config"];
+    assert_snapshot!(context.run(&named), @"
+    exit code: 2
+    ----- stdout -----
+    ----- stderr -----
+    error: oci:/registry.example/stack:1: no such file
+    hint: `-f FILE` names a Compose file
+    ");
+}
+
+#[test]
+fn names_need_no_environment_file() {
+    let context = Context::new();
+    context.write(
+        "compose.yaml",
+        "services:\n  web:\n    image: nginx:1.27\n    env_file: [secret.env]\n",
+    );
+    assert_snapshot!(context.run(&["config"]), @"
+    exit code: 2
+    ----- stdout -----
+    ----- stderr -----
+    error: environment file [ROOT]/desk/secret.env does not exist
+      --> compose.yaml:4:16
+       |
+     4 |     env_file: [secret.env]
+       |                ^^^^^^^^^^
+    hint: create it, or write `required: false` beside its `path`
+    ");
+    assert_snapshot!(context.run(&["config", "--images"]), @"
+    exit code: 0
+    ----- stdout -----
+    nginx:1.27
+    ----- stderr -----
+    ");
+    let before = context.run(&["config", "--hash", "*"]);
+    context.write("secret.env", "WORD=hush\n");
+    assert_eq!(context.run(&["config", "--hash", "web"]), before);
+}
+
+#[test]
+fn nothing_is_looked_up_where_variables_are_kept() {
+    let context = Context::new();
+    context.write(".env", "TZ=Asia/Tokyo\n");
+    context.write(
+        "compose.yaml",
+        "name: ${NAME}\nservices:\n  web:\n    image: nginx\n    environment: [TZ]\n  other:\n    image: nginx\n    environment: { TZ: }\n",
+    );
+    assert_snapshot!(context.run(&["config", "--no-interpolate"]), @"
+    exit code: 0
+    ----- stdout -----
+    name: name
+    networks:
+      default:
+        name: name_default
+    services:
+      other:
+        environment:
+          TZ: null
+        image: nginx
+        networks:
+          default: null
+      web:
+        environment:
+          - TZ
+        image: nginx
+        networks:
+          default: null
+    ----- stderr -----
+    ");
+}

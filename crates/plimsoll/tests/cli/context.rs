@@ -1,5 +1,6 @@
 //! A project in a temporary directory, and the command line run in it.
 
+use std::io::{Seek as _, Write as _};
 use std::os::unix::fs::PermissionsExt as _;
 use std::os::unix::process::CommandExt as _;
 use std::path::{Path, PathBuf};
@@ -86,6 +87,15 @@ impl Context {
     /// Runs it and gives exit code, standard output and standard error as one text to compare.
     pub(crate) fn run(&self, arguments: &[&str]) -> String {
         let output = self.command(arguments).output().unwrap();
+        self.shown(&output)
+    }
+
+    /// The same with this text as standard input.
+    pub(crate) fn run_with_input(&self, arguments: &[&str], input: &str) -> String {
+        let mut file = tempfile::tempfile().unwrap();
+        file.write_all(input.as_bytes()).unwrap();
+        file.rewind().unwrap();
+        let output = self.command(arguments).stdin(file).output().unwrap();
         self.shown(&output)
     }
 

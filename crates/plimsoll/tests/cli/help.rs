@@ -249,6 +249,170 @@ fn help_of_commands() {
 }
 
 #[test]
+fn help_of_commands_for_files_and_registries() {
+    let context = Context::new();
+    assert_snapshot!(context.run(&["config", "--help"]), @"
+    exit code: 0
+    ----- stdout -----
+    Example: plimsoll config --services
+
+    Print the resolved Compose model
+
+    Usage: plimsoll config [OPTIONS] [NAMES]...
+
+    Arguments:
+      [NAMES]...  Services to print
+
+    Options:
+          --format <FORMAT>  Format of the whole model [default: yaml] [possible values: yaml, json]
+          --services         Print only service names
+          --images           Print only image names
+          --profiles         Print only profile names
+          --volumes          Print only volume names
+          --networks         Print only network names
+          --variables        Print the variables that the files use
+          --hash <SERVICE>   Print the hash of each service's configuration (`*`: all)
+          --no-interpolate   Leave variables as they are written
+      -q, --quiet            Only check; print nothing
+          --color <WHEN>     When to use colour: `auto`, `always` or `never` [default: auto]
+          --dockerfile       Build by the Dockerfile wherever a service has one
+          --json             Print data as JSON
+          --native           Leave Dockerfiles aside: assemble images, or say why not
+      -h, --help             Print help
+    ----- stderr -----
+    ");
+    assert_snapshot!(context.run(&["render", "--help"]), @"
+    exit code: 0
+    ----- stdout -----
+    Example: plimsoll render docs -o deploy --check
+
+    Write the files that others run the project by
+
+    Usage: plimsoll render [OPTIONS] <TARGET>...
+
+    Arguments:
+      <TARGET>...  What to render [possible values: all, dockerfile, compose, kubernetes, helm, ci,
+                   monitoring, docs]
+
+    Options:
+      -o, --output <DIR>       Directory to write to (default: the project's)
+          --env <NAME>         Environment to render for [default: prod] [possible values: dev, staging,
+                               prod]
+          --registry <PREFIX>  Where images are published, without the services' names
+          --check              Only tell which files are out of date; exit 1 when any is
+          --diff               Only show what would change
+          --force              Overwrite files that were edited or never rendered
+          --strict             Fail when something of the model cannot be said
+          --color <WHEN>       When to use colour: `auto`, `always` or `never` [default: auto]
+          --dockerfile         Build by the Dockerfile wherever a service has one
+          --json               Print data as JSON
+          --native             Leave Dockerfiles aside: assemble images, or say why not
+      -h, --help               Print help
+
+    Clusters:
+          --ingress           Let requests into a cluster by an Ingress instead of the Gateway API
+          --secrets <SOURCE>  Where staging and production get values of secrets [default: external]
+                              [possible values: external, sealed, sops, plain]
+          --mesh <NAME>       Encrypt what pods say to one another by a service mesh [possible values:
+                              istio, linkerd]
+          --pod-monitors      Tell Prometheus of metrics by PodMonitors instead of annotations
+    ----- stderr -----
+    ");
+    assert_snapshot!(context.run(&["push", "--help"]), @"
+    exit code: 0
+    ----- stdout -----
+    Example: plimsoll push --to registry.example/team --tag-rule semver,sha
+
+    Push built images to a registry
+
+    Usage: plimsoll push [OPTIONS] [SERVICES]...
+
+    Arguments:
+      [SERVICES]...  Services whose images are pushed
+
+    Options:
+          --to <REGISTRY/PREFIX>  Registry and path below which each service gets a repository
+          --tag <TAG>             Tag to set; repeat for several
+          --tag-rule <RULE>       Rule that gives tags: `semver`, `branch`, `pr`, `sha`, `component`
+          --compression <CODEC>   How layers are compressed: `gzip` or `zstd` [default: gzip]
+          --sbom[=<FORMAT>]       Attach a software bill: `cyclonedx` or `spdx`
+          --provenance            Attach where the image comes from, as SLSA provenance
+          --sign <KEY>            Sign the image and what is attached with this key
+          --variant <NAME>        Variant of the images [default: production]
+          --color <WHEN>          When to use colour: `auto`, `always` or `never` [default: auto]
+          --dockerfile            Build by the Dockerfile wherever a service has one
+          --json                  Print data as JSON
+          --native                Leave Dockerfiles aside: assemble images, or say why not
+      -h, --help                  Print help
+    ----- stderr -----
+    ");
+    assert_snapshot!(context.run(&["sbom", "--help"]), @"
+    exit code: 0
+    ----- stdout -----
+    Example: plimsoll sbom backend --format spdx
+
+    Print the software bill of an image
+
+    Usage: plimsoll sbom [OPTIONS] [SERVICE|IMAGE]
+
+    Arguments:
+      [SERVICE|IMAGE]  Service, or image of the store
+
+    Options:
+          --format <FORMAT>  Format of the bill [default: cyclonedx] [possible values: cyclonedx, spdx]
+          --color <WHEN>     When to use colour: `auto`, `always` or `never` [default: auto]
+          --dockerfile       Build by the Dockerfile wherever a service has one
+          --json             Print data as JSON
+          --native           Leave Dockerfiles aside: assemble images, or say why not
+      -h, --help             Print help
+    ----- stderr -----
+    ");
+    assert_snapshot!(context.run(&["sign", "--help"]), @"
+    exit code: 0
+    ----- stdout -----
+    Example: plimsoll sign --key plimsoll.key registry.example/desk:1.0
+
+    Make a key, or sign images that were pushed
+
+    Usage: plimsoll sign [OPTIONS] [SERVICE|IMAGE]...
+
+    Arguments:
+      [SERVICE|IMAGE]...  Services, or images of the store, that were pushed
+
+    Options:
+          --generate-key  Make `plimsoll.key` and `plimsoll.pub` in the project's directory
+          --key <FILE>    Private key: PEM, or as cosign seals it
+          --color <WHEN>  When to use colour: `auto`, `always` or `never` [default: auto]
+          --dockerfile    Build by the Dockerfile wherever a service has one
+          --json          Print data as JSON
+          --native        Leave Dockerfiles aside: assemble images, or say why not
+      -h, --help          Print help
+    ----- stderr -----
+    ");
+    assert_snapshot!(context.run(&["verify", "--help"]), @"
+    exit code: 0
+    ----- stdout -----
+    Example: plimsoll verify --key plimsoll.pub registry.example/desk:1.0
+
+    Tell what is signed about an image in a registry
+
+    Usage: plimsoll verify [OPTIONS] --key <FILE> <IMAGE>
+
+    Arguments:
+      <IMAGE>  Image in a registry
+
+    Options:
+          --key <FILE>    Public key, as PEM
+          --color <WHEN>  When to use colour: `auto`, `always` or `never` [default: auto]
+          --dockerfile    Build by the Dockerfile wherever a service has one
+          --json          Print data as JSON
+          --native        Leave Dockerfiles aside: assemble images, or say why not
+      -h, --help          Print help
+    ----- stderr -----
+    ");
+}
+
+#[test]
 fn help_fits_a_screen() {
     let context = Context::new();
     let help = context.run(&["--help"]);

@@ -61,3 +61,29 @@ fn no_colour_without_a_terminal_or_where_it_is_unwanted() {
         .unwrap();
     assert!(!output.stderr.contains(&0x1b));
 }
+
+#[test]
+fn what_prints_no_data_refuses_json() {
+    let context = Context::with_compose_file();
+    assert_snapshot!(context.run(&["--json", "exec", "db", "true"]), @"
+    exit code: 2
+    ----- stdout -----
+    ----- stderr -----
+    error: `exec` prints what the program prints, there is no data to print
+    hint: leave out `--json`
+    ");
+    assert_snapshot!(context.run(&["--json", "run", "db", "true"]), @"
+    exit code: 2
+    ----- stdout -----
+    ----- stderr -----
+    error: `run` prints what the program prints, there is no data to print
+    hint: leave out `--json`
+    ");
+    assert_snapshot!(context.run(&["completions", "bash", "--json"]), @"
+    exit code: 2
+    ----- stdout -----
+    ----- stderr -----
+    error: `completions` prints a script for a shell, there is no data to print
+    hint: leave out `--json`
+    ");
+}
