@@ -83,7 +83,7 @@ fn entry_of(text: &str, host: &str) -> Option<(String, String)> {
 }
 
 /// A part of an address's credentials, with what would end it written as its code.
-fn quoted(text: &str) -> String {
+pub(super) fn quoted(text: &str) -> String {
     let mut quoted = String::with_capacity(text.len());
     for byte in text.bytes() {
         if byte.is_ascii_alphanumeric() || b"-._~!$&'()*+,;=".contains(&byte) {
@@ -93,6 +93,48 @@ fn quoted(text: &str) -> String {
         }
     }
     quoted
+}
+
+/// The same, read back.
+pub(super) fn unquoted(text: &str) -> String {
+    let mut bytes = Vec::with_capacity(text.len());
+    let mut rest = text.as_bytes();
+    while let Some((first, after)) = rest.split_first() {
+        let code = after
+            .get(..2)
+            .filter(|_| *first == b'%')
+            .and_then(|code| std::str::from_utf8(code).ok())
+            .and_then(|code| u8::from_str_radix(code, 16).ok());
+        match code {
+            Some(byte) => {
+                bytes.push(byte);
+                rest = &after[2..];
+            }
+            None => {
+                bytes.push(*first);
+                rest = after;
+            }
+        }
+    }
+    String::from_utf8_lossy(&bytes).into_owned()
+}
+
+/// A text without the credentials that addresses in it carry.
+pub(crate) fn without_any_credentials(text: &str) -> String {
+    let mut clean = String::with_capacity(text.len());
+    let mut rest = text;
+    while let Some((before, after)) = rest.split_once("://") {
+        clean.push_str(before);
+        clean.push_str("://");
+        let end = after
+            .find(|c: char| c == '/' || c.is_whitespace() || "\"'\\;#".contains(c))
+            .unwrap_or(after.len());
+        let (authority, after) = after.split_at(end);
+        clean.push_str(authority.rsplit('@').next().unwrap_or(authority));
+        rest = after;
+    }
+    clean.push_str(rest);
+    clean
 }
 
 #[cfg(test)]
@@ -131,5 +173,16 @@ mod tests {
             "https://:token@a.example/s"
         );
         assert_eq!(with(None, "https://c.example/s"), "https://c.example/s");
+    }
+
+    #[test]
+    fn a_quoted_part_is_read_back_and_taken_out_of_a_text() {
+        assert_eq!(unquoted(&quoted("p@ss%/ü")), "p@ss%/ü");
+        assert_eq!(unquoted("50%"), "50%");
+        let text = "a @ https://u:p%40@a.example/x\nb==1 --hash=x # me@b.example\nc @ git+ssh://git@c.example/y\n";
+        assert_eq!(
+            without_any_credentials(text),
+            "a @ https://a.example/x\nb==1 --hash=x # me@b.example\nc @ git+ssh://c.example/y\n"
+        );
     }
 }

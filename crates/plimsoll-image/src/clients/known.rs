@@ -7,6 +7,8 @@ use base64::engine::general_purpose::STANDARD;
 use plimsoll_diag::Secret;
 
 use super::ClientSettings;
+use super::credentials::{quoted, unquoted};
+use super::python::{pip_files, uv_files};
 use crate::secrets::KnownSecret;
 
 impl ClientSettings {
@@ -15,11 +17,20 @@ impl ClientSettings {
     pub fn known_credentials(&self) -> Vec<KnownSecret> {
         let mut found = Vec::new();
         let mut add = |name: String, value: &str| {
-            if !value.is_empty() && !value.starts_with("${") {
-                found.push(KnownSecret {
-                    name,
-                    value: Secret::new(value.to_owned()),
-                });
+            if value.is_empty() || value.starts_with("${") {
+                return;
+            }
+            // In an address it is written otherwise than in a file that holds nothing else.
+            for form in [value.to_owned(), quoted(value), unquoted(value)] {
+                if !found
+                    .iter()
+                    .any(|known: &KnownSecret| *known.value.expose() == form)
+                {
+                    found.push(KnownSecret {
+                        name: name.clone(),
+                        value: Secret::new(form),
+                    });
+                }
             }
         };
         for (name, value) in &self.variables {
@@ -63,14 +74,15 @@ impl ClientSettings {
                 }
             }
         }
-        for path in [
-            ".config/pip/pip.conf",
-            ".pip/pip.conf",
-            ".config/uv/uv.toml",
-        ] {
-            for word in read(home.join(path)).split([' ', '\n', '"', '\'', '=']) {
+        let mut files = pip_files(self);
+        files.extend(uv_files(self));
+        files.push(project.join("pyproject.toml"));
+        for path in files {
+            let name = path.file_name().unwrap_or_default().to_string_lossy();
+            let name = format!("the password of an index in {name}");
+            for word in read(path).split([' ', '\n', '"', '\'', '=']) {
                 if let Some(password) = password_of(word) {
-                    add(format!("the password of an index in {path}"), password);
+                    add(name.clone(), password);
                 }
             }
         }

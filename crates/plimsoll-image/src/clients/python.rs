@@ -123,7 +123,7 @@ fn configuration_home(settings: &ClientSettings) -> Option<PathBuf> {
     named.or_else(|| Some(settings.home.as_ref()?.join(".config")))
 }
 
-fn uv_files(settings: &ClientSettings) -> Vec<PathBuf> {
+pub(super) fn uv_files(settings: &ClientSettings) -> Vec<PathBuf> {
     let named = settings.variable("UV_CONFIG_FILE").map(PathBuf::from);
     let project = settings.project.as_ref().map(|path| path.join("uv.toml"));
     let user = configuration_home(settings).map(|path| path.join("uv/uv.toml"));
@@ -134,7 +134,7 @@ fn uv_files(settings: &ClientSettings) -> Vec<PathBuf> {
         .collect()
 }
 
-fn pip_files(settings: &ClientSettings) -> Vec<PathBuf> {
+pub(super) fn pip_files(settings: &ClientSettings) -> Vec<PathBuf> {
     let named = settings.variable("PIP_CONFIG_FILE").map(PathBuf::from);
     let environment = settings
         .variable("VIRTUAL_ENV")

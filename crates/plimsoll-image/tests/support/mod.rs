@@ -2,6 +2,7 @@
 
 #![expect(dead_code, reason = "each test program uses a part of it")]
 
+pub mod index;
 mod sandbox;
 
 use std::collections::BTreeMap;
