@@ -9,6 +9,7 @@ mod attachment;
 mod base;
 pub mod builder;
 pub mod clients;
+pub mod comparison;
 mod compiled;
 pub mod debian;
 mod digest;

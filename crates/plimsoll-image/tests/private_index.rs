@@ -196,7 +196,13 @@ fn a_password_of_pips_configuration_of_netrc_and_of_variables_is_used_and_kept_n
     );
     let clients = scene.clients(&[("UV_DEFAULT_INDEX", &whole)]);
     let built = scene.build(clients.clone(), requirements()).unwrap();
-    scene.nothing_is_kept(&built, &clients);
+    // The file itself is a part of the application: that is found before anything is given away.
+    let search = SecretSearch::new(&clients.known_credentials());
+    let hits = search.search(&scene.bench.store, &built.image).unwrap();
+    let places: Vec<String> = hits.iter().map(|hit| hit.place.to_string()).collect();
+    assert_eq!(places, ["`/app/requirements.txt` in layer 5"]);
+    holds_nothing(&scene.root.path().join("project/plimsoll.lock"));
+    holds_nothing(&scene.root.path().join("aside"));
 }
 
 #[test]

@@ -373,6 +373,9 @@ pub(crate) struct BuildArguments {
     /// Also write the images out: `push`, `docker`, `oci:DIR` or `docker:FILE.tar`
     #[arg(short, long, value_name = "KIND[:PATH]")]
     pub(crate) output: Option<String>,
+    /// Build again from nothing elsewhere, and fail when a file differs
+    #[arg(long)]
+    pub(crate) verify: bool,
     /// Build cache in a registry to keep this build in, `type=registry,ref=NAME:TAG`
     #[arg(long, value_name = "CACHE")]
     pub(crate) cache_to: Vec<String>,

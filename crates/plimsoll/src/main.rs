@@ -31,6 +31,7 @@ mod tag_rules;
 mod terminal_progress;
 mod variables;
 mod variants;
+mod verification;
 mod watch;
 mod weight;
 mod workshop;
@@ -46,6 +47,8 @@ use crate::exit_status::ExitStatus;
 use crate::printer::Printer;
 
 fn main() -> ExitCode {
+    // What is written here and in containers has the permissions that are said, on every machine.
+    rustix::process::umask(rustix::fs::Mode::WGRP | rustix::fs::Mode::WOTH);
     // Supervisors and the network keeper are this executable too. They must begin before any
     // thread exists: containers are forked from a single-threaded process.
     if let Some(code) = plimsoll_run::internal::dispatch(std::env::args_os()) {

@@ -15,10 +15,7 @@ pub(crate) fn with_credentials(settings: &ClientSettings, name: Option<&str>, ur
     if authority.contains('@') {
         return url.to_string();
     }
-    let found = name
-        .and_then(|name| of_variables(settings, name))
-        .or_else(|| of_netrc(settings, authority));
-    match found {
+    match credentials(settings, name, authority) {
         Some((user, password)) => {
             let (user, password) = (quoted(&user), quoted(&password));
             format!("{scheme}://{user}:{password}@{rest}")
@@ -27,8 +24,33 @@ pub(crate) fn with_credentials(settings: &ClientSettings, name: Option<&str>, ur
     }
 }
 
+fn credentials(
+    settings: &ClientSettings,
+    name: Option<&str>,
+    authority: &str,
+) -> Option<(String, String)> {
+    name.and_then(|name| of_variables(settings, name))
+        .or_else(|| of_netrc(settings, authority))
+}
+
+/// The variables that give uv the credentials of an index with a name, where this machine holds
+/// some.
+pub(crate) fn credential_variables(
+    settings: &ClientSettings,
+    name: &str,
+    url: &str,
+) -> Vec<(String, String)> {
+    let (_, rest) = url.split_once("://").unwrap_or_default();
+    let authority = rest.split('/').next().unwrap_or_default();
+    let [user_variable, password_variable] = variables_of(name);
+    match credentials(settings, Some(name), authority) {
+        Some((user, password)) => vec![(user_variable, user), (password_variable, password)],
+        None => Vec::new(),
+    }
+}
+
 /// `UV_INDEX_<NAME>_USERNAME` and `UV_INDEX_<NAME>_PASSWORD`.
-fn of_variables(settings: &ClientSettings, name: &str) -> Option<(String, String)> {
+fn variables_of(name: &str) -> [String; 2] {
     let name: String = name
         .chars()
         .map(|c| match c.is_ascii_alphanumeric() {
@@ -36,8 +58,12 @@ fn of_variables(settings: &ClientSettings, name: &str) -> Option<(String, String
             false => '_',
         })
         .collect();
-    let variable = |end: &str| settings.variable(&format!("UV_INDEX_{name}_{end}"));
-    let (user, password) = (variable("USERNAME"), variable("PASSWORD"));
+    ["USERNAME", "PASSWORD"].map(|end| format!("UV_INDEX_{name}_{end}"))
+}
+
+fn of_variables(settings: &ClientSettings, name: &str) -> Option<(String, String)> {
+    let names = variables_of(name);
+    let [user, password] = names.each_ref().map(|name| settings.variable(name));
     (user.is_some() || password.is_some()).then(|| {
         let text = |value: Option<&str>| value.unwrap_or_default().to_string();
         (text(user), text(password))

@@ -21,7 +21,7 @@ use std::path::PathBuf;
 
 use thiserror::Error;
 
-pub(crate) use credentials::{with_credentials, without_any_credentials};
+pub(crate) use credentials::{credential_variables, with_credentials, without_any_credentials};
 pub use debian_default::{NoPackages, PackageFiles};
 pub use go::GoProxy;
 pub use npm::NpmRegistry;

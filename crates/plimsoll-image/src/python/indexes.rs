@@ -12,7 +12,7 @@ use plimsoll_model::{PythonDependencies, PythonRecipe};
 use super::locks::{self, Wanted};
 use super::target::Target;
 use super::{PythonError, inputs};
-use crate::clients::{ClientSettings, with_credentials};
+use crate::clients::{ClientSettings, credential_variables, with_credentials};
 
 /// Indexes and pages of files.
 #[derive(Debug, Default)]
@@ -27,6 +27,16 @@ struct Index {
     /// What variables with its credentials call it.
     name: Option<String>,
     url: String,
+    scope: Scope,
+}
+
+/// What is looked up in an index.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Scope {
+    /// Everything.
+    All,
+    /// Only what the project's sources assign to it.
+    Assigned,
 }
 
 impl Indexes {
@@ -105,6 +115,29 @@ impl Indexes {
         }
     }
 
+    /// Variables that make uv resolve with the indexes of a manifest as uv itself would there.
+    pub(super) fn resolving(&self, settings: &ClientSettings) -> Vec<(String, String)> {
+        let mut variables = Vec::new();
+        let mut all = Vec::new();
+        for index in &self.indexes {
+            let name = index.name.as_deref();
+            if let Some(name) = name {
+                variables.extend(credential_variables(settings, name, &index.url));
+            }
+            if index.scope == Scope::All {
+                let url = with_credentials(settings, name, &index.url);
+                all.push(match name {
+                    Some(name) => format!("{name}={url}"),
+                    None => url,
+                });
+            }
+        }
+        if !all.is_empty() {
+            variables.push(("UV_INDEX".to_string(), all.join(" ")));
+        }
+        variables
+    }
+
     /// Variables that make uv look there, with the credentials that this machine holds. They are
     /// no arguments, because arguments are logged.
     pub(super) fn environment(&self, settings: &ClientSettings) -> Vec<(String, String)> {
@@ -131,7 +164,11 @@ impl Indexes {
 }
 
 fn unnamed(url: String) -> Index {
-    Index { name: None, url }
+    Index {
+        name: None,
+        url,
+        scope: Scope::All,
+    }
 }
 
 /// Indexes that a project names and takes something from: wheels for one kind of accelerator are
@@ -152,6 +189,10 @@ fn named(pyproject: &str, settings: &str, is_used: &dyn Fn(&str) -> bool) -> Vec
             Some(Index {
                 name: name.map(str::to_string),
                 url: index.get("url")?.as_str()?.to_string(),
+                scope: match index.get("explicit").and_then(toml::Value::as_bool) {
+                    Some(true) => Scope::Assigned,
+                    _ => Scope::All,
+                },
             })
         })
         .filter(|index| is_used(&index.url))
@@ -174,9 +215,40 @@ mod tests {
             found,
             [Index {
                 name: Some("cpu".into()),
-                url: "https://a.example/cpu".into()
+                url: "https://a.example/cpu".into(),
+                scope: Scope::Assigned,
             }]
         );
+    }
+
+    #[test]
+    fn an_index_for_assigned_packages_is_not_asked_for_others() {
+        let pyproject = "[[tool.uv.index]]\nname = 'cpu'\nurl = 'https://a.example/cpu'\nexplicit = true\n\
+                         [[tool.uv.index]]\nname = 'own'\nurl = 'https://b.example/simple'\n";
+        let found = Indexes {
+            indexes: named(pyproject, "", &|_| true),
+            links: Vec::new(),
+        };
+        let variables = ["CPU", "OWN"].map(|name| {
+            let name = format!("UV_INDEX_{name}_PASSWORD");
+            (name, "word".to_string())
+        });
+        let settings = ClientSettings {
+            variables: variables.into(),
+            ..ClientSettings::default()
+        };
+        let shown: Vec<String> = found
+            .resolving(&settings)
+            .into_iter()
+            .map(|(name, value)| format!("{name}={value}"))
+            .collect();
+        insta::assert_snapshot!(shown.join("\n"), @r"
+        UV_INDEX_CPU_USERNAME=
+        UV_INDEX_CPU_PASSWORD=word
+        UV_INDEX_OWN_USERNAME=
+        UV_INDEX_OWN_PASSWORD=word
+        UV_INDEX=own=https://:word@b.example/simple
+        ");
     }
 
     #[test]

@@ -91,6 +91,17 @@ impl Inputs {
         self.repositories
     }
 
+    /// What the files say.
+    pub(super) fn texts(&self, context: &Path) -> std::io::Result<Vec<String>> {
+        let paths = self.files.keys();
+        paths
+            .map(|path| {
+                let bytes = fs::read(context.join(path))?;
+                Ok(String::from_utf8_lossy(&bytes).into_owned())
+            })
+            .collect()
+    }
+
     /// What tells these files from any others.
     pub(super) fn identity(&self) -> Digest {
         let mut hasher = Hasher::default();

@@ -1,6 +1,7 @@
 //! Exact versions for a build: what the user's lock file states, what the project's own lock file
 //! settled before, or what is settled now.
 
+use std::collections::BTreeSet;
 use std::path::Path;
 
 use plimsoll_diag::{Diagnostic, ProgressEvent};
@@ -14,6 +15,7 @@ use super::inputs::Inputs;
 use super::resolve::{self, Resolution, Terms};
 use super::uv::{BUILD_USER, Uv};
 use crate::Digest;
+use crate::clients::without_any_credentials;
 use crate::project_lock::{ProjectLock, Settled};
 use crate::step::scratch::{Scratch, give};
 use crate::workshop::{Memory, Workshop};
@@ -98,7 +100,7 @@ impl Build<'_> {
                 let new = lock.is_pending(&known).then(|| known.clone());
                 return Ok(Settlement {
                     resolution: Resolution {
-                        requirements: known.requirements,
+                        requirements: self.with_stated_credentials(&known.requirements)?,
                         members: known.members,
                         indexes: Vec::new(),
                     },
@@ -116,7 +118,7 @@ impl Build<'_> {
                 python: minor.to_string(),
                 as_of: as_of.clone(),
                 members: resolution.members.clone(),
-                requirements: resolution.requirements.clone(),
+                requirements: without_any_credentials(&resolution.requirements),
                 ..wanted
             };
             lock.expect(new.clone());
@@ -146,22 +148,39 @@ impl Build<'_> {
             self.options.groups,
             self.terms(),
         );
-        let (resolution, as_of) = workshop.locks.alone(&memo, || {
+        let (mut resolution, as_of): (Resolution, _) = workshop.locks.alone(&memo, || {
             if workshop.memory == Memory::Use
                 && let Some(known) = workshop.store.recall(&memo)
             {
                 return Ok::<_, PythonError>(known);
             }
-            let made = self.make(self.salvaged)?;
+            let mut made = self.make(self.salvaged)?;
+            made.0.requirements = without_any_credentials(&made.0.requirements);
             workshop.store.remember(&memo, &made, &[])?;
             Ok(made)
         })?;
+        resolution.requirements = self.with_stated_credentials(&resolution.requirements)?;
         // What a lock file states is built with the tools of that time, too.
         Ok(Settlement {
             resolution,
             as_of: as_of.or_else(|| self.options.as_of.clone().filter(|_| !is_open)),
             new: None,
         })
+    }
+
+    /// Requirements at addresses whose credentials the project's files state. These are written
+    /// down nowhere else.
+    fn with_stated_credentials(&self, requirements: &str) -> Result<String, PythonError> {
+        let mut text = requirements.to_string();
+        if !text.contains(" @ ") {
+            return Ok(text);
+        }
+        for file in self.inputs.texts(&self.recipe.context)? {
+            for (authority, place) in stated_credentials(&file) {
+                text = text.replace(&format!("://{place}"), &format!("://{authority}"));
+            }
+        }
+        Ok(text)
     }
 
     /// Resolves as of the moment that is asked for. Where that leaves nothing, because the files
@@ -202,6 +221,10 @@ impl Build<'_> {
         let environment = match self.python.dependencies {
             // As pip does: the best of all indexes.
             PythonDependencies::Requirements { .. } => self.fetching()?,
+            PythonDependencies::Pyproject { .. } => {
+                let indexes = Indexes::of(&self.recipe.context, self.python, &self.target)?;
+                indexes.resolving(self.workshop.registries.settings())
+            }
             _ => Vec::new(),
         };
         let terms = Terms {
@@ -228,6 +251,19 @@ impl Build<'_> {
         give(&copy, BUILD_USER)?;
         Ok(copy)
     }
+}
+
+/// Parts of addresses with credentials, and without: `user:word@host:8080/`, `host:8080/`.
+fn stated_credentials(text: &str) -> BTreeSet<(&str, &str)> {
+    let ends = |c: char| c.is_whitespace() || matches!(c, '"' | '\'');
+    text.split("://")
+        .skip(1)
+        .filter_map(|rest| {
+            let authority = &rest[..=rest.find('/')?];
+            let (_, place) = authority.rsplit_once('@')?;
+            (!authority.contains(ends)).then_some((authority, place))
+        })
+        .collect()
 }
 
 fn is_for_want(failure: &UvFailure) -> bool {

@@ -27,6 +27,7 @@ use crate::service_images::{self, HealthChecks, ImagePolicy, Prepared};
 use crate::settings::Settings;
 use crate::stack_of_project::engine;
 use crate::terminal_progress::TerminalProgress;
+use crate::verification;
 use crate::weight;
 use crate::workshop::{Workshop, client_settings};
 
@@ -85,6 +86,26 @@ pub(crate) fn run(
         }
         service_images::tell_lock(&builder, printer);
     }
+    let verified = match arguments.verify {
+        true => {
+            let own: Vec<(&str, &Image)> = built
+                .iter()
+                .flat_map(|(_, prepared)| prepared)
+                .filter(|(_, one)| one.built.is_some())
+                .map(|(name, one)| (name.as_str(), &one.image))
+                .collect();
+            verification::verify(
+                settings,
+                arguments,
+                workshop.store(),
+                &project,
+                &own,
+                printer,
+            )?
+        }
+        false => Vec::new(),
+    };
+    verification::tell(&verified, printer)?;
     let extensions = project::extensions(settings)?;
     for (_, prepared) in &built {
         hold_budgets(workshop.store(), &project, prepared, &extensions)?;
@@ -163,6 +184,7 @@ pub(crate) fn run(
             "project": project.name,
             "images": images,
             "pushed": publish::json(&published),
+            "verified": verified.iter().map(|one| &one.service).collect::<Vec<_>>(),
         }));
     } else {
         publish::tell(&published, printer);
