@@ -37,6 +37,11 @@ const TOOLS: &[(&str, &[&str])] = &[
     ("prost-build", &["protobuf-compiler"]),
     ("protobuf-codegen", &["protobuf-compiler"]),
     ("cmake", &["cmake", "make"]),
+    ("openssl-src", &["perl", "make", "coreutils"]),
+    (
+        "tikv-jemalloc-sys",
+        &["make", "coreutils", "sed", "grep", "mawk"],
+    ),
 ];
 
 /// One build.
@@ -129,9 +134,9 @@ impl Build<'_> {
         let now = workshop.debian.settings.now;
         sources::copy(&self.sources, &copy, &cache.join("times.json"), now)?;
         give(&copy, BUILD_USER)?;
-        let cargo = self.toolbox(&scratch, &cache)?;
+        let mut cargo = self.toolbox(&scratch, &cache)?;
         cargo.prepare()?;
-        self.compile(&cargo, &copy)?;
+        self.compile(&mut cargo, &copy)?;
         let not_a_program = || RustError::NotAProgram {
             binary: self.rust.binary.clone(),
         };
@@ -150,7 +155,6 @@ impl Build<'_> {
     fn toolbox(&self, scratch: &Scratch, cache: &Path) -> Result<Cargo<'_>, RustError> {
         let workshop = self.workshop;
         let zig = Zig::obtain::<RustError>(workshop)?;
-        let base = base::assemble(workshop, &self.build_root())?;
         let target = cache.join("target");
         let home = workshop.cache.join("rust/crates");
         for directory in [&target, &home] {
@@ -168,25 +172,28 @@ impl Build<'_> {
             configurations: scratch.directory("configurations", BUILD_USER)?,
             zig,
             flags: self.flags.clone(),
-            root: workshop.trees(base.layers())?,
+            root: self.build_root("")?,
         })
     }
 
-    fn build_root(&self) -> BaseRequest {
+    /// The trees that steps run on: with the programs that crates of this lock file call.
+    fn build_root(&self, lock: &str) -> Result<Vec<PathBuf>, RustError> {
         let mut request = BaseRequest::new(SUITE, self.workshop.host);
         request.runtime = ROOT.iter().map(|name| (*name).to_string()).collect();
-        let lock = self.recipe.context.join(self.lock());
-        let lock = fs::read_to_string(lock).unwrap_or_default();
         for (name, packages) in TOOLS {
             if lock
                 .lines()
                 .any(|line| line == format!("name = \"{name}\""))
             {
-                let packages = packages.iter().map(|package| (*package).to_string());
-                request.runtime.extend(packages);
+                for package in *packages {
+                    if !request.runtime.iter().any(|known| known == package) {
+                        request.runtime.push((*package).to_string());
+                    }
+                }
             }
         }
-        request
+        let base = base::assemble(self.workshop, &request)?;
+        Ok(self.workshop.trees(base.layers())?)
     }
 
     fn lock(&self) -> PathBuf {
@@ -194,7 +201,7 @@ impl Build<'_> {
     }
 
     /// Fetches what is missing, and builds.
-    fn compile(&self, cargo: &Cargo<'_>, copy: &Path) -> Result<(), RustError> {
+    fn compile(&self, cargo: &mut Cargo<'_>, copy: &Path) -> Result<(), RustError> {
         let workshop = self.workshop;
         let memo = format!("{RULES} crates {}", self.crates_identity());
         let known = match workshop.memory {
@@ -202,7 +209,7 @@ impl Build<'_> {
             Memory::Ignore => None,
         };
         if let Some(known) = known {
-            self.mend(copy, &known)?;
+            self.settle(cargo, copy, &known)?;
             match self.attempt(cargo, copy)? {
                 Ok(()) => return Ok(()),
                 Err(output) if crates::is_missing(&output) => {}
@@ -214,15 +221,23 @@ impl Build<'_> {
             .locks
             .alone("crates", || crates::fetch(cargo, copy))?;
         workshop.store.remember(&memo, &fetched, &[])?;
-        self.mend(copy, &fetched)?;
+        self.settle(cargo, copy, &fetched)?;
         self.attempt(cargo, copy)?
             .map_err(|output| self.failed(output))
     }
 
-    fn mend(&self, copy: &Path, fetched: &Fetched) -> Result<(), RustError> {
+    /// Puts the lock file in place that counts, and what its crates call.
+    fn settle(
+        &self,
+        cargo: &mut Cargo<'_>,
+        copy: &Path,
+        fetched: &Fetched,
+    ) -> Result<(), RustError> {
+        let place = copy.join(self.lock());
         if let Some(text) = &fetched.lock {
-            fs::write(copy.join(self.lock()), text)?;
+            fs::write(&place, text)?;
         }
+        cargo.root = self.build_root(&fs::read_to_string(&place).unwrap_or_default())?;
         Ok(())
     }
 
@@ -267,7 +282,10 @@ impl Build<'_> {
         let outcome = cargo.run("cargo build", &arguments, copy, StepNetwork::None)?;
         Ok(match outcome.exit_code {
             0 => Ok(()),
-            _ => Err(compiled::last_lines(&outcome.stdout, &outcome.stderr)),
+            _ => Err(telling(compiled::last_lines(
+                &outcome.stdout,
+                &outcome.stderr,
+            ))),
         })
     }
 
@@ -307,4 +325,16 @@ impl Build<'_> {
             output,
         }
     }
+}
+
+/// The lines of a failed build that tell something: build scripts say at length what they read.
+fn telling(lines: Vec<String>) -> Vec<String> {
+    lines
+        .into_iter()
+        .filter(|line| {
+            let line = line.trim_start();
+            let is_read = line.ends_with("= None") || line.contains(" = Some(");
+            !is_read && !line.starts_with("cargo:rerun-if")
+        })
+        .collect()
 }

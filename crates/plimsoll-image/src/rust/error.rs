@@ -144,7 +144,7 @@ fn place(root: &Path, line: &str) -> Option<Span> {
 fn hint(output: &[String]) -> Option<&'static str> {
     let signs = [
         (
-            "OpenSSL",
+            "Could not find directory of OpenSSL installation",
             "it links the system's OpenSSL; choose rustls in the features of what needs it, or the `vendored` feature of `openssl`",
         ),
         (
