@@ -335,7 +335,14 @@ impl Scene<'_> {
             .iter()
             .find_map(|(_, facts)| facts.scheduler.clone());
         let serves = self.framework.is_some_and(Framework::serves);
-        let found = match (start, listens.is_some() || serves, stdio, worker, scheduler) {
+        // Fastify's own launcher listens for the plugin that it is given.
+        let launched = start.as_ref().is_some_and(|start| {
+            start
+                .command
+                .starts_with(&["fastify".into(), "start".into()])
+        });
+        let listening = listens.is_some() || serves || launched;
+        let found = match (start, listening, stdio, worker, scheduler) {
             (Some(start), false, Some(span), ..) => {
                 let mut found = self.blank(
                     ServiceKind::McpStdio,
@@ -346,7 +353,15 @@ impl Scene<'_> {
                 found.service.health = Some(Health::McpHandshake);
                 self.finish(found, start, NodeLayout::Application, &reached, None)
             }
-            (Some(start), true, ..) => self.web(start, NodeLayout::Application, &reached, None),
+            (Some(mut start), true, ..) => {
+                // It listens for this machine alone unless it is told otherwise.
+                if launched {
+                    let address = ("FASTIFY_ADDRESS".to_owned(), "0.0.0.0".to_owned());
+                    start.environment.push(address);
+                }
+                let port = launched.then_some(3000);
+                self.web(start, NodeLayout::Application, &reached, port)
+            }
             (Some(start), false, None, Some(span), _) => {
                 let found =
                     self.blank(ServiceKind::Worker, &start, span, "takes work from a queue");

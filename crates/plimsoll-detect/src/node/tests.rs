@@ -230,3 +230,19 @@ fn a_schema_says_which_variables_there_are() {
       NOTE None
     "#);
 }
+
+#[test]
+fn fastifys_own_launcher_listens_where_it_is_told() {
+    let manifest = r#"{"name":"fast","type":"module","main":"app.js","scripts":{"start":"fastify start -l info app.js"},"dependencies":{"fastify":"^5.0.0","fastify-cli":"^7.0.0"}}"#;
+    let text = found(&[
+        ("package.json", manifest),
+        (
+            "app.js",
+            "export default async function (fastify) { fastify.get('/', async () => 'x') }\n",
+        ),
+    ]);
+    assert_eq!(
+        text,
+        "web Fastify [3000] accepts `fastify start -l info app.js` application in /app\n"
+    );
+}

@@ -134,15 +134,14 @@ impl Walker<'_> {
                 self.item.writes.push(path.to_owned());
             }
         }
-        let own = ["0.0.0.0:", "127.0.0.1:", "[::]:", "[::1]:", "localhost:"];
-        if own.iter().any(|start| text.starts_with(start))
-            && let Some(port) = settings::port_of(&text)
-        {
-            self.item.ports.push(PortHint {
-                rank: Rank::Address,
-                port,
-                metrics: false,
-            });
+        let starts = |own: &[&str]| own.iter().any(|start| text.starts_with(start));
+        let rank = match () {
+            () if starts(&["0.0.0.0:", "[::]:"]) => Rank::Address,
+            () if starts(&["127.0.0.1:", "[::1]:", "localhost:"]) => Rank::Mentioned,
+            () => return,
+        };
+        if let Some(port) = settings::port_of(&text) {
+            self.push(port, rank, false);
         }
     }
 
@@ -207,6 +206,16 @@ impl Walker<'_> {
             self.item
                 .variables
                 .push(settings::variable(name, default, required, place));
+        } else if settings::is_reader(&plain)
+            && let Some(name) = texts.first()
+            && name.contains('_')
+            && settings::is_variable(name)
+        {
+            settings::read(self.source, node, name, self.item);
+            // What such a function gives where nothing is set is its own affair.
+            if let Some(variable) = self.item.variables.last_mut() {
+                variable.required = false;
+            }
         }
         if is(&[
             "envy::prefixed",

@@ -16,6 +16,8 @@ pub(super) enum Rank {
     Address,
     /// The default of an argument, variable or setting.
     Default,
+    /// In an address that the program may as well call as listen on.
+    Mentioned,
 }
 
 /// A number that may be the port of a program.

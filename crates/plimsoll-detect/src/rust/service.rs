@@ -286,13 +286,18 @@ impl Seen<'_> {
             .reached
             .iter()
             .filter(|item| SETTINGS.iter().any(|end| item.name.ends_with(end)));
+        // Crates that read files too have values where no variable is set.
+        let only_variables = self.uses("envy");
         for field in settings.flat_map(|item| &item.fields) {
-            for prefix in &prefixes {
+            for prefix in prefixes
+                .iter()
+                .filter(|prefix| only_variables || !prefix.is_empty())
+            {
                 let name = format!("{prefix}{}", field.name).to_ascii_uppercase();
                 found.push(settings::variable(
                     &name,
                     None,
-                    field.required,
+                    only_variables && field.required,
                     field.span.clone(),
                 ));
             }

@@ -11,9 +11,45 @@ use crate::syntax::{Source, named_children};
 
 /// Words of names that belong to something else than the program's own port.
 const OTHERS: &[&str] = &[
-    "db", "database", "redis", "postgres", "pg", "mysql", "mongo", "smtp", "mail", "rabbit",
-    "amqp", "kafka", "nats", "proxy", "ssh", "remote", "target", "upstream", "broker", "elastic",
-    "peer", "client",
+    "db",
+    "database",
+    "redis",
+    "postgres",
+    "pg",
+    "mysql",
+    "mongo",
+    "smtp",
+    "mail",
+    "rabbit",
+    "amqp",
+    "kafka",
+    "nats",
+    "proxy",
+    "ssh",
+    "remote",
+    "target",
+    "upstream",
+    "broker",
+    "elastic",
+    "peer",
+    "client",
+    "milvus",
+    "qdrant",
+    "chroma",
+    "weaviate",
+    "ollama",
+    "neo4j",
+    "clickhouse",
+    "minio",
+    "s3",
+    "memcache",
+    "etcd",
+    "consul",
+    "vault",
+    "otel",
+    "otlp",
+    "jaeger",
+    "loki",
 ];
 
 pub(super) fn variable(
@@ -75,6 +111,16 @@ fn is_of_another(name: &str) -> bool {
     OTHERS.iter().any(|word| name.contains(word))
 }
 
+/// Whether a function of this name reads a variable that it is given the name of, as far as people
+/// write such functions: `read_port("APP_PORT")`.
+pub(super) fn is_reader(function: &str) -> bool {
+    const VERBS: &[&str] = &[
+        "read_", "get_", "load_", "parse_", "optional", "opt_", "fetch_",
+    ];
+    let last = function.rsplit("::").next().unwrap_or(function);
+    VERBS.iter().any(|verb| last.starts_with(verb))
+}
+
 /// Whether something of this name says where the program itself listens.
 pub(super) fn listens_by(name: &str) -> bool {
     let lower = name.to_ascii_lowercase();
@@ -84,9 +130,7 @@ pub(super) fn listens_by(name: &str) -> bool {
 /// The port that a default gives the program itself.
 pub(super) fn own_port(name: &str, default: Option<&str>) -> Option<PortHint> {
     let lower = name.to_ascii_lowercase();
-    if !says(&lower, &["port", "addr", "address", "listen", "bind"]) && !lower.ends_with("port")
-        || is_of_another(&lower)
-    {
+    if !says(&lower, &["port", "addr", "address", "listen", "bind"]) || is_of_another(&lower) {
         return None;
     }
     Some(PortHint {
@@ -106,10 +150,7 @@ pub(super) fn read(source: &Source, call: Node<'_>, name: &str, item: &mut Item)
         let Some(parent) = node.parent() else { break };
         match parent.kind() {
             "field_expression" | "parenthesized_expression" | "await_expression" => {}
-            "try_expression" => {
-                required = default.is_none();
-                break;
-            }
+            "try_expression" => required = default.is_none(),
             "call_expression" if parent.child_by_field_name("function") == Some(node) => {
                 let method = source.text_of(node).rsplit('.').next().unwrap_or_default();
                 let method = method.split("::").next().unwrap_or_default();
@@ -123,6 +164,7 @@ pub(super) fn read(source: &Source, call: Node<'_>, name: &str, item: &mut Item)
                         default = arguments
                             .and_then(|node| literal(source, node, 0))
                             .or(default);
+                        required = false;
                         if default.is_none() {
                             break;
                         }
@@ -147,6 +189,20 @@ fn literal(source: &Source, node: Node<'_>, depth: usize) -> Option<String> {
     }
     if matches!(node.kind(), "integer_literal" | "boolean_literal") {
         return Some(source.text_of(node).trim_end_matches("u16").to_owned());
+    }
+    let plain = source.text_of(node);
+    if plain.ends_with("Addr::LOCALHOST") {
+        return Some("127.0.0.1".to_owned());
+    }
+    if let Some((_, parts)) = plain.split_once("Ipv4Addr::new(")
+        && node.kind() == "call_expression"
+    {
+        let parts: Vec<&str> = parts
+            .trim_end_matches(')')
+            .split(',')
+            .map(str::trim)
+            .collect();
+        return Some(parts.join("."));
     }
     if depth > 8 || node.kind() == "macro_invocation" {
         return None;

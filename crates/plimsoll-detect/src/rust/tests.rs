@@ -344,3 +344,39 @@ fn settings_are_read_with_a_prefix() {
     $NOTES_LISTEN required=false default=None
     ");
 }
+
+#[test]
+fn functions_of_the_project_read_variables_and_figment_has_files_besides() {
+    let main = r#"
+        use std::net::Ipv4Addr;
+        struct AppConfig { support: String }
+        #[tokio::main]
+        async fn main() {
+            let host = read_host("APP_HOST")?.unwrap_or_else(|| Ipv4Addr::new(127, 0, 0, 1));
+            let port = read_port("APP_PORT")?.unwrap_or(3100);
+            let other = read_port("MILVUS_PORT")?.unwrap_or(1953);
+            let url = read_string("APP_REDIS_URL")?;
+            let key = std::env::var("API_KEY")?;
+            let figment = Figment::new().merge(Env::raw().map(|key| key.into()));
+            let listener = tokio::net::TcpListener::bind((host, port)).await;
+            axum::serve(listener, app()).await;
+        }
+        fn app() { std::net::TcpStream::connect_timeout(&"127.0.0.1:1".parse(), 5); }
+        fn export(port_report: u16) { let report = 1024; }
+    "#;
+    let manifest = "[package]\nname = \"desk\"\nversion = \"0.1.0\"\nedition = \"2021\"\n\n[dependencies]\naxum = \"0.8\"\nfigment = \"0.10\"\n";
+    let detection = detect(&[("Cargo.toml", manifest), ("src/main.rs", main)]);
+    insta::assert_snapshot!(shown(&detection), @r#"
+    desk web axum [3100] TCP 3100 /usr/local/bin/desk
+    $API_KEY required=true default=None
+    $APP_HOST required=false default=Some("127.0.0.1")
+    $APP_PORT required=false default=Some("3100")
+    $APP_REDIS_URL required=false default=None
+    $MILVUS_PORT required=false default=Some("1953")
+    "#);
+    let recipe = detection.services[0].recipe.as_ref().unwrap();
+    assert_eq!(
+        recipe.environment,
+        [("APP_HOST".to_owned(), "0.0.0.0".to_owned())]
+    );
+}

@@ -111,7 +111,7 @@ impl NodeError {
                 diagnostic.hint("say where the build leaves its files (`output`)")
             }
             Self::Script { output, .. } if is_about_network(output) => {
-                diagnostic.hint("the build runs without a network: commit what it fetches")
+                diagnostic.hint("it fetches from the network, which did not work either: keep what it fetches in the project")
             }
             Self::Registry(unknown) => diagnostic.hint(format!(
                 "set {} to the registry's address",
@@ -122,8 +122,16 @@ impl NodeError {
     }
 }
 
-fn is_about_network(output: &[String]) -> bool {
-    let signs = ["ENOTFOUND", "EAI_AGAIN", "ENETUNREACH", "fetch failed"];
+/// Whether what a script printed last says that it could not fetch something.
+pub(super) fn is_about_network(output: &[String]) -> bool {
+    let signs = [
+        "ENOTFOUND",
+        "EAI_AGAIN",
+        "ENETUNREACH",
+        "ECONNREFUSED",
+        "fetch failed",
+        "Failed to fetch",
+    ];
     output
         .iter()
         .any(|line| signs.iter().any(|sign| line.contains(sign)))

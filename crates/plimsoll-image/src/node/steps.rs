@@ -1,12 +1,16 @@
-//! Running scripts of a project in the sandbox: without a network, with a place for what they
-//! leave.
+//! Running scripts of a project in the sandbox: with a place for what they leave, and without a
+//! network unless they turn out to fetch something, which is told.
 
 use std::path::{Path, PathBuf};
 
+use plimsoll_diag::Diagnostic;
+
 use super::NodeError;
+use super::error::is_about_network;
 use super::output::last_lines;
 use super::project::{NodeProject, Tools};
-use crate::{Access, BindMount};
+use crate::step::fetching;
+use crate::{Access, BindMount, StepNetwork, StepOutcome};
 
 /// Where a step copies what a build left.
 pub(crate) const OUT: &str = "/plimsoll/out";
@@ -53,12 +57,32 @@ impl NodeProject<'_> {
             step.environment.push((name.clone(), value.clone()));
         }
         tracing::debug!(step = step.name, "running");
-        let outcome = self.workshop.sandbox.run(&step)?;
-        if outcome.out_of_memory {
-            return Err(NodeError::OutOfMemory {
-                script: scripts.shown.to_string(),
-                limit: step.memory.unwrap_or_default() >> 20,
-            });
+        let run = |step: &crate::Step| -> Result<StepOutcome, NodeError> {
+            let outcome = self.workshop.sandbox.run(step)?;
+            match outcome.out_of_memory {
+                true => Err(NodeError::OutOfMemory {
+                    script: scripts.shown.to_string(),
+                    limit: step.memory.unwrap_or_default() >> 20,
+                }),
+                false => Ok(outcome),
+            }
+        };
+        let mut outcome = run(&step)?;
+        let output = last_lines(&outcome.stdout, &outcome.stderr);
+        if outcome.exit_code != 0 && is_about_network(&output) {
+            self.notice(
+                Diagnostic::warning(format!(
+                    "`{}` fetches from the network, so that its image may come out otherwise \
+                     another time",
+                    scripts.shown
+                ))
+                .hint("keep what it fetches (fonts, data) in the project"),
+            );
+            // No credentials: it runs the project's own code.
+            let settings = self.workshop.registries.settings();
+            fetching::prepare(settings, &mut step.mounts, &mut step.environment);
+            step.network = StepNetwork::Host;
+            outcome = run(&step)?;
         }
         Ok(Ended {
             exit_code: outcome.exit_code,
