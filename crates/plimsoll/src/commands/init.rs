@@ -191,7 +191,8 @@ impl Plan<'_> {
     /// The text of a file that somebody edited, or wrote.
     fn edited(&self, path: &str) -> Option<String> {
         let present = fs_err::read_to_string(self.settings.directory.join(path)).ok()?;
-        let replace = self.force && self.written.parts(path).is_some();
+        // A file of variables may have been its owner's before anything was added to it.
+        let replace = self.force && path != VARIABLES_FILE && self.written.parts(path).is_some();
         (!replace && !self.written.is_untouched(path, &present)).then_some(present)
     }
 }
