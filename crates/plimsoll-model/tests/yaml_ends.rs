@@ -50,3 +50,12 @@ fn a_long_text_with_much_to_mend_ends() {
         "{refused}"
     );
 }
+
+#[test]
+fn a_key_of_any_length_is_printed_as_it_is_read() {
+    // Each of these takes six characters in a print, and a key has at most 1,024.
+    let key = "\u{f}".repeat(400);
+    let printed = read(format!("- \"{key}\": 1\n  b: {{\"{key}\": [c]}}\n"));
+    assert!(printed.starts_with("- ? \"\\u000F"), "{printed}");
+    assert_eq!(read(printed.clone()), printed);
+}

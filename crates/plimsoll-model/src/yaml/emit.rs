@@ -6,6 +6,9 @@ use super::node::{Map, Node, Tag, Value};
 use super::number::show_float;
 use super::scalar;
 
+/// Longest key, as it is written, that readers look for a `:` behind without being told.
+const LONGEST_KEY: usize = 1_000;
+
 /// Writes a tree as YAML: block style, two spaces, lists indented under their key.
 pub fn to_yaml(node: &Node) -> String {
     let mut text = String::new();
@@ -31,10 +34,16 @@ fn write_map(text: &mut String, map: &Map, indent: usize) {
         if index > 0 || text.is_empty() || text.ends_with('\n') {
             pad(text, indent);
         }
+        let start = text.len();
         if needs_quotes(&key.text) {
             write_quoted(text, &key.text);
         } else {
             text.push_str(&key.text);
+        }
+        if text[start..].chars().count() > LONGEST_KEY {
+            text.insert_str(start, "? ");
+            text.push('\n');
+            pad(text, indent);
         }
         text.push(':');
         text.push_str(match node.tag {
