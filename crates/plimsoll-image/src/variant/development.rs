@@ -52,7 +52,7 @@ pub fn development(recipe: &BuildRecipe) -> std::io::Result<Development> {
             }
             Ok(Development {
                 mounts: vec![(recipe.context.clone(), source.to_path_buf())],
-                working_dir: Some(source.join(&recipe.working_dir)),
+                working_dir: Some(in_source(&recipe.working_dir)),
                 environment,
             })
         }
@@ -60,6 +60,15 @@ pub fn development(recipe: &BuildRecipe) -> std::io::Result<Development> {
         RecipeKind::StaticSite(site) if site.script.is_some() => node(&recipe.context),
         _ => Ok(Development::default()),
     }
+}
+
+/// The place among the sources of one in the image.
+fn in_source(place: &Path) -> PathBuf {
+    let below = place.strip_prefix(APPLICATION).unwrap_or(place);
+    Path::new(SOURCE)
+        .join(below)
+        .components()
+        .collect::<PathBuf>()
 }
 
 /// Installed packages stand among the sources, so that these are shown part by part.
@@ -119,6 +128,14 @@ fn has_packages(directory: &Path, depth: usize) -> std::io::Result<bool> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_command_starts_among_the_sources() {
+        assert_eq!(in_source(Path::new("/app")), Path::new("/source"));
+        assert_eq!(in_source(Path::new("/app/api")), Path::new("/source/api"));
+        assert_eq!(in_source(Path::new("api")), Path::new("/source/api"));
+        assert_eq!(in_source(Path::new("")), Path::new("/source"));
+    }
 
     #[test]
     fn packages_of_a_workspace_are_shown_part_by_part() {

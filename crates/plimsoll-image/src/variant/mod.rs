@@ -16,7 +16,7 @@ use serde::{Deserialize, Serialize};
 use thiserror::Error;
 
 pub use development::{Development, development};
-pub use reload::reloading;
+pub use reload::{loads_again, reloading};
 
 pub(crate) use recipe::{Adapted, adapted};
 pub(crate) use shell::attach as attach_shell;

@@ -332,6 +332,19 @@ fn site_command(context: &Path, root: &Path, ports: &[u16]) -> Result<Vec<String
     Ok(reachable(words, ports.first().copied().unwrap_or(8080)))
 }
 
+/// Scripts that servers are developed with.
+const DEVELOPMENT_SCRIPTS: [&str; 3] = ["dev", "start:dev", "develop"];
+
+/// Whether a server has one of them. A manifest that cannot be read has none: the build tells what
+/// is wrong with it.
+pub(super) fn has_development_script(context: &Path, root: &Path) -> bool {
+    manifest(context, root).is_ok_and(|manifest| {
+        DEVELOPMENT_SCRIPTS
+            .iter()
+            .any(|name| script(&manifest, name).is_some())
+    })
+}
+
 /// What a server is developed with: its `dev` script, else its command with reloading.
 fn server_command(
     context: &Path,
@@ -340,7 +353,7 @@ fn server_command(
     ports: &[u16],
 ) -> Result<Option<Vec<String>>, VariantError> {
     let manifest = manifest(context, root)?;
-    let script = ["dev", "start:dev", "develop"]
+    let script = DEVELOPMENT_SCRIPTS
         .iter()
         .find_map(|name| script(&manifest, name));
     Ok(match script {

@@ -1,5 +1,9 @@
 //! Commands that load changed sources again, as far as the program that serves can do it.
 
+use plimsoll_model::{BuildRecipe, RecipeKind};
+
+use super::recipe::has_development_script;
+
 /// Options of servers that only make sense without reloading, and whether a value follows.
 const WORKERS: [(&str, bool); 3] = [("--workers", true), ("-w", true), ("--preload", false)];
 
@@ -37,6 +41,21 @@ pub fn reloading(words: &[String]) -> Option<Vec<String>> {
         _ => return None,
     }
     Some(changed)
+}
+
+/// Whether the dev variant of a recipe loads changed sources by itself. `stated` is the command that
+/// runs instead of the image's own.
+pub fn loads_again(recipe: &BuildRecipe, stated: Option<&[String]>) -> bool {
+    match (&recipe.kind, stated) {
+        (_, Some(words)) => reloading(words).is_some(),
+        // A site's `dev` script is a server that does.
+        (RecipeKind::StaticSite(site), None) => site.script.is_some(),
+        (RecipeKind::NodeServer(server), None) => {
+            has_development_script(&recipe.context, &server.root)
+                || reloading(&recipe.command).is_some()
+        }
+        (_, None) => reloading(&recipe.command).is_some(),
+    }
 }
 
 const KNOWN: [&str; 10] = [

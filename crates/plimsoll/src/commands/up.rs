@@ -48,7 +48,11 @@ pub(crate) fn run(
         extensions,
         warnings,
     } = project::load(settings, &arguments.services)?;
-    variants::apply_to_stack(&mut project, arguments.images.variant)?;
+    let following = match arguments.watch {
+        true => variants::Following::Watched,
+        false => variants::Following::Mounted,
+    };
+    variants::apply_to_stack(&mut project, arguments.images.variant, following)?;
     for warning in &warnings {
         printer.tell(warning);
     }

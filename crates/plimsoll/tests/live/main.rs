@@ -14,4 +14,5 @@ mod go_program;
 mod machine;
 mod settings;
 mod stage;
+mod variants;
 mod watch;
