@@ -4,6 +4,7 @@
 //! execute something go through [`Sandbox`]. Nothing here prints, reads the environment, or names
 //! the host of a package registry.
 
+pub mod all_in_one;
 mod application;
 mod attachment;
 mod base;

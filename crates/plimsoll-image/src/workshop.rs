@@ -155,6 +155,11 @@ impl Workshop<'_> {
         self.noted().extend(materials);
     }
 
+    /// What went in so far.
+    pub(crate) fn noted_materials(&self) -> BTreeSet<Material> {
+        self.noted().clone()
+    }
+
     fn noted(&self) -> std::sync::MutexGuard<'_, BTreeSet<Material>> {
         self.materials
             .lock()

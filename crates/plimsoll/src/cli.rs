@@ -376,6 +376,9 @@ pub(crate) struct BuildArguments {
     /// Build again from nothing elsewhere, and fail when a file differs
     #[arg(long)]
     pub(crate) verify: bool,
+    /// Join the services that are built into one image, `PROJECT:all-in-one`
+    #[arg(long)]
+    pub(crate) all_in_one: bool,
     /// Build cache in a registry to keep this build in, `type=registry,ref=NAME:TAG`
     #[arg(long, value_name = "CACHE")]
     pub(crate) cache_to: Vec<String>,

@@ -2,6 +2,7 @@
 //!
 //! The only crate that prints, reads the environment, and decides the exit code.
 
+mod all_in_one;
 mod attestations;
 mod build_cache;
 mod cli;

@@ -302,7 +302,7 @@ impl<'a> Builder<'a> {
             if request.variant == Variant::Debug {
                 variant::attach_shell(&workshop, &mut layers)?;
             }
-            let findings = self.audited(request, &config, &layers)?;
+            let findings = self.audited(request.architecture, &config, &layers)?;
             let image = self.store.put_image(&NewImage {
                 reference: request.reference,
                 architecture: request.architecture,
@@ -336,13 +336,13 @@ impl<'a> Builder<'a> {
     }
 
     /// What keeps parts of an image from being loaded. An image that cannot work is an error.
-    fn audited(
+    pub(crate) fn audited(
         &self,
-        request: &BuildRequest<'_>,
+        architecture: Architecture,
         config: &ImageConfig,
         layers: &[ImageLayer],
     ) -> Result<Vec<elf::Finding>, BuildError> {
-        let findings = elf::audit(self.store, request.architecture, config, layers)?;
+        let findings = elf::audit(self.store, architecture, config, layers)?;
         if findings
             .iter()
             .any(|finding| finding.severity == elf::Severity::Error)
@@ -352,7 +352,12 @@ impl<'a> Builder<'a> {
         Ok(findings)
     }
 
-    fn workshop<'w>(
+    /// Tells what is done.
+    pub(crate) fn report(&self, event: ProgressEvent) {
+        self.progress.report(event);
+    }
+
+    pub(crate) fn workshop<'w>(
         &'w self,
         subject: &'w str,
         architecture: Architecture,

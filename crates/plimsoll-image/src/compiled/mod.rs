@@ -1,6 +1,7 @@
 //! What images of compiled programs share: the base that fits what a program needs, the program
 //! and the files it reads as layers, and how the image starts.
 
+mod c_program;
 mod elf;
 mod zig;
 
@@ -19,6 +20,8 @@ use crate::store::{ImageLayer, StoreError};
 use crate::workshop::Workshop;
 use crate::{Step, StepNetwork};
 
+pub(crate) use c_program::CProgram;
+pub use c_program::CProgramError;
 pub(crate) use elf::{Elf, Linkage, NotForTarget};
 pub(crate) use zig::{Target, Zig};
 

@@ -54,6 +54,19 @@ pub struct Layer {
     pub(super) keeps: Vec<Digest>,
 }
 
+impl Layer {
+    /// Whether we made it, part by part.
+    pub(crate) fn is_own(&self) -> bool {
+        self.origin == Origin::Own
+    }
+
+    /// The parts of one of ours that hold entries: the list of directories, and the segments.
+    pub(crate) fn contents(&self) -> &[Part] {
+        // The last one ends the archive.
+        &self.parts[..self.parts.len().saturating_sub(1)]
+    }
+}
+
 /// Keeps unpacked layers from being pruned while it lives.
 #[derive(Debug)]
 pub struct Hold {
@@ -149,6 +162,32 @@ impl Store {
         };
         self.put_layer(&layer)?;
         self.remember(&key, &layer.diff_id, &[layer.diff_id])?;
+        Ok(layer)
+    }
+
+    /// The layer that has only some parts of another, in their order.
+    ///
+    /// # Errors
+    /// When a part is missing or writing fails.
+    pub(crate) fn layer_of_parts(
+        &self,
+        layer: &Layer,
+        parts: &[Part],
+    ) -> Result<Layer, StoreError> {
+        let mut parts = parts.to_vec();
+        parts.push(self.part(&END)?);
+        let mut hasher = Hasher::default();
+        for part in &parts {
+            hasher.update(&self.read(&part.digest, part.size)?);
+        }
+        let layer = Layer {
+            diff_id: hasher.finish(),
+            size: parts.iter().map(|part| part.size).sum(),
+            origin: layer.origin,
+            parts,
+            keeps: layer.keeps.clone(),
+        };
+        self.put_layer(&layer)?;
         Ok(layer)
     }
 

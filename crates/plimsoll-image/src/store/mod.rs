@@ -48,6 +48,7 @@ pub use layer::{Hold, Layer, Segment};
 pub use prune::PruneReport;
 pub use shipment::LayerForm;
 
+pub(crate) use layer::Part;
 pub(crate) use shared::SharedState;
 pub(crate) use shipment::{Document, Exported, Shipment};
 

@@ -14,6 +14,7 @@ use plimsoll_model::Project;
 use plimsoll_model::extension::Extensions;
 use plimsoll_run::stack::start_order;
 
+use crate::all_in_one;
 use crate::attestations::{Wanted, attachments};
 use crate::build_cache;
 use crate::cli::BuildArguments;
@@ -40,18 +41,23 @@ pub(crate) fn run(
     let destination = arguments.output.as_deref().map(destination).transpose()?;
     let wanted = wanted(settings, arguments, destination.as_ref())?;
     let project::Loaded {
-        project, warnings, ..
+        mut project,
+        warnings,
+        ..
     } = project::load(settings, &arguments.services)?;
     for warning in &warnings {
         printer.tell(warning);
     }
-    let services: Vec<String> = if arguments.services.is_empty() {
+    let mut services: Vec<String> = if arguments.services.is_empty() {
         project.services.keys().cloned().collect()
     } else {
         // Tells names that are no services.
         start_order(&project, &arguments.services)?;
         arguments.services.clone()
     };
+    if arguments.all_in_one {
+        services = all_in_one::members(&project, &services, printer)?;
+    }
     let platforms = platforms(&project, &services, &arguments.platform)?;
     let engine = engine()?;
     let workshop = Workshop::open(settings, &engine)?;
@@ -59,18 +65,35 @@ pub(crate) fn run(
     let builder = workshop.builder(progress, arguments.images.policy().lock)?;
     build_cache::load(settings, workshop.store(), &arguments.cache_from, printer)?;
     let mut built: Vec<(Architecture, BTreeMap<String, Prepared>)> = Vec::new();
+    // The supervisor of several makes their checks itself.
+    let checks = match arguments.all_in_one {
+        true => HealthChecks::ByEngine,
+        false => HealthChecks::InImage,
+    };
     for (architecture, services) in platforms {
         let prepared = service_images::prepare_for(
             &builder,
             &project,
             &services,
             ImagePolicy {
-                checks: HealthChecks::InImage,
+                checks,
                 ..arguments.images.policy()
             },
             architecture,
         )?;
         built.push((architecture, prepared));
+    }
+    if arguments.all_in_one {
+        let told = built.iter().flat_map(|(_, prepared)| prepared.iter());
+        service_images::tell(told, printer);
+        for (architecture, prepared) in &mut built {
+            let memory = arguments.images.policy().memory;
+            let joined =
+                all_in_one::join(&builder, &project, prepared, *architecture, memory, printer)?;
+            *prepared = BTreeMap::from([(all_in_one::NAME.to_owned(), joined)]);
+        }
+        services = vec![all_in_one::NAME.to_owned()];
+        all_in_one::enter(&mut project);
     }
     let images: Vec<Image> = built
         .iter()

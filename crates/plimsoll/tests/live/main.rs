@@ -8,6 +8,7 @@
 )]
 
 mod agent_desk;
+mod all_in_one;
 mod compose_keys;
 mod faults;
 mod go_program;
