@@ -377,7 +377,7 @@ pub(crate) struct BuildArguments {
     #[arg(long)]
     pub(crate) verify: bool,
     /// Join the services that are built into one image, `PROJECT:all-in-one`
-    #[arg(long)]
+    #[arg(long, conflicts_with = "verify")]
     pub(crate) all_in_one: bool,
     /// Build cache in a registry to keep this build in, `type=registry,ref=NAME:TAG`
     #[arg(long, value_name = "CACHE")]
