@@ -24,7 +24,7 @@ mod workload;
 
 pub use cluster_options::{ClusterOptions, Discovery, Entry, Mesh, SecretSource};
 pub use input::{ImagePin, Input, Stage};
-pub use loss::{Fidelity, Loss};
+pub use loss::{Fidelity, Loss, LossGroup, grouped};
 pub use rendering::{Artifact, PathTaken, Rendering};
 pub use serialise::{json, yaml};
 pub use target::{Target, render};

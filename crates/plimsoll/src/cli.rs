@@ -240,6 +240,9 @@ pub(crate) struct RenderArguments {
     /// Fail when something of the model cannot be said
     #[arg(long)]
     pub(crate) strict: bool,
+    /// Tell each thing that is said otherwise, with its place, instead of like things together
+    #[arg(long)]
+    pub(crate) losses: bool,
     /// Let requests into a cluster by an Ingress instead of the Gateway API
     #[arg(long, help_heading = "Clusters")]
     pub(crate) ingress: bool,

@@ -23,7 +23,7 @@ pub(super) fn objects(
             Loss::new(
                 Fidelity::Approximate,
                 format!("services.{}.depends_on", one.name()),
-                format!("objects are applied by their wave (`{PREFIX}/wave`: {wave}); a pod that starts before its peers is restarted until they answer"),
+                format!("objects are applied in the order of their annotation `{PREFIX}/wave`; a pod that starts before its peers is restarted until they answer"),
             )
             .at(one.service.span.clone()),
         );

@@ -48,9 +48,7 @@ pub(crate) fn run(
             status: ExitStatus::Failure,
         });
     }
-    for loss in &rendering.losses {
-        printer.tell(&diagnostic(loss));
-    }
+    tell_losses(&rendering.losses, arguments, printer);
     if arguments.diff {
         rendered_report::differences(&compared, printer);
         return Ok(ExitStatus::Success);
@@ -226,6 +224,47 @@ fn refusals(losses: &[Loss], arguments: &RenderArguments) -> Vec<Diagnostic> {
             diagnostic
         })
         .collect()
+}
+
+/// Tells like losses together, or each with its place.
+fn tell_losses(losses: &[Loss], arguments: &RenderArguments, printer: &Printer) {
+    if arguments.losses {
+        for loss in losses {
+            printer.tell(&diagnostic(loss));
+        }
+        return;
+    }
+    let mut is_shortened = false;
+    for group in plimsoll_render::grouped(losses) {
+        let mut told = diagnostic(group.losses[0]);
+        if group.losses.len() > 1 {
+            is_shortened = true;
+            told.message = format!(
+                "`{}` of {}: {}",
+                group.key,
+                owners(&group.owners),
+                group.losses[0].what
+            );
+            told.span = None;
+        }
+        printer.tell(&told);
+    }
+    if is_shortened {
+        printer.say("--losses tells each with its place");
+    }
+}
+
+fn owners(all: &[&str]) -> String {
+    const FIRST: usize = 6;
+    let named: Vec<String> = all
+        .iter()
+        .take(FIRST)
+        .map(|name| format!("`{name}`"))
+        .collect();
+    match all.len().saturating_sub(FIRST) {
+        0 => named.join(", "),
+        more => format!("{} and {more} more", named.join(", ")),
+    }
 }
 
 fn diagnostic(loss: &Loss) -> Diagnostic {
