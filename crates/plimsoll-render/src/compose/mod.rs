@@ -20,6 +20,19 @@ mod variables;
 use crate::{Input, Rendering};
 use stack::Stack;
 
+/// The Compose file that others are laid over, as it is named on the command line.
+pub(crate) fn base_file(input: &Input<'_>) -> String {
+    let project = input.project;
+    match project.files.first() {
+        None => "compose.yaml".to_owned(),
+        Some(file) => file
+            .strip_prefix(&project.directory)
+            .unwrap_or(file)
+            .display()
+            .to_string(),
+    }
+}
+
 /// Renders the Compose files.
 pub fn render(input: &Input<'_>) -> Rendering {
     let mut rendering = Rendering::default();

@@ -51,15 +51,7 @@ impl<'a> Stack<'a> {
 
     /// The first Compose file, as it is named on the command line.
     pub(super) fn base_file(&self) -> String {
-        let project = self.input.project;
-        match project.files.first() {
-            None => "compose.yaml".to_owned(),
-            Some(file) => file
-                .strip_prefix(&project.directory)
-                .unwrap_or(file)
-                .display()
-                .to_string(),
-        }
+        super::base_file(self.input)
     }
 
     /// The networks that lead nowhere else.

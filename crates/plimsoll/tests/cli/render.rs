@@ -25,14 +25,24 @@ fn what_is_rendered_is_told_and_known_again() {
     exit code: 0
     ----- stdout -----
     ----- stderr -----
+      new       docs/README.md
+      new       docs/ci-cd.md
+      new       docs/cloud.md
+      new       docs/deployment-checklist.md
       new       docs/environment.md
-    1 of 1 files written to out
+      new       docs/images.md
+      new       docs/kubernetes.md
+      new       docs/local-development.md
+      new       docs/production.md
+      new       docs/quick-start.md
+      new       docs/troubleshooting.md
+    11 of 11 files written to out
     ");
     assert_snapshot!(context.run(&["render", "docs", "-o", "out", "--check"]), @"
     exit code: 0
     ----- stdout -----
     ----- stderr -----
-    1 files are up to date
+    11 files are up to date
     ");
 }
 
@@ -54,7 +64,7 @@ fn an_edited_file_stays() {
     ----- stdout -----
     ----- stderr -----
       edited       docs/environment.md
-    1 of 1 files are out of date · plimsoll render --diff shows how
+    1 of 11 files are out of date · plimsoll render --diff shows how
     ");
     context.run(&["render", "docs", "-o", "out", "--force"]);
     let page = std::fs::read_to_string(context.project().join("out/docs/environment.md")).unwrap();

@@ -1,0 +1,69 @@
+//! In a cluster.
+
+use super::guide::{Guide, fence};
+
+pub(super) fn page(guide: &Guide<'_>) -> String {
+    let name = guide.name();
+    let mut page = format!(
+        "# Kubernetes\n\nThe manifests are in `kubernetes/` (`plimsoll render kubernetes`): a base, and overlays `dev`, `staging` \
+         and `prod`. Everything is in the namespace `{name}`, at the level `restricted` of the Pod Security \
+         Standards; what no network of the stack allows is denied.\n\n"
+    );
+    page.push_str("What would be applied, and what that would change:\n\n");
+    page.push_str(&fence(&[
+        "kubectl kustomize kubernetes/overlays/prod".to_owned(),
+        "kubectl diff -k kubernetes/overlays/prod".to_owned(),
+    ]));
+    page.push_str("\nIn `dev`, secrets are generated from files that are not committed: copy each `*.env.example` and fill it in. In \
+        `staging` and `prod` they come from the cluster's store of secrets (`external-secrets.yaml`).\n\n");
+    page.push_str(&fence(&[
+        "kubectl apply -k kubernetes/overlays/prod".to_owned()
+    ]));
+    let deployed: Vec<&str> = guide
+        .all
+        .iter()
+        .filter(|one| one.is_daemon() && one.store.is_none() && !one.is_stateful())
+        .map(|one| one.name())
+        .collect();
+    if !deployed.is_empty() {
+        page.push_str("\nWait until the release is there:\n\n");
+        let lines: Vec<String> = deployed
+            .iter()
+            .map(|one| {
+                format!("kubectl --namespace {name} rollout status deployment/{one} --timeout 5m")
+            })
+            .collect();
+        page.push_str(&fence(&lines));
+        page.push_str("\nBack to the release before:\n\n");
+        let lines: Vec<String> = deployed
+            .iter()
+            .map(|one| format!("kubectl --namespace {name} rollout undo deployment/{one}"))
+            .collect();
+        page.push_str(&fence(&lines));
+    }
+    page.push_str("\nA look inside, without letting anybody in:\n\n");
+    let mut looks = vec![
+        format!("kubectl --namespace {name} get pods,services,horizontalpodautoscalers"),
+        format!("kubectl --namespace {name} get events --sort-by .lastTimestamp"),
+    ];
+    if let Some(one) = deployed.first() {
+        looks.push(format!(
+            "kubectl --namespace {name} logs deployment/{one} --follow"
+        ));
+    }
+    if let Some((one, port)) = guide
+        .all
+        .iter()
+        .find_map(|one| Some((one.name(), one.main().filter(|main| main.http)?.port)))
+    {
+        looks.push(format!(
+            "kubectl --namespace {name} port-forward service/{one} {port}:{port}"
+        ));
+    }
+    page.push_str(&fence(&looks));
+    page.push_str(
+        "\nThe cluster needs: the Gateway API with a class of gateways (or render with `--ingress`), cert-manager, the \
+         External Secrets operator (or `--secrets sealed`, `--secrets sops`), and the metrics server for autoscaling.\n",
+    );
+    page
+}
