@@ -73,7 +73,7 @@ pub fn render(input: &Input<'_>) -> Rendering {
     if guide.compose.contains("compose.monitoring.yaml") {
         index.push_str("- [runbooks](runbooks/): a page for each alert\n");
     }
-    rendering.file("docs/README.md", index);
+    rendering.file("docs/running.md", index);
     rendering
 }
 

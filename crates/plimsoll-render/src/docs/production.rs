@@ -6,7 +6,7 @@ pub(super) fn page(guide: &Guide<'_>) -> String {
     let prod = guide.command(&["prod"]);
     let has_proxy = guide.compose.contains("proxy/Caddyfile");
     let mut page = format!(
-        "# Production on one host\n\nA machine with Docker 24 or newer, its Compose plug-in, and the project's files.\n\n## Once\n\n{}",
+        "# Production on one host\n\nA machine with Docker and its Compose plug-in, 2.24 or newer, and the project's files.\n\n## Once\n\n{}",
         guide.settings()
     );
     if has_proxy {
@@ -29,7 +29,7 @@ pub(super) fn page(guide: &Guide<'_>) -> String {
         page.push_str(&format!(
             "\nImages that were built elsewhere are pulled instead:\n\n{}",
             fence(&[
-                format!("VERSION=1.2.3 {prod} pull --ignore-buildable"),
+                format!("VERSION=1.2.3 {prod} pull"),
                 format!("VERSION=1.2.3 {prod} up --detach --wait --no-build"),
             ])
         ));

@@ -25,7 +25,6 @@ fn what_is_rendered_is_told_and_known_again() {
     exit code: 0
     ----- stdout -----
     ----- stderr -----
-      new       docs/README.md
       new       docs/ci-cd.md
       new       docs/cloud.md
       new       docs/deployment-checklist.md
@@ -35,6 +34,7 @@ fn what_is_rendered_is_told_and_known_again() {
       new       docs/local-development.md
       new       docs/production.md
       new       docs/quick-start.md
+      new       docs/running.md
       new       docs/troubleshooting.md
     11 of 11 files written to out
     ");
