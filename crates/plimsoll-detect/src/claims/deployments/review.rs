@@ -21,9 +21,10 @@ pub(crate) fn review(
     let all: Vec<&DetectedService> = services.iter().collect();
     let mut found: Vec<Diagnostic> = Vec::new();
     for deployed in &deployments.programs {
-        found.extend(missing_file(tree, deployed));
-        if let Some(service) = meant(tree, deployed, &all) {
-            found.extend(contradictions(deployed, service));
+        match meant(tree, deployed, &all) {
+            Some(service) => found.extend(contradictions(deployed, service)),
+            // A service that is known is assembled without the file.
+            None => found.extend(missing_file(tree, deployed)),
         }
     }
     for built in &deployments.built {
