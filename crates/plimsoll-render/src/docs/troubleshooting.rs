@@ -38,14 +38,13 @@ pub(super) fn page(guide: &Guide<'_>) -> String {
             fence(&[format!("ss --listening --tcp --numeric --processes 'sport = :{port}'")])
         ));
     }
-    for store in guide.stores() {
+    if let Some(store) = guide.stores().next() {
         page.push_str(&format!(
             "\n## `{0}` refuses the password\n\nA store keeps the password of its first start. Give it the old one again, or begin with an empty \
              volume, which deletes its data:\n\n{1}",
             store.name(),
             fence(&[format!("{dev} down --volumes")])
         ));
-        break;
     }
     let kinds: Vec<&RecipeKind> = guide
         .built()
