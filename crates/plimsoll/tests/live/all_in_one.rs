@@ -26,11 +26,16 @@ print("listening", flush=True)
 http.server.ThreadingHTTPServer(("0.0.0.0", int(os.environ.get("PORT", "8000"))), Handler).serve_forever()
 "#;
 
-/// Asks its neighbour once, which must be there, and fails; is started again.
-const WORKER: &str = r#"import os, sys, urllib.request
+/// Asks its neighbour, which must be there, and fails the first time; the second time it stays.
+const WORKER: &str = r#"import os, pathlib, sys, time, urllib.request
 
 print("the neighbour says", urllib.request.urlopen(os.environ["API_URL"]).read().decode(), flush=True)
-sys.exit(9)
+seen = pathlib.Path("/tmp/seen")
+if not seen.exists():
+    seen.touch()
+    sys.exit(9)
+while True:
+    time.sleep(1)
 "#;
 
 fn project(stage: &Stage) {
