@@ -34,7 +34,6 @@ pub fn reloading(words: &[String]) -> Option<Vec<String>> {
         }
         "streamlit" if next_is("run") => changed.push("--server.runOnSave=true".to_owned()),
         "manage.py" if next_is("runserver") => changed.retain(|word| word != "--noreload"),
-        "node" | "nodejs" if words.len() > at => put(&mut changed, at, "--watch"),
         "tsx" if words.len() > at && !next_is("watch") => {
             changed.insert(at, "watch".to_owned());
         }
@@ -58,7 +57,9 @@ pub fn loads_again(recipe: &BuildRecipe, stated: Option<&[String]>) -> bool {
     }
 }
 
-const KNOWN: [&str; 10] = [
+/// Node itself is not among them: what its `--watch` follows are the files as they were first, so
+/// an editor that replaces a file is noticed once (nodejs/node issue 54774).
+const KNOWN: [&str; 8] = [
     "uvicorn",
     "gunicorn",
     "hypercorn",
@@ -66,8 +67,6 @@ const KNOWN: [&str; 10] = [
     "fastapi",
     "streamlit",
     "manage.py",
-    "node",
-    "nodejs",
     "tsx",
 ];
 
@@ -132,8 +131,7 @@ mod tests {
                 "fastapi run app.py --workers 3",
                 "fastapi dev app.py --host 0.0.0.0",
             ),
-            ("node dist/main.js", "node --watch dist/main.js"),
-            ("node --watch x.js", "node --watch x.js"),
+            ("node dist/main.js", "-"),
             ("tsx src/main.ts", "tsx watch src/main.ts"),
             (
                 "python manage.py runserver --noreload",

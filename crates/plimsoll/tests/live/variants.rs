@@ -231,23 +231,27 @@ fn services_that_are_developed_show_each_change() {
         "page" => get(answer.port, "/src/greeting.js"),
         _ => get(answer.port, answer.path),
     };
-    for (number, word) in ["first", "second", "third"].iter().enumerate() {
-        for answer in &answers {
-            eventually(answer.service, || {
-                shown(answer).filter(|(_, body)| body.contains(word))
-            });
-        }
-        let Some(next) = ["second", "third"].get(number) else {
-            break;
-        };
+    let mut now = "first";
+    for answer in &answers {
+        eventually(answer.service, || {
+            shown(answer).filter(|(_, body)| body.contains(now))
+        });
+    }
+    for next in ["second", "third"] {
         for answer in &answers {
             // As editors do it: a new file in the place of the old one.
             let path = stage.project().join(answer.source);
             let text = std::fs::read_to_string(&path).unwrap();
             let new = path.with_extension("new");
-            std::fs::write(&new, text.replace(word, next)).unwrap();
+            std::fs::write(&new, text.replace(now, next)).unwrap();
             std::fs::rename(&new, &path).unwrap();
         }
+        for answer in &answers {
+            eventually(answer.service, || {
+                shown(answer).filter(|(_, body)| body.contains(next))
+            });
+        }
+        now = next;
     }
     drop(up);
     stage.down_to_nothing();
