@@ -36,6 +36,7 @@ impl Traces {
                 .collect(),
             interfaces: interfaces
                 .map(|entry| entry.unwrap().file_name().to_string_lossy().into_owned())
+                .filter(|name| !is_dockers(name))
                 .collect(),
             groups: groups(Path::new("/sys/fs/cgroup"), &format!("{project}-"), 4),
             processes: processes(runtime),
@@ -47,6 +48,20 @@ impl Traces {
             forwarding: std::fs::read_to_string("/proc/sys/net/ipv4/ip_forward").unwrap(),
         }
     }
+}
+
+/// Whether an interface is named as Docker names its own, which come and go where a daemon runs.
+fn is_dockers(name: &str) -> bool {
+    let hexadecimal = |rest: &str, length: usize| {
+        rest.len() == length && rest.bytes().all(|byte| byte.is_ascii_hexdigit())
+    };
+    name == "docker0"
+        || name
+            .strip_prefix("br-")
+            .is_some_and(|rest| hexadecimal(rest, 12))
+        || name
+            .strip_prefix("veth")
+            .is_some_and(|rest| hexadecimal(rest, 7))
 }
 
 /// Control groups of the project's containers.
