@@ -2,13 +2,18 @@
 
 mod facts;
 mod framework;
+mod listening;
 mod manifest;
+mod program_recipe;
+mod schema;
 mod script;
 mod server;
 mod site;
 mod sources;
+mod start;
 #[cfg(test)]
 mod tests;
+mod vite;
 
 use std::path::{Path, PathBuf};
 use std::sync::Arc;

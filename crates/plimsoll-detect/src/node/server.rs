@@ -2,29 +2,18 @@
 
 use std::path::{Path, PathBuf};
 
-use plimsoll_diag::{Diagnostic, Evidence, Span, Spanned};
-use plimsoll_model::{BuildRecipe, NodeLayout, NodeManager, NodeServerRecipe, RecipeKind};
+use plimsoll_diag::{Evidence, Span};
+use plimsoll_model::NodeLayout;
 
 use super::facts::{FileFacts, Files};
 use super::framework::{Form, Framework, form};
 use super::manifest::Package;
-use super::script::Line;
-use super::{Verdict, absolute, blank, site};
-use crate::detection::{Health, Route, ServiceKind, Stream};
+use super::start::{Start, script, start};
+use super::{Verdict, blank, site};
+use crate::detection::{Health, ServiceKind};
 use crate::found::Found;
-use crate::needs;
 use crate::places;
 use crate::tree::Tree;
-
-/// Names of scripts that start a package, the one meant for production first.
-const STARTS: &[&str] = &[
-    "start:prod",
-    "start:production",
-    "start",
-    "serve",
-    "server",
-    "dev",
-];
 
 /// Words in names of scripts that start something besides the package's server.
 const BESIDES: &[&str] = &[
@@ -37,50 +26,6 @@ const BESIDES: &[&str] = &[
     "mcp",
     "consumer",
 ];
-
-/// Files that start a package that names none.
-const ENTRIES: &[&str] = &[
-    "server.js",
-    "index.js",
-    "app.js",
-    "main.js",
-    "src/index.ts",
-    "src/server.ts",
-    "src/main.ts",
-    "src/app.ts",
-    "src/index.js",
-    "src/server.js",
-    "src/main.js",
-    "src/app.js",
-    "index.ts",
-    "server.ts",
-    "main.ts",
-];
-
-/// Names of routes that tell of health, the plainest first.
-const HEALTH: &[&str] = &[
-    "healthz",
-    "health",
-    "healthcheck",
-    "health-check",
-    "readyz",
-    "ready",
-    "livez",
-    "live",
-    "ping",
-    "status",
-];
-
-/// One way to start something of a package.
-#[derive(Debug, Clone)]
-struct Start {
-    environment: Vec<(String, String)>,
-    command: Vec<String>,
-    /// What says so.
-    evidence: Evidence,
-    /// The name of the script; empty for a file.
-    name: String,
-}
 
 /// What a package's place in its workspace is.
 pub(super) struct Place {
@@ -180,93 +125,17 @@ pub(super) fn services(
     Some((looks_like, verdicts))
 }
 
-/// How the package is started.
-fn start(tree: &Tree, package: &Package) -> Option<Start> {
-    let developing = |name: &str| {
-        package.script(name).is_some_and(|line| {
-            ["nodemon", "watch", "ts-node-dev", "nest start"]
-                .iter()
-                .any(|word| line.contains(word))
-        })
-    };
-    let names = STARTS.iter().filter(|name| {
-        // `start:prod` stands beside a `start` for development; beside another it is an alias.
-        !name.starts_with("start:") || developing("start") || package.script("start").is_none()
-    });
-    for name in names {
-        if let Some(start) = script(package, name) {
-            return Some(start);
-        }
-        if *name == "start" && matches!(Line::of(package, name), Some(Line::Others(_))) {
-            return None;
-        }
-    }
-    let file = package
-        .main
-        .iter()
-        .map(String::as_str)
-        .filter(|_| package.programs.is_empty() && Framework::of(package).is_some())
-        .chain(
-            ENTRIES
-                .iter()
-                .copied()
-                .filter(|_| Framework::of(package).is_some()),
-        )
-        .find(|file| {
-            let typed = file.ends_with(".ts") && runner(package, file) == "node";
-            !typed && tree.has_file(&package.directory.join(file))
-        })
-        .filter(|_| package.programs.is_empty())?;
-    Some(Start {
-        environment: Vec::new(),
-        command: vec![runner(package, file).to_owned(), file.to_owned()],
-        evidence: Evidence::new(
-            Span::line(tree.shown(&package.directory.join(file)), 1),
-            "is its entry",
-        ),
-        name: String::new(),
-    })
+/// A package that is looked at, and what is known of it.
+pub(super) struct Scene<'s> {
+    pub(super) tree: &'s Tree,
+    pub(super) package: &'s Package,
+    pub(super) files: &'s Files,
+    pub(super) place: Place,
+    pub(super) framework: Option<Framework>,
 }
 
-/// What runs a file.
-fn runner(package: &Package, file: &str) -> &'static str {
-    let typed = file.ends_with(".ts") || file.ends_with(".mts");
-    match (typed, package.manager) {
-        (true, Some(NodeManager::Bun)) => "bun",
-        (true, _) if package.depends_on("tsx") => "tsx",
-        (true, _) if package.depends_on("ts-node") => "ts-node",
-        _ => "node",
-    }
-}
-
-fn script(package: &Package, name: &str) -> Option<Start> {
-    let line = package.script(name)?;
-    let evidence = Evidence::new(
-        line.span.clone().unwrap_or_else(|| package.span.clone()),
-        format!("`{name}` is `{}`", line.value),
-    );
-    let (environment, command) = match Line::of(package, name)? {
-        Line::Plain { environment, words } => (environment, words),
-        Line::Shell(line) => (Vec::new(), vec!["sh".to_owned(), "-c".to_owned(), line]),
-        Line::Others(_) => return None,
-    };
-    Some(Start {
-        environment,
-        command,
-        evidence,
-        name: name.to_owned(),
-    })
-}
-
-struct Scene<'s> {
-    tree: &'s Tree,
-    package: &'s Package,
-    files: &'s Files,
-    place: Place,
-    framework: Option<Framework>,
-}
-
-type Reached<'r> = [(&'r Path, &'r FileFacts)];
+/// Files that an entry point reaches, and what they say.
+pub(super) type Reached<'r> = [(&'r Path, &'r FileFacts)];
 
 impl Scene<'_> {
     /// The source file that a command starts.
@@ -454,132 +323,7 @@ impl Scene<'_> {
         found
     }
 
-    /// Something that listens.
-    fn web(
-        &self,
-        start: Start,
-        layout: NodeLayout,
-        reached: &Reached<'_>,
-        port: Option<u16>,
-    ) -> Found {
-        let listens = reached
-            .iter()
-            .find_map(|(_, facts)| facts.sources.listens.clone());
-        let over_http = reached.iter().any(|(_, facts)| facts.mcp_http.is_some());
-        let kind = match self.framework {
-            Some(framework) if framework.kind == ServiceKind::McpStdio => ServiceKind::McpHttp,
-            Some(framework) => framework.kind,
-            None => ServiceKind::Web,
-        };
-        let kind = match kind {
-            ServiceKind::Web if over_http => ServiceKind::McpHttp,
-            kind => kind,
-        };
-        let (span, why) = match (&listens, port) {
-            (Some((span, _)), None) => (span.clone(), "listens for connections".to_owned()),
-            _ => (
-                package_place(self.tree, self.package),
-                format!(
-                    "is built by {}",
-                    self.framework.map_or("Node.js", |framework| framework.name)
-                ),
-            ),
-        };
-        let mut found = self.blank(kind, &start, span, &why);
-        let told = flag(&start.command).or(start
-            .environment
-            .iter()
-            .find(|(name, _)| name == "PORT")
-            .and_then(|(_, value)| value.parse().ok()));
-        let said = listens.as_ref().and_then(|(_, port)| *port);
-        let reads_port = reached
-            .iter()
-            .flat_map(|(_, facts)| &facts.sources.variables)
-            .find(|variable| variable.name == "PORT");
-        let default = reads_port.and_then(|variable| variable.default.as_deref()?.parse().ok());
-        let mut start = start;
-        let port = told.or(port).or(said).or(default).or_else(|| {
-            let known = reads_port.is_some() || self.framework.is_some_and(Framework::serves);
-            known.then_some(3000)
-        });
-        // What the code takes from nowhere is said to it.
-        if let Some(port) = port
-            && told.is_none()
-            && said.or(default).is_none()
-            && reads_port.is_some()
-            && !start.environment.iter().any(|(name, _)| name == "PORT")
-        {
-            start
-                .environment
-                .push(("PORT".to_owned(), port.to_string()));
-        }
-        found.service.ports = port.into_iter().collect();
-        if reached.iter().any(|(_, facts)| facts.event_stream) {
-            found.service.stream = Some(Stream::Sse);
-        } else if reached.iter().any(|(_, facts)| facts.websocket)
-            || self.package.depends_on("socket.io")
-        {
-            found.service.stream = Some(Stream::Websocket);
-        }
-        let answers = self.files.answers(&self.package.directory, reached);
-        if let Some(port) = port {
-            let ends = |wanted: &str| {
-                answers
-                    .iter()
-                    .filter(|(path, _)| !path.contains([':', '*', '{']))
-                    .find(|(path, _)| path.rsplit('/').next() == Some(wanted))
-            };
-            let route = |(path, span): &(String, Span)| Route {
-                path: path.clone(),
-                port,
-                span: Some(span.clone()),
-            };
-            let health = HEALTH.iter().find_map(|name| ends(name)).map(route);
-            let health = health.or_else(|| self.route_of_files(port));
-            found.service.health = Some(match health {
-                Some(route) => Health::Http(route),
-                None => Health::Tcp { port },
-            });
-            found.service.metrics = ends("metrics").map(route);
-        }
-        found.service.routes = answers.into_iter().map(|(path, _)| path).collect();
-        let version = self
-            .framework
-            .and_then(|framework| self.package.version_of(framework.distribution));
-        found.service.version = version;
-        self.finish(found, start, layout, reached, port)
-    }
-
-    /// A route of health that a file's place makes: `app/api/health/route.ts`.
-    fn route_of_files(&self, port: u16) -> Option<Route> {
-        self.files.paths().find_map(|path| {
-            let inside = places::below(path, &self.package.directory);
-            let text = places::text(&inside);
-            let text = text.strip_prefix("src/").unwrap_or(text);
-            let route = text
-                .strip_prefix("app/")
-                .and_then(|rest| rest.rsplit_once("/route."))
-                .map(|(route, _)| route)
-                .or_else(|| {
-                    text.strip_prefix("pages/")
-                        .and_then(|rest| rest.rsplit_once('.'))
-                        .map(|(route, _)| route)
-                })
-                .or_else(|| {
-                    text.strip_prefix("server/")
-                        .and_then(|rest| rest.rsplit_once('.'))
-                        .map(|(route, _)| route.trim_end_matches(".get"))
-                })?;
-            let last = route.rsplit('/').next()?;
-            (route.starts_with("api/") && HEALTH[..4].contains(&last)).then(|| Route {
-                path: format!("/{route}"),
-                port,
-                span: Some(Span::line(self.tree.shown(path), 1)),
-            })
-        })
-    }
-
-    fn blank(&self, kind: ServiceKind, start: &Start, span: Span, why: &str) -> Found {
+    pub(super) fn blank(&self, kind: ServiceKind, start: &Start, span: Span, why: &str) -> Found {
         let name = match kind {
             ServiceKind::McpHttp | ServiceKind::McpStdio => "MCP",
             ServiceKind::Worker if self.package.depends_on("bullmq") => "BullMQ",
@@ -589,220 +333,4 @@ impl Scene<'_> {
         found.service.evidence.push(start.evidence.clone());
         found
     }
-
-    /// Variables, needs and the recipe.
-    fn finish(
-        &self,
-        mut found: Found,
-        start: Start,
-        layout: NodeLayout,
-        reached: &Reached<'_>,
-        port: Option<u16>,
-    ) -> Found {
-        let package = self.package;
-        found
-            .service
-            .files
-            .extend(reached.iter().map(|(path, _)| std::sync::Arc::from(*path)));
-        for (_, facts) in reached {
-            found
-                .variables
-                .extend(facts.sources.variables.iter().cloned());
-        }
-        let given = |name: &str| start.environment.iter().any(|(known, _)| known == name);
-        found
-            .variables
-            .retain(|variable| !given(&variable.name) && !is_the_platforms(&variable.name));
-        let mut imported: Vec<_> = reached
-            .iter()
-            .flat_map(|(_, facts)| &facts.imports)
-            .filter_map(|(module, span)| {
-                let kind = needs::of_module(module)?;
-                let runtime = |(name, _, runtime): &(String, Spanned<String>, bool)| {
-                    *runtime && (name == module || module.starts_with(&format!("{name}/")))
-                };
-                let declared = package.dependencies.iter().any(runtime);
-                declared.then(|| (kind, true, span.clone(), module.clone()))
-            })
-            .collect();
-        imported.extend(prisma(self.tree, package));
-        let told: Vec<_> = found
-            .variables
-            .iter()
-            .map(crate::found::FoundVariable::told)
-            .collect();
-        found.needs = needs::needs(&imported, &told);
-        let bun = start.command.first().is_some_and(|word| word == "bun");
-        let runs_sources = start
-            .command
-            .first()
-            .is_some_and(|word| matches!(word.as_str(), "tsx" | "ts-node" | "bun"));
-        let build = package.script("build").filter(|line| {
-            !(runs_sources && (line.starts_with("tsc") || line.starts_with("bun build")))
-        });
-        match build {
-            Some(line) => found.service.evidence.push(Evidence::new(
-                line.span.clone().unwrap_or_else(|| package.span.clone()),
-                format!("`{}` builds it", line.value),
-            )),
-            None => self.tell_of_missing_entry(&start, &mut found),
-        }
-        let mut system_packages = Vec::new();
-        if package.depends_on("@prisma/client") {
-            found.service.packages.push("openssl".to_owned());
-            system_packages.push(Spanned::new("openssl".to_owned(), package.span.clone()));
-        }
-        let manager = package.manager.unwrap_or(match bun {
-            true => NodeManager::Bun,
-            false => NodeManager::Npm,
-        });
-        let working_dir = match &layout {
-            NodeLayout::Application if !self.place.member.as_os_str().is_empty() => {
-                Path::new(crate::python::IMAGE_ROOT).join(&self.place.member)
-            }
-            NodeLayout::Application | NodeLayout::Standalone { .. } => {
-                PathBuf::from(crate::python::IMAGE_ROOT)
-            }
-        };
-        let member = match self.place.member.as_os_str().is_empty() {
-            true => PathBuf::from("."),
-            false => self.place.member.clone(),
-        };
-        found.service.command.clone_from(&start.command);
-        found.service.working_dir.clone_from(&working_dir);
-        found.service.recipe = Some(BuildRecipe {
-            context: absolute(self.tree, &self.place.context),
-            kind: RecipeKind::NodeServer(NodeServerRecipe {
-                root: member,
-                manager,
-                lock: package
-                    .lock
-                    .as_ref()
-                    .map(|lock| places::below(lock, &self.place.context)),
-                node: package.node_range(),
-                script: build.map(|_| "build".to_owned()),
-                layout,
-                build_environment: Vec::new(),
-            }),
-            system_packages,
-            environment: start.environment,
-            command: start.command,
-            working_dir,
-            ports: port.into_iter().collect(),
-        });
-        found
-    }
-
-    /// Says so where a command starts a file that nothing makes.
-    fn tell_of_missing_entry(&self, start: &Start, found: &mut Found) {
-        let Some(file) = start.command.get(1).filter(|file| {
-            ["dist/", "build/", "./dist/", "./build/"]
-                .iter()
-                .any(|start| file.starts_with(start))
-        }) else {
-            return;
-        };
-        let there = places::within(&self.package.directory, file).is_some_and(|path| {
-            self.tree.has_file(&path) || self.tree.has_file(&path.with_extension("js"))
-        });
-        if start.command[0] == "node" && !there {
-            found.problems.push(
-                Diagnostic::warning(format!("starts `{file}`, which no `build` script makes"))
-                    .at(start.evidence.span.clone())
-                    .hint("add a script `build` that makes it"),
-            );
-        }
-    }
-}
-
-fn package_place(tree: &Tree, package: &Package) -> Span {
-    let configuration = [
-        "next.config",
-        "nuxt.config",
-        "svelte.config",
-        "astro.config",
-        "vite.config",
-        "remix.config",
-    ]
-    .iter()
-    .flat_map(|name| ["ts", "mts", "js", "mjs"].map(|end| format!("{name}.{end}")))
-    .map(|name| package.directory.join(name))
-    .find(|path| tree.has_file(path));
-    configuration.map_or_else(
-        || package.span.clone(),
-        |path| Span::line(tree.shown(&path), 1),
-    )
-}
-
-/// The port that an argument says: `-p 4000`, `--port=4000`.
-fn flag(command: &[String]) -> Option<u16> {
-    command
-        .iter()
-        .enumerate()
-        .find_map(|(index, word)| match word.as_str() {
-            "-p" | "--port" | "-P" => command.get(index + 1)?.parse().ok(),
-            word => word
-                .strip_prefix("--port=")
-                .or_else(|| word.strip_prefix("-p="))?
-                .parse()
-                .ok(),
-        })
-}
-
-/// Variables that the image or the platform sets.
-fn is_the_platforms(name: &str) -> bool {
-    matches!(
-        name,
-        "HOME"
-            | "PATH"
-            | "CI"
-            | "TZ"
-            | "PWD"
-            | "DEBUG"
-            | "NODE_ENV"
-            | "NODE_OPTIONS"
-            | "VERCEL"
-            | "VERCEL_URL"
-            | "VERCEL_ENV"
-            | "NEXT_RUNTIME"
-            | "npm_package_version"
-            | "npm_lifecycle_event"
-            | "npm_config_user_agent"
-    )
-}
-
-/// The database of a Prisma schema.
-fn prisma(
-    tree: &Tree,
-    package: &Package,
-) -> Option<(crate::detection::NeedKind, bool, Span, String)> {
-    let path = [
-        "prisma/schema.prisma",
-        "schema.prisma",
-        "prisma/schema/schema.prisma",
-    ]
-    .iter()
-    .map(|path| package.directory.join(path))
-    .find(|path| tree.has_file(path))?;
-    let text = tree.source(&path)?;
-    let mut inside = false;
-    for (index, line) in text.lines().enumerate() {
-        let line = line.trim();
-        inside = (inside || line.starts_with("datasource ")) && !line.starts_with('}');
-        let Some(provider) = line.strip_prefix("provider").filter(|_| inside) else {
-            continue;
-        };
-        let provider = provider
-            .trim_start_matches([' ', '='])
-            .trim_matches(['"', ' ']);
-        let kind = match provider {
-            "postgresql" | "postgres" => crate::detection::NeedKind::Postgres,
-            "mysql" => crate::detection::NeedKind::Mysql,
-            "mongodb" => crate::detection::NeedKind::Mongodb,
-            _ => return None,
-        };
-        let span = Span::line(tree.shown(&path), index as u32 + 1);
-        return Some((kind, true, span, "Prisma".to_owned()));
-    }
-    None
 }

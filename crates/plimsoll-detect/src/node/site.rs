@@ -7,7 +7,8 @@ use plimsoll_model::{BuildRecipe, NodeManager, RecipeKind, SiteProxy, StaticSite
 
 use super::framework::Framework;
 use super::manifest::Package;
-use super::sources::{Sources, ViteConfig};
+use super::sources::Sources;
+use super::vite::ViteConfig;
 use super::{Verdict, absolute, blank};
 use crate::detection::{Health, Route, ServiceKind};
 use crate::places;

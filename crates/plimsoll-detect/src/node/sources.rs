@@ -1,11 +1,11 @@
-//! What JavaScript and TypeScript files say: variables, listening, Vite's configuration.
+//! What JavaScript and TypeScript files say: variables, listening.
 
-use std::path::{Path, PathBuf};
-use std::sync::Arc;
+use std::path::Path;
 
 use plimsoll_diag::Span;
 use tree_sitter::Node;
 
+use super::schema::schema;
 use crate::found::FoundVariable;
 use crate::needs::{is_secret, kind_of};
 use crate::places;
@@ -20,29 +20,6 @@ pub(crate) struct Sources {
     pub(crate) listens: Option<(Span, Option<u16>)>,
     /// Where it serves MCP over standard input and output.
     pub(crate) stdio_transport: Option<Span>,
-}
-
-/// What a Vite configuration says.
-#[derive(Debug, Clone)]
-pub(crate) struct ViteConfig {
-    pub(crate) span: Span,
-    pub(crate) output: Option<String>,
-    pub(crate) root: Option<String>,
-    pub(crate) port: Option<u16>,
-    pub(crate) library: bool,
-    /// Paths that the development server passes on.
-    pub(crate) proxied: Vec<Proxied>,
-}
-
-/// A path that the development server passes on.
-#[derive(Debug, Clone)]
-pub(crate) struct Proxied {
-    pub(crate) path: String,
-    /// Where to, as far as it is plain: `http://localhost:8000`.
-    pub(crate) target: Option<String>,
-    /// What the path is replaced with, where a rule says so.
-    pub(crate) replacement: Option<String>,
-    pub(crate) span: Span,
 }
 
 /// Files read at most for one package.
@@ -194,106 +171,6 @@ fn is_demanded(source: &Source, node: Node<'_>) -> bool {
     false
 }
 
-/// Variables of a schema that the environment is checked against: `z.object({ X: z.string() })`,
-/// `cleanEnv(process.env, { X: str({ default: "d" }) })`, `createEnv({ server: { X: … } })`.
-fn schema(source: &Source, call: Node<'_>, found: &mut Sources) {
-    // A schema of something else has other keys, and a file without it checks something else.
-    if !source.text.contains("process.env") {
-        return;
-    }
-    let Some(arguments) = call.child_by_field_name("arguments") else {
-        return;
-    };
-    for argument in named_children(arguments) {
-        if argument.kind() != "object" {
-            continue;
-        }
-        for pair in named_children(argument) {
-            let (Some(key), Some(value)) = (
-                pair.child_by_field_name("key"),
-                pair.child_by_field_name("value"),
-            ) else {
-                continue;
-            };
-            let key_text = source.text_of(key).trim_matches(['"', '\'']);
-            if matches!(key_text, "server" | "client" | "shared") && value.kind() == "object" {
-                for inner in named_children(value) {
-                    schema_entry(source, inner, found);
-                }
-            } else {
-                schema_entry(source, pair, found);
-            }
-        }
-    }
-}
-
-fn schema_entry(source: &Source, pair: Node<'_>, found: &mut Sources) {
-    let (Some(key), Some(value)) = (
-        pair.child_by_field_name("key"),
-        pair.child_by_field_name("value"),
-    ) else {
-        return;
-    };
-    let name = source.text_of(key).trim_matches(['"', '\'']).to_owned();
-    let plain = name
-        .chars()
-        .all(|c| c.is_ascii_uppercase() || c.is_ascii_digit() || c == '_');
-    if !plain
-        || !name.contains(|c: char| c.is_ascii_uppercase())
-        || value.kind() != "call_expression"
-        || name == "NODE_ENV"
-    {
-        return;
-    }
-    let rule = source.text_of(value);
-    let default = schema_default(source, value, 0);
-    let optional = ["optional(", ".nullable(", ".nullish(", "default"]
-        .iter()
-        .any(|word| rule.contains(word));
-    found.variables.push(FoundVariable {
-        required: !optional,
-        secret: is_secret(&name),
-        kind: kind_of(&name, default.as_deref(), None),
-        default,
-        type_name: None,
-        span: source.place(pair).in_file(source.path.clone()),
-        why: format!("a schema of the environment has `{name}`"),
-        name,
-    });
-}
-
-/// `d` of `.default("d")` and of `{ default: "d" }`.
-fn schema_default(source: &Source, node: Node<'_>, depth: usize) -> Option<String> {
-    if depth > 12 {
-        return None;
-    }
-    let value = |node: Node<'_>| {
-        text(source, node).or_else(|| {
-            matches!(node.kind(), "number" | "true" | "false")
-                .then(|| source.text_of(node).to_owned())
-        })
-    };
-    match node.kind() {
-        "call_expression" => {
-            let function = node.child_by_field_name("function")?;
-            if source.text_of(function).ends_with(".default") {
-                let first = node.child_by_field_name("arguments")?.named_child(0)?;
-                return value(first);
-            }
-        }
-        "pair" => {
-            let key = node.child_by_field_name("key")?;
-            if source.text_of(key) == "default" {
-                return value(node.child_by_field_name("value")?);
-            }
-        }
-        _ => {}
-    }
-    named_children(node)
-        .into_iter()
-        .find_map(|child| schema_default(source, child, depth + 1))
-}
-
 /// `d` of `variable || "d"` and `variable ?? "d"`.
 fn default(source: &Source, node: Node<'_>) -> Option<String> {
     let mut outer = node.parent()?;
@@ -347,7 +224,7 @@ fn port(source: &Source, call: Node<'_>) -> Option<u16> {
     number(source, value, 0)
 }
 
-fn number(source: &Source, node: Node<'_>, depth: usize) -> Option<u16> {
+pub(super) fn number(source: &Source, node: Node<'_>, depth: usize) -> Option<u16> {
     if depth > 6 {
         return None;
     }
@@ -369,7 +246,7 @@ fn number(source: &Source, node: Node<'_>, depth: usize) -> Option<u16> {
     }
 }
 
-fn declaration<'t>(
+pub(super) fn declaration<'t>(
     source: &'t Source,
     node: Node<'t>,
     name: &str,
@@ -389,115 +266,4 @@ fn declaration<'t>(
     named_children(node)
         .into_iter()
         .find_map(|child| declaration(source, child, name, depth + 1))
-}
-
-/// The first address in an expression, a name looked for in the same file.
-fn address(source: &Source, node: Node<'_>, depth: usize) -> Option<String> {
-    if depth > 8 {
-        return None;
-    }
-    if let Some(found) = text(source, node) {
-        return ["http://", "https://", "ws://"]
-            .iter()
-            .any(|scheme| found.starts_with(scheme))
-            .then_some(found);
-    }
-    if node.kind() == "identifier" {
-        let value = declaration(source, source.root(), source.text_of(node), 0)?;
-        return address(source, value, depth + 1);
-    }
-    named_children(node)
-        .into_iter()
-        .find_map(|child| address(source, child, depth + 1))
-}
-
-/// What `rewrite: path => path.replace(/^\/api/, "")` puts in the place of the path's start.
-fn rewrites(source: &Source, node: Node<'_>) -> Option<String> {
-    let pair = named_children(node).into_iter().find(|pair| {
-        let key = pair
-            .child_by_field_name("key")
-            .or_else(|| pair.child_by_field_name("name"));
-        key.is_some_and(|key| source.text_of(key) == "rewrite")
-    })?;
-    replaced(source, pair, 0)
-}
-
-fn replaced(source: &Source, node: Node<'_>, depth: usize) -> Option<String> {
-    if depth > 8 {
-        return None;
-    }
-    if node.kind() == "call_expression"
-        && node
-            .child_by_field_name("function")
-            .is_some_and(|function| source.text_of(function).ends_with(".replace"))
-    {
-        return text(
-            source,
-            node.child_by_field_name("arguments")?.named_child(1)?,
-        );
-    }
-    named_children(node)
-        .into_iter()
-        .find_map(|child| replaced(source, child, depth + 1))
-}
-
-impl ViteConfig {
-    /// Reads the configuration in `directory`.
-    pub(crate) fn read(tree: &Tree, directory: &Path) -> Option<Self> {
-        let path: PathBuf = ["ts", "mts", "js", "mjs", "cts", "cjs"]
-            .into_iter()
-            .map(|end| directory.join(format!("vite.config.{end}")))
-            .find(|path| tree.has_file(path))?;
-        let shown: Arc<Path> = tree.shown(&path);
-        let source = Source::parse(shown.clone(), tree.source(&path)?, Grammar::of(&path)?)?;
-        let mut config = Self {
-            span: Span::line(shown, 1),
-            output: None,
-            root: None,
-            port: None,
-            library: false,
-            proxied: Vec::new(),
-        };
-        config.walk(&source, source.root(), &mut Vec::new(), 0);
-        Some(config)
-    }
-
-    /// Collects what stands under keys of object literals: `build: { outDir: "x" }`.
-    fn walk(&mut self, source: &Source, node: Node<'_>, keys: &mut Vec<String>, depth: usize) {
-        if depth > DEPTH {
-            return;
-        }
-        if node.kind() == "pair" {
-            let key = node
-                .child_by_field_name("key")
-                .map(|key| source.text_of(key).trim_matches(['"', '\'']).to_owned());
-            let (Some(key), Some(value)) = (key, node.child_by_field_name("value")) else {
-                return;
-            };
-            keys.push(key);
-            let path: Vec<&str> = keys.iter().map(String::as_str).collect();
-            match path.as_slice() {
-                ["build", "outDir"] => self.output = text(source, value),
-                ["build", "lib"] => self.library = true,
-                ["root"] => self.root = text(source, value),
-                ["server", "port"] => self.port = number(source, value, 0),
-                ["server", "proxy", path] => {
-                    let span = source.place(node).in_file(source.path.clone());
-                    self.proxied.push(Proxied {
-                        path: (*path).to_owned(),
-                        target: address(source, value, 0),
-                        replacement: rewrites(source, value),
-                        span,
-                    });
-                }
-                _ => {}
-            }
-            self.walk(source, value, keys, depth + 1);
-            keys.pop();
-            return;
-        }
-        for child in named_children(node) {
-            self.walk(source, child, keys, depth + 1);
-        }
-    }
 }

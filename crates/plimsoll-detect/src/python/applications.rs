@@ -1,23 +1,20 @@
-//! Web applications: objects that a server program serves, functions that make them, and the
-//! servers that code starts by itself.
+//! Web applications: objects that a server program serves, and functions that make
+//! them.
 
 use std::collections::BTreeSet;
 use std::path::Path;
 use std::rc::Rc;
 use std::sync::Arc;
 
-use plimsoll_diag::Evidence;
-
 use crate::detection::ServiceKind;
-use crate::python::candidate::{Candidate, Launch, launch_of};
-use crate::python::evaluate::evaluate;
-use crate::python::module::{Binding, Module, PlacedCall};
-use crate::python::transport;
+use crate::python::candidate::{Candidate, Launch};
+use crate::python::module::{Binding, Module};
+use crate::python::serving::serve;
 use crate::python::value::Value;
 use crate::python::workspace::Workspace;
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Interface {
+pub(super) enum Interface {
     Asgi,
     Wsgi,
 }
@@ -46,30 +43,11 @@ const MAKERS: &[(&str, &str, &str, Interface)] = &[
 /// Methods that turn an MCP server into an application.
 const MCP_APPLICATIONS: &[&str] = &["http_app", "streamable_http_app", "sse_app"];
 
-/// Calls that serve an application until the process ends.
-const SERVERS: &[&str] = &[
-    "uvicorn.run",
-    "uvicorn.Config",
-    "hypercorn.run",
-    "waitress.serve",
-    "aiohttp.web.run_app",
-    "gevent.pywsgi.WSGIServer",
-    "wsgiref.simple_server.make_server",
-    "http.server.HTTPServer",
-    "http.server.ThreadingHTTPServer",
-    "socketserver.TCPServer",
-    "grpc.aio.server",
-    "grpc.server",
-    "websockets.serve",
-    "tornado.web.Application",
-    "asyncio.start_server",
-];
-
 /// An application that was found, by file and variable.
 #[derive(Debug)]
-struct Application {
-    candidate: Candidate,
-    variable: String,
+pub(super) struct Application {
+    pub(super) candidate: Candidate,
+    pub(super) variable: String,
 }
 
 /// Finds the web applications that the files at `entries` make or start.
@@ -229,7 +207,7 @@ fn launch(interface: Interface, variable: String, factory: bool) -> Launch {
     }
 }
 
-fn maker(
+pub(super) fn maker(
     workspace: &Workspace<'_>,
     module: &Rc<Module>,
     scope: &str,
@@ -417,252 +395,4 @@ fn mounted(workspace: &Workspace<'_>, entries: &[Rc<Module>]) -> BTreeSet<(Arc<P
         }
     }
     mounted
-}
-
-/// Joins a call that serves to the application it serves.
-fn serve(
-    workspace: &Workspace<'_>,
-    module: &Rc<Module>,
-    placed: &PlacedCall,
-    applications: &mut [Application],
-    with_arguments: &BTreeSet<usize>,
-    stray: &mut Vec<Candidate>,
-) {
-    let call = &placed.call;
-    let scope = &*placed.scope.path;
-    let callee = module.callee(call).unwrap_or_default();
-    let known = SERVERS.contains(&callee.as_str());
-    // `app.run(port=5000)` of Flask, Sanic and their kin.
-    let own_run = call.method() == Some("run") && !known && call.receiver().is_some();
-    if !known && !own_run {
-        return;
-    }
-    let target = if own_run {
-        call.receiver().map(|name| Value::Name(name.to_owned()))
-    } else {
-        call.argument(0, "app").cloned()
-    };
-    let stated = call
-        .keyword("port")
-        .map(|port| workspace.constant(module, scope, port))
-        .unwrap_or_default();
-    let port = stated.port().or_else(|| {
-        let port = call.keyword("port")?;
-        transport::default_of(workspace, module, scope, port)?
-            .parse()
-            .ok()
-    });
-    let host = call
-        .keyword("host")
-        .map(|host| (workspace.constant(module, scope, host), call.place));
-    let index = target
-        .as_ref()
-        .and_then(|target| served(workspace, module, scope, target, applications))
-        .filter(|index| !with_arguments.contains(index));
-    if let Some(index) = index {
-        rename(workspace, module, target.as_ref(), &mut applications[index]);
-        let candidate = &mut applications[index].candidate;
-        if candidate.port.is_none() {
-            candidate.port_variable.clone_from(&stated.variable);
-            candidate.port_of_another = port.is_some() && candidate.module.path != module.path;
-        }
-        candidate.port = candidate.port.or(port);
-        candidate.host = candidate.host.take().or(host);
-        let what = match port {
-            Some(port) => format!("`{callee}` serves it on port {port}"),
-            None => format!("`{callee}` serves it"),
-        };
-        candidate
-            .evidence
-            .push(Evidence::new(module.span(call.place), what));
-        return;
-    }
-    if own_run || waits_for_an_answer(module, &callee) || not_by_itself(workspace, module, placed) {
-        return;
-    }
-    let Some((launch, evidence)) = launch_of(workspace, module, &placed.scope) else {
-        return;
-    };
-    let framework = match callee.split('.').next().unwrap_or_default() {
-        "aiohttp" => ("aiohttp", "aiohttp"),
-        "grpc" => ("gRPC", "grpcio"),
-        "websockets" => ("websockets", "websockets"),
-        "tornado" => ("Tornado", "tornado"),
-        "http" | "socketserver" | "wsgiref" | "asyncio" => ("Python", ""),
-        "uvicorn" | "hypercorn" => own_framework(workspace, module),
-        _ => ("WSGI", ""),
-    };
-    let mut candidate = Candidate::new(
-        module,
-        call.place,
-        ServiceKind::Web,
-        framework,
-        launch,
-        format!("`{callee}` serves until the process ends"),
-    );
-    candidate.port_variable = stated.variable;
-    candidate.port = port
-        .or_else(|| address_port(call, module, scope))
-        .or_else(|| bound_port(module))
-        .or_else(|| (callee == "aiohttp.web.run_app").then_some(8080));
-    candidate.host = host.or_else(|| {
-        let address = call.arguments.first()?;
-        let Value::List(parts) = address else {
-            return None;
-        };
-        Some((evaluate(parts.first()?, module, scope), call.place))
-    });
-    candidate.evidence.extend(evidence);
-    stray.push(candidate);
-}
-
-/// An application that a private module makes is known by the public name that serves it.
-fn rename(
-    workspace: &Workspace<'_>,
-    module: &Rc<Module>,
-    target: Option<&Value>,
-    application: &mut Application,
-) {
-    let Some(Value::Name(name)) = target else {
-        return;
-    };
-    let dotted = workspace.home(&application.candidate.module.path).1;
-    let private = dotted
-        .split('.')
-        .any(|part| part.starts_with('_') && !part.starts_with("__"));
-    let passed_on = module
-        .import_of(name)
-        .is_some_and(|import| import.scope.is_top());
-    if !private || !passed_on || name.contains('.') {
-        return;
-    }
-    application.candidate.module = module.clone();
-    match &mut application.candidate.launch {
-        Launch::Asgi { variable, .. } | Launch::Wsgi { variable, .. } => variable.clone_from(name),
-        _ => {}
-    }
-}
-
-/// The framework of an application that is made in a method or a function here.
-fn own_framework(workspace: &Workspace<'_>, module: &Rc<Module>) -> (&'static str, &'static str) {
-    module
-        .calls
-        .iter()
-        .find_map(|placed| maker(workspace, module, &placed.scope.path, &placed.call))
-        .map_or(("ASGI", "uvicorn"), |(framework, distribution, _)| {
-            (framework, distribution)
-        })
-}
-
-/// `8080` of `HTTPServer(("0.0.0.0", 8080), Handler)`.
-fn address_port(call: &crate::python::value::Call, module: &Module, scope: &str) -> Option<u16> {
-    call.arguments.iter().find_map(|argument| match argument {
-        Value::List(parts) => evaluate(parts.get(1)?, module, scope).port(),
-        Value::Integer(_) => evaluate(argument, module, scope).port(),
-        _ => None,
-    })
-}
-
-/// Whether a server only waits, beside its program, for what a person's browser brings back.
-fn waits_for_an_answer(module: &Module, callee: &str) -> bool {
-    let plain = ["http.server.", "socketserver.", "wsgiref."]
-        .iter()
-        .any(|start| callee.starts_with(start));
-    plain
-        && module
-            .imports
-            .iter()
-            .any(|import| import.level == 0 && import.module == "webbrowser")
-}
-
-/// Whether a server is only started where a value that has another default says so, be it through the function
-/// around it.
-fn not_by_itself(workspace: &Workspace<'_>, module: &Rc<Module>, placed: &PlacedCall) -> bool {
-    if transport::is_default(workspace, module, placed) == Some(false) {
-        return true;
-    }
-    let around = placed.scope.path.rsplit('.').next().unwrap_or_default();
-    let mut callers = module
-        .calls
-        .iter()
-        .filter(|other| !around.is_empty() && other.call.function.as_name() == Some(around))
-        .peekable();
-    callers.peek().is_some()
-        && callers.all(|caller| transport::is_default(workspace, module, caller) == Some(false))
-}
-
-/// `50051` of `server.add_insecure_port("[::]:50051")`, `8888` of `application.listen(8888)`.
-fn bound_port(module: &Module) -> Option<u16> {
-    module.calls.iter().find_map(|placed| {
-        let call = &placed.call;
-        let wanted = matches!(
-            call.method(),
-            Some("add_insecure_port" | "add_secure_port" | "listen")
-        );
-        let first = call.arguments.first().filter(|_| wanted)?;
-        let constant = match first {
-            Value::Joined(parts) => evaluate(parts.last()?, module, &placed.scope.path),
-            value => evaluate(value, module, &placed.scope.path),
-        };
-        constant.text?.rsplit(':').next()?.parse().ok()
-    })
-}
-
-/// The application that `target` stands for.
-fn served(
-    workspace: &Workspace<'_>,
-    module: &Rc<Module>,
-    scope: &str,
-    target: &Value,
-    applications: &[Application],
-) -> Option<usize> {
-    let position = |path: &Path, variable: &str| {
-        applications.iter().position(|application| {
-            *application.candidate.module.path == *path && application.variable == variable
-        })
-    };
-    let text = match target {
-        Value::Name(name) => {
-            let (origin, variable) = workspace
-                .definition(module, scope, name)
-                .map(|definition| {
-                    (
-                        definition.module.path.clone(),
-                        definition.binding.target.clone(),
-                    )
-                })
-                .or_else(|| {
-                    let (origin, name) = workspace.origin(module, name)?;
-                    Some((origin.path.clone(), name))
-                })?;
-            if let Some(index) = position(&origin, &variable) {
-                return Some(index);
-            }
-            let value = workspace.definition(module, scope, name)?.binding.value?;
-            return match value {
-                // `app = create_app()` in the same function.
-                Value::Call(_) => served(workspace, module, scope, &value, applications),
-                Value::Name(other) if other != *name => {
-                    served(workspace, module, scope, &Value::Name(other), applications)
-                }
-                _ => None,
-            };
-        }
-        Value::Call(call) => {
-            let (origin, name) = workspace.origin(module, call.function.as_name()?)?;
-            return position(&origin.path, &name);
-        }
-        Value::Text(text) => text.clone(),
-        other => evaluate(other, module, scope).text?,
-    };
-    let (dotted, variable) = text.split_once(':')?;
-    let mut roots = workspace.roots(&module.path);
-    roots.extend(module.path.parent().map(Path::to_owned));
-    let file = workspace.modules.find(&roots, dotted)?;
-    let variable = variable.trim_end_matches("()");
-    position(&file, variable).or_else(|| {
-        let named = workspace.modules.get(&file)?;
-        let (origin, name) = workspace.origin(&named, variable)?;
-        position(&origin.path, &name)
-    })
 }

@@ -1,5 +1,7 @@
 //! From a Python file's syntax tree to a [`Module`].
 
+mod conditions;
+
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
 use std::sync::Arc;
@@ -8,8 +10,8 @@ use tree_sitter::Node;
 
 use crate::python::expression::{arguments_of, value_of};
 use crate::python::module::{
-    Binding, Branch, Change, Class, Function, Import, Module, Moment, Parameter, PlacedCall,
-    PlacedSubscript, Scope, Taken, join,
+    Binding, Change, Class, Function, Import, Module, Moment, Parameter, PlacedCall,
+    PlacedSubscript, Scope, join,
 };
 use crate::python::value::Value;
 use crate::syntax::{DEPTH, Grammar, Place, Source, named_children};
@@ -399,194 +401,6 @@ impl Extractor<'_> {
         if let Some(body) = node.child_by_field_name("body") {
             self.children(body, &inner, depth + 1);
         }
-    }
-
-    /// Notes what `if not KEY: raise` and `if KEY is None: sys.exit()` insist on.
-    fn insistence(&mut self, node: Node<'_>, scope: &Scope) {
-        let Some(test) = node.child_by_field_name("condition") else {
-            return;
-        };
-        let name = match test.kind() {
-            "not_operator" => test.child_by_field_name("argument"),
-            "comparison_operator" if self.source.text_of(test).ends_with("is None") => {
-                test.named_child(0)
-            }
-            _ => None,
-        };
-        let Some(name) =
-            name.filter(|name| matches!(name.kind(), "identifier" | "attribute" | "call"))
-        else {
-            return;
-        };
-        let Some(body) = node.child_by_field_name("consequence") else {
-            return;
-        };
-        let ends = named_children(body).into_iter().any(|statement| {
-            statement.kind() == "raise_statement"
-                || statement.kind() == "expression_statement"
-                    && statement.named_child(0).is_some_and(|call| {
-                        call.kind() == "call"
-                            && call
-                                .child_by_field_name("function")
-                                .is_some_and(|function| {
-                                    matches!(
-                                        self.source.text_of(function),
-                                        "sys.exit" | "exit" | "quit"
-                                    )
-                                })
-                    })
-        });
-        if ends && name.kind() == "call" {
-            self.module.insisted_calls.push(self.source.place(name));
-        } else if ends {
-            let name = self.source.text_of(name).to_owned();
-            self.module.insisted.push((scope.path.clone(), name));
-        }
-    }
-
-    /// Notes the branches of `if x == "a": … elif x in ("b", "c"): … else: …`.
-    fn branches(&mut self, node: Node<'_>) {
-        let mut known: Option<(Value, Vec<String>)> = None;
-        let parts = named_children(node);
-        let whole = std::iter::once(node).chain(
-            parts
-                .iter()
-                .filter(|child| matches!(child.kind(), "elif_clause" | "else_clause"))
-                .copied(),
-        );
-        for part in whole {
-            if part.kind() == "else_clause" {
-                let (Some((subject, texts)), Some(body)) =
-                    (known.take(), part.child_by_field_name("body"))
-                else {
-                    return;
-                };
-                let place = self.source.place(body);
-                self.module.branches.push(Branch {
-                    subject,
-                    texts,
-                    taken: Taken::WhenNone,
-                    place,
-                });
-                return;
-            }
-            let (Some(test), Some(body)) = (
-                part.child_by_field_name("condition"),
-                part.child_by_field_name("consequence"),
-            ) else {
-                return;
-            };
-            let Some((subject, texts, taken)) = self.comparison(test) else {
-                return;
-            };
-            let place = self.source.place(body);
-            match &mut known {
-                None => known = Some((subject.clone(), texts.clone())),
-                Some((same, all)) if *same == subject => all.extend(texts.iter().cloned()),
-                Some(_) => return,
-            }
-            self.module.branches.push(Branch {
-                subject,
-                texts,
-                taken,
-                place,
-            });
-            if taken == Taken::WhenNone {
-                return;
-            }
-        }
-    }
-
-    /// `x == "a"`, `x in ("a", "b")`, `x != "a"`.
-    fn comparison(&self, node: Node<'_>) -> Option<(Value, Vec<String>, Taken)> {
-        if node.kind() != "comparison_operator" {
-            return None;
-        }
-        let mut cursor = node.walk();
-        let operators: Vec<&str> = node
-            .children_by_field_name("operators", &mut cursor)
-            .map(|operator| self.source.text_of(operator))
-            .collect();
-        let taken = match operators.as_slice() {
-            ["==" | "in"] => Taken::WhenOne,
-            ["!=" | "not in" | "not", ..] => Taken::WhenNone,
-            _ => return None,
-        };
-        let parts = named_children(node);
-        let [subject, wanted] = parts.as_slice() else {
-            return None;
-        };
-        let subject = match self.value(*subject, 0) {
-            // `transport.lower() == "stdio"`.
-            Value::Call(call) if matches!(call.method(), Some("lower" | "strip")) => {
-                Value::Name(call.receiver()?.to_owned())
-            }
-            other => other,
-        };
-        let texts: Vec<String> = match self.value(*wanted, 0) {
-            Value::Text(text) => vec![text],
-            Value::List(items) => items
-                .iter()
-                .filter_map(|item| item.as_text().map(str::to_owned))
-                .collect(),
-            _ => Vec::new(),
-        };
-        (!texts.is_empty()).then_some((subject, texts, taken))
-    }
-
-    fn condition(&mut self, node: Node<'_>, scope: &Scope, depth: usize) {
-        self.insistence(node, scope);
-        self.branches(node);
-        let test = node
-            .child_by_field_name("condition")
-            .map(|test| self.source.text_of(test))
-            .unwrap_or_default();
-        let main = test.contains("__name__") && test.contains("__main__");
-        if main && self.module.main_guard.is_none() {
-            self.module.main_guard = Some(self.source.place(node));
-        }
-        let moment = if main {
-            scope.moment
-        } else if test.rsplit('.').next() == Some("TYPE_CHECKING") {
-            Moment::Never
-        } else {
-            scope.moment.max(Moment::Guarded)
-        };
-        let inner = Scope {
-            moment,
-            main: scope.main || main,
-            path: scope.path.clone(),
-            conditional: scope.conditional || !main,
-        };
-        let other = Scope {
-            moment: scope.moment.max(Moment::Guarded),
-            conditional: true,
-            ..scope.clone()
-        };
-        let body = node.child_by_field_name("consequence");
-        for child in named_children(node) {
-            if Some(child) == body {
-                self.walk(child, &inner, depth + 1);
-            } else {
-                self.walk(child, &other, depth + 1);
-            }
-        }
-    }
-
-    fn attempt(&mut self, node: Node<'_>, scope: &Scope, depth: usize) {
-        let caught = named_children(node)
-            .iter()
-            .any(|child| child.kind().starts_with("except"));
-        let inner = Scope {
-            moment: if caught {
-                scope.moment.max(Moment::Guarded)
-            } else {
-                scope.moment
-            },
-            conditional: scope.conditional || caught,
-            ..scope.clone()
-        };
-        self.children(node, &inner, depth);
     }
 
     fn assignment(&mut self, node: Node<'_>, scope: &Scope) {

@@ -27,6 +27,7 @@ mod routes;
 mod scripts;
 mod search_path;
 mod service;
+mod serving;
 mod settings;
 mod setup;
 mod soundness;

@@ -1,0 +1,173 @@
+//! Packages that listen: their port, their routes, what they answer at.
+
+use plimsoll_diag::Span;
+use plimsoll_model::NodeLayout;
+
+use super::framework::Framework;
+use super::manifest::Package;
+use super::server::{Reached, Scene};
+use super::start::{Start, flag};
+use crate::detection::{Health, Route, ServiceKind, Stream};
+use crate::found::Found;
+use crate::places;
+use crate::tree::Tree;
+
+/// Names of routes that tell of health, the plainest first.
+const HEALTH: &[&str] = &[
+    "healthz",
+    "health",
+    "healthcheck",
+    "health-check",
+    "readyz",
+    "ready",
+    "livez",
+    "live",
+    "ping",
+    "status",
+];
+
+impl Scene<'_> {
+    /// Something that listens.
+    pub(super) fn web(
+        &self,
+        start: Start,
+        layout: NodeLayout,
+        reached: &Reached<'_>,
+        port: Option<u16>,
+    ) -> Found {
+        let listens = reached
+            .iter()
+            .find_map(|(_, facts)| facts.sources.listens.clone());
+        let over_http = reached.iter().any(|(_, facts)| facts.mcp_http.is_some());
+        let kind = match self.framework {
+            Some(framework) if framework.kind == ServiceKind::McpStdio => ServiceKind::McpHttp,
+            Some(framework) => framework.kind,
+            None => ServiceKind::Web,
+        };
+        let kind = match kind {
+            ServiceKind::Web if over_http => ServiceKind::McpHttp,
+            kind => kind,
+        };
+        let (span, why) = match (&listens, port) {
+            (Some((span, _)), None) => (span.clone(), "listens for connections".to_owned()),
+            _ => (
+                package_place(self.tree, self.package),
+                format!(
+                    "is built by {}",
+                    self.framework.map_or("Node.js", |framework| framework.name)
+                ),
+            ),
+        };
+        let mut found = self.blank(kind, &start, span, &why);
+        let told = flag(&start.command).or(start
+            .environment
+            .iter()
+            .find(|(name, _)| name == "PORT")
+            .and_then(|(_, value)| value.parse().ok()));
+        let said = listens.as_ref().and_then(|(_, port)| *port);
+        let reads_port = reached
+            .iter()
+            .flat_map(|(_, facts)| &facts.sources.variables)
+            .find(|variable| variable.name == "PORT");
+        let default = reads_port.and_then(|variable| variable.default.as_deref()?.parse().ok());
+        let mut start = start;
+        let port = told.or(port).or(said).or(default).or_else(|| {
+            let known = reads_port.is_some() || self.framework.is_some_and(Framework::serves);
+            known.then_some(3000)
+        });
+        // What the code takes from nowhere is said to it.
+        if let Some(port) = port
+            && told.is_none()
+            && said.or(default).is_none()
+            && reads_port.is_some()
+            && !start.environment.iter().any(|(name, _)| name == "PORT")
+        {
+            start
+                .environment
+                .push(("PORT".to_owned(), port.to_string()));
+        }
+        found.service.ports = port.into_iter().collect();
+        if reached.iter().any(|(_, facts)| facts.event_stream) {
+            found.service.stream = Some(Stream::Sse);
+        } else if reached.iter().any(|(_, facts)| facts.websocket)
+            || self.package.depends_on("socket.io")
+        {
+            found.service.stream = Some(Stream::Websocket);
+        }
+        let answers = self.files.answers(&self.package.directory, reached);
+        if let Some(port) = port {
+            let ends = |wanted: &str| {
+                answers
+                    .iter()
+                    .filter(|(path, _)| !path.contains([':', '*', '{']))
+                    .find(|(path, _)| path.rsplit('/').next() == Some(wanted))
+            };
+            let route = |(path, span): &(String, Span)| Route {
+                path: path.clone(),
+                port,
+                span: Some(span.clone()),
+            };
+            let health = HEALTH.iter().find_map(|name| ends(name)).map(route);
+            let health = health.or_else(|| self.route_of_files(port));
+            found.service.health = Some(match health {
+                Some(route) => Health::Http(route),
+                None => Health::Tcp { port },
+            });
+            found.service.metrics = ends("metrics").map(route);
+        }
+        found.service.routes = answers.into_iter().map(|(path, _)| path).collect();
+        let version = self
+            .framework
+            .and_then(|framework| self.package.version_of(framework.distribution));
+        found.service.version = version;
+        self.finish(found, start, layout, reached, port)
+    }
+
+    /// A route of health that a file's place makes: `app/api/health/route.ts`.
+    fn route_of_files(&self, port: u16) -> Option<Route> {
+        self.files.paths().find_map(|path| {
+            let inside = places::below(path, &self.package.directory);
+            let text = places::text(&inside);
+            let text = text.strip_prefix("src/").unwrap_or(text);
+            let route = text
+                .strip_prefix("app/")
+                .and_then(|rest| rest.rsplit_once("/route."))
+                .map(|(route, _)| route)
+                .or_else(|| {
+                    text.strip_prefix("pages/")
+                        .and_then(|rest| rest.rsplit_once('.'))
+                        .map(|(route, _)| route)
+                })
+                .or_else(|| {
+                    text.strip_prefix("server/")
+                        .and_then(|rest| rest.rsplit_once('.'))
+                        .map(|(route, _)| route.trim_end_matches(".get"))
+                })?;
+            let last = route.rsplit('/').next()?;
+            (route.starts_with("api/") && HEALTH[..4].contains(&last)).then(|| Route {
+                path: format!("/{route}"),
+                port,
+                span: Some(Span::line(self.tree.shown(path), 1)),
+            })
+        })
+    }
+}
+
+fn package_place(tree: &Tree, package: &Package) -> Span {
+    let configuration = [
+        "next.config",
+        "nuxt.config",
+        "svelte.config",
+        "astro.config",
+        "vite.config",
+        "remix.config",
+    ]
+    .iter()
+    .flat_map(|name| ["ts", "mts", "js", "mjs"].map(|end| format!("{name}.{end}")))
+    .map(|name| package.directory.join(name))
+    .find(|path| tree.has_file(path));
+    configuration.map_or_else(
+        || package.span.clone(),
+        |path| Span::line(tree.shown(&path), 1),
+    )
+}

@@ -1,0 +1,199 @@
+//! What a package's program needs, and how its image is made.
+
+use std::path::{Path, PathBuf};
+
+use plimsoll_diag::{Diagnostic, Evidence, Span, Spanned};
+use plimsoll_model::{BuildRecipe, NodeLayout, NodeManager, NodeServerRecipe, RecipeKind};
+
+use super::absolute;
+use super::manifest::Package;
+use super::server::{Reached, Scene};
+use super::start::Start;
+use crate::found::Found;
+use crate::needs;
+use crate::places;
+use crate::tree::Tree;
+
+impl Scene<'_> {
+    /// Variables, needs and the recipe.
+    pub(super) fn finish(
+        &self,
+        mut found: Found,
+        start: Start,
+        layout: NodeLayout,
+        reached: &Reached<'_>,
+        port: Option<u16>,
+    ) -> Found {
+        let package = self.package;
+        found
+            .service
+            .files
+            .extend(reached.iter().map(|(path, _)| std::sync::Arc::from(*path)));
+        for (_, facts) in reached {
+            found
+                .variables
+                .extend(facts.sources.variables.iter().cloned());
+        }
+        let given = |name: &str| start.environment.iter().any(|(known, _)| known == name);
+        found
+            .variables
+            .retain(|variable| !given(&variable.name) && !is_the_platforms(&variable.name));
+        let mut imported: Vec<_> = reached
+            .iter()
+            .flat_map(|(_, facts)| &facts.imports)
+            .filter_map(|(module, span)| {
+                let kind = needs::of_module(module)?;
+                let runtime = |(name, _, runtime): &(String, Spanned<String>, bool)| {
+                    *runtime && (name == module || module.starts_with(&format!("{name}/")))
+                };
+                let declared = package.dependencies.iter().any(runtime);
+                declared.then(|| (kind, true, span.clone(), module.clone()))
+            })
+            .collect();
+        imported.extend(prisma(self.tree, package));
+        let told: Vec<_> = found
+            .variables
+            .iter()
+            .map(crate::found::FoundVariable::told)
+            .collect();
+        found.needs = needs::needs(&imported, &told);
+        let bun = start.command.first().is_some_and(|word| word == "bun");
+        let runs_sources = start
+            .command
+            .first()
+            .is_some_and(|word| matches!(word.as_str(), "tsx" | "ts-node" | "bun"));
+        let build = package.script("build").filter(|line| {
+            !(runs_sources && (line.starts_with("tsc") || line.starts_with("bun build")))
+        });
+        match build {
+            Some(line) => found.service.evidence.push(Evidence::new(
+                line.span.clone().unwrap_or_else(|| package.span.clone()),
+                format!("`{}` builds it", line.value),
+            )),
+            None => self.tell_of_missing_entry(&start, &mut found),
+        }
+        let mut system_packages = Vec::new();
+        if package.depends_on("@prisma/client") {
+            found.service.packages.push("openssl".to_owned());
+            system_packages.push(Spanned::new("openssl".to_owned(), package.span.clone()));
+        }
+        let manager = package.manager.unwrap_or(match bun {
+            true => NodeManager::Bun,
+            false => NodeManager::Npm,
+        });
+        let working_dir = match &layout {
+            NodeLayout::Application if !self.place.member.as_os_str().is_empty() => {
+                Path::new(crate::python::IMAGE_ROOT).join(&self.place.member)
+            }
+            NodeLayout::Application | NodeLayout::Standalone { .. } => {
+                PathBuf::from(crate::python::IMAGE_ROOT)
+            }
+        };
+        let member = match self.place.member.as_os_str().is_empty() {
+            true => PathBuf::from("."),
+            false => self.place.member.clone(),
+        };
+        found.service.command.clone_from(&start.command);
+        found.service.working_dir.clone_from(&working_dir);
+        found.service.recipe = Some(BuildRecipe {
+            context: absolute(self.tree, &self.place.context),
+            kind: RecipeKind::NodeServer(NodeServerRecipe {
+                root: member,
+                manager,
+                lock: package
+                    .lock
+                    .as_ref()
+                    .map(|lock| places::below(lock, &self.place.context)),
+                node: package.node_range(),
+                script: build.map(|_| "build".to_owned()),
+                layout,
+                build_environment: Vec::new(),
+            }),
+            system_packages,
+            environment: start.environment,
+            command: start.command,
+            working_dir,
+            ports: port.into_iter().collect(),
+        });
+        found
+    }
+
+    /// Says so where a command starts a file that nothing makes.
+    fn tell_of_missing_entry(&self, start: &Start, found: &mut Found) {
+        let Some(file) = start.command.get(1).filter(|file| {
+            ["dist/", "build/", "./dist/", "./build/"]
+                .iter()
+                .any(|start| file.starts_with(start))
+        }) else {
+            return;
+        };
+        let there = places::within(&self.package.directory, file).is_some_and(|path| {
+            self.tree.has_file(&path) || self.tree.has_file(&path.with_extension("js"))
+        });
+        if start.command[0] == "node" && !there {
+            found.problems.push(
+                Diagnostic::warning(format!("starts `{file}`, which no `build` script makes"))
+                    .at(start.evidence.span.clone())
+                    .hint("add a script `build` that makes it"),
+            );
+        }
+    }
+}
+
+/// Variables that the image or the platform sets.
+fn is_the_platforms(name: &str) -> bool {
+    matches!(
+        name,
+        "HOME"
+            | "PATH"
+            | "CI"
+            | "TZ"
+            | "PWD"
+            | "DEBUG"
+            | "NODE_ENV"
+            | "NODE_OPTIONS"
+            | "VERCEL"
+            | "VERCEL_URL"
+            | "VERCEL_ENV"
+            | "NEXT_RUNTIME"
+            | "npm_package_version"
+            | "npm_lifecycle_event"
+            | "npm_config_user_agent"
+    )
+}
+
+/// The database of a Prisma schema.
+fn prisma(
+    tree: &Tree,
+    package: &Package,
+) -> Option<(crate::detection::NeedKind, bool, Span, String)> {
+    let path = [
+        "prisma/schema.prisma",
+        "schema.prisma",
+        "prisma/schema/schema.prisma",
+    ]
+    .iter()
+    .map(|path| package.directory.join(path))
+    .find(|path| tree.has_file(path))?;
+    let text = tree.source(&path)?;
+    let mut inside = false;
+    for (index, line) in text.lines().enumerate() {
+        let line = line.trim();
+        inside = (inside || line.starts_with("datasource ")) && !line.starts_with('}');
+        let Some(provider) = line.strip_prefix("provider").filter(|_| inside) else {
+            continue;
+        };
+        let provider = provider
+            .trim_start_matches([' ', '='])
+            .trim_matches(['"', ' ']);
+        let kind = match provider {
+            "postgresql" | "postgres" => crate::detection::NeedKind::Postgres,
+            "mysql" => crate::detection::NeedKind::Mysql,
+            "mongodb" => crate::detection::NeedKind::Mongodb,
+            _ => return None,
+        };
+        let span = Span::line(tree.shown(&path), index as u32 + 1);
+        return Some((kind, true, span, "Prisma".to_owned()));
+    }
+    None
+}

@@ -1,0 +1,108 @@
+//! Schemas that the environment is checked against: zod, envalid, t3-env.
+
+use tree_sitter::Node;
+
+use super::sources::{Sources, text};
+use crate::found::FoundVariable;
+use crate::needs::{is_secret, kind_of};
+use crate::syntax::{Source, named_children};
+
+/// Variables of a schema that the environment is checked against: `z.object({ X: z.string() })`,
+/// `cleanEnv(process.env, { X: str({ default: "d" }) })`, `createEnv({ server: { X: … } })`.
+pub(super) fn schema(source: &Source, call: Node<'_>, found: &mut Sources) {
+    // A schema of something else has other keys, and a file without it checks something else.
+    if !source.text.contains("process.env") {
+        return;
+    }
+    let Some(arguments) = call.child_by_field_name("arguments") else {
+        return;
+    };
+    for argument in named_children(arguments) {
+        if argument.kind() != "object" {
+            continue;
+        }
+        for pair in named_children(argument) {
+            let (Some(key), Some(value)) = (
+                pair.child_by_field_name("key"),
+                pair.child_by_field_name("value"),
+            ) else {
+                continue;
+            };
+            let key_text = source.text_of(key).trim_matches(['"', '\'']);
+            if matches!(key_text, "server" | "client" | "shared") && value.kind() == "object" {
+                for inner in named_children(value) {
+                    schema_entry(source, inner, found);
+                }
+            } else {
+                schema_entry(source, pair, found);
+            }
+        }
+    }
+}
+
+fn schema_entry(source: &Source, pair: Node<'_>, found: &mut Sources) {
+    let (Some(key), Some(value)) = (
+        pair.child_by_field_name("key"),
+        pair.child_by_field_name("value"),
+    ) else {
+        return;
+    };
+    let name = source.text_of(key).trim_matches(['"', '\'']).to_owned();
+    let plain = name
+        .chars()
+        .all(|c| c.is_ascii_uppercase() || c.is_ascii_digit() || c == '_');
+    if !plain
+        || !name.contains(|c: char| c.is_ascii_uppercase())
+        || value.kind() != "call_expression"
+        || name == "NODE_ENV"
+    {
+        return;
+    }
+    let rule = source.text_of(value);
+    let default = schema_default(source, value, 0);
+    let optional = ["optional(", ".nullable(", ".nullish(", "default"]
+        .iter()
+        .any(|word| rule.contains(word));
+    found.variables.push(FoundVariable {
+        required: !optional,
+        secret: is_secret(&name),
+        kind: kind_of(&name, default.as_deref(), None),
+        default,
+        type_name: None,
+        span: source.place(pair).in_file(source.path.clone()),
+        why: format!("a schema of the environment has `{name}`"),
+        name,
+    });
+}
+
+/// `d` of `.default("d")` and of `{ default: "d" }`.
+fn schema_default(source: &Source, node: Node<'_>, depth: usize) -> Option<String> {
+    if depth > 12 {
+        return None;
+    }
+    let value = |node: Node<'_>| {
+        text(source, node).or_else(|| {
+            matches!(node.kind(), "number" | "true" | "false")
+                .then(|| source.text_of(node).to_owned())
+        })
+    };
+    match node.kind() {
+        "call_expression" => {
+            let function = node.child_by_field_name("function")?;
+            if source.text_of(function).ends_with(".default") {
+                let first = node.child_by_field_name("arguments")?.named_child(0)?;
+                return value(first);
+            }
+        }
+        "pair" => {
+            let key = node.child_by_field_name("key")?;
+            if source.text_of(key) == "default" {
+                return value(node.child_by_field_name("value")?);
+            }
+        }
+        _ => {}
+    }
+    named_children(node)
+        .into_iter()
+        .find_map(|child| schema_default(source, child, depth + 1))
+}

@@ -1,0 +1,142 @@
+//! Which command starts a package, and what says so.
+
+use plimsoll_diag::{Evidence, Span};
+use plimsoll_model::NodeManager;
+
+use super::framework::Framework;
+use super::manifest::Package;
+use super::script::Line;
+use crate::tree::Tree;
+
+/// Names of scripts that start a package, the one meant for production first.
+const STARTS: &[&str] = &[
+    "start:prod",
+    "start:production",
+    "start",
+    "serve",
+    "server",
+    "dev",
+];
+
+/// Files that start a package that names none.
+const ENTRIES: &[&str] = &[
+    "server.js",
+    "index.js",
+    "app.js",
+    "main.js",
+    "src/index.ts",
+    "src/server.ts",
+    "src/main.ts",
+    "src/app.ts",
+    "src/index.js",
+    "src/server.js",
+    "src/main.js",
+    "src/app.js",
+    "index.ts",
+    "server.ts",
+    "main.ts",
+];
+
+/// One way to start something of a package.
+#[derive(Debug, Clone)]
+pub(super) struct Start {
+    pub(super) environment: Vec<(String, String)>,
+    pub(super) command: Vec<String>,
+    /// What says so.
+    pub(super) evidence: Evidence,
+    /// The name of the script; empty for a file.
+    pub(super) name: String,
+}
+
+/// How the package is started.
+pub(super) fn start(tree: &Tree, package: &Package) -> Option<Start> {
+    let developing = |name: &str| {
+        package.script(name).is_some_and(|line| {
+            ["nodemon", "watch", "ts-node-dev", "nest start"]
+                .iter()
+                .any(|word| line.contains(word))
+        })
+    };
+    let names = STARTS.iter().filter(|name| {
+        // `start:prod` stands beside a `start` for development; beside another it is an alias.
+        !name.starts_with("start:") || developing("start") || package.script("start").is_none()
+    });
+    for name in names {
+        if let Some(start) = script(package, name) {
+            return Some(start);
+        }
+        if *name == "start" && matches!(Line::of(package, name), Some(Line::Others(_))) {
+            return None;
+        }
+    }
+    let file = package
+        .main
+        .iter()
+        .map(String::as_str)
+        .filter(|_| package.programs.is_empty() && Framework::of(package).is_some())
+        .chain(
+            ENTRIES
+                .iter()
+                .copied()
+                .filter(|_| Framework::of(package).is_some()),
+        )
+        .find(|file| {
+            let typed = file.ends_with(".ts") && runner(package, file) == "node";
+            !typed && tree.has_file(&package.directory.join(file))
+        })
+        .filter(|_| package.programs.is_empty())?;
+    Some(Start {
+        environment: Vec::new(),
+        command: vec![runner(package, file).to_owned(), file.to_owned()],
+        evidence: Evidence::new(
+            Span::line(tree.shown(&package.directory.join(file)), 1),
+            "is its entry",
+        ),
+        name: String::new(),
+    })
+}
+
+/// What runs a file.
+fn runner(package: &Package, file: &str) -> &'static str {
+    let typed = file.ends_with(".ts") || file.ends_with(".mts");
+    match (typed, package.manager) {
+        (true, Some(NodeManager::Bun)) => "bun",
+        (true, _) if package.depends_on("tsx") => "tsx",
+        (true, _) if package.depends_on("ts-node") => "ts-node",
+        _ => "node",
+    }
+}
+
+pub(super) fn script(package: &Package, name: &str) -> Option<Start> {
+    let line = package.script(name)?;
+    let evidence = Evidence::new(
+        line.span.clone().unwrap_or_else(|| package.span.clone()),
+        format!("`{name}` is `{}`", line.value),
+    );
+    let (environment, command) = match Line::of(package, name)? {
+        Line::Plain { environment, words } => (environment, words),
+        Line::Shell(line) => (Vec::new(), vec!["sh".to_owned(), "-c".to_owned(), line]),
+        Line::Others(_) => return None,
+    };
+    Some(Start {
+        environment,
+        command,
+        evidence,
+        name: name.to_owned(),
+    })
+}
+
+/// The port that an argument says: `-p 4000`, `--port=4000`.
+pub(super) fn flag(command: &[String]) -> Option<u16> {
+    command
+        .iter()
+        .enumerate()
+        .find_map(|(index, word)| match word.as_str() {
+            "-p" | "--port" | "-P" => command.get(index + 1)?.parse().ok(),
+            word => word
+                .strip_prefix("--port=")
+                .or_else(|| word.strip_prefix("-p="))?
+                .parse()
+                .ok(),
+        })
+}
