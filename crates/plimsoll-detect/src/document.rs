@@ -24,7 +24,8 @@ pub(crate) enum Data {
     Table(Vec<(String, Item)>),
     /// A whole number.
     Number(i64),
-    /// Yes or no, another number, a date, nothing.
+    Boolean(bool),
+    /// Another number, a date, nothing.
     Other,
 }
 
@@ -95,6 +96,11 @@ impl Item {
         self.scalar_text()?.trim().parse().ok()
     }
 
+    /// Whether it is a plain yes.
+    pub(crate) fn is_true(&self) -> bool {
+        matches!(self.value, Data::Boolean(true))
+    }
+
     /// The entries, if it is a list.
     pub(crate) fn list(&self) -> &[Item] {
         match &self.value {
@@ -153,7 +159,8 @@ fn toml_value(value: &DeValue<'_>, lines: &Lines<'_>) -> Data {
         ),
         DeValue::Table(table) => toml_table(table, lines),
         DeValue::Integer(number) => number.to_string().parse().map_or(Data::Other, Data::Number),
-        DeValue::Boolean(_) | DeValue::Float(_) | DeValue::Datetime(_) => Data::Other,
+        DeValue::Boolean(value) => Data::Boolean(*value),
+        DeValue::Float(_) | DeValue::Datetime(_) => Data::Other,
     }
 }
 
@@ -182,6 +189,8 @@ fn json_value(node: Node<'_>, source: &Source, depth: usize) -> Item {
             .text_of(node)
             .parse()
             .map_or(Data::Other, Data::Number),
+        "true" => Data::Boolean(true),
+        "false" => Data::Boolean(false),
         _ => Data::Other,
     };
     Item {

@@ -280,7 +280,8 @@ fn walk(source: &Source, node: Node<'_>, facts: &mut FileFacts, depth: usize) {
                 }
                 "StreamableHTTPServerTransport"
                 | "SSEServerTransport"
-                | "WebStandardStreamableHTTPServerTransport" => {
+                | "WebStandardStreamableHTTPServerTransport"
+                | "NodeStreamableHTTPServerTransport" => {
                     facts.mcp_http.get_or_insert_with(|| span(node));
                 }
                 "WebSocketServer" | "WebSocket.Server" => facts.websocket = true,
@@ -340,6 +341,9 @@ fn call(source: &Source, node: Node<'_>, facts: &mut FileFacts) {
             facts.imports.push((module, span(node)));
         }
         return;
+    }
+    if name == "createMcpHandler" {
+        facts.mcp_http.get_or_insert_with(|| span(node));
     }
     let Some((object, method)) = name.rsplit_once('.') else {
         return;

@@ -31,6 +31,7 @@ const FRAMEWORKS: &[(&str, &str, ServiceKind)] = &[
     ("@angular/ssr", "Angular", ServiceKind::Ui),
     ("@nestjs/core", "NestJS", ServiceKind::Web),
     ("@modelcontextprotocol/sdk", "MCP", ServiceKind::McpStdio),
+    ("@modelcontextprotocol/server", "MCP", ServiceKind::McpStdio),
     ("fastmcp", "MCP", ServiceKind::McpStdio),
     ("fastify", "Fastify", ServiceKind::Web),
     ("hono", "Hono", ServiceKind::Web),

@@ -28,6 +28,8 @@ pub(crate) struct Package {
     pub(crate) programs: Vec<(String, String)>,
     /// The version of Node that it is run on elsewhere, as a range, and where that is said.
     pub(crate) preferred_node: Option<Spanned<String>>,
+    /// Whether it is made to be installed by others rather than to be run.
+    pub(crate) library: bool,
     /// Whether it holds other packages.
     pub(crate) workspace: bool,
 }
@@ -110,6 +112,12 @@ impl Package {
             manager: lock.as_ref().map(|(_, manager)| *manager).or(declared),
             lock: lock.map(|(path, _)| path),
             main: item.text(&["main"]).map(str::to_owned),
+            library: ["module", "types", "typings", "exports"]
+                .iter()
+                .any(|key| item.get(&[key]).is_some())
+                && item
+                    .get(&["private"])
+                    .is_none_or(|private| !private.is_true()),
             programs,
             preferred_node,
             workspace: item.get(&["workspaces"]).is_some()
@@ -178,6 +186,7 @@ impl Package {
             manager: None,
             lock: None,
             main: None,
+            library: false,
             programs: Vec::new(),
             preferred_node: None,
             workspace: false,

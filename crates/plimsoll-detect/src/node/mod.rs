@@ -2,6 +2,7 @@
 
 mod facts;
 mod framework;
+mod langgraph;
 mod listening;
 mod manifest;
 mod program_recipe;

@@ -9,7 +9,7 @@ use super::facts::{FileFacts, Files};
 use super::framework::{Form, Framework, form};
 use super::manifest::Package;
 use super::start::{Start, script, start};
-use super::{Verdict, blank, site};
+use super::{Verdict, blank, langgraph, site};
 use crate::detection::{Health, ServiceKind};
 use crate::found::Found;
 use crate::places;
@@ -61,7 +61,8 @@ pub(super) fn services(
         |framework| format!("{} application", framework.name),
     );
     let start = start(tree, package);
-    if framework.is_none() && start.is_none() && package.programs.is_empty() {
+    let graphs = package.depends_on("@langchain/langgraph");
+    if framework.is_none() && start.is_none() && package.programs.is_empty() && !graphs {
         return None;
     }
     // A workspace's own package starts others; its tools may depend on a framework.
@@ -76,6 +77,9 @@ pub(super) fn services(
         place: Place::of(package),
         framework,
     };
+    let graphs = langgraph::server(&scene);
+    // The same server is not another one.
+    let start = start.filter(|start| graphs.is_none() || !langgraph::is_server(start));
     let whole =
         framework.and_then(|framework| form(tree, package, &framework, &scene.place.member));
     let mut verdicts = Vec::new();
@@ -111,6 +115,7 @@ pub(super) fn services(
             verdicts.push(Ok(Box::new(scene.web(start, layout, &reached, Some(port)))));
         }
         None => match scene.program(start.as_ref()) {
+            Some(Err(_)) | None if graphs.is_some() => {}
             Some(verdict) => verdicts.push(verdict),
             None => return None,
         },
@@ -122,6 +127,7 @@ pub(super) fn services(
             .into_iter()
             .map(|found| Ok(Box::new(found))),
     );
+    verdicts.extend(graphs.map(|found| Ok(Box::new(found))));
     Some((looks_like, verdicts))
 }
 

@@ -86,7 +86,10 @@ pub(super) fn bundler(tree: &Tree, package: &Package) -> Option<Bundler> {
     table
         .iter()
         .find(|(distribution, _, program, _)| {
-            package.depends_on(distribution) && package.script_runs("build", program)
+            // What others install is built into their pages; its own are there to try it out.
+            !package.library
+                && package.depends_on(distribution)
+                && package.script_runs("build", program)
         })
         .map(|(distribution, name, _, output)| Bundler {
             name,

@@ -48,7 +48,7 @@ impl Sources {
                 continue;
             };
             // Only saves work: what the file says is read from its syntax tree.
-            let worth = ["env", "listen", "serve", "StdioServerTransport"]
+            let worth = ["env", "listen", "serve", "Stdio"]
                 .iter()
                 .any(|word| text.contains(word));
             if !worth {
@@ -98,6 +98,9 @@ pub(super) fn walk(source: &Source, node: Node<'_>, found: &mut Sources, depth: 
                     || matches!(text, "serve" | "Bun.serve" | "Deno.serve");
                 if matches!(method, "object" | "cleanEnv" | "createEnv") {
                     schema(source, node, found);
+                }
+                if method == "serveStdio" && found.stdio_transport.is_none() {
+                    found.stdio_transport = Some(source.place(node).in_file(source.path.clone()));
                 }
                 if serves && found.listens.is_none() {
                     let span = source.place(node).in_file(source.path.clone());
@@ -231,11 +234,27 @@ pub(super) fn number(source: &Source, node: Node<'_>, depth: usize) -> Option<u1
     match node.kind() {
         "number" => source.text_of(node).parse().ok(),
         "string" => text(source, node)?.parse().ok(),
-        "identifier" => number(
+        "identifier" => {
+            let name = source.text_of(node);
+            let value = declaration(source, source.root(), name, 0)
+                .or_else(|| handed_over(source, node, name))?;
+            number(source, value, depth + 1)
+        }
+        // The second argument is the base: `parseInt(process.env.PORT, 10)`.
+        "call_expression" if is_parse(source, node) => number(
             source,
-            declaration(source, source.root(), source.text_of(node), 0)?,
+            node.child_by_field_name("arguments")?.named_child(0)?,
             depth + 1,
         ),
+        // An index, a count of tries, another number of the same object are no ports.
+        "subscript_expression" => None,
+        "binary_expression" if is_arithmetic(source, node) => None,
+        "member_expression" => number(source, property(source, node)?, depth + 1),
+        // What is asked is no answer: `port > 0 ? port : 3000`.
+        "ternary_expression" => ["alternative", "consequence"]
+            .iter()
+            .filter_map(|part| node.child_by_field_name(part))
+            .find_map(|part| number(source, part, depth + 1)),
         _ => {
             let children = named_children(node);
             children
@@ -244,6 +263,97 @@ pub(super) fn number(source: &Source, node: Node<'_>, depth: usize) -> Option<u1
                 .find_map(|child| number(source, child, depth + 1))
         }
     }
+}
+
+/// Whether an operator makes another number of its sides.
+fn is_arithmetic(source: &Source, node: Node<'_>) -> bool {
+    node.child_by_field_name("operator")
+        .is_some_and(|operator| !matches!(source.text_of(operator), "||" | "??" | "&&"))
+}
+
+/// The value of `object.key` where the file declares the object.
+fn property<'t>(source: &'t Source, member: Node<'t>) -> Option<Node<'t>> {
+    let object = member.child_by_field_name("object")?;
+    let key = source.text_of(member.child_by_field_name("property")?);
+    if object.kind() != "identifier" {
+        return None;
+    }
+    let mut declared = declaration(source, source.root(), source.text_of(object), 0)?;
+    while matches!(declared.kind(), "as_expression" | "satisfies_expression") {
+        declared = declared.named_child(0)?;
+    }
+    named_children(declared).into_iter().find_map(|pair| {
+        let known = source.text_of(pair.child_by_field_name("key")?);
+        (known.trim_matches(['"', '\'']) == key)
+            .then(|| pair.child_by_field_name("value"))
+            .flatten()
+    })
+}
+
+/// Whether a call turns a text into a number: `parseInt(x, 10)`.
+fn is_parse(source: &Source, call: Node<'_>) -> bool {
+    call.child_by_field_name("function").is_some_and(|name| {
+        let name = source.text_of(name);
+        matches!(name.rsplit('.').next(), Some("parseInt" | "parseFloat"))
+    })
+}
+
+/// What the only kind of caller in the file hands over for a parameter: `3000` for `port` of
+/// `start(port)` where something says `start(3000)`.
+fn handed_over<'t>(source: &'t Source, node: Node<'t>, name: &str) -> Option<Node<'t>> {
+    let mut above = node.parent();
+    while let Some(around) = above {
+        above = around.parent();
+        let Some(parameters) = around.child_by_field_name("parameters") else {
+            continue;
+        };
+        let position = named_children(parameters).into_iter().position(|one| {
+            let pattern = one
+                .child_by_field_name("pattern")
+                .or_else(|| one.child_by_field_name("left"))
+                .unwrap_or(one);
+            source.text_of(pattern) == name
+        });
+        let Some(position) = position else {
+            continue;
+        };
+        let named = around.child_by_field_name("name").or_else(|| {
+            let declared = around.parent()?;
+            (declared.kind() == "variable_declarator")
+                .then(|| declared.child_by_field_name("name"))
+                .flatten()
+        })?;
+        let function = source.text_of(named);
+        let body = around.byte_range();
+        return handed_to(source, source.root(), function, position, &body, 0);
+    }
+    None
+}
+
+fn handed_to<'t>(
+    source: &'t Source,
+    node: Node<'t>,
+    function: &str,
+    position: usize,
+    body: &std::ops::Range<usize>,
+    depth: usize,
+) -> Option<Node<'t>> {
+    // A function that calls itself hands over another value each time.
+    if depth > DEPTH || node.byte_range() == *body {
+        return None;
+    }
+    if node.kind() == "call_expression"
+        && node
+            .child_by_field_name("function")
+            .is_some_and(|called| source.text_of(called) == function)
+    {
+        return node
+            .child_by_field_name("arguments")?
+            .named_child(position as u32);
+    }
+    named_children(node)
+        .into_iter()
+        .find_map(|child| handed_to(source, child, function, position, body, depth + 1))
 }
 
 pub(super) fn declaration<'t>(

@@ -40,6 +40,21 @@ const MAKERS: &[(&str, &str, &str, Interface)] = &[
     ("agno.playground.Playground.get_app", "Agno", "agno", Interface::Asgi),
 ];
 
+/// What puts an application into another one: full name, position and keyword of the one inside.
+#[rustfmt::skip]
+const WRAPPERS: &[(&str, usize, &str)] = &[
+    ("a2wsgi.WSGIMiddleware", 0, "app"),
+    ("asgiref.wsgi.WsgiToAsgi", 0, "wsgi_application"),
+    ("fastapi.middleware.wsgi.WSGIMiddleware", 0, "app"),
+    ("starlette.middleware.wsgi.WSGIMiddleware", 0, "app"),
+    ("starlette.middleware.cors.CORSMiddleware", 0, "app"),
+    ("fastapi.middleware.cors.CORSMiddleware", 0, "app"),
+    ("uvicorn.middleware.wsgi.WSGIMiddleware", 0, "app"),
+    ("uvicorn.middleware.proxy_headers.ProxyHeadersMiddleware", 0, "app"),
+    ("socketio.ASGIApp", 1, "other_asgi_app"),
+    ("engineio.ASGIApp", 1, "other_asgi_app"),
+];
+
 /// Methods that turn an MCP server into an application.
 const MCP_APPLICATIONS: &[&str] = &["http_app", "streamable_http_app", "sse_app"];
 
@@ -81,6 +96,7 @@ pub(crate) fn find(workspace: &Workspace<'_>, entries: &[Rc<Module>]) -> Vec<Can
     }
     let called = called_factories(workspace, entries, &factories, &mut applications);
     let mounted = mounted(workspace, entries);
+    let wrapped = wrapped(workspace, entries, &mut applications);
     let mut stray = Vec::new();
     for module in entries {
         for placed in &module.calls {
@@ -95,6 +111,16 @@ pub(crate) fn find(workspace: &Workspace<'_>, entries: &[Rc<Module>]) -> Vec<Can
         }
     }
     let mut dropped: BTreeSet<usize> = called;
+    for (inner, outer) in wrapped {
+        let (port, host) = {
+            let candidate = &applications[inner].candidate;
+            (candidate.port, candidate.host.clone())
+        };
+        let candidate = &mut applications[outer].candidate;
+        candidate.port = candidate.port.or(port);
+        candidate.host = candidate.host.take().or(host);
+        dropped.insert(inner);
+    }
     dropped.extend(with_arguments);
     for (index, application) in applications.iter().enumerate() {
         let key = (
@@ -383,7 +409,11 @@ fn mounted(workspace: &Workspace<'_>, entries: &[Rc<Module>]) -> BTreeSet<(Arc<P
             if !matches!(placed.call.method(), Some("mount" | "Mount")) {
                 continue;
             }
-            let Some(Value::Name(name)) = placed.call.argument(1, "app") else {
+            let Some(name) = placed
+                .call
+                .argument(1, "app")
+                .and_then(|app| innermost(module, app))
+            else {
                 continue;
             };
             if let Some(definition) = workspace.definition(module, &placed.scope.path, name) {
@@ -395,4 +425,87 @@ fn mounted(workspace: &Workspace<'_>, entries: &[Rc<Module>]) -> BTreeSet<(Arc<P
         }
     }
     mounted
+}
+
+/// The name of the application in a value, what wraps it left out: `flask_app` of
+/// `WSGIMiddleware(flask_app)`.
+fn innermost<'v>(module: &Module, value: &'v Value) -> Option<&'v str> {
+    match value {
+        Value::Name(name) => Some(name),
+        Value::Call(call) => {
+            let callee = module.callee(call)?;
+            let (_, position, keyword) = WRAPPERS.iter().find(|(name, ..)| *name == callee)?;
+            innermost(module, call.argument(*position, keyword)?)
+        }
+        _ => None,
+    }
+}
+
+/// Applications that a variable of the tree wraps, each with the one around it: whoever serves them serves that.
+fn wrapped(
+    workspace: &Workspace<'_>,
+    entries: &[Rc<Module>],
+    applications: &mut Vec<Application>,
+) -> Vec<(usize, usize)> {
+    let mut inside: Vec<(usize, usize)> = Vec::new();
+    for module in entries {
+        for binding in &module.bindings {
+            if !binding.scope.is_top() || binding.scope.main || binding.target.contains('.') {
+                continue;
+            }
+            let Some(value @ Value::Call(_)) = &binding.value else {
+                continue;
+            };
+            let Some(name) = innermost(module, value) else {
+                continue;
+            };
+            // `app = ProxyHeadersMiddleware(app)` is defined before it.
+            let definition = applications.iter().position(|application| {
+                *application.candidate.module.path == *module.path && application.variable == name
+            });
+            let index = definition.or_else(|| {
+                let (path, variable) = match workspace.definition(module, "", name) {
+                    Some(found) => (found.module.path.clone(), found.binding.target.clone()),
+                    None => {
+                        let (origin, name) = workspace.origin(module, name)?;
+                        (origin.path.clone(), name)
+                    }
+                };
+                applications.iter().position(|application| {
+                    application.candidate.module.path == path && application.variable == variable
+                })
+            });
+            let Some(index) = index.filter(|index| inside.iter().all(|(inner, _)| inner != index))
+            else {
+                continue;
+            };
+            let maker = &applications[index].candidate;
+            if matches!(maker.launch, Launch::Wsgi { factory: true, .. })
+                || crate::places::set_aside(&module.path)
+                    != crate::places::set_aside(&maker.module.path)
+            {
+                continue;
+            }
+            let variable = binding.target.clone();
+            let launch = Launch::Asgi {
+                variable: variable.clone(),
+                factory: false,
+            };
+            let mut candidate = Candidate::new(
+                module,
+                binding.place,
+                maker.kind,
+                (maker.framework, maker.distribution),
+                launch,
+                format!("`{variable}` wraps the {} application", maker.framework),
+            );
+            candidate.evidence.extend(maker.evidence.iter().cloned());
+            inside.push((index, applications.len()));
+            applications.push(Application {
+                candidate,
+                variable,
+            });
+        }
+    }
+    inside
 }

@@ -9,9 +9,12 @@ use crate::found::FoundVariable;
 use crate::needs;
 use crate::python::dependencies::Dependencies;
 use crate::python::distributions::provider;
+use crate::python::evaluate::evaluate;
 use crate::python::graph::Closure;
 use crate::python::module::{Module, Moment};
+use crate::python::startup::Startup;
 use crate::python::value::Value;
+use crate::syntax::Place;
 
 /// The needs of a service.
 pub(crate) fn needs_of(
@@ -106,16 +109,7 @@ pub(crate) fn needs_of(
     }
     let mut found = needs::needs(&imported, &told);
     // A database without another one to fall back on is needed, whatever its variable's default.
-    let falls_back = closure
-        .external
-        .keys()
-        .any(|module| module.contains("sqlite"))
-        || variables.iter().any(|variable| {
-            variable
-                .default
-                .as_deref()
-                .is_some_and(|text| text.contains("sqlite"))
-        });
+    let falls_back = falls_back(closure, variables);
     let stores = |kind: NeedKind| {
         matches!(
             kind,
@@ -139,36 +133,81 @@ pub(crate) fn needs_of(
     found
 }
 
-/// Addresses that code puts together: `f"postgresql://{user}:{password}@{host}/{name}"`.
+/// Whether the code has a database in a file to fall back on.
+pub(crate) fn falls_back(closure: &Closure, variables: &[FoundVariable]) -> bool {
+    closure
+        .external
+        .keys()
+        .any(|module| module.contains("sqlite"))
+        || variables.iter().any(|variable| {
+            variable
+                .default
+                .as_deref()
+                .is_some_and(|text| text.contains("sqlite"))
+        })
+}
+
+/// An address that code puts together.
+struct Composed<'m> {
+    kind: NeedKind,
+    parts: Vec<&'m Value>,
+    place: Place,
+    /// Whether it is put together whenever the service starts.
+    at_start: bool,
+}
+
+/// Addresses that code puts together: `f"postgresql://{user}:{password}@{host}/{name}"`. Returns the names of
+/// variables that say a part of one that is put together whenever the service starts; `startup` is what runs then,
+/// `None` where the code has something else to fall back on.
 pub(crate) fn composed_addresses(
     module: &Module,
     variables: &[FoundVariable],
     dependencies: &Dependencies,
+    startup: Option<&Startup>,
     found: &mut Vec<needs::FoundNeed>,
-) {
+) -> Vec<String> {
     let arguments = module.calls.iter().flat_map(|placed| {
         let keywords = placed.call.keywords.iter().map(|(_, value)| value);
         let values = placed.call.arguments.iter().chain(keywords);
-        values.map(|value| (value, placed.call.place))
+        let at_start = startup.is_some_and(|startup| startup.insists(&placed.scope));
+        let path = placed.scope.path.to_string();
+        values.map(move |value| (value, placed.call.place, path.clone(), at_start))
     });
-    let bound = module
-        .bindings
-        .iter()
-        .filter_map(|binding| Some((binding.value.as_ref()?, binding.place)));
+    let bound = module.bindings.iter().filter_map(|binding| {
+        let at_start = startup.is_some_and(|startup| startup.insists(&binding.scope));
+        let path = binding.scope.path.to_string();
+        Some((binding.value.as_ref()?, binding.place, path, at_start))
+    });
     let returned = module.functions.iter().flat_map(|function| {
+        let path = function.inner_path();
+        let at_start =
+            startup.is_some_and(|startup| startup.reaches(&path)) && function.returns.len() == 1;
         let values = function.returns.iter();
-        values.map(|value| (value, function.place))
+        values.map(move |value| (value, function.place, path.clone(), at_start))
     });
-    let joined = arguments
-        .chain(bound)
-        .chain(returned)
-        .filter_map(|(value, place)| {
-            let Value::Joined(parts) = value else {
-                return None;
-            };
-            let kind = needs::of_url(parts.first()?.as_text()?)?;
-            Some((kind, parts.iter().collect::<Vec<_>>(), place))
-        });
+    let joined =
+        arguments
+            .chain(bound)
+            .chain(returned)
+            .filter_map(|(value, place, path, at_start)| {
+                let Value::Joined(parts) = value else {
+                    return None;
+                };
+                let start = match parts.first()? {
+                    Value::Text(text) => text.clone(),
+                    // `f"{driver}://{host}"`.
+                    name => {
+                        let driver = evaluate(name, module, &path).text?;
+                        format!("{driver}{}", parts.get(1)?.as_text()?)
+                    }
+                };
+                Some(Composed {
+                    kind: needs::of_url(&start)?,
+                    parts: parts.iter().collect(),
+                    place,
+                    at_start,
+                })
+            });
     // `URL.build(scheme="mysql+aiomysql", host=settings.db_host)`.
     let built = module.calls.iter().filter_map(|placed| {
         let call = &placed.call;
@@ -176,10 +215,21 @@ pub(crate) fn composed_addresses(
             .keyword("scheme")
             .or_else(|| call.keyword("drivername"))?;
         let kind = needs::of_url(&format!("{}://", scheme.as_text()?))?;
-        let parts = call.keywords.iter().map(|(_, value)| value).collect();
-        Some((kind, parts, call.place))
+        Some(Composed {
+            kind,
+            parts: call.keywords.iter().map(|(_, value)| value).collect(),
+            place: call.place,
+            at_start: false,
+        })
     });
-    for (kind, parts, place) in joined.chain(built) {
+    let mut insisted = Vec::new();
+    for Composed {
+        kind,
+        parts,
+        place,
+        at_start,
+    } in joined.chain(built)
+    {
         // A driver that is not there shows that the code is for another occasion.
         let driven = dependencies.requirements.iter().any(|requirement| {
             needs::of_module(&requirement.name.replace('-', "_")) == Some(kind)
@@ -214,12 +264,23 @@ pub(crate) fn composed_addresses(
                     .as_deref()
                     .is_some_and(|text| !text.is_empty())
         });
+        // A value that is not there makes an address of the word `None`.
+        if at_start {
+            let missing = variables.iter().filter(|variable| {
+                variable.default.is_none()
+                    && named
+                        .iter()
+                        .any(|name| variable.name.to_ascii_uppercase() == *name)
+            });
+            insisted.extend(missing.map(|variable| variable.name.clone()));
+        }
         // What is put together while the file is imported is used.
-        let at_once = module.bindings.iter().any(|binding| {
-            binding.place == place
-                && binding.scope.is_top()
-                && binding.scope.moment == Moment::Import
-        });
+        let at_once = at_start && !insisted.is_empty()
+            || module.bindings.iter().any(|binding| {
+                binding.place == place
+                    && binding.scope.is_top()
+                    && binding.scope.moment == Moment::Import
+            });
         match found.iter_mut().find(|need| need.kind == kind) {
             Some(need) => {
                 need.required |= points_somewhere || at_once;
@@ -237,6 +298,7 @@ pub(crate) fn composed_addresses(
             }),
         }
     }
+    insisted
 }
 
 /// Calls that connect.

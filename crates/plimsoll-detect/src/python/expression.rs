@@ -78,6 +78,9 @@ pub(crate) fn value_of(source: &Source, node: Node<'_>, depth: usize) -> Value {
                 return Value::Other;
             };
             let (arguments, keywords) = arguments_of(source, list, depth);
+            if let Some(formatted) = formatted(source, function, &arguments, &keywords) {
+                return formatted;
+            }
             Value::Call(Box::new(Call {
                 function: below(function),
                 arguments,
@@ -176,6 +179,50 @@ fn joined(parts: Vec<Value>) -> Value {
         }
     }
     Value::Text(text)
+}
+
+/// `"a{}b{name}".format(x, name=y)` as the parts that it joins.
+fn formatted(
+    source: &Source,
+    function: Node<'_>,
+    arguments: &[Value],
+    keywords: &[(String, Value)],
+) -> Option<Value> {
+    let method = function.child_by_field_name("attribute")?;
+    let template = function.child_by_field_name("object")?;
+    if source.text_of(method) != "format" || template.kind() != "string" {
+        return None;
+    }
+    let Value::Text(template) = text_of(source, template, 0) else {
+        return None;
+    };
+    let mut parts = Vec::new();
+    let mut next = 0;
+    let mut rest = template.as_str();
+    while let Some((before, after)) = rest.split_once('{') {
+        if !before.is_empty() {
+            parts.push(Value::Text(before.to_owned()));
+        }
+        let (field, after) = after.split_once('}')?;
+        let name = field.split([':', '!', '.', '[']).next().unwrap_or(field);
+        let value = if name.is_empty() {
+            next += 1;
+            arguments.get(next - 1)
+        } else if let Ok(position) = name.parse::<usize>() {
+            arguments.get(position)
+        } else {
+            keywords
+                .iter()
+                .find(|(keyword, _)| keyword == name)
+                .map(|(_, value)| value)
+        };
+        parts.push(value.cloned().unwrap_or(Value::Other));
+        rest = after;
+    }
+    if !rest.is_empty() {
+        parts.push(Value::Text(rest.to_owned()));
+    }
+    Some(joined(parts))
 }
 
 fn text_of(source: &Source, node: Node<'_>, depth: usize) -> Value {

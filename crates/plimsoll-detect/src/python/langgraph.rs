@@ -60,6 +60,8 @@ pub(crate) fn find(workspace: &Workspace<'_>) -> Vec<Candidate> {
                     _ => graph.text(&["path"])?,
                 };
                 let path = places::within(&directory, target.rsplit_once(':')?.0)?;
+                // Graphs in another language are served by that language's own server.
+                path.extension().filter(|end| *end == "py")?;
                 Some((name, graph.place, workspace.modules.get(&path)?))
             });
         let graphs: Vec<_> = graphs.collect();

@@ -10,7 +10,7 @@ use crate::detection::{DetectedService, Health, Route, ServiceKind};
 use crate::found::{Found, FoundVariable};
 use crate::places;
 use crate::python::Calls;
-use crate::python::backing::{composed_addresses, fixed_addresses, needs_of};
+use crate::python::backing::{composed_addresses, falls_back, fixed_addresses, needs_of};
 use crate::python::candidate::{Candidate, Launch};
 use crate::python::command::{Started, command};
 use crate::python::dependencies::{Dependencies, choose};
@@ -170,13 +170,23 @@ pub(crate) fn assemble(
         Some(&candidate.module),
         called(candidate, project),
     );
-    let variables: Vec<FoundVariable> = reads(workspace, &closure.files, &startup)
+    let mut variables: Vec<FoundVariable> = reads(workspace, &closure.files, &startup)
         .into_iter()
         .map(FoundVariable::from)
         .collect();
     let mut found_needs = needs_of(&closure, &dependencies, &variables);
+    let insisting = (!falls_back(&closure, &variables)).then_some(&startup);
     for module in &modules {
-        composed_addresses(module, &variables, &dependencies, &mut found_needs);
+        let told = composed_addresses(
+            module,
+            &variables,
+            &dependencies,
+            insisting,
+            &mut found_needs,
+        );
+        for variable in &mut variables {
+            variable.required |= told.contains(&variable.name);
+        }
         fixed_addresses(module, &mut found_needs, &mut problems);
     }
     let kept = state(&modules, &startup, &variables);

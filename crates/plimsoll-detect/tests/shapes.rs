@@ -1,0 +1,275 @@
+//! More forms that real projects take, each as the smallest tree that shows it.
+
+#![expect(
+    clippy::unwrap_used,
+    reason = "a test that cannot set up its tree has failed"
+)]
+
+use plimsoll_detect::{Detection, Tree, detect};
+
+fn found(files: &[(&str, &str)]) -> Detection {
+    let directory = tempfile::tempdir().unwrap();
+    for (path, text) in files {
+        let path = directory.path().join(path);
+        fs_err::create_dir_all(path.parent().unwrap()).unwrap();
+        fs_err::write(path, text).unwrap();
+    }
+    detect(&Tree::read(directory.path()).unwrap())
+}
+
+/// Kind, command and ports of each service, one a line.
+fn lines(detection: &Detection) -> Vec<String> {
+    let services = detection.services.iter();
+    services
+        .map(|service| {
+            format!(
+                "{} {} {:?}",
+                service.kind.word(),
+                service.command.join(" "),
+                service.ports
+            )
+        })
+        .collect()
+}
+
+fn required(detection: &Detection) -> Vec<&str> {
+    let variables = detection.environment.iter();
+    variables
+        .filter(|variable| variable.required)
+        .map(|variable| variable.name.as_str())
+        .collect()
+}
+
+/// The port of an Express server whose file says this.
+fn port_of(source: &str) -> Vec<u16> {
+    let source = format!("import express from 'express';\nconst app = express();\n{source}");
+    let detection = found(&[
+        (
+            "package.json",
+            r#"{"name":"a","scripts":{"start":"node server.js"},"dependencies":{"express":"5"}}"#,
+        ),
+        ("server.js", &source),
+    ]);
+    detection.services[0].ports.clone()
+}
+
+#[test]
+fn a_base_is_no_port() {
+    for source in [
+        "app.listen(parseInt(process.env.PORT ?? '4100', 10));",
+        "const port = Number.parseInt(process.env.PORT || '4100', 10);\napp.listen(port);",
+        "const given = parseInt(process.argv[2], 10);\nconst port = Number.isNaN(given) ? 4100 : given;\napp.listen(port);",
+    ] {
+        assert_eq!(port_of(source), [4100], "{source}");
+    }
+    assert_eq!(
+        port_of(
+            "const config = { port: process.env.PORT || 4100, tries: 5 };\napp.listen(config.port);"
+        ),
+        [4100]
+    );
+    // Nothing but the base is said: the usual port is told to it.
+    assert_eq!(
+        port_of("app.listen(parseInt(process.env.PORT, 10));"),
+        [3000]
+    );
+}
+
+#[test]
+fn a_port_is_handed_to_the_function_that_listens() {
+    for source in [
+        "const usual = 4100;\nfunction start(port, tries = 3) {\n  app.listen(port).on('error', () => start(port + 1, tries - 1));\n}\nstart(Number(process.argv[2]) || usual);",
+        "const start = (port) => { app.listen(port); };\nstart(4100);",
+    ] {
+        assert_eq!(port_of(source), [4100], "{source}");
+    }
+}
+
+#[test]
+fn a_server_of_the_second_mcp_sdk() {
+    let server = |start: &str| {
+        let manifest = format!(
+            r#"{{"name":"tide","bin":{{"tide":"dist/index.js"}},"scripts":{{"build":"tsc"{start}}},
+            "dependencies":{{"@modelcontextprotocol/server":"2","@modelcontextprotocol/node":"2","express":"5"}}}}"#
+        );
+        let detection = found(&[
+            ("package.json", &manifest),
+            ("tsconfig.json", "{}"),
+            (
+                "src/index.ts",
+                "import { serveStdio } from '@modelcontextprotocol/server/stdio';\nimport { createMcpHandler } from '@modelcontextprotocol/server';\n\
+                 import express from 'express';\nconst app = express();\nif (process.argv.includes('http')) {\n  const handler = createMcpHandler(make);\n\
+                 \x20 app.all('/mcp', (a, b) => handler(a, b));\n  app.listen(4200);\n} else {\n  serveStdio(make);\n}\n",
+            ),
+        ]);
+        lines(&detection)
+    };
+    assert_eq!(
+        server(r#","start":"node dist/index.js http""#),
+        ["mcp-http node dist/index.js http [4200]"]
+    );
+}
+
+#[test]
+fn graphs_in_typescript_have_a_server_of_their_own() {
+    let detection = found(&[
+        (
+            "package.json",
+            r#"{"name":"all","private":true,"workspaces":["apps/*"]}"#,
+        ),
+        ("yarn.lock", ""),
+        (
+            "langgraph.json",
+            r#"{"node_version":"20","graphs":{"agent":"./apps/agents/src/agent.ts:graph","title":"./apps/agents/src/title.ts:graph"}}"#,
+        ),
+        (
+            "apps/agents/package.json",
+            r#"{"name":"agents","main":"dist/index.js","scripts":{"dev":"yarn langgraphjs dev --port 5100 --config ../../langgraph.json"},
+            "dependencies":{"@langchain/langgraph":"1"},"devDependencies":{"@langchain/langgraph-cli":"1"}}"#,
+        ),
+        (
+            "apps/agents/src/agent.ts",
+            "import { model } from './model';\nexport const graph = model;\n",
+        ),
+        (
+            "apps/agents/src/model.ts",
+            "export const model = process.env.MODEL_KEY!;\n",
+        ),
+        (
+            "apps/agents/src/title.ts",
+            "export const graph = process.env.TITLE_KEY!;\n",
+        ),
+        (
+            "apps/web/package.json",
+            r#"{"name":"web","scripts":{"build":"next build","start":"next start"},"dependencies":{"next":"15"}}"#,
+        ),
+    ]);
+    let mut lines = lines(&detection);
+    lines.sort();
+    assert_eq!(
+        lines,
+        [
+            "ui next start [3000]",
+            "web langgraphjs dev --port 5100 --config ../../langgraph.json --no-browser --host 0.0.0.0 [5100]"
+        ]
+    );
+    assert_eq!(required(&detection), ["MODEL_KEY", "TITLE_KEY"]);
+    assert!(
+        detection
+            .problems
+            .iter()
+            .all(|one| !one.what.contains("Python"))
+    );
+}
+
+#[test]
+fn graphs_that_no_script_starts_are_started_as_usual() {
+    let detection = found(&[
+        (
+            "langgraph.json",
+            r#"{"graphs":{"agent":{"path":"./agent.ts:graph"}}}"#,
+        ),
+        (
+            "package.json",
+            r#"{"name":"a","dependencies":{"@langchain/langgraph":"1"}}"#,
+        ),
+        ("agent.ts", "export const graph = 1;\n"),
+    ]);
+    assert_eq!(
+        lines(&detection),
+        ["web langgraphjs dev --port 2024 --no-browser --host 0.0.0.0 [2024]"]
+    );
+    assert!(
+        detection
+            .problems
+            .iter()
+            .any(|one| one.what.contains("nothing installs `langgraphjs`"))
+    );
+}
+
+#[test]
+fn what_is_made_to_be_installed_is_no_site() {
+    let manifest = |private: &str| {
+        format!(
+            r#"{{"name":"widget",{private}"main":"dist/main.js","types":"dist/types.d.ts","scripts":{{"build":"parcel build src/index.ts"}},
+            "devDependencies":{{"parcel":"2"}}}}"#
+        )
+    };
+    let of = |private: &str| {
+        let manifest = manifest(private);
+        found(&[("package.json", &manifest), ("src/index.ts", "")])
+            .services
+            .len()
+    };
+    assert_eq!(of(""), 0);
+    assert_eq!(of(r#""private":false,"#), 0);
+    assert_eq!(of(r#""private":true,"#), 1);
+}
+
+#[test]
+fn an_application_inside_of_another_is_served_by_it() {
+    let flask = (
+        "app/web.py",
+        "from flask import Flask\napp = Flask(__name__)\nif __name__ == \"__main__\":\n    app.run(port=7000)\n",
+    );
+    let requirements = ("requirements.txt", "flask\nstarlette\na2wsgi\nuvicorn\n");
+    let mounted = found(&[
+        flask,
+        requirements,
+        (
+            "app/asgi.py",
+            "from a2wsgi import WSGIMiddleware\nfrom starlette.applications import Starlette\nfrom starlette.routing import Mount\n\
+             from app.web import app as inner\nserved = Starlette(routes=[Mount(\"/\", app=WSGIMiddleware(inner, workers=4))])\n",
+        ),
+    ]);
+    assert_eq!(
+        lines(&mounted),
+        ["web python -m uvicorn app.asgi:served --host 0.0.0.0 --port 8000 [8000]"]
+    );
+    let wrapped = found(&[
+        flask,
+        requirements,
+        (
+            "app/asgi.py",
+            "from asgiref.wsgi import WsgiToAsgi\nfrom app.web import app\nserved = WsgiToAsgi(app)\n",
+        ),
+    ]);
+    assert_eq!(
+        lines(&wrapped),
+        ["web python -m uvicorn app.asgi:served --host 0.0.0.0 --port 7000 [7000]"]
+    );
+}
+
+#[test]
+fn what_an_address_is_put_together_from_has_to_be_set() {
+    let of = |fallback: &str| {
+        let address = format!(
+            "from os import getenv\ndef address():\n    driver = getenv(\"DB_DRIVER\", \"postgresql+psycopg\")\n    user = getenv(\"DB_USER\")\n\
+             \x20   db_user = user\n    db_host = getenv(\"DB_HOST\")\n    db_pass = getenv(\"DB_PASS\")\n{fallback}\
+             \x20   return \"{{}}://{{}}{{}}@{{}}/app\".format(driver, getenv(\"DB_USER\"), f\":{{db_pass}}\" if db_pass else \"\", db_host)\n"
+        );
+        let detection = found(&[
+            (
+                "requirements.txt",
+                "fastapi\nuvicorn\nsqlalchemy\npsycopg\n",
+            ),
+            ("address.py", &address),
+            (
+                "main.py",
+                "from fastapi import FastAPI\nfrom sqlalchemy import create_engine\nfrom address import address\nengine = create_engine(address())\napp = FastAPI()\n",
+            ),
+        ]);
+        let needs: Vec<bool> = detection.needs.iter().map(|need| need.required).collect();
+        (
+            required(&detection)
+                .into_iter()
+                .map(str::to_owned)
+                .collect::<Vec<_>>(),
+            needs,
+        )
+    };
+    assert_eq!(of(""), (vec!["DB_HOST".to_owned()], vec![true]));
+    // With something else to fall back on nothing has to be set.
+    let (insisted, _) = of("    if not db_host:\n        return \"sqlite:///a.db\"\n");
+    assert!(insisted.is_empty());
+}
