@@ -5,6 +5,7 @@
 //! text is pasted together for prose only. Nothing here reads a file, the clock or the environment,
 //! and the same input gives the same bytes.
 
+mod addresses;
 pub mod ci;
 mod cluster_options;
 pub mod compose;

@@ -3,10 +3,11 @@
 
 use serde_json::{Map, Value, json};
 
-use super::document::{replaced, reset, text};
+use super::document::{literals, replaced, reset, text};
 use super::service::{file_variable, secret_name};
 use super::stack::{DATABASE, FRONT, Stack};
 use super::{hardening, proxy};
+use crate::addresses::{self, Addresses};
 use crate::{Fidelity, Loss, Rendering, Role, Workload};
 
 /// Where the proxy's configuration goes.
@@ -56,6 +57,12 @@ pub(super) fn write(stack: &Stack<'_>, rendering: &mut Rendering) {
         networks.insert(FRONT.to_owned(), Value::Null);
         for one in &routed {
             join(&mut services, one, FRONT);
+        }
+        let found = proxy::found_at(stack);
+        for one in &stack.all {
+            if let Some(value) = services.get_mut(one.name()) {
+                behind_door(stack, one, &found, value, &mut rendering.losses);
+            }
         }
         services.insert(name.to_owned(), door(stack, &routed));
         let caddyfile = proxy::caddyfile(stack, &mut rendering.losses);
@@ -134,6 +141,9 @@ fn service(
     }
     stack.amend(one, &mut value);
     stack.without_source(one, &mut value);
+    if let Some(command) = one.lasting_command(&mut rendering.losses) {
+        value["command"] = json!(literals(&command));
+    }
     let given = stores_secrets(stack, one, secrets, &mut value, rendering);
     let copied = given || hardening::has_copied_secrets(stack.input, one);
     read_only(one, copied, &mut value, rendering);
@@ -147,11 +157,7 @@ fn service(
             .at(one.service.span.clone()),
         );
     } else {
-        value["cap_drop"] = json!(["ALL"]);
-        if one.store.is_some() && one.service.user.is_none() {
-            value["cap_add"] = json!(hardening::TO_BECOME_A_USER);
-        }
-        value["security_opt"] = json!(["no-new-privileges:true"]);
+        capabilities(one, &mut value, &mut rendering.losses);
     }
     if Stack::is_assembled(one) && one.service.init.is_none() {
         value["init"] = json!(true);
@@ -241,6 +247,80 @@ fn stores_secrets(
         value["secrets"] = json!(files);
     }
     given
+}
+
+/// Gives a service the addresses that people find others by, where it would name those of a
+/// developer's machine.
+fn behind_door(
+    stack: &Stack<'_>,
+    one: &Workload<'_>,
+    found: &Addresses,
+    value: &mut Value,
+    losses: &mut Vec<Loss>,
+) {
+    let pages = addresses::build_variables(stack.input, one);
+    for (name, address) in found.environment(stack.input, one) {
+        if pages.iter().any(|(known, _)| known == name) {
+            continue;
+        }
+        let variable = one
+            .service
+            .environment
+            .get(name)
+            .map_or(Some(name.to_owned()), |said| {
+                super::variables::behind(stack.input, said)
+            });
+        let address = match variable {
+            Some(variable) => format!("${{{variable}:-{address}}}"),
+            None => address,
+        };
+        value["environment"][name] = json!(address);
+        losses.push(
+            Loss::new(
+                Fidelity::Approximate,
+                format!("services.{}.environment.{name}", one.name()),
+                "it names a port of a developer's machine; in production it names the proxy's address of that service",
+            )
+            .at(one
+                .service
+                .environment
+                .get(name)
+                .and_then(|said| said.span.clone())),
+        );
+    }
+    for (name, address) in found.build(stack.input, one) {
+        value["build"]["args"][&name] = json!(format!("${{{name}:-{address}}}"));
+        losses.push(
+            Loss::new(
+                Fidelity::Approximate,
+                format!("services.{}.build.args.{name}", one.name()),
+                "it ends up in the pages: an image is for the DOMAIN that it was built for",
+            )
+            .at(one.service.span.clone())
+            .hint("build where DOMAIN is set, or let the pages ask their own origin"),
+        );
+    }
+}
+
+/// Takes capabilities away, and the way to get others.
+fn capabilities(one: &Workload<'_>, value: &mut Value, losses: &mut Vec<Loss>) {
+    let needed = hardening::Capabilities::of(one);
+    value["cap_drop"] = json!(hardening::unsaid(&["ALL"], &one.service.cap_drop));
+    value["cap_add"] = json!(hardening::unsaid(&needed.names(), &one.service.cap_add));
+    if !hardening::says_of_privileges(one) {
+        value["security_opt"] = json!(["no-new-privileges:true"]);
+    }
+    if needed == hardening::Capabilities::OfOthers {
+        losses.push(
+            Loss::new(
+                Fidelity::Approximate,
+                format!("services.{}.cap_add", one.name()),
+                "its image may start as root: it keeps what becoming another user takes",
+            )
+            .at(one.service.span.clone())
+            .hint("write `user: \"UID:GID\"` where it needs no root"),
+        );
+    }
 }
 
 fn read_only(one: &Workload<'_>, copied: bool, value: &mut Value, rendering: &mut Rendering) {

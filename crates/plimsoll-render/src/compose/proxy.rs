@@ -3,8 +3,10 @@
 //! Certificates come from an authority for a public name, and from Caddy's own for `localhost`.
 //! Streams are passed on as they come and may stay open; only silence ends a connection.
 
+use crate::addresses::{Addresses, Encryption};
 use crate::{Fidelity, Loss, Role, Workload};
 
+use super::document::literal;
 use super::stack::Stack;
 
 /// The proxy's image.
@@ -71,6 +73,32 @@ fn home<'a>(routed: &[&Workload<'a>]) -> Option<&'a str> {
         .find(|one| one.role == Role::Ui)
         .or_else(|| without_host().next())
         .map(|one| one.name())
+}
+
+/// Where people find the services behind the proxy, in the words of a Compose file.
+pub(super) fn found_at(stack: &Stack<'_>) -> Addresses {
+    let mut found = Addresses::new(literal);
+    let routed = stack.routed();
+    let home = home(&routed);
+    for one in routed {
+        if protocol(one) == Some("tcp") {
+            continue;
+        }
+        let Some(address) = addresses(one, home == Some(one.name())).into_iter().next() else {
+            continue;
+        };
+        let (address, encryption) = match address.strip_prefix("http://") {
+            Some(address) => (address.to_owned(), Encryption::Plain),
+            None => (address, Encryption::Tls),
+        };
+        let host = address.replace("{$DOMAIN:localhost}", "${DOMAIN:-localhost}");
+        let port = match encryption {
+            Encryption::Tls => "${HTTPS_PORT:+:${HTTPS_PORT}}",
+            Encryption::Plain => "${HTTP_PORT:+:${HTTP_PORT}}",
+        };
+        found.add(one, &format!("{host}{port}"), encryption);
+    }
+    found
 }
 
 fn route<'w>(one: &'w Workload<'_>) -> Option<&'w plimsoll_model::extension::Route> {

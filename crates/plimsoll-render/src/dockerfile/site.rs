@@ -1,10 +1,10 @@
 //! Dockerfiles of sites that are built once and served as files.
 
-use plimsoll_model::StaticSiteRecipe;
+use plimsoll_model::{RecipeKind, StaticSiteRecipe};
 
 use super::node::{Tools, packages};
 use super::{DIRECTORY, NOBODY, USER, Writer, images, place};
-use crate::{Fidelity, Loss};
+use crate::{Fidelity, Loss, addresses};
 
 /// What serves the files: its image has a program to ask with.
 const SERVER: &str = "nginx:1.28-alpine";
@@ -36,6 +36,7 @@ pub(super) fn write(writer: &mut Writer<'_, '_>, site: &StaticSiteRecipe) {
         );
         writer.script.stage("dependencies", "builder", "The pages.");
         build_variables(writer, &site.build_environment);
+        unset_variables(writer);
         let directory = writer.place.directory();
         writer.script.line(&format!("COPY {directory} /src/"));
         writer
@@ -163,6 +164,29 @@ pub(super) fn build_variables(writer: &mut Writer<'_, '_>, variables: &[(String,
             .script
             .line(&format!("ARG {name}={}", super::script::word(value)));
         writer.script.line(&format!("ENV {name}=${{{name}}}"));
+    }
+}
+
+/// Variables that the pages read and nothing sets: `--build-arg` may. What is not given is not set
+/// at all, so that the sources' own defaults count.
+fn unset_variables(writer: &mut Writer<'_, '_>) {
+    let Some(RecipeKind::StaticSite(site)) = writer.one.service.recipe.as_ref().map(|it| &it.kind)
+    else {
+        return;
+    };
+    let unset: Vec<String> = addresses::build_variables(writer.input, writer.one)
+        .into_iter()
+        .map(|(name, _)| name)
+        .filter(|name| !site.build_environment.iter().any(|(set, _)| set == name))
+        .collect();
+    if unset.is_empty() {
+        return;
+    }
+    writer
+        .script
+        .note("Read by the pages, with defaults of their own; `--build-arg` sets them.");
+    for name in unset {
+        writer.script.line(&format!("ARG {name}"));
     }
 }
 

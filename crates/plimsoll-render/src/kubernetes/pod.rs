@@ -7,7 +7,7 @@ use serde_json::{Map, Value, json};
 
 use super::object::{Cluster, PREFIX, port_name, tidy};
 use super::{configuration, placement, probes, security, storage};
-use crate::{Discovery, Fidelity, Input, Loss, Workload};
+use crate::{Discovery, Fidelity, Input, Loss, Stage, Workload};
 
 /// Time in which a pod that ends still gets requests, while its address is taken out everywhere.
 const LEAVING: u64 = 5;
@@ -151,6 +151,16 @@ fn annotations(input: &Input<'_>, one: &Workload<'_>) -> Value {
     }
 }
 
+/// What the program is given: the command as written, but without loading changed code again.
+fn arguments(input: &Input<'_>, one: &Workload<'_>, losses: &mut Vec<Loss>) -> Option<Vec<String>> {
+    let said = one.service.command.as_ref()?;
+    let lasting = match input.stage {
+        Stage::Development => None,
+        Stage::Staging | Stage::Production => one.lasting_command(losses),
+    };
+    Some(lasting.unwrap_or_else(|| said.value.0.clone()))
+}
+
 fn container(
     input: &Input<'_>,
     one: &Workload<'_>,
@@ -164,7 +174,7 @@ fn container(
         "image": image(input, one),
         "imagePullPolicy": pull_policy(one),
         "command": service.entrypoint.as_ref().map(|words| words.value.0.clone()),
-        "args": service.command.as_ref().map(|words| words.value.0.clone()),
+        "args": arguments(input, one, losses),
         "workingDir": service.working_dir.as_ref().map(|path| path.value.clone()),
         "tty": service.tty.then_some(true),
         "stdin": service.stdin_open.then_some(true),

@@ -22,6 +22,8 @@ RUN --mount=type=cache,target=/root/.npm \
 
 # The pages.
 FROM dependencies AS builder
+# Read by the pages, with defaults of their own; `--build-arg` sets them.
+ARG VITE_NAME
 COPY apps/canvas/ /src/
 WORKDIR /src
 RUN npm run build
