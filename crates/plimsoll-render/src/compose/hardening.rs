@@ -24,6 +24,15 @@ pub(super) enum Capabilities {
 
 impl Capabilities {
     pub(super) fn of(one: &Workload<'_>) -> Self {
+        // Who takes them away in the base knows what is left to need.
+        let is_said = one
+            .service
+            .cap_drop
+            .iter()
+            .any(|said| said.value.eq_ignore_ascii_case("all"));
+        if is_said {
+            return Capabilities::None;
+        }
         let is_others = !super::stack::Stack::is_assembled(one);
         match (&one.service.user, one.store) {
             (Some(_), _) => Capabilities::None,

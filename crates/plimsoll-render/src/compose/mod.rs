@@ -33,6 +33,11 @@ pub(crate) fn base_file(input: &Input<'_>) -> String {
     }
 }
 
+/// Services that the proxy of production shows at a name of their own below the domain.
+pub(crate) fn names_below_domain(input: &Input<'_>) -> Vec<String> {
+    proxy::names_below_domain(&Stack::of(input))
+}
+
 /// Renders the Compose files.
 pub fn render(input: &Input<'_>) -> Rendering {
     let mut rendering = Rendering::default();

@@ -69,7 +69,8 @@ pub(super) fn write(stack: &Stack<'_>, rendering: &mut Rendering) {
         "\n    docker compose -f {base} -f compose.prod.yaml -f compose.monitoring.yaml --profile {PROFILE} up --detach\n\n\
          Grafana: http://127.0.0.1:3000, user `admin`, password from GRAFANA_ADMIN_PASSWORD.\n\
          Prometheus: http://127.0.0.1:9090. Alertmanager: http://127.0.0.1:9093.\n\
-         Their configuration is in `monitoring/` (`plimsoll render monitoring`)."
+         Their configuration is in `monitoring/` (`plimsoll render monitoring`); where alerts go stands in\n\
+         the files of `monitoring/alertmanager/urls`."
     );
     let value = json!({
         "services": services,
@@ -199,6 +200,10 @@ fn service(
             value["command"] = json!(["--path.rootfs=/host"]);
             value["pid"] = json!("host");
             value["volumes"] = json!(["/:/host:ro,rslave"]);
+        }
+        // It knocks at stores, too, where they are.
+        Duty::Probes if watched.stores().next().is_some() => {
+            value["networks"] = json!([NETWORK, DATABASE]);
         }
         Duty::Probes => {}
         Duty::Gpu => {

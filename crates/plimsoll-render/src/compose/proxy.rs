@@ -66,13 +66,38 @@ pub(super) fn caddyfile(stack: &Stack<'_>, losses: &mut Vec<Loss>) -> String {
     text
 }
 
-/// The service that answers at the domain itself: the pages, else the first.
+/// The service that answers at the domain itself: the pages, else what asks others of the routed and
+/// is asked by none of them, else the first.
 fn home<'a>(routed: &[&Workload<'a>]) -> Option<&'a str> {
     let without_host = || routed.iter().filter(|one| hosts(one).is_empty());
+    let asks = |one: &Workload<'_>, other: &Workload<'_>| {
+        one.service.depends_on.contains_key(other.name())
+    };
     without_host()
         .find(|one| one.role == Role::Ui)
+        .or_else(|| {
+            without_host().find(|one| {
+                let mut others = routed.iter();
+                routed.iter().any(|other| asks(one, other)) && !others.any(|it| asks(it, one))
+            })
+        })
         .or_else(|| without_host().next())
         .map(|one| one.name())
+}
+
+/// Services with a name of their own below the domain.
+pub(super) fn names_below_domain(stack: &Stack<'_>) -> Vec<String> {
+    let routed = stack.routed();
+    let home = home(&routed);
+    routed
+        .iter()
+        .filter(|one| protocol(one) != Some("tcp"))
+        .filter(|one| {
+            let is_home = home == Some(one.name());
+            hosts(one).is_empty() && path(one).is_none() && !is_home
+        })
+        .map(|one| one.name().to_owned())
+        .collect()
 }
 
 /// Where people find the services behind the proxy, in the words of a Compose file.

@@ -512,20 +512,29 @@ pub(crate) fn reloads(command: &[String]) -> bool {
 /// A command with a debugger that does not wait for anybody; `None` where it starts no module.
 pub(crate) fn debugged(command: &[String]) -> Option<Vec<String>> {
     let (program, rest) = command.split_first()?;
-    matches!(program.as_str(), "python" | "python3").then(|| {
-        let mut words: Vec<String> = [
-            program.as_str(),
-            "-Xfrozen_modules=off",
-            "-m",
-            "debugpy",
-            "--listen",
-        ]
-        .map(str::to_owned)
-        .to_vec();
-        words.push(format!("0.0.0.0:{DEBUG_PORT}"));
-        words.extend(rest.iter().cloned());
-        words
-    })
+    let (interpreter, module) = match program.as_str() {
+        "python" | "python3" => (program.as_str(), None),
+        // Programs that are modules of the same name.
+        "uvicorn" | "gunicorn" | "hypercorn" | "celery" | "flask" | "streamlit" => {
+            ("python", Some(program.clone()))
+        }
+        _ => return None,
+    };
+    let mut words: Vec<String> = [
+        interpreter,
+        "-Xfrozen_modules=off",
+        "-m",
+        "debugpy",
+        "--listen",
+    ]
+    .map(str::to_owned)
+    .to_vec();
+    words.push(format!("0.0.0.0:{DEBUG_PORT}"));
+    if let Some(module) = module {
+        words.extend(["-m".to_owned(), module]);
+    }
+    words.extend(rest.iter().cloned());
+    Some(words)
 }
 
 /// The stages that run: `slim`, `debug` and `production`.

@@ -1,6 +1,8 @@
 //! Production on one host.
 
 use super::guide::{Guide, fence};
+use crate::compose;
+use crate::monitoring::alertmanager;
 
 pub(super) fn page(guide: &Guide<'_>) -> String {
     let prod = guide.command(&["prod"]);
@@ -15,6 +17,22 @@ pub(super) fn page(guide: &Guide<'_>) -> String {
              443 must be open: the proxy gets a certificate by itself. Without it the name is `localhost`, and \
              the certificate is the proxy's own.\n\n",
         );
+        let below = compose::names_below_domain(guide.input);
+        if !below.is_empty() {
+            let below: Vec<String> = below
+                .iter()
+                .map(|name| format!("`{name}.DOMAIN`"))
+                .collect();
+            page.push_str(&format!(
+                "The same goes for {}, where {} found.\n\n",
+                below.join(", "),
+                if below.len() == 1 {
+                    "a service is"
+                } else {
+                    "services are"
+                }
+            ));
+        }
         page.push_str(&fence(&["echo \"DOMAIN=desk.example.com\" >> .env"]));
     }
     page.push_str(&format!(
@@ -70,6 +88,17 @@ pub(super) fn page(guide: &Guide<'_>) -> String {
                 "echo \"GRAFANA_ADMIN_PASSWORD=$(openssl rand -hex 16)\" >> .env".to_owned(),
                 format!("{} --profile monitoring up --detach", guide.command(&["prod", "monitoring"])),
             ])
+        ));
+        page.push_str(&format!(
+            "\nAlertmanager tells whom the files of `monitoring/{}` name: each holds one address that takes its webhook. \
+             `watchdog` is called every minute as long as all is well; let a service outside of this host miss it.\n\n{}",
+            alertmanager::DIRECTORY,
+            fence(&alertmanager::RECEIVERS.map(|name| {
+                format!(
+                    "echo https://hooks.example.com/{name} > monitoring/{}/{name}",
+                    alertmanager::DIRECTORY
+                )
+            }))
         ));
         page.push_str("\nGrafana is on 127.0.0.1:3000 of the host: reach it through `ssh -L 3000:127.0.0.1:3000 HOST`.\n");
     }

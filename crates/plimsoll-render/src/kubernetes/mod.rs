@@ -117,6 +117,7 @@ pub(crate) fn objects<'a>(input: &Input<'a>) -> (Cluster<'a>, Rendering) {
     }
     volumes::losses(input, &mut rendering.losses);
     routes::losses(input, &all, &mut rendering.losses);
+    routes::local_addresses(input, &all, &mut rendering.losses);
     let policies = network::policies(&cluster, input, &all, &mut rendering.losses);
     cluster.add("network-policies.yaml".to_owned(), policies);
     (cluster, rendering)

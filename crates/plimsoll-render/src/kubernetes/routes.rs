@@ -5,6 +5,7 @@ use std::collections::BTreeSet;
 use serde_json::{Value, json};
 
 use super::object::{Cluster, tidy};
+use crate::addresses::{Addresses, Encryption};
 use crate::{Entry, Fidelity, Input, Loss, Role, Stage, Workload};
 
 /// Whether requests from outside reach a service: a route says so, or it is published on an address
@@ -28,6 +29,32 @@ pub(crate) fn hosts(input: &Input<'_>, one: &Workload<'_>) -> Vec<String> {
         vec![format!("{}.{}.example.com", one.name(), input.project.name)]
     } else {
         said
+    }
+}
+
+/// Tells of variables that name a port of a developer's machine, which is nobody's in a cluster.
+pub(super) fn local_addresses(input: &Input<'_>, all: &[Workload<'_>], losses: &mut Vec<Loss>) {
+    let mut found = Addresses::new(str::to_owned);
+    for one in all.iter().filter(|one| is_routed(one)) {
+        if let Some(host) = hosts(input, one).first() {
+            found.add(one, host, Encryption::Tls);
+        }
+    }
+    let variables = all.iter().flat_map(|one| {
+        let of = found.environment(input, one).into_iter();
+        of.map(move |(name, address)| (one, name, address))
+    });
+    for (one, name, address) in variables {
+        let said = one.service.environment.get(name);
+        losses.push(
+            Loss::new(
+                Fidelity::Approximate,
+                format!("services.{}.environment.{name}", one.name()),
+                format!("it names a port of a developer's machine, which a cluster has none of; routed, that is `{address}`"),
+            )
+            .at(said.and_then(|said| said.span.clone()))
+            .hint("set it in the overlay of an environment"),
+        );
     }
 }
 

@@ -2,13 +2,19 @@
 
 use serde_json::{Value, json};
 
+/// Those who are told.
+pub(crate) const RECEIVERS: [&str; 3] = ["critical", "warning", "watchdog"];
+
+/// The directory with the address of each of them, which stays out of the repository.
+pub(crate) const DIRECTORY: &str = "alertmanager/urls";
+
 /// The configuration. Addresses of people are secrets: they come from files.
 pub(super) fn configuration() -> Value {
-    let receiver = |name: &str| {
+    let receiver = |name: &'static str| {
         json!({
             "name": name,
             "webhook_configs": [{
-                "url_file": format!("/run/secrets/alertmanager-{name}-url"),
+                "url_file": format!("/etc/{DIRECTORY}/{name}"),
                 "send_resolved": name != "watchdog",
             }],
         })
@@ -50,6 +56,6 @@ pub(super) fn configuration() -> Value {
                 "equal": ["project", "service"],
             },
         ],
-        "receivers": [receiver("critical"), receiver("warning"), receiver("watchdog")],
+        "receivers": RECEIVERS.map(receiver),
     })
 }

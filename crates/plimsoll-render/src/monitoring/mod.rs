@@ -5,7 +5,7 @@
 //! rendered file, `monitoring/prometheus/rules/thresholds.yml`, which alerts and dashboards read.
 //! The services that run all this are [`parts`]; the target `compose` writes them.
 
-mod alertmanager;
+pub(crate) mod alertmanager;
 pub(crate) mod alerts;
 mod collector;
 mod dashboards;
@@ -129,6 +129,11 @@ pub fn render(input: &Input<'_>) -> Rendering {
     write(
         "grafana/provisioning/dashboards/dashboards.yaml",
         &grafana::providers(&watched),
+    );
+    let ignored = format!("{}*\n!.gitignore\n", header(input, "monitoring"));
+    rendering.file(
+        format!("{ROOT}/{}/.gitignore", alertmanager::DIRECTORY),
+        ignored,
     );
     for (path, page) in runbooks::pages(&watched, &alerts) {
         rendering.file(path, page);
