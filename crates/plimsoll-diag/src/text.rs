@@ -1,5 +1,6 @@
 //! Diagnostics as a person reads them: message, place, the line itself, what to do.
 
+use std::borrow::Cow;
 use std::fmt::Write as _;
 use std::path::Path;
 
@@ -63,15 +64,33 @@ pub fn render(diagnostic: &Diagnostic, root: &Path, palette: Palette) -> String 
         Severity::Warning => palette.attention(&word),
         Severity::Note => palette.bold(&word),
     };
-    let mut text = format!("{word} {}\n", diagnostic.message);
+    let mut text = format!("{word} {}\n", visible(&diagnostic.message));
     if let Some(span) = &diagnostic.span {
         quote(&mut text, diagnostic, span, root, palette);
     }
     for hint in &diagnostic.hints {
         // Writing to a String cannot fail.
-        let _ = writeln!(text, "hint: {hint}");
+        let _ = writeln!(text, "hint: {}", visible(hint));
     }
     text
+}
+
+/// Text with a picture for each control character: a file or an argument must not be able to steer
+/// the terminal it is quoted on.
+fn visible(text: &str) -> Cow<'_, str> {
+    let is_unseen = |character: char| character.is_control() && !matches!(character, '\t' | '\n');
+    if !text.contains(is_unseen) {
+        return Cow::Borrowed(text);
+    }
+    let picture = |character: char| match character {
+        '\u{7f}' => '\u{2421}',
+        '\0'..'\u{20}' if is_unseen(character) => {
+            char::from_u32(0x2400 + u32::from(character)).unwrap_or(char::REPLACEMENT_CHARACTER)
+        }
+        _ if is_unseen(character) => char::REPLACEMENT_CHARACTER,
+        _ => character,
+    };
+    Cow::Owned(text.chars().map(picture).collect())
 }
 
 fn quote(text: &mut String, diagnostic: &Diagnostic, span: &Span, root: &Path, palette: Palette) {
@@ -97,7 +116,7 @@ fn quote(text: &mut String, diagnostic: &Diagnostic, span: &Span, root: &Path, p
     let marks = palette.attention(&"^".repeat(marked.max(1)));
     let label = diagnostic.label.as_deref().unwrap_or_default();
     let _ = writeln!(text, " {margin} {bar}");
-    let _ = writeln!(text, " {number} {bar} {line}");
+    let _ = writeln!(text, " {number} {bar} {}", visible(&line));
     let _ = writeln!(
         text,
         " {margin} {bar} {}",
@@ -139,6 +158,24 @@ mod tests {
            |     ^^^^^^^^^^^ published by service `backend`
         hint: free it
         "#);
+    }
+
+    #[test]
+    fn nothing_quoted_steers_the_terminal() {
+        let directory = tempfile::tempdir().unwrap();
+        let line = "a: \u{1b}[2J\u{7}\u{9b}\u{7f}\tb\r\n";
+        fs_err::write(directory.path().join("compose.yaml"), line).unwrap();
+        let diagnostic = Diagnostic::error("odd `\u{1b}[1m`")
+            .at(Span::new(Path::new("compose.yaml"), 1, 4, 1))
+            .hint("no \u{8}");
+        insta::assert_snapshot!(render(&diagnostic, directory.path(), Palette::Plain), @"
+        error: odd `␛[1m`
+          --> compose.yaml:1:4
+           |
+         1 | a: ␛[2J␇�␡	b
+           |    ^
+        hint: no ␈
+        ");
     }
 
     #[test]

@@ -270,13 +270,13 @@ fn circles_are_named() {
         "  a: {image: x, depends_on: [b]}\n",
         "  b: {image: x, links: [c]}\n",
         "  c: {image: x, depends_on: {a: {condition: service_healthy}}}\n",
-    )), @r"
+    )), @"
     error: services wait for each other: a → b → c → a
       --> compose.yaml:4:30
        |
      4 |   c: {image: x, depends_on: {a: {condition: service_healthy}}}
        |                              ^ closes the circle
-    hint: remove one of these from `depends_on`, `links` or `volumes_from`
+    hint: break the circle: `depends_on`, `links`, `volumes_from` and `service:…` make a service wait
     ");
     insta::assert_snapshot!(answer(concat!(
         "services:\n",
@@ -363,5 +363,78 @@ fn files_elsewhere_are_not_fetched() {
      2 |   - oci://registry.example/stack:1
        |     ^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^
     hint: put the file beside this one, by hand or as a submodule, and name its path
+    ");
+}
+
+#[test]
+fn projects_elsewhere_are_not_fetched() {
+    let directory = tempfile::tempdir().unwrap();
+    let told = |files: &[&str], list: &str| -> String {
+        let options = LoadOptions {
+            directory: directory.path().to_path_buf(),
+            files: files.iter().map(Into::into).collect(),
+            environment: BTreeMap::from([("COMPOSE_FILE".to_owned(), list.to_owned())]),
+            ..LoadOptions::default()
+        };
+        let problems = load(&options).unwrap_err();
+        problems
+            .0
+            .iter()
+            .map(|problem| render(problem, directory.path(), Palette::Plain))
+            .collect()
+    };
+    insta::assert_snapshot!(told(&["oci://registry.example/stack:1", "git@forge.example:a/b.git"], ""), @"
+    error: `oci://registry.example/stack:1` is in a registry, from which nothing is fetched
+    hint: fetch the Compose file first, then name it with `-f FILE`, or give it as `-f -`
+    error: `git@forge.example:a/b.git` is in a repository, from which nothing is fetched
+    hint: fetch the Compose file first, then name it with `-f FILE`, or give it as `-f -`
+    ");
+    insta::assert_snapshot!(told(&[], "https://forge.example/a/b.git#main"), @"
+    error: `https://forge.example/a/b.git#main` is in a repository, from which nothing is fetched
+    hint: fetch the Compose file first, then name it with `-f FILE`, or give it as `-f -`
+    ");
+}
+
+#[test]
+fn files_that_are_not_text() {
+    insta::assert_snapshot!(answer("services:\n  web:\n    image: \"ng\u{1b}inx\"\n"), @r#"
+    error: not valid YAML: a control character (U+001B)
+      --> compose.yaml:3:15
+       |
+     3 |     image: "ng␛inx"
+       |               ^
+    hint: remove it, or write it as an escape, such as "\x07", in double quotes
+    "#);
+    let directory = tempfile::tempdir().unwrap();
+    let told = |file: &str, bytes: &[u8]| -> String {
+        fs_err::write(directory.path().join(file), bytes).unwrap();
+        let options = LoadOptions {
+            directory: directory.path().to_path_buf(),
+            ..LoadOptions::default()
+        };
+        let problems = load(&options).unwrap_err();
+        problems
+            .0
+            .iter()
+            .map(|problem| format!("{problem}\n"))
+            .collect::<String>()
+            .replace(&*directory.path().to_string_lossy(), "DIRECTORY")
+    };
+    insta::assert_snapshot!(told("compose.yaml", b"services:\n  web: {image: caf\xe9}\n"), @"compose.yaml:2:19: not valid UTF-8");
+    let text = "services: {web: {image: nginx, env_file: web.env}}\n";
+    fs_err::write(directory.path().join("web.env"), b"A=1\nB=caf\xe9\n").unwrap();
+    insta::assert_snapshot!(told("compose.yaml", text.as_bytes()), @"web.env:2:6: not valid UTF-8");
+    insta::assert_snapshot!(told(".env", b"GREETING=caf\xe9\n"), @".env:1:13: not valid UTF-8");
+}
+
+#[test]
+fn a_file_of_labels_that_is_missing() {
+    insta::assert_snapshot!(answer("services:\n  web:\n    image: nginx\n    label_file: web.labels\n"), @"
+    error: label file DIRECTORY/web.labels does not exist
+      --> compose.yaml:4:17
+       |
+     4 |     label_file: web.labels
+       |                 ^^^^^^^^^^
+    hint: create it, or remove it from `label_file`
     ");
 }

@@ -54,8 +54,18 @@ fn a_long_text_with_much_to_mend_ends() {
 #[test]
 fn a_key_of_any_length_is_printed_as_it_is_read() {
     // Each of these takes six characters in a print, and a key has at most 1,024.
-    let key = "\u{f}".repeat(400);
+    let key = "\u{85}".repeat(400);
     let printed = read(format!("- \"{key}\": 1\n  b: {{\"{key}\": [c]}}\n"));
-    assert!(printed.starts_with("- ? \"\\u000F"), "{printed}");
+    assert!(printed.starts_with("- ? \"\\u0085"), "{printed}");
     assert_eq!(read(printed.clone()), printed);
+}
+
+#[test]
+fn tabs_behind_a_colon_are_blank_space() {
+    assert_eq!(
+        read("a:\tb\nc: {d:\t\te, \"é\":\tf}\ng:\t-1\n"),
+        "a: b\nc:\n  d: e\n  é: f\ng: -1\n"
+    );
+    insta::assert_snapshot!(read("a:\t- b\n"), @"file.yaml:1:4: not valid YAML: block sequence entries are not allowed in this context");
+    insta::assert_snapshot!(read("a:\tb: c\n"), @"file.yaml:1:5: not valid YAML: mapping values are not allowed in this context");
 }

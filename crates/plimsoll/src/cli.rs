@@ -43,6 +43,9 @@ pub(crate) struct GlobalArguments {
     /// Compose file to read; repeat to merge several
     #[arg(short = 'f', long = "file", value_name = "FILE")]
     pub(crate) files: Vec<PathBuf>,
+    /// Where relative paths in Compose files start, instead of the first file's directory
+    #[arg(long, value_name = "DIR")]
+    pub(crate) project_directory: Option<PathBuf>,
     /// Name of the project
     #[arg(short = 'p', long, value_name = "NAME")]
     pub(crate) project_name: Option<String>,

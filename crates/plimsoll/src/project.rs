@@ -211,6 +211,7 @@ fn plain_options(settings: &Settings) -> LoadOptions {
         directory: settings.directory.clone(),
         files: settings.files.clone(),
         standard_input: settings.standard_input.clone(),
+        project_directory: settings.project_directory.clone(),
         project_name: settings.project_name.clone(),
         profiles: settings.profiles.clone(),
         environment: settings.environment.0.clone(),
@@ -229,9 +230,7 @@ pub(crate) fn extensions(settings: &Settings) -> Result<Extensions, Failure> {
 
 /// Whether there is a Compose file to load.
 pub(crate) fn has_compose_file(settings: &Settings) -> bool {
-    !settings.files.is_empty()
-        || settings.environment.get("COMPOSE_FILE").is_some()
-        || compose::discover(&settings.directory).is_some()
+    compose::has_compose_file(&plain_options(settings))
 }
 
 /// What the source tree holds.

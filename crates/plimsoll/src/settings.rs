@@ -4,7 +4,7 @@ use std::path::{Path, PathBuf};
 
 use plimsoll_detect::DockerfileUse;
 use plimsoll_diag::Diagnostic;
-use plimsoll_model::compose::project_name_of;
+use plimsoll_model::compose::{self, project_name_of};
 use plimsoll_model::settings::Settings as FileSettings;
 
 use crate::cli::GlobalArguments;
@@ -28,6 +28,8 @@ pub(crate) struct Settings {
     pub(crate) files: Vec<PathBuf>,
     /// What standard input held, where it is one of the files.
     pub(crate) standard_input: Option<String>,
+    /// Where relative paths of Compose files start, where the command line says it; absolute.
+    pub(crate) project_directory: Option<PathBuf>,
     /// Project name named on the command line.
     pub(crate) project_name: Option<String>,
     /// Profiles named on the command line.
@@ -71,8 +73,25 @@ impl Settings {
         arguments: &GlobalArguments,
         environment: Environment,
     ) -> Result<Self, Failure> {
-        let directory = project_directory(&arguments.directory)?;
-        let named = arguments.project_name.as_deref();
+        let directory = existing_directory(
+            &arguments.directory,
+            "`-C DIR` names the project's directory",
+        )?;
+        let project_directory = arguments
+            .project_directory
+            .as_deref()
+            .map(|named| {
+                existing_directory(
+                    named,
+                    "`--project-directory DIR` says where relative paths start",
+                )
+            })
+            .transpose()?;
+        let project_name = arguments
+            .project_name
+            .clone()
+            .filter(|name| !name.is_empty());
+        let named = project_name.as_deref();
         // It becomes a part of paths: nothing may use it before it is known to be a plain name.
         if let Some(name) = named.or_else(|| environment.get("COMPOSE_PROJECT_NAME")) {
             check_project_name(name)?;
@@ -98,7 +117,8 @@ impl Settings {
         let is_standard_input = |file: &PathBuf| file.as_os_str() == STANDARD_INPUT;
         let mut files: Vec<PathBuf> = absolute(&arguments.files);
         for (file, named) in files.iter_mut().zip(&arguments.files) {
-            if is_standard_input(named) {
+            // What is in a registry or repository has no path here; the loader tells so.
+            if is_standard_input(named) || compose::is_remote(named) {
                 file.clone_from(named);
             }
         }
@@ -111,7 +131,8 @@ impl Settings {
             directory,
             files,
             standard_input,
-            project_name: arguments.project_name.clone(),
+            project_directory,
+            project_name,
             profiles: arguments.profiles.clone(),
             env_files: absolute(&arguments.env_files),
             data,
@@ -137,12 +158,9 @@ fn read_standard_input() -> Result<String, Failure> {
     })
 }
 
-fn project_directory(named: &Path) -> Result<PathBuf, Failure> {
+fn existing_directory(named: &Path, hint: &str) -> Result<PathBuf, Failure> {
     let wrong = |why: &str| {
-        Failure::usage(
-            Diagnostic::error(format!("`{}`: {why}", named.display()))
-                .hint("`-C DIR` names the project's directory"),
-        )
+        Failure::usage(Diagnostic::error(format!("`{}`: {why}", named.display())).hint(hint))
     };
     match named.canonicalize() {
         Ok(directory) if directory.is_dir() => Ok(directory),

@@ -516,7 +516,7 @@ fn cycle(parts: &Parts<'_>) -> Option<Diagnostic> {
                     ))
                     .at(key.span.clone())
                     .label("closes the circle")
-                    .hint("remove one of these from `depends_on`, `links` or `volumes_from`"),
+                    .hint("break the circle: `depends_on`, `links`, `volumes_from` and `service:…` make a service wait"),
                 );
             }
             if !done.contains(key.text.as_str()) {

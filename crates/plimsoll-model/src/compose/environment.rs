@@ -10,7 +10,7 @@ use super::files::shown;
 use super::interpolate::Variables;
 use super::keys::SERVICE;
 use super::normal::is_true;
-use crate::yaml::{Key, Map, Node, Value};
+use crate::yaml::{self, Key, Map, Node, Value};
 
 /// Reads a service's environment files into its environment, and forgets the files.
 pub(super) fn read_env_files(
@@ -47,7 +47,14 @@ pub(super) fn read_env_files(
             .and_then(|path| path.span.clone())
             .or_else(|| file.span.clone());
         let required = file.get("required").is_none_or(is_true);
-        let Some(text) = read(path, "environment", required, span.clone(), problems) else {
+        let Some(text) = read(
+            path,
+            root,
+            FileKind::Environment,
+            required,
+            span.clone(),
+            problems,
+        ) else {
             continue;
         };
         let before = values.clone();
@@ -134,7 +141,14 @@ pub(super) fn read_label_files(service: &mut Map, root: &Path, problems: &mut Di
     let mut values = BTreeMap::new();
     for file in &files {
         let Some(path) = file.as_text() else { continue };
-        let Some(text) = read(path, "label", true, file.span.clone(), problems) else {
+        let Some(text) = read(
+            path,
+            root,
+            FileKind::Labels,
+            true,
+            file.span.clone(),
+            problems,
+        ) else {
             continue;
         };
         let known = values.clone();
@@ -163,27 +177,60 @@ pub(super) fn read_label_files(service: &mut Map, root: &Path, problems: &mut Di
     in_order(service);
 }
 
+/// What a file is for.
+#[derive(Clone, Copy)]
+enum FileKind {
+    Environment,
+    Labels,
+}
+
+impl FileKind {
+    fn name(self) -> &'static str {
+        match self {
+            Self::Environment => "environment",
+            Self::Labels => "label",
+        }
+    }
+
+    /// What helps where it is missing.
+    fn hint(self) -> &'static str {
+        match self {
+            Self::Environment => "create it, or write `required: false` beside its `path`",
+            Self::Labels => "create it, or remove it from `label_file`",
+        }
+    }
+}
+
 fn read(
     path: &str,
-    what: &str,
+    root: &Path,
+    kind: FileKind,
     required: bool,
     span: Option<Span>,
     problems: &mut Diagnostics,
 ) -> Option<String> {
-    match fs_err::read_to_string(path) {
-        Ok(text) => Some(text),
+    match fs_err::read(path) {
+        Ok(bytes) => match yaml::utf8(bytes, &shown(Path::new(path), root)) {
+            Ok(text) => Some(text),
+            Err(problem) => {
+                problems.push(problem);
+                None
+            }
+        },
         Err(error) if error.kind() == std::io::ErrorKind::NotFound && !required => None,
         Err(error) if error.kind() == std::io::ErrorKind::NotFound => {
             problems.push(
-                Diagnostic::error(format!("{what} file {path} does not exist"))
+                Diagnostic::error(format!("{} file {path} does not exist", kind.name()))
                     .at(span)
-                    .hint("create it, or write `required: false` beside its `path`"),
+                    .hint(kind.hint()),
             );
             None
         }
         Err(error) => {
-            problems
-                .push(Diagnostic::error(format!("cannot read the {what} file: {error}")).at(span));
+            problems.push(
+                Diagnostic::error(format!("cannot read the {} file: {error}", kind.name()))
+                    .at(span),
+            );
             None
         }
     }

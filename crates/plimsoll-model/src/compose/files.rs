@@ -9,6 +9,7 @@ use plimsoll_diag::{Diagnostic, Diagnostics};
 use super::LoadOptions;
 use super::dotenv;
 use super::interpolate::Variables;
+use crate::yaml;
 
 /// The name that stands for standard input.
 pub(super) const STANDARD_INPUT: &str = "-";
@@ -61,6 +62,7 @@ pub(super) fn settle(options: &LoadOptions) -> Result<Setting, Diagnostics> {
     // COMPOSE_FILE may stand in the first `.env`; a second one is read where the files are.
     read_env_files(options, &start, &mut variables)?;
     let files = if !options.files.is_empty() {
+        are_here(&options.files)?;
         options
             .files
             .iter()
@@ -82,6 +84,8 @@ pub(super) fn settle(options: &LoadOptions) -> Result<Setting, Diagnostics> {
             .get("COMPOSE_PATH_SEPARATOR")
             .filter(|separator| !separator.is_empty())
             .map_or(":", String::as_str);
+        // An address has the separator in it, so it is looked for in the whole.
+        are_here(&[PathBuf::from(list)])?;
         list.split(separator)
             .map(|file| absolute(&start.join(file)))
             .collect()
@@ -123,6 +127,53 @@ pub(super) fn settle(options: &LoadOptions) -> Result<Setting, Diagnostics> {
         variables,
         warnings,
     })
+}
+
+/// Refuses Compose files that would have to be fetched first.
+fn are_here(files: &[PathBuf]) -> Result<(), Diagnostics> {
+    let problems: Vec<Diagnostic> = files
+        .iter()
+        .filter_map(|file| {
+            let text = file.to_string_lossy();
+            let kind = remote_kind(&text)?;
+            Some(
+                Diagnostic::error(format!(
+                    "`{text}` is in {kind}, from which nothing is fetched"
+                ))
+                .hint("fetch the Compose file first, then name it with `-f FILE`, or give it as `-f -`"),
+            )
+        })
+        .collect();
+    if problems.is_empty() {
+        Ok(())
+    } else {
+        Err(Diagnostics(problems))
+    }
+}
+
+/// Whether there is a Compose file to load: one is named, on the command line, in the environment or
+/// in `.env`, or one of the usual names is in the directory.
+pub fn has_compose_file(options: &LoadOptions) -> bool {
+    if !options.files.is_empty() || discover(&options.directory).is_some() {
+        return true;
+    }
+    let mut variables = Variables {
+        values: options.environment.clone(),
+    };
+    // What is wrong with `.env` is told by whoever loads it.
+    let _ = read_env_files(options, &absolute(&options.directory), &mut variables);
+    variables
+        .values
+        .get("COMPOSE_FILE")
+        .is_some_and(|list| !list.is_empty())
+}
+
+/// The nearest directory above that has a Compose file.
+pub fn discover_above(directory: &Path) -> Option<PathBuf> {
+    let mut above = directory.ancestors().skip(1);
+    above
+        .find(|directory| discover(directory).is_some())
+        .map(Path::to_path_buf)
 }
 
 fn search(start: &Path, warnings: &mut Vec<Diagnostic>) -> Result<Vec<PathBuf>, Diagnostics> {
@@ -215,7 +266,7 @@ pub(super) fn read_all(
 ) -> Result<BTreeMap<String, String>, Diagnostics> {
     let mut values = BTreeMap::new();
     for file in files {
-        let text = fs_err::read_to_string(file).map_err(|error| {
+        let bytes = fs_err::read(file).map_err(|error| {
             let message = if error.kind() == std::io::ErrorKind::NotFound {
                 format!("{}: no such file", shown(file, root).display())
             } else {
@@ -226,6 +277,7 @@ pub(super) fn read_all(
                     .hint("check `--env-file`, COMPOSE_ENV_FILES or `env_file` of an `include`"),
             )
         })?;
+        let text = yaml::utf8(bytes, &shown(file, root)).map_err(Diagnostics::from)?;
         dotenv::parse(&text, &shown(file, root), &mut values, &|name| {
             outer.get(name).cloned()
         })
@@ -242,6 +294,25 @@ pub(super) fn shown(file: &Path, root: &Path) -> Arc<Path> {
             .filter(|inside| *inside != Path::new(""))
             .unwrap_or(file),
     )
+}
+
+/// Where else than on this machine a file is, as the peer tells it.
+pub(super) fn remote_kind(text: &str) -> Option<&'static str> {
+    if text.starts_with("oci://") {
+        return Some("a registry");
+    }
+    let has = |prefixes: &[&str]| prefixes.iter().any(|prefix| text.starts_with(prefix));
+    let is_repository = has(&["git://", "ssh://", "git@", "github.com/"])
+        || (has(&["https://", "http://"]) && (text.contains(".git") || text.contains('#')));
+    if is_repository {
+        return Some("a repository");
+    }
+    has(&["https://", "http://"]).then_some("the network")
+}
+
+/// Whether a name of a Compose file means one that is not on this machine.
+pub fn is_remote(file: &Path) -> bool {
+    remote_kind(&file.to_string_lossy()).is_some()
 }
 
 /// The path from the root, without `.` and `..`; links are not followed.

@@ -48,7 +48,7 @@ use interpolate::Variables;
 use source::{GivenUp, Interpolation, Source};
 
 pub(crate) use check::nearest;
-pub use files::discover;
+pub use files::{discover, discover_above, has_compose_file, is_remote};
 pub use mount::parse_volume;
 pub use reference::extension_reference;
 pub use schema::extension_schema;
@@ -415,12 +415,12 @@ fn name(
     Ok(name)
 }
 
-/// Small letters, digits, `-` and `_` of a text; letters and digits first.
 /// The project name that a text gives, such as a directory's name; `None`: nothing of it is left.
 pub fn project_name_of(text: &str) -> Option<String> {
     Some(normal_name(text)).filter(|name| !name.is_empty())
 }
 
+/// Small letters, digits, `-` and `_` of a text; letters and digits first.
 fn normal_name(text: &str) -> String {
     let kept: String = text
         .to_lowercase()

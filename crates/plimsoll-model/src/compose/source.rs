@@ -7,7 +7,7 @@ use plimsoll_diag::{Diagnostic, Diagnostics, Span};
 
 use super::canonical::{self, Unreadable};
 use super::check;
-use super::files::{STANDARD_INPUT, absolute, read_all, shown};
+use super::files::{STANDARD_INPUT, absolute, read_all, remote_kind, shown};
 use super::interpolate::{self, Unset, Variables};
 use super::keys::{PROJECT, SECTIONS};
 use super::merge;
@@ -82,14 +82,9 @@ impl<'s> Source<'s> {
                 GivenUp
             })?,
         };
-        let Ok(text) = String::from_utf8(text) else {
-            self.problems.push(
-                Diagnostic::error("not valid UTF-8")
-                    .at(Some(Span::line(shown(file, self.root), 1))),
-            );
-            return Err(GivenUp);
-        };
-        match yaml::parse(&text, shown(file, self.root)) {
+        let name = shown(file, self.root);
+        let read = yaml::decode(text, &name).map_err(Diagnostics::from);
+        match read.and_then(|text| yaml::parse(&text, name)) {
             Ok(documents) => {
                 self.documents.insert(file.to_path_buf(), documents.clone());
                 Ok(documents)
@@ -604,18 +599,4 @@ impl Include {
             env_files,
         }
     }
-}
-
-/// Where else than on this machine a file is, as the peer tells it.
-fn remote_kind(text: &str) -> Option<&'static str> {
-    if text.starts_with("oci://") {
-        return Some("a registry");
-    }
-    let has = |prefixes: &[&str]| prefixes.iter().any(|prefix| text.starts_with(prefix));
-    let is_repository = has(&["git://", "ssh://", "git@", "github.com/"])
-        || (has(&["https://", "http://"]) && (text.contains(".git") || text.contains('#')));
-    if is_repository {
-        return Some("a repository");
-    }
-    has(&["https://", "http://"]).then_some("the network")
 }

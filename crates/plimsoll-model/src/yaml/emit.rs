@@ -182,13 +182,20 @@ pub(super) fn needs_quotes(value: &str) -> bool {
         || value.ends_with([' ', ':'])
         || value.contains(": ")
         || value.contains(" #")
-        || value.chars().any(|c| {
-            c.is_control() || c == '\u{feff}' || c == '\u{2028}' || c == '\u{2029}' || c == '\u{85}'
-        })
+        || value.chars().any(needs_escape)
         || is_old_number(value)
 }
 
 /// Whether readers of YAML 1.1 see a number in base sixty (`1:20`) or a date (`2001-01-01`).
+/// Whether a character can only be written as an escape.
+fn needs_escape(c: char) -> bool {
+    c.is_control()
+        || matches!(
+            c,
+            '\u{feff}' | '\u{2028}' | '\u{2029}' | '\u{fffe}' | '\u{ffff}'
+        )
+}
+
 fn is_old_number(value: &str) -> bool {
     let digits = |part: &str| !part.is_empty() && part.bytes().all(|byte| byte.is_ascii_digit());
     let sixty = value.strip_prefix(['+', '-']).unwrap_or(value);
@@ -230,7 +237,7 @@ fn write_quoted(text: &mut String, value: &str) {
             '\t' => text.push_str("\\t"),
             '\r' => text.push_str("\\r"),
             '\0' => text.push_str("\\0"),
-            c if c.is_control() || matches!(c, '\u{feff}' | '\u{2028}' | '\u{2029}') => {
+            c if needs_escape(c) => {
                 let _ = write!(text, "\\u{:04X}", c as u32);
             }
             c => text.push(c),
@@ -241,9 +248,7 @@ fn write_quoted(text: &mut String, value: &str) {
 
 fn fits_literal(value: &str) -> bool {
     !value.starts_with([' ', '\n', '\t'])
-        && !value.chars().any(|c| {
-            (c.is_control() && c != '\n') || matches!(c, '\u{feff}' | '\u{2028}' | '\u{2029}')
-        })
+        && !value.chars().any(|c| c != '\n' && needs_escape(c))
         && value.lines().all(|line| !line.ends_with(' '))
         && !value.trim_end_matches('\n').is_empty()
 }

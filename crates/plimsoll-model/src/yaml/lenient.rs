@@ -1,8 +1,9 @@
-//! Indentation that YAML forbids and everybody accepts.
+//! Blank space that the parser refuses and everybody accepts.
 //!
 //! Inside brackets, braces and quotes, indentation means nothing to a reader, yet the standard
 //! wants it. Lines there are pushed to the right until the parser is content; places are told as
-//! they stand in the file. Each push reads the text once more, so pushes are counted, and one that
+//! they stand in the file. Tabs behind the colon of a key, which the standard allows and the parser
+//! does not, become as many spaces. Each push reads the text once more, so pushes are counted, and one that
 //! changes nothing is none: what cannot be mended must end.
 
 use std::collections::BTreeMap;
@@ -12,17 +13,22 @@ use saphyr_parser::ScanError;
 /// Far enough to the right for any depth that is read.
 const PUSH: usize = 300;
 
-/// Lines pushed in one file, at most.
+/// Lines pushed, and tabs replaced, in one file, at most.
 const MOST: usize = 2_000;
 
 /// Bytes read again for the sake of pushes, at most: a long file has fewer pushes.
 const MOST_READ_AGAIN: usize = 16 << 20;
+
+/// What the parser says of a tab behind a colon.
+const TAB_BEHIND_COLON: &str = "':' must be followed by a valid YAML whitespace";
 
 /// A text some of whose lines are pushed to the right.
 pub(super) struct Pushed {
     pub(super) text: String,
     /// By line, from 1.
     lines: BTreeMap<usize, usize>,
+    /// Places where tabs were replaced.
+    replaced: usize,
     read_again: usize,
 }
 
@@ -38,6 +44,7 @@ impl Pushed {
         Self {
             text,
             lines: BTreeMap::new(),
+            replaced: 0,
             read_again: 0,
         }
     }
@@ -51,6 +58,9 @@ impl Pushed {
     /// nothing was left to push.
     pub(super) fn relax(&mut self, error: &ScanError) -> bool {
         let mark = error.marker();
+        if error.info() == TAB_BEHIND_COLON {
+            return self.replace_tabs_before(mark.line(), mark.col());
+        }
         let lines = match error.info() {
             "invalid indentation" | "invalid indentation in flow construct" => {
                 mark.line()..=mark.line()
@@ -83,6 +93,34 @@ impl Pushed {
         self.text = text;
         self.read_again += self.text.len();
         self.lines.len() > before
+    }
+
+    /// Makes spaces of the tabs that end before a place; `false` when there are none.
+    fn replace_tabs_before(&mut self, line: usize, column: usize) -> bool {
+        if self.replaced >= MOST || self.read_again > MOST_READ_AGAIN {
+            return false;
+        }
+        let start: usize = self
+            .text
+            .split_inclusive('\n')
+            .take(line.saturating_sub(1))
+            .map(str::len)
+            .sum();
+        let end: usize = self.text[start..]
+            .chars()
+            .take(column)
+            .map(char::len_utf8)
+            .sum::<usize>()
+            + start;
+        let tabs = self.text[start..end]
+            .bytes()
+            .rev()
+            .take_while(|byte| *byte == b'\t')
+            .count();
+        self.text.replace_range(end - tabs..end, &" ".repeat(tabs));
+        self.replaced += 1;
+        self.read_again += self.text.len();
+        tabs > 0
     }
 
     /// The line on which the quotes close that open at a place.

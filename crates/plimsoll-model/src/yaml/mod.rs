@@ -5,6 +5,7 @@
 //! plain scalar is a number, a boolean or text follows the reading that `docker compose` has
 //! of YAML. Nothing here knows what a Compose key means.
 
+mod decode;
 pub mod edit;
 mod emit;
 mod lenient;
@@ -13,6 +14,8 @@ mod number;
 mod parse;
 mod scalar;
 
+pub use decode::decode;
+pub(crate) use decode::utf8;
 pub use emit::to_yaml;
 pub use node::{Key, Map, Node, Tag, Value};
 pub use number::show_float;

@@ -7,6 +7,7 @@ use std::sync::Arc;
 use plimsoll_diag::{Diagnostic, Diagnostics, Span};
 use saphyr_parser::{Event, Parser, ScalarStyle, ScanError, Tag as EventTag};
 
+use super::decode::refuse_control_characters;
 use super::lenient::Pushed;
 use super::node::{Key, Map, Node, Tag, Value};
 use super::scalar;
@@ -31,6 +32,7 @@ const ALIAS_BUDGET: usize = 200_000;
 pub fn parse(text: &str, file: impl Into<Arc<Path>>) -> Result<Vec<Node>, Diagnostics> {
     let file = file.into();
     let text = text.strip_prefix('\u{feff}').unwrap_or(text);
+    refuse_control_characters(text, &file)?;
     let mut pushed = Pushed::new(text);
     loop {
         let mut builder = Builder {

@@ -17,13 +17,18 @@ pub(crate) fn run(
     printer: &Printer,
 ) -> Result<ExitStatus, Failure> {
     if !has_compose_file(settings) {
-        return Err(Failure::usage(
-            Diagnostic::error(format!(
-                "there is no Compose file in `{}`",
-                settings.directory.display()
-            ))
-            .hint("`plimsoll inspect` shows what the source tells without one"),
+        let directory = &settings.directory;
+        let problem = Diagnostic::error(format!(
+            "there is no Compose file in `{}`",
+            directory.display()
         ));
+        return Err(Failure::usage(match compose::discover_above(directory) {
+            Some(above) => problem.hint(format!(
+                "there is one above: `plimsoll -C {} config`",
+                above.display()
+            )),
+            None => problem.hint("`plimsoll inspect` shows what the source tells without one"),
+        }));
     }
     let mut options = load_options(settings)?;
     options.services = arguments.names.clone();

@@ -385,8 +385,8 @@ fn files_elsewhere() {
     exit code: 2
     ----- stdout -----
     ----- stderr -----
-    error: oci:/registry.example/stack:1: no such file
-    hint: `-f FILE` names a Compose file
+    error: `oci://registry.example/stack:1` is in a registry, from which nothing is fetched
+    hint: fetch the Compose file first, then name it with `-f FILE`, or give it as `-f -`
     ");
 }
 
@@ -447,6 +447,85 @@ fn nothing_is_looked_up_where_variables_are_kept() {
         image: nginx
         networks:
           default: null
+    ----- stderr -----
+    ");
+}
+
+#[test]
+fn a_compose_file_that_only_the_variables_name() {
+    let context = Context::new();
+    context.write("stack.yaml", "services: {web: {image: nginx}}\n");
+    context.write(".env", "COMPOSE_FILE=stack.yaml\n");
+    assert_snapshot!(context.run(&["config", "--services"]), @"
+    exit code: 0
+    ----- stdout -----
+    web
+    ----- stderr -----
+    ");
+}
+
+#[test]
+fn a_compose_file_above() {
+    let context = Context::with_compose_file();
+    context.write("web/main.py", "print(1)\n");
+    assert_snapshot!(context.run(&["-C", "web", "config"]), @"
+    exit code: 2
+    ----- stdout -----
+    ----- stderr -----
+    error: there is no Compose file in `[ROOT]/desk/web`
+    hint: there is one above: `plimsoll -C [ROOT]/desk config`
+    ");
+}
+
+#[test]
+fn relative_paths_start_where_the_command_line_says() {
+    let context = Context::new();
+    context.write("web/main.py", "print(1)\n");
+    context.write(
+        "deploy/compose.yaml",
+        "services: {web: {build: ., volumes: ['./main.py:/main.py']}}\n",
+    );
+    assert_snapshot!(
+        context.run(&["-f", "deploy/compose.yaml", "--project-directory", "web", "config"]),
+        @"
+    exit code: 0
+    ----- stdout -----
+    name: web
+    services:
+      web:
+        build:
+          context: [ROOT]/desk/web
+          dockerfile: Dockerfile
+        networks:
+          default: null
+        volumes:
+          - type: bind
+            source: [ROOT]/desk/web/main.py
+            target: /main.py
+            bind:
+              create_host_path: true
+    networks:
+      default:
+        name: web_default
+    ----- stderr -----
+    "
+    );
+    assert_snapshot!(context.run(&["--project-directory", "nowhere", "config"]), @"
+    exit code: 2
+    ----- stdout -----
+    ----- stderr -----
+    error: `nowhere`: no such directory
+    hint: `--project-directory DIR` says where relative paths start
+    ");
+}
+
+#[test]
+fn an_empty_project_name_names_nothing() {
+    let context = Context::with_compose_file();
+    assert_snapshot!(context.run(&["-p", "", "config", "--networks"]), @"
+    exit code: 0
+    ----- stdout -----
+    default
     ----- stderr -----
     ");
 }

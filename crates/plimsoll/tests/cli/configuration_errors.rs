@@ -90,7 +90,7 @@ fn a_circle() {
     depends_on: [web]
 "#,
     );
-    assert_snapshot!(context.run(&["up"]), @r"
+    assert_snapshot!(context.run(&["up"]), @"
     exit code: 2
     ----- stdout -----
     ----- stderr -----
@@ -99,7 +99,7 @@ fn a_circle() {
        |
      4 |     depends_on: [app]
        |                  ^^^ closes the circle
-    hint: remove one of these from `depends_on`, `links` or `volumes_from`
+    hint: break the circle: `depends_on`, `links`, `volumes_from` and `service:…` make a service wait
     ");
 }
 

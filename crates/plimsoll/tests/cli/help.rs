@@ -39,20 +39,22 @@ fn no_arguments() {
       completions  Print a completion script for a shell
 
     Options:
-      -C, --directory <DIR>      Directory of the project [default: .]
-      -f, --file <FILE>          Compose file to read; repeat to merge several
-      -p, --project-name <NAME>  Name of the project
-          --profile <NAME>       Profile to activate; repeat for several
-          --env-file <FILE>      File of variables for interpolation, instead of `.env`; repeat for
-                                 several
-      -q, --quiet                Say only what failed
-      -v, --verbose...           Log what is done; twice: in detail
-          --color <WHEN>         When to use colour: `auto`, `always` or `never` [default: auto]
-          --dockerfile           Build by the Dockerfile wherever a service has one
-          --json                 Print data as JSON
-          --native               Leave Dockerfiles aside: assemble images, or say why not
-      -h, --help                 Print help
-      -V, --version              Print version
+      -C, --directory <DIR>          Directory of the project [default: .]
+      -f, --file <FILE>              Compose file to read; repeat to merge several
+          --project-directory <DIR>  Where relative paths in Compose files start, instead of the first
+                                     file's directory
+      -p, --project-name <NAME>      Name of the project
+          --profile <NAME>           Profile to activate; repeat for several
+          --env-file <FILE>          File of variables for interpolation, instead of `.env`; repeat for
+                                     several
+      -q, --quiet                    Say only what failed
+      -v, --verbose...               Log what is done; twice: in detail
+          --color <WHEN>             When to use colour: `auto`, `always` or `never` [default: auto]
+          --dockerfile               Build by the Dockerfile wherever a service has one
+          --json                     Print data as JSON
+          --native                   Leave Dockerfiles aside: assemble images, or say why not
+      -h, --help                     Print help
+      -V, --version                  Print version
 
     Start with `plimsoll inspect`, then `plimsoll up`. No file has to be written first.
     ");
