@@ -12,6 +12,7 @@ pub use plimsoll_model::facts::{
 use serde::Serialize;
 
 use crate::shims::Shim;
+use crate::trial::{NamedTrial, Trial};
 
 /// Everything found in a tree. Serialised, it is what `inspect --json` shows.
 #[derive(Debug, Clone, Serialize)]
@@ -32,6 +33,9 @@ pub struct Detection {
     pub problems: Vec<Problem>,
     /// Help without which services do not run in containers.
     pub shims: Vec<Shim>,
+    /// What else was tried: what only a Compose file names, and jobs that help services.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub also_tried: Vec<NamedTrial>,
     /// Files in the tree, ignored ones left out.
     pub files_listed: usize,
     /// Files whose text was read.
@@ -95,6 +99,9 @@ pub struct DetectedService {
     pub evidence: Vec<Evidence>,
     /// How its image is assembled; `None` where that is not known yet.
     pub recipe: Option<BuildRecipe>,
+    /// What it showed when it was started, where it was.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub trial: Option<Trial>,
     /// The files it imports, relative to the tree.
     #[serde(skip)]
     pub files: Vec<Arc<Path>>,
@@ -192,6 +199,7 @@ impl DetectedService {
     pub(crate) fn facts(&self) -> Facts {
         Facts {
             kind: Some(self.kind),
+            found_as: Some(self.name.clone()),
             language: Some(self.language.to_owned()),
             framework: self.framework.clone(),
             provides: None,

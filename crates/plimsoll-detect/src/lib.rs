@@ -24,6 +24,7 @@ mod shims;
 mod syntax;
 mod text;
 mod tree;
+mod trial;
 
 use std::path::Path;
 
@@ -36,6 +37,9 @@ pub use project::{fill_environment, fill_from_file};
 pub use shims::{Help, Shim};
 pub use text::View;
 pub use tree::{Bounds, File, Tree, TreeError};
+pub use trial::{
+    Answer, Check, Handshake, Listening, Loads, NamedTrial, Reach, Stop, Trial, Verdict,
+};
 
 /// Names of Compose files at the root of a tree.
 const COMPOSE: &[&str] = &[

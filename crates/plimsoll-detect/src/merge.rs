@@ -74,6 +74,7 @@ pub(crate) fn merge(
         rejected,
         problems,
         shims: Vec::new(),
+        also_tried: Vec::new(),
         files_listed: tree.files().len(),
         files_read: tree.files_read(),
         services: found.into_iter().map(|found| found.service).collect(),

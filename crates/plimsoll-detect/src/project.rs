@@ -241,6 +241,7 @@ fn init_job(shim: &Shim, name: &str, command: &[String], project: &mut Project) 
         ..service.clone()
     };
     job.facts.kind = Some(ServiceKind::Job);
+    job.facts.found_as = None;
     job.facts.ports.clear();
     job.facts.health = None;
     job.span = shim.evidence.first().map(|evidence| evidence.span.clone());

@@ -12,6 +12,7 @@ use crate::detection::{DetectedService, Detection, NeedKind, ServiceKind};
 use crate::places;
 use crate::python::{Calls, Peer};
 use crate::tree::Tree;
+use crate::trial::Verdict;
 
 /// Help that a service needs to run in a container.
 #[derive(Debug, Clone, Serialize)]
@@ -24,6 +25,9 @@ pub struct Shim {
     /// Why it is needed.
     #[serde(serialize_with = "as_places")]
     pub evidence: Vec<Evidence>,
+    /// Whether the service works with it, where that was tried.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub trial: Option<Verdict>,
 }
 
 /// A way to help.
@@ -64,8 +68,16 @@ pub enum Help {
 }
 
 impl Shim {
-    /// The help in a few words.
+    /// The help in a few words, and whether it is enough where that was tried.
     pub fn words(&self) -> String {
+        let words = self.help_words();
+        match self.trial {
+            Some(verdict) => format!("{words} ({})", verdict.word()),
+            None => words,
+        }
+    }
+
+    fn help_words(&self) -> String {
         match &self.help {
             Help::ModulePath { path } => format!("{} searches {path}", self.service),
             Help::Peer { variable, value } => {
@@ -112,6 +124,7 @@ fn module_path(service: &DetectedService, calls: &[Calls]) -> Option<Shim> {
     (!also.is_empty()).then(|| Shim {
         service: service.name.clone(),
         help: Help::ModulePath { path: path.clone() },
+        trial: None,
         evidence: also
             .iter()
             .map(|(root, span)| {
@@ -156,6 +169,7 @@ fn peers(detection: &Detection, calls: &[Calls]) -> Vec<Shim> {
                         variable: variable.clone(),
                         value: leading(&peer.address, &other.name),
                     },
+                    trial: None,
                     evidence: vec![Evidence::new(
                         peer.span.clone(),
                         format!("`{}` is `{}` there", peer.address, other.name),
@@ -222,6 +236,7 @@ fn shared_networks(fixed: &[(&DetectedService, &DetectedService, &Peer)]) -> Vec
                 help: Help::SharedNetwork {
                     with: leader.to_owned(),
                 },
+                trial: None,
                 evidence: vec![Evidence::new(
                     peer.span.clone(),
                     format!(
@@ -290,6 +305,7 @@ fn init_jobs(tree: &Tree, detection: &Detection) -> Vec<Shim> {
                 name: format!("{}-tables", service.name),
                 command,
             },
+            trial: None,
             evidence: vec![Evidence::new(Span::line(tree.shown(&file), 1), why)],
         });
     }
@@ -360,6 +376,7 @@ fn shared_secrets(detection: &Detection) -> Vec<Shim> {
                     variable: variable.name.clone(),
                     with,
                 },
+                trial: None,
                 evidence: variable.evidence.iter().take(2).cloned().collect(),
             });
         }

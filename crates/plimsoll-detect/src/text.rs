@@ -8,6 +8,7 @@ use plimsoll_diag::{Palette, Severity, Span};
 use crate::detection::{DetectedService, Detection, Health, ServiceKind, Stream, Variable};
 use crate::places;
 use crate::shims::Shim;
+use crate::trial::{NamedTrial, Trial, Verdict};
 
 /// Which part is shown.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -152,6 +153,10 @@ impl Detection {
                 let indent = " ".repeat(widths[0] + widths[1] + 6);
                 let _ = writeln!(text, "{indent}{}", palette.dim(&service.command.join(" ")));
             }
+            if let Some(trial) = &service.trial {
+                let indent = " ".repeat(widths[0] + widths[1] + 6);
+                trial_text(text, trial, &indent, palette);
+            }
         }
         if programs > PROGRAMS {
             let _ = writeln!(
@@ -162,6 +167,10 @@ impl Detection {
                     count(programs - PROGRAMS, "program")
                 ))
             );
+        }
+        for NamedTrial { name, trial } in &self.also_tried {
+            let _ = writeln!(text, "  {}", palette.bold(name));
+            trial_text(text, trial, &" ".repeat(widths[0] + widths[1] + 6), palette);
         }
         if self.services.is_empty() {
             text.push_str("  nothing that runs was found\n");
@@ -297,6 +306,28 @@ impl Detection {
             );
         }
         text
+    }
+}
+
+/// What a service showed, below its row.
+fn trial_text(text: &mut String, trial: &Trial, indent: &str, palette: Palette) {
+    let word = match trial.verdict {
+        Verdict::Works => palette.success(trial.verdict.word()),
+        Verdict::Fails => palette.failure(trial.verdict.word()),
+        Verdict::NotTried => palette.dim(trial.verdict.word()),
+    };
+    let why = trial.why.clone().map(|why| match &trial.place {
+        Some(span) => format!("{why} ({})", place(span)),
+        None => why,
+    });
+    let facts: Vec<String> = why.into_iter().chain(trial.facts()).collect();
+    let _ = match facts.is_empty() {
+        true => writeln!(text, "{indent}{word}"),
+        false => writeln!(text, "{indent}{word} · {}", facts.join(" · ")),
+    };
+    if !trial.made_up.is_empty() {
+        let made_up = format!("with made-up {}", trial.made_up.join(", "));
+        let _ = writeln!(text, "{indent}{}", palette.dim(&made_up));
     }
 }
 

@@ -9,6 +9,9 @@ use serde::{Serialize, Serializer};
 pub struct Facts {
     /// What it is to its users; `None`: not known.
     pub kind: Option<ServiceKind>,
+    /// What it is called where it was found in the source.
+    #[serde(skip)]
+    pub found_as: Option<String>,
     /// `python`, `javascript`, `go`, `rust`.
     pub language: Option<String>,
     /// The framework as people write it: `FastAPI`.

@@ -28,6 +28,22 @@ impl HealthRequest {
         }
     }
 
+    /// The port that is asked.
+    pub fn port(&self) -> Option<u16> {
+        let (address, usual) = match self {
+            Self::Http(url) | Self::HttpAnyStatus(url) => {
+                let (scheme, rest) = url.split_once("://").unwrap_or(("http", url));
+                let usual = if scheme == "https" { 443 } else { 80 };
+                (rest.split(['/', '?']).next().unwrap_or_default(), usual)
+            }
+            Self::Tcp(address) => (address.as_str(), 0),
+        };
+        match address.rsplit_once(':') {
+            Some((_, port)) if !port.ends_with(']') => port.parse().ok(),
+            _ => (usual > 0).then_some(usual),
+        }
+    }
+
     /// The request that a program makes, where it makes just one.
     pub fn of_words(words: &[String]) -> Option<Self> {
         let words: Vec<&str> = words.iter().map(String::as_str).collect();

@@ -5,6 +5,7 @@ mod engine;
 mod exec;
 pub mod internal;
 mod kernel;
+mod listening;
 pub mod network;
 mod runtime;
 mod sandbox;
@@ -16,5 +17,6 @@ pub use engine::{
     Waited,
 };
 pub use exec::ExecSpec;
+pub use listening::listening;
 pub use runtime::{StartFailure, StartStage};
 pub use sandbox::EngineSandbox;

@@ -163,6 +163,20 @@ pub(crate) struct InspectArguments {
     /// Show what looks like a service and is not
     #[arg(long)]
     pub(crate) rejected: bool,
+    /// Start each service beside what it needs, and tell what it does
+    #[arg(long = "try", conflicts_with_all = ["environment", "rejected"])]
+    pub(crate) trial: bool,
+    /// Longest time for a service to come up when it is tried, in seconds
+    #[arg(
+        long,
+        value_name = "SECONDS",
+        default_value_t = 120,
+        requires = "trial"
+    )]
+    pub(crate) wait_timeout: u64,
+    /// Services to try
+    #[arg(requires = "trial")]
+    pub(crate) services: Vec<String>,
 }
 
 #[derive(Debug, Args)]

@@ -30,6 +30,7 @@ mod settings;
 mod stack_of_project;
 mod tag_rules;
 mod terminal_progress;
+mod trial;
 mod variables;
 mod variants;
 mod verification;

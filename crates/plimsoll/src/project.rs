@@ -54,7 +54,15 @@ pub(crate) fn load(settings: &Settings, named: &[String]) -> Result<Loaded, Fail
             warnings,
         });
     }
-    let detection = detect(settings)?;
+    load_inferred(settings, detect(settings)?, named)
+}
+
+/// The project that a detection amounts to, on this machine.
+pub(crate) fn load_inferred(
+    settings: &Settings,
+    detection: Detection,
+    named: &[String],
+) -> Result<Loaded, Failure> {
     if detection.services.is_empty() {
         return Err(nothing_found(settings));
     }

@@ -73,7 +73,11 @@ impl<'a> Workshop<'a> {
             registry: registry_settings(self.settings),
             fetch: fetch_settings(self.settings),
         };
-        let aside = self.settings.data.join("locks");
+        let mut aside = self.settings.data.join("locks");
+        if policy == LockPolicy::Aside {
+            // What is kept there for want of a writable project is another matter.
+            aside.push("tried");
+        }
         let lock = ProjectLock::open(&self.settings.directory, &aside, policy)
             .map_err(|error| Failure::usage(error.diagnostic()))?;
         if let Some(notice) = lock.take_notice() {

@@ -151,6 +151,8 @@ fn complete_one(
         context: PathBuf::new(),
     }
     .complete(service, variables, diagnostics);
+    // It was found in another tree.
+    service.facts.found_as = None;
 }
 
 /// What services give whose image says it.

@@ -226,6 +226,7 @@ impl Seen<'_> {
                 dependencies_from: Some(self.module.root.join("go.mod")),
                 root: self.module.root.clone(),
                 recipe: Some(self.recipe(&command, &ports)),
+                trial: None,
                 command,
                 working_dir: PathBuf::from(crate::python::IMAGE_ROOT),
                 health,

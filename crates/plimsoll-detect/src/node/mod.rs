@@ -156,6 +156,7 @@ fn blank(
             evidence: vec![Evidence::new(defined_at.clone(), why)],
             defined_at,
             recipe: None,
+            trial: None,
             files: vec![package.path.clone()],
             routes: Vec::new(),
             target: package.name.clone().unwrap_or_default(),

@@ -157,6 +157,7 @@ pub(crate) fn assemble(
         defined_at: candidate.evidence[0].span.clone(),
         evidence: candidate.evidence.clone(),
         recipe: Some(recipe),
+        trial: None,
         files: closure.files.keys().cloned().collect(),
         routes: Vec::new(),
         target: target(candidate, &dotted),

@@ -189,6 +189,7 @@ impl Seen<'_> {
                 dependencies_from: Some(self.package.root.join("Cargo.toml")),
                 root: self.package.root.clone(),
                 recipe: Some(recipe),
+                trial: None,
                 command,
                 working_dir: PathBuf::from(crate::python::IMAGE_ROOT),
                 health,

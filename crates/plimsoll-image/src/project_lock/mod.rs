@@ -29,6 +29,8 @@ pub enum LockPolicy {
     /// What it does not settle is settled, and written down.
     #[default]
     Update,
+    /// What it does not settle is settled, and written down outside of the project.
+    Aside,
     /// What it does not settle is an error.
     Locked,
 }
@@ -131,13 +133,16 @@ impl ProjectLock {
         let path = directory.join(NAME);
         let hashed = Digest::of(directory.as_os_str().as_encoded_bytes());
         let aside = aside.join(format!("{}.lock", hashed.short()));
-        let mut state = State::default();
+        let mut state = State {
+            is_aside: policy == LockPolicy::Aside,
+            ..State::default()
+        };
         let (found, place) = match file::read(&path)? {
             Some(text) => (Some(text), &path),
             None => (file::read(&aside)?, &aside),
         };
         if let Some(text) = found {
-            state.is_aside = place == &aside;
+            state.is_aside |= place == &aside;
             state.content = match Content::parse(&text) {
                 Ok(content) => content,
                 Err(ReadError { line, reason }) => {
@@ -236,7 +241,7 @@ impl ProjectLock {
     /// Whether something may be settled anew.
     pub(crate) fn check(&self, wanted: &Settled) -> Result<(), LockError> {
         match self.policy {
-            LockPolicy::Update => Ok(()),
+            LockPolicy::Update | LockPolicy::Aside => Ok(()),
             LockPolicy::Locked => Err(LockError::Unsettled {
                 what: wanted.files.first().cloned().unwrap_or_default(),
                 path: self.path.clone(),
@@ -315,6 +320,20 @@ mod tests {
 
     fn open(root: &Path, policy: LockPolicy) -> Result<ProjectLock, LockError> {
         ProjectLock::open(&root.join("project"), &root.join("aside"), policy)
+    }
+
+    #[test]
+    fn what_is_tried_leaves_the_project_as_it_is() {
+        let root = tempfile::tempdir().unwrap();
+        fs::create_dir(root.path().join("project")).unwrap();
+        let one = settled("a.txt", "sha256:1", "idna==3.7\n");
+        open(root.path(), LockPolicy::Aside)
+            .unwrap()
+            .settle(one.clone())
+            .unwrap();
+        assert!(!root.path().join("project").join(NAME).exists());
+        let again = open(root.path(), LockPolicy::Aside).unwrap();
+        assert_eq!(again.find(&one, None), Some(one.clone()));
     }
 
     #[test]

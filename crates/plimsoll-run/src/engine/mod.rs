@@ -11,7 +11,7 @@ mod synchronise;
 use std::io::{self, BufRead, BufReader, Write};
 use std::os::fd::AsRawFd;
 use std::path::{Path, PathBuf};
-use std::process::{ExitStatus, Stdio};
+use std::process::{Child, ExitStatus, Stdio};
 use std::sync::Arc;
 
 use thiserror::Error;
@@ -91,6 +91,31 @@ impl Engine {
         self.run_with(spec, dir, |command| {
             let _terminal = RawTerminal::enter(spec.terminal);
             command.status()
+        })
+    }
+
+    /// Runs a container whose standard streams are pipes to the caller, to its end; gives its exit
+    /// code. `talk` gets the process that the pipes belong to: what it is sent by signal reaches the
+    /// container's program.
+    ///
+    /// # Errors
+    /// As [`Engine::start`], and when `talk` fails.
+    pub fn run_piped(
+        &self,
+        spec: &ContainerSpec,
+        dir: &Path,
+        talk: impl FnOnce(&mut Child) -> io::Result<()>,
+    ) -> Result<i32, EngineError> {
+        self.run_with(spec, dir, |command| {
+            let mut child = command
+                .stdin(Stdio::piped())
+                .stdout(Stdio::piped())
+                .stderr(Stdio::piped())
+                .spawn()?;
+            let talked = talk(&mut child);
+            let status = child.wait();
+            talked?;
+            status
         })
     }
 

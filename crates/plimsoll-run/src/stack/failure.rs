@@ -1,15 +1,17 @@
 //! Why a service did not come up, told with what it last said.
 
 use std::fmt::Write as _;
+use std::net::SocketAddr;
 use std::time::Instant;
 
 use plimsoll_diag::Diagnostic;
-use plimsoll_model::Service;
+use plimsoll_model::{HealthRequest, Service};
 
 use super::logs::log_spec;
 use super::up::{ServiceFailure, UpRequest};
 use crate::container::{ContainerState, LogOptions, logs};
 use crate::engine::ContainerHandle;
+use crate::listening;
 
 /// How many of its last lines a failed service is shown with.
 const LAST_LINES: usize = 12;
@@ -87,6 +89,9 @@ impl UpRequest<'_> {
             .as_ref()
             .and_then(|check| check.span.clone());
         let mut diagnostic = Diagnostic::error(message).at(span.or(service.span.clone()));
+        if let Some(hint) = elsewhere(service, state) {
+            diagnostic = diagnostic.hint(hint);
+        }
         if !waiting.is_empty() {
             let verb = if waiting.len() == 1 { "waits" } else { "wait" };
             diagnostic = diagnostic.hint(format!("{} {verb} for it", waiting.join(", ")));
@@ -113,6 +118,10 @@ impl UpRequest<'_> {
             .map(|check| format!(": its check says: {}", check.output.trim()))
             .unwrap_or_default();
         let seconds = self.patience.as_secs();
+        let hint = state
+            .as_ref()
+            .and_then(|state| elsewhere(service, state))
+            .unwrap_or_else(|| "`--wait-timeout SECONDS` waits longer".to_owned());
         Box::new(ServiceFailure {
             service: service.name.clone(),
             diagnostic: Diagnostic::error(format!(
@@ -120,7 +129,7 @@ impl UpRequest<'_> {
                 service.name
             ))
             .at(service.span.clone())
-            .hint("`--wait-timeout SECONDS` waits longer"),
+            .hint(hint),
             last_lines: state
                 .map(|state| self.last_lines(&state.id))
                 .unwrap_or_default(),
@@ -159,9 +168,47 @@ fn read_only_hint(lines: &[String]) -> Option<String> {
     })
 }
 
+/// Where a service listens, if its check asks another port.
+fn elsewhere(service: &Service, state: &ContainerState) -> Option<String> {
+    let test = service.healthcheck.as_ref()?.test.as_ref()?;
+    let asked = HealthRequest::of_test(test)?.port()?;
+    elsewhere_than(asked, &listening(state.pid?))
+}
+
+fn elsewhere_than(asked: u16, listening: &[SocketAddr]) -> Option<String> {
+    let mut ports: Vec<u16> = listening.iter().map(SocketAddr::port).collect();
+    ports.sort_unstable();
+    ports.dedup();
+    if ports.contains(&asked) {
+        return None;
+    }
+    let ports: Vec<String> = ports.iter().map(u16::to_string).collect();
+    Some(match ports.is_empty() {
+        true => format!("it listens on no port, its health check asks {asked}"),
+        false => format!(
+            "it listens on {}, its health check asks {asked}",
+            ports.join(", ")
+        ),
+    })
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_service_that_listens_elsewhere_is_told() {
+        let at = |port: u16| SocketAddr::from(([0, 0, 0, 0], port));
+        assert_eq!(elsewhere_than(8000, &[at(9000), at(8000)]), None);
+        assert_eq!(
+            elsewhere_than(8000, &[at(8001), at(8001)]).as_deref(),
+            Some("it listens on 8001, its health check asks 8000")
+        );
+        assert_eq!(
+            elsewhere_than(8000, &[]).as_deref(),
+            Some("it listens on no port, its health check asks 8000")
+        );
+    }
 
     #[test]
     fn a_program_that_cannot_write_is_told_where_it_could() {

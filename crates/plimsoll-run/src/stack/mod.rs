@@ -33,7 +33,7 @@ pub use order::{StartOrder, start_order, start_order_of_these};
 pub use paths::{StackPaths, known_projects};
 pub use ports::taken_ports;
 pub use record::{ContainerRecord, PublishedRecord, StackRecord};
-pub use run_once::{RunRequest, run_once};
+pub use run_once::{Partner, RunRequest, run_once};
 pub use specification::{ImageDefaults, ImageOrigin, NamedImages, ServiceImage, user_of_image};
 pub use status::{ContainerReport, status};
 pub use up::{ServiceFailure, ServiceOutcome, ServiceReport, UpError, UpReport, UpRequest, up};

@@ -1,6 +1,7 @@
 //! One service's image, once, in the foreground.
 
 use std::path::Path;
+use std::process::Child;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
@@ -32,8 +33,18 @@ pub struct RunRequest<'a> {
     pub stdin: StdinMode,
     /// Whether it gets a terminal.
     pub terminal: Terminal,
+    /// Who speaks with it.
+    pub partner: Partner<'a>,
     /// Called once what it depends on is up, before it starts: the place to let go of locks.
     pub ready: &'a mut dyn FnMut(),
+}
+
+/// Who is at the other end of a program's standard streams.
+pub enum Partner<'a> {
+    /// Whoever called this process.
+    Caller,
+    /// This process itself, by pipes; see [`Engine::run_piped`].
+    Itself(&'a mut dyn FnMut(&mut Child) -> std::io::Result<()>),
 }
 
 /// Runs it to its end and gives its exit code. Its container is removed; what it depends on runs on.
@@ -47,6 +58,7 @@ pub fn run_once(engine: &Engine, request: RunRequest<'_>) -> Result<i32, UpError
         image,
         stdin,
         terminal,
+        partner,
         ready,
     } = request;
     if !before.order.sequence().is_empty() {
@@ -88,7 +100,10 @@ pub fn run_once(engine: &Engine, request: RunRequest<'_>) -> Result<i32, UpError
     let (code, hooks) = std::thread::scope(|scope| {
         let hooks = (!service.post_start.is_empty())
             .then(|| scope.spawn(|| after_start(engine, &directory, &ended, service, image)));
-        let code = engine.run_foreground(&spec, &directory);
+        let code = match partner {
+            Partner::Caller => engine.run_foreground(&spec, &directory),
+            Partner::Itself(talk) => engine.run_piped(&spec, &directory, talk),
+        };
         ended.store(true, Ordering::Relaxed);
         (code, hooks.and_then(|hooks| hooks.join().ok()))
     });

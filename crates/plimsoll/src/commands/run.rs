@@ -11,7 +11,9 @@ use plimsoll_diag::{Diagnostic, Spanned};
 use plimsoll_image::Variant;
 use plimsoll_model::{Command, MountKind, Project, Service, compose};
 use plimsoll_run::container::{StdinMode, Terminal};
-use plimsoll_run::stack::{RunRequest, StackPaths, StartOrder, UpRequest, run_once, start_order};
+use plimsoll_run::stack::{
+    Partner, RunRequest, StackPaths, StartOrder, UpRequest, run_once, start_order,
+};
 
 use crate::cli::RunArguments;
 use crate::environment_contract;
@@ -130,6 +132,7 @@ pub(crate) fn run(
         } else {
             Terminal::None
         },
+        partner: Partner::Caller,
         ready: &mut || held = None,
     };
     let code = run_once(&engine, request).map_err(Failure::from_up)?;

@@ -15,5 +15,6 @@ mod go_program;
 mod machine;
 mod settings;
 mod stage;
+mod trial;
 mod variants;
 mod watch;

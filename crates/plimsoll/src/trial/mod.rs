@@ -1,0 +1,252 @@
+//! The trial: each service that was found starts in a stack of its own, beside what it needs, and
+//! what it does there becomes evidence.
+//!
+//! The stack has a name of its own, publishes no port, writes to nothing of the project, and is
+//! removed with its volumes.
+
+mod candidates;
+mod findings;
+mod http;
+mod inside;
+mod loading;
+mod observe;
+mod page;
+mod protocol;
+mod stage;
+mod trace;
+mod writing;
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
+use std::thread::ScopedJoinHandle;
+use std::time::Duration;
+
+use plimsoll_detect::{Detection, NamedTrial, Problem, Trial, Verdict};
+use plimsoll_image::Variant;
+use plimsoll_image::builder::{Memory, PullPolicy};
+use plimsoll_image::project_lock::LockPolicy;
+use plimsoll_model::Project;
+use plimsoll_run::Engine;
+use plimsoll_run::stack::{NamedImages, ServiceImage, StackPaths, UpError};
+
+use crate::failure::Failure;
+use crate::interruption::Interruption;
+use crate::printer::{Form, Printer};
+use crate::service_images::{self, HealthChecks, ImagePolicy};
+use crate::settings::Settings;
+use crate::stack_of_project::{engine, lock};
+use crate::terminal_progress::TerminalProgress;
+use crate::workshop::Workshop;
+
+use candidates::Candidates;
+use stage::{Stage, lacks};
+
+/// What each service showed, by its name in its project.
+type Trials = BTreeMap<String, Trial>;
+
+/// What is needed for images to be unpacked for the engine.
+#[derive(Default)]
+struct Images {
+    own: BTreeMap<String, ServiceImage>,
+    named: NamedImages,
+}
+
+/// Tries services, and adds what they show to the detection. No name means all services.
+pub(crate) fn run(
+    settings: &Settings,
+    detection: &mut Detection,
+    wanted: &[String],
+    patience: Duration,
+    printer: &Printer,
+) -> Result<(), Failure> {
+    let engine = engine()?;
+    let (all, told) = candidates::of(settings, detection, wanted)?;
+    let interruption = Interruption::listen()?;
+    let mut problems: Vec<Problem> = told.iter().map(Problem::from).collect();
+    for candidates in all {
+        let attempt = Attempt {
+            engine: &engine,
+            settings,
+            patience,
+            interruption: &interruption,
+            printer,
+        };
+        problems.extend(attempt.play(candidates, detection)?);
+    }
+    // What was seen to happen stands above what was read.
+    problems.sort_by_key(|problem| problem.severity);
+    problems.append(&mut detection.problems);
+    detection.problems = problems;
+    Ok(())
+}
+
+/// Whether anything that was tried does not do what it is there for.
+pub(crate) fn fails(detection: &Detection) -> bool {
+    let own = detection
+        .services
+        .iter()
+        .filter_map(|service| service.trial.as_ref());
+    let others = detection.also_tried.iter().map(|named| &named.trial);
+    own.chain(others).any(Trial::fails)
+}
+
+/// The trial of one project.
+struct Attempt<'a> {
+    engine: &'a Engine,
+    settings: &'a Settings,
+    patience: Duration,
+    interruption: &'a Interruption,
+    printer: &'a Printer,
+}
+
+impl Attempt<'_> {
+    /// Tries the services of one project; gives what is wrong with them.
+    fn play(
+        &self,
+        mut candidates: Candidates,
+        detection: &mut Detection,
+    ) -> Result<Vec<Problem>, Failure> {
+        let stated = candidates.project.clone();
+        let order = candidates.order()?;
+        let mut trials = candidates.trials();
+        let images = self.build(&candidates.project, &order, &mut trials)?;
+        let there: BTreeSet<String> = images.own.keys().cloned().collect();
+        candidates.isolate(&there, self.patience);
+        let order: Vec<String> = order
+            .into_iter()
+            .filter(|name| there.contains(name))
+            .collect();
+        self.stage(&candidates.project, &images, &order, &mut trials)?;
+        let mut problems = Vec::new();
+        for (name, trial) in trials {
+            let tried = candidates.project.services.get(&name);
+            let Some(service) = tried.or_else(|| stated.services.get(&name)) else {
+                continue;
+            };
+            problems.extend(findings::problems(service, &stated, &trial));
+            let found_as = service.facts.found_as.as_deref();
+            match found_as.filter(|found| {
+                detection
+                    .service(found)
+                    .is_some_and(|one| one.trial.is_none())
+            }) {
+                Some(found_as) => findings::add(detection, &found_as.to_owned(), trial),
+                None => detection.also_tried.push(NamedTrial { name, trial }),
+            }
+        }
+        Ok(problems)
+    }
+
+    /// Builds each service by itself, so that one that fails hides no other.
+    fn build(
+        &self,
+        project: &Project,
+        order: &[String],
+        trials: &mut Trials,
+    ) -> Result<Images, Failure> {
+        let progress = Arc::new(TerminalProgress::new(self.printer));
+        let _building = self.interruption.end_at_once(self.printer, &progress);
+        let workshop = Workshop::open(self.settings, self.engine)?;
+        let policy = ImagePolicy {
+            memory: Memory::Use,
+            pull: PullPolicy::Missing,
+            variant: Variant::Production,
+            checks: HealthChecks::ByEngine,
+            // A trial leaves the project as it is.
+            lock: LockPolicy::Aside,
+        };
+        let builder = workshop.builder(progress, policy.lock)?;
+        let mut images = Images::default();
+        let store = workshop.store();
+        let make = |name: &String| {
+            let one = std::slice::from_ref(name);
+            let prepared = service_images::prepare(&builder, project, one, policy)?;
+            if self.printer.form() == Form::Text {
+                service_images::tell(prepared.iter(), self.printer);
+            }
+            let ready = service_images::unpack(store, prepared)?;
+            let named = service_images::named(&builder, project, &ready, policy, store)?;
+            Ok::<_, Failure>((ready, named))
+        };
+        let made: Vec<_> = std::thread::scope(|scope| {
+            let make = &make;
+            let threads: Vec<_> = order
+                .iter()
+                .map(|name| scope.spawn(move || (name, make(name))))
+                .collect();
+            let joined = threads.into_iter().map(ScopedJoinHandle::join);
+            joined.filter_map(Result::ok).collect()
+        });
+        for (name, made) in made {
+            match made {
+                Ok((ready, named)) => {
+                    images.named.extend(named);
+                    let own = ready.into_iter();
+                    images
+                        .own
+                        .extend(own.map(|(name, image)| (name, image.for_engine)));
+                }
+                Err(failure) => {
+                    let first = failure.diagnostics.into_iter().next();
+                    let said = first
+                        .as_ref()
+                        .map_or("it cannot be built", |one| &one.message);
+                    let said = said.lines().next().unwrap_or_default().to_owned();
+                    match trials.get_mut(name) {
+                        // Who waits for it is tried without it.
+                        Some(trial) => {
+                            trial.place = first.and_then(|diagnostic| diagnostic.span);
+                            trial.fail(format!("it cannot be built: {said}"));
+                        }
+                        None => lacks(project, trials, name, &said),
+                    }
+                }
+            }
+        }
+        Ok(images)
+    }
+
+    /// Has the services play their parts, and removes the stack.
+    fn stage(
+        &self,
+        project: &Project,
+        images: &Images,
+        order: &[String],
+        trials: &mut Trials,
+    ) -> Result<(), Failure> {
+        let is_any = order.iter().any(|name| {
+            let trial = trials.get(name);
+            trial.is_some_and(|trial| trial.verdict == Verdict::Works)
+        });
+        if !is_any {
+            return Ok(());
+        }
+        let paths = StackPaths::new(&self.settings.data, &self.settings.runtime, &project.name);
+        let _held = lock(&paths)?;
+        let progress = TerminalProgress::new(self.printer);
+        let stage = Stage {
+            engine: self.engine,
+            settings: self.settings,
+            project,
+            images: &images.own,
+            named: &images.named,
+            paths: &paths,
+            patience: self.patience,
+            cancelled: self.interruption.flag(),
+            progress: &progress,
+        };
+        // What an earlier trial left that was killed.
+        if paths.runtime().exists() {
+            stage.clear()?;
+        }
+        let outcome = stage.play(order, trials);
+        stage.clear()?;
+        drop(progress);
+        outcome?;
+        if self.interruption.is_requested() {
+            self.printer.say("stopped; nothing of the trial is left");
+            return Err(Failure::from_up(UpError::Cancelled));
+        }
+        Ok(())
+    }
+}
