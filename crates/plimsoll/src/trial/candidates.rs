@@ -9,11 +9,12 @@ use plimsoll_diag::{Diagnostic, Spanned};
 use plimsoll_model::contract::{Exposure, Fault, Terms, breaches};
 use plimsoll_model::extension::Extensions;
 use plimsoll_model::facts::VariableKind;
-use plimsoll_model::{MountKind, NetworkMode, Project, Restart, Service, VolumeBacking};
+use plimsoll_model::{MountKind, NetworkMode, Project, Protocol, Restart, Service, VolumeBacking};
 use plimsoll_run::stack::start_order;
 
 use super::Trials;
 use super::loading::TELL_IMPORTS;
+use super::observe::serves;
 use crate::failure::Failure;
 use crate::project::{self, Loaded};
 use crate::settings::Settings;
@@ -202,6 +203,14 @@ impl Candidates {
 
 /// Changes a service so that it runs once, unseen, and writes to nothing of the host.
 fn alone(service: &mut Service, there: &BTreeSet<String>, patience: Duration) {
+    // What is published is believed, unless the code says that it answers no requests.
+    if service.facts.ports.is_empty() && (serves(service) || service.facts.kind.is_none()) {
+        let tcp = service
+            .ports
+            .iter()
+            .filter(|port| port.protocol == Protocol::Tcp);
+        service.facts.ports = tcp.map(|port| port.target).collect();
+    }
     service.ports.clear();
     service.container_name = None;
     service.restart = Spanned::unplaced(Restart::No);
@@ -262,7 +271,7 @@ fn made_up(kind: VariableKind) -> &'static str {
 
 #[cfg(test)]
 mod tests {
-    use plimsoll_model::{Mount, Port, Protocol};
+    use plimsoll_model::{Mount, Port};
 
     use super::*;
 
@@ -298,6 +307,7 @@ mod tests {
         };
         alone(&mut service, &BTreeSet::new(), Duration::from_secs(60));
         assert!(service.ports.is_empty());
+        assert_eq!(service.facts.ports, [8000]);
         assert_eq!(service.scale.value, 1);
         assert_eq!(service.restart.value, Restart::No);
         assert!(matches!(

@@ -1,10 +1,10 @@
 //! From what trials showed to what a detection tells: evidence, corrected ports, problems.
 
-use plimsoll_detect::{Detection, Health, Problem, Reach, ServiceKind, Trial, Verdict};
+use plimsoll_detect::{Detection, Health, Problem, Reach, Trial, Verdict};
 use plimsoll_diag::{Evidence, Severity, Span};
 use plimsoll_model::{Project, Service};
 
-use super::observe::check_port;
+use super::observe::{check_port, serves};
 use super::trace;
 
 /// Exit code of a program that was killed because it did not end: 128 + SIGKILL.
@@ -122,12 +122,7 @@ impl Findings<'_> {
 
     /// Ports that nobody else reaches.
     fn loopback(&self) -> Option<Problem> {
-        let kind = self.service.facts.kind;
-        let serves = matches!(
-            kind,
-            Some(ServiceKind::Web | ServiceKind::Ui | ServiceKind::McpHttp)
-        );
-        if !serves || self.trial.open_ports().next().is_some() {
+        if !serves(self.service) || self.trial.open_ports().next().is_some() {
             return None;
         }
         let mut unreached = self.trial.listens.iter();
@@ -195,11 +190,6 @@ pub(super) fn add(detection: &mut Detection, found_as: &str, trial: Trial) {
             route.port = port;
         }
         service.ports = open;
-    }
-    if let Some(handshake) = &trial.handshake
-        && let Some(path) = &handshake.path
-    {
-        tracing::debug!(service = service.name, path, "the endpoint answers");
     }
     for shim in &mut detection.shims {
         if shim.service == found_as {

@@ -124,13 +124,12 @@ impl Attempt<'_> {
                 continue;
             };
             problems.extend(findings::problems(service, &stated, &trial));
-            let found_as = service.facts.found_as.as_deref();
-            match found_as.filter(|found| {
-                detection
-                    .service(found)
-                    .is_some_and(|one| one.trial.is_none())
-            }) {
-                Some(found_as) => findings::add(detection, &found_as.to_owned(), trial),
+            let is_free = |found: &&str| {
+                let service = detection.service(found);
+                service.is_some_and(|service| service.trial.is_none())
+            };
+            match service.facts.found_as.as_deref().filter(is_free) {
+                Some(found_as) => findings::add(detection, found_as, trial),
                 None => detection.also_tried.push(NamedTrial { name, trial }),
             }
         }

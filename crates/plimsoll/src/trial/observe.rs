@@ -51,7 +51,7 @@ enum Settled {
     /// It does what can be seen from outside.
     Up(i32),
     /// It ended by itself.
-    Ended(ContainerState),
+    Ended(Box<ContainerState>),
     /// It runs, and does not do what it is there for.
     Late(i32),
     /// It has no container, or the user wants to stop.
@@ -140,7 +140,7 @@ impl Observer<'_> {
                 continue;
             };
             if state.is_final() {
-                return Settled::Ended(state);
+                return Settled::Ended(Box::new(state));
             }
             let since = *began.get_or_insert_with(|| {
                 self.tell(service, "watching what it does");
@@ -185,16 +185,18 @@ impl Observer<'_> {
         };
         let deadline = Instant::now() + RECOVERY;
         loop {
-            trial.handshake = protocol::with_server(inside, port, None);
-            if trial.handshake.is_some() {
-                return;
+            match protocol::with_server(inside, port) {
+                Ok(handshake) => {
+                    trial.handshake = Some(handshake);
+                    return;
+                }
+                Err(instead) if Instant::now() > deadline || self.is_cancelled() => {
+                    let what = format!("it completes no `initialize` on port {port}: {instead}");
+                    return trial.fail(what);
+                }
+                Err(_) => std::thread::sleep(LOOK * 5),
             }
-            if Instant::now() > deadline || self.is_cancelled() {
-                break;
-            }
-            std::thread::sleep(LOOK * 5);
         }
-        trial.fail(format!("it completes no `initialize` on port {port}"));
     }
 
     /// Asks the paths that should answer.
@@ -419,7 +421,7 @@ pub(super) fn is_job(project: &Project, service: &Service) -> bool {
 }
 
 /// Whether a service is there to answer requests.
-fn serves(service: &Service) -> bool {
+pub(super) fn serves(service: &Service) -> bool {
     matches!(
         service.facts.kind,
         Some(ServiceKind::Web | ServiceKind::Ui | ServiceKind::McpHttp)

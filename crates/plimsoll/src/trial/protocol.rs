@@ -173,26 +173,28 @@ fn wait_for(
     None
 }
 
-/// Speaks with a server over HTTP, by whichever transport it knows.
-pub(super) fn with_server(inside: Inside, port: u16, known: Option<&str>) -> Option<Handshake> {
-    let paths = known.into_iter().chain(PATHS.iter().copied());
-    let mut tried = Vec::new();
-    for path in paths {
-        if tried.contains(&path) {
-            continue;
-        }
-        tried.push(path);
-        if let Some(handshake) = streamable(inside, port, path) {
-            return Some(handshake);
+/// Speaks with a server over HTTP, by whichever transport it knows. The error says what it answers
+/// instead.
+pub(super) fn with_server(inside: Inside, port: u16) -> Result<Handshake, String> {
+    let mut refusal = None;
+    for path in PATHS {
+        match streamable(inside, port, path) {
+            Ok(handshake) => return Ok(handshake),
+            // Nothing there, or nothing that takes messages: another path does.
+            Err(Some(404 | 405) | None) => {}
+            Err(Some(status)) => {
+                refusal.get_or_insert(format!("`{path}` answers {status}"));
+            }
         }
     }
-    let streams = known.into_iter().chain(STREAMS.iter().copied());
+    let mut streams = STREAMS.iter();
     streams
-        .into_iter()
         .find_map(|path| older_transport(inside, port, path).ok().flatten())
+        .ok_or_else(|| refusal.unwrap_or_else(|| "no path of it takes messages".to_owned()))
 }
 
-fn streamable(inside: Inside, port: u16, path: &str) -> Option<Handshake> {
+/// The error is the status of another answer, where there was one.
+fn streamable(inside: Inside, port: u16, path: &str) -> Result<Handshake, Option<u16>> {
     let mut session = Vec::new();
     let post = |message: &Value, session: &[(&'static str, String)], id: u64| {
         let mut headers = vec![
@@ -211,9 +213,11 @@ fn streamable(inside: Inside, port: u16, path: &str) -> Option<Handshake> {
             |response: &Response| response.messages().any(|text| answer(text, id).is_some());
         Reading::begin(inside.connect(port)?, &request)?.until(&enough)
     };
-    let response = post(&initialize(), &session, 1).ok()?;
-    let first = response.messages().find_map(|text| answer(text, 1))?;
-    let mut handshake = who(&first, "streamable-http", Some(path))?;
+    let response = post(&initialize(), &session, 1).map_err(|_: io::Error| None)?;
+    let first = response.messages().find_map(|text| answer(text, 1));
+    let mut handshake = first
+        .and_then(|first| who(&first, "streamable-http", Some(path)))
+        .ok_or(Some(response.status))?;
     session.push(("MCP-Protocol-Version", handshake.protocol.clone()));
     if let Some(id) = response.header("mcp-session-id") {
         session.push(("Mcp-Session-Id", id.to_owned()));
@@ -227,7 +231,7 @@ fn streamable(inside: Inside, port: u16, path: &str) -> Option<Handshake> {
             .as_ref()
             .and_then(tools);
     }
-    Some(handshake)
+    Ok(handshake)
 }
 
 /// The older transport: a stream that begins by naming where messages go, and brings the answers.
