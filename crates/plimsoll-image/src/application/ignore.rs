@@ -13,9 +13,27 @@ pub struct Ignore {
 
 #[derive(Debug, Clone)]
 struct Pattern {
-    components: Vec<String>,
+    components: Vec<Component>,
     keeps: bool,
 }
+
+/// One component of a pattern. Taken apart once, because it is compared with every name of a tree.
+#[derive(Debug, Clone)]
+enum Component {
+    /// `**`.
+    Any,
+    /// Nothing in it has a meaning of its own.
+    Name(String),
+    /// `*` and a rest without a meaning of its own.
+    EndsWith(String),
+    /// Everything else.
+    Glob(Vec<char>),
+}
+
+/// Which pattern decides about a path, for those who walk a tree from its top down: what a pattern
+/// says of a directory holds for all below, so that each name is compared once.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub(crate) struct Decided(Option<usize>);
 
 impl Ignore {
     /// Reads the text of a `.dockerignore`.
@@ -38,11 +56,26 @@ impl Ignore {
 
     /// Whether a path, given by its components, stays out.
     pub fn covers(&self, path: &[&str]) -> bool {
-        self.patterns
-            .iter()
-            .rev()
-            .find(|pattern| pattern.matches_self_or_parent(path))
-            .is_some_and(|pattern| !pattern.keeps)
+        let decided = (1..=path.len()).fold(Decided::default(), |parent, length| {
+            self.decide(parent, &path[..length])
+        });
+        self.leaves_out(decided)
+    }
+
+    /// Which pattern decides about a path in a directory about which `parent` decides.
+    pub(crate) fn decide(&self, parent: Decided, path: &[&str]) -> Decided {
+        let first = parent.0.map_or(0, |index| index + 1);
+        let later = self.patterns.get(first..).unwrap_or_default();
+        match later.iter().rposition(|pattern| pattern.matches(path)) {
+            Some(index) => Decided(Some(first + index)),
+            None => parent,
+        }
+    }
+
+    /// Whether what was decided leaves a path out.
+    pub(crate) fn leaves_out(&self, decided: Decided) -> bool {
+        let pattern = decided.0.and_then(|index| self.patterns.get(index));
+        pattern.is_some_and(|pattern| !pattern.keeps)
     }
 
     /// Whether something below a directory may be kept although the directory is not: then it
@@ -64,30 +97,36 @@ impl Pattern {
             Some(rest) => (true, rest.trim()),
             None => (false, line),
         };
-        let mut components: Vec<String> = Vec::new();
+        let mut components: Vec<Component> = Vec::new();
         for component in text.split('/') {
             match component {
                 "" | "." => {}
                 ".." => {
                     components.pop();
                 }
-                other => components.push(other.to_string()),
+                other => components.push(Component::parse(other)),
             }
         }
         (!components.is_empty()).then_some(Self { components, keeps })
     }
 
-    fn matches_self_or_parent(&self, path: &[&str]) -> bool {
-        (1..=path.len()).any(|length| matches(&self.components, &path[..length]))
+    fn matches(&self, path: &[&str]) -> bool {
+        match (self.components.as_slice(), path) {
+            // The common case: a name anywhere.
+            ([Component::Any, last], [.., name]) if !matches!(last, Component::Any) => {
+                last.matches(name)
+            }
+            (components, path) => matches(components, path),
+        }
     }
 
     fn may_match_below(&self, directory: &[&str]) -> bool {
         for (index, component) in self.components.iter().enumerate() {
-            if component == "**" {
+            if matches!(component, Component::Any) {
                 return true;
             }
             match directory.get(index) {
-                Some(name) if component_matches(component, name) => {}
+                Some(name) if component.matches(name) => {}
                 Some(_) => return false,
                 None => return true,
             }
@@ -96,48 +135,67 @@ impl Pattern {
     }
 }
 
-fn matches(pattern: &[String], path: &[&str]) -> bool {
+impl Component {
+    fn parse(text: &str) -> Self {
+        let means = |c: char| matches!(c, '*' | '?' | '[' | '\\');
+        match text {
+            "**" => Self::Any,
+            name if !name.contains(means) => Self::Name(name.to_string()),
+            _ => match text.strip_prefix('*') {
+                Some(rest) if !rest.contains(means) => Self::EndsWith(rest.to_string()),
+                _ => Self::Glob(text.chars().collect()),
+            },
+        }
+    }
+
+    fn matches(&self, name: &str) -> bool {
+        match self {
+            Self::Any => glob_matches(&['*', '*'], name),
+            Self::Name(own) => own == name,
+            Self::EndsWith(end) => name.ends_with(end.as_str()),
+            Self::Glob(pattern) => glob_matches(pattern, name),
+        }
+    }
+}
+
+fn matches(pattern: &[Component], path: &[&str]) -> bool {
     match pattern.split_first() {
         None => path.is_empty(),
-        Some((first, rest)) if first == "**" => {
-            (0..=path.len()).any(|skip| matches(rest, &path[skip..]))
-        }
+        Some((Component::Any, rest)) => (0..=path.len()).any(|skip| matches(rest, &path[skip..])),
         Some((first, rest)) => path
             .split_first()
-            .is_some_and(|(name, below)| component_matches(first, name) && matches(rest, below)),
+            .is_some_and(|(name, below)| first.matches(name) && matches(rest, below)),
     }
 }
 
 /// Whether one path component matches a pattern with `*`, `?`, `[a-z]`, `[^a]` and `\`.
-fn component_matches(pattern: &str, name: &str) -> bool {
-    let pattern: Vec<char> = pattern.chars().collect();
-    let name: Vec<char> = name.chars().collect();
-    let (mut at, mut position) = (0, 0);
-    let mut retry: Option<(usize, usize)> = None;
-    while position < name.len() {
-        let step = match pattern.get(at) {
-            Some('*') => {
-                retry = Some((at, position));
-                at += 1;
-                continue;
-            }
-            Some(_) => one(&pattern[at..], name[position]),
-            None => None,
-        };
-        match (step, retry) {
-            (Some(length), _) => {
-                at += length;
-                position += 1;
-            }
-            (None, Some((star, from))) => {
-                retry = Some((star, from + 1));
-                at = star + 1;
-                position = from + 1;
-            }
-            (None, None) => return false,
+fn glob_matches(pattern: &[char], name: &str) -> bool {
+    let mut names = name.chars();
+    let mut at = 0;
+    // Where to go on when the shortest that the last `*` may stand for was too short.
+    let mut retry: Option<(usize, std::str::Chars<'_>)> = None;
+    loop {
+        if let Some('*') = pattern.get(at) {
+            at += 1;
+            retry = Some((at, names.clone()));
+            continue;
         }
+        let Some(character) = names.next() else {
+            return at == pattern.len();
+        };
+        if let Some(length) = pattern.get(at..).and_then(|rest| one(rest, character)) {
+            at += length;
+            continue;
+        }
+        let Some((star, from)) = &mut retry else {
+            return false;
+        };
+        if from.next().is_none() {
+            return false;
+        }
+        at = *star;
+        names = from.clone();
     }
-    pattern[at..].iter().all(|rest| *rest == '*')
 }
 
 /// How many characters of the pattern one character of a name uses up, when it matches.
@@ -220,7 +278,29 @@ mod tests {
         assert!(!covers("[", "x"));
     }
 
+    #[test]
+    fn a_star_gives_back_what_it_took_too_little_of() {
+        assert!(covers("*a*b", "xaab"));
+        assert!(covers("*.test.*", "a.tes.test.js"));
+        assert!(!covers("*a*b", "xab.c"));
+        assert!(covers("a*", "a"));
+        assert!(covers("ü*ß", "üßß"));
+    }
+
     proptest! {
+        #[test]
+        fn a_walk_decides_as_the_last_pattern_that_matches_the_path_or_what_it_is_in(
+            patterns in proptest::collection::vec("!?(\\*\\*/)?[ab*](/[ab*?]){0,2}", 0..6),
+            path in "[ab](/[ab]){0,3}",
+        ) {
+            let ignore = Ignore::from_patterns(patterns.iter().map(String::as_str));
+            let components: Vec<&str> = path.split('/').collect();
+            let stated = ignore.patterns.iter().rev().find(|pattern| {
+                (1..=components.len()).any(|length| matches(&pattern.components, &components[..length]))
+            });
+            prop_assert_eq!(ignore.covers(&components), stated.is_some_and(|pattern| !pattern.keeps));
+        }
+
         #[test]
         fn no_pattern_panics_and_stars_cover_everything(text in "[ -~]{0,12}", path in "[a-z]{1,6}(/[a-z]{1,6}){0,3}") {
             covers(&text, &path);

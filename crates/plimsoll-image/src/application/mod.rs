@@ -6,6 +6,7 @@
 
 mod ignore;
 mod known_hashes;
+mod segments;
 mod walk;
 
 use std::path::{Path, PathBuf};
@@ -19,7 +20,8 @@ use crate::layer::{Attributes, Content, FileSet, FileSetError, Node};
 use crate::variant::Variant;
 
 pub use ignore::Ignore;
-pub(crate) use known_hashes::KnownHashes;
+pub(crate) use known_hashes::{KnownHashes, Stamp};
+pub(crate) use segments::PackError;
 
 /// What never belongs into an image: version control, secrets of the developer's machine,
 /// installed packages, caches of tools.
@@ -96,6 +98,7 @@ const TESTS: &[&str] = &[
 /// A build context, looked at.
 #[derive(Debug, Clone)]
 pub(crate) struct Application {
+    context: PathBuf,
     files: Vec<SourceFile>,
     identity: Digest,
 }
@@ -105,8 +108,6 @@ pub(crate) struct Application {
 pub(crate) struct SourceFile {
     /// Path below the context, with `/`.
     pub path: String,
-    /// Where it is.
-    pub source: PathBuf,
     /// What it is.
     pub kind: SourceKind,
 }
@@ -120,6 +121,8 @@ pub(crate) enum SourceKind {
         executable: bool,
         /// Hash of its bytes.
         digest: Digest,
+        /// How many these are.
+        size: u64,
     },
     /// A symbolic link.
     Symlink {
@@ -165,7 +168,7 @@ impl Application {
             Err(error) if error.kind() == std::io::ErrorKind::NotFound => Ignore::default(),
             Err(error) => return Err(error.into()),
         };
-        let mut known = KnownHashes::open(cache, context);
+        let mut known = KnownHashes::open(cache, context, purpose);
         let rules = walk::Rules {
             all: match purpose {
                 Purpose::Tests => {
@@ -176,9 +179,11 @@ impl Application {
             },
             own,
         };
-        let files = walk::walk(context, &rules, &mut known)?;
+        let walk::Found { files, read } = walk::walk(context, &rules, &mut known)?;
         known.save();
+        tracing::debug!(context = %context.display(), files = files.len(), read, "looked at");
         Ok(Self {
+            context: context.to_owned(),
             identity: identity(&files),
             files,
         })
@@ -194,6 +199,11 @@ impl Application {
         &self.files
     }
 
+    /// Where one of the files is.
+    pub(crate) fn place(&self, file: &SourceFile) -> PathBuf {
+        self.context.join(&file.path)
+    }
+
     /// Those of the files whose paths are wanted.
     pub(crate) fn only(&self, wanted: impl Fn(&str) -> bool) -> Self {
         let files: Vec<SourceFile> = self
@@ -203,6 +213,7 @@ impl Application {
             .cloned()
             .collect();
         Self {
+            context: self.context.clone(),
             identity: identity(&files),
             files,
         }
@@ -213,9 +224,13 @@ impl Application {
     /// # Errors
     /// When two of them claim one path.
     pub(crate) fn file_set(&self, place: &str) -> Result<FileSet, ContextError> {
+        self.set_of(&self.files, place)
+    }
+
+    fn set_of(&self, files: &[SourceFile], place: &str) -> Result<FileSet, ContextError> {
         let mut set = FileSet::new();
         set.directory(place, Attributes::DIRECTORY)?;
-        for file in &self.files {
+        for file in files {
             let path = format!("{place}/{}", file.path);
             match &file.kind {
                 SourceKind::File { executable, .. } => {
@@ -224,7 +239,7 @@ impl Application {
                     } else {
                         Attributes::FILE
                     };
-                    let content = Content::File(file.source.clone());
+                    let content = Content::File(self.place(file));
                     set.insert(&path, Node::File(attributes, content))?;
                 }
                 SourceKind::Symlink { target } => set.symlink(&path, target)?,
@@ -245,7 +260,7 @@ impl Application {
             }
             match &file.kind {
                 SourceKind::File { .. } => {
-                    fs::copy(&file.source, &place)?;
+                    fs::copy(self.place(file), &place)?;
                 }
                 SourceKind::Symlink { target } => fs::os::unix::fs::symlink(target, &place)?,
             }
@@ -254,14 +269,30 @@ impl Application {
     }
 }
 
+/// What tells files from any others: each path with what stands there.
 fn identity(files: &[SourceFile]) -> Digest {
     let mut hasher = Hasher::default();
+    let mut line = String::new();
     for file in files {
-        let kind = match &file.kind {
-            SourceKind::File { executable, digest } => format!("file {executable} {digest}"),
-            SourceKind::Symlink { target } => format!("link {target}"),
-        };
-        hasher.update(format!("{}\0{kind}\0", file.path).as_bytes());
+        line.clear();
+        line.push_str(&file.path);
+        match &file.kind {
+            SourceKind::File {
+                executable, digest, ..
+            } => {
+                line.push_str(match executable {
+                    true => "\0file true sha256:",
+                    false => "\0file false sha256:",
+                });
+                line.push_str(&digest.hex());
+            }
+            SourceKind::Symlink { target } => {
+                line.push_str("\0link ");
+                line.push_str(target);
+            }
+        }
+        line.push('\0');
+        hasher.update(line.as_bytes());
     }
     hasher.finish()
 }

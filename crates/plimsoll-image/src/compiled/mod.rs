@@ -134,14 +134,16 @@ where
         let relative = relative.strip_prefix(root).unwrap_or(relative);
         let place = format!("{top}/{}", relative.display());
         let node = match &file.kind {
-            SourceKind::File { executable, digest } => {
+            SourceKind::File {
+                executable, digest, ..
+            } => {
                 identity.update(format!("{place}\0{executable}\0{digest}\0").as_bytes());
                 let attributes = if *executable {
                     Attributes::PROGRAM
                 } else {
                     Attributes::FILE
                 };
-                Node::File(attributes, Content::File(file.source.clone()))
+                Node::File(attributes, Content::File(sources.place(file)))
             }
             SourceKind::Symlink { target } => {
                 identity.update(format!("{place}\0link\0{target}\0").as_bytes());

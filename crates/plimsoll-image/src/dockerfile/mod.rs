@@ -36,7 +36,7 @@ pub use error::DockerfileError;
 pub(crate) use run::PATH;
 
 use crate::StepNetwork;
-use crate::application::{Ignore, KnownHashes};
+use crate::application::{Ignore, KnownHashes, Purpose};
 use crate::builder::{BuildError, ObtainedImage};
 use crate::layer::{Attributes, FileSet};
 use crate::oci::{Architecture, ImageConfig};
@@ -230,7 +230,7 @@ fn execute(
         stages: &stages,
         given,
         context: OnceCell::new(),
-        hashes: RefCell::new(KnownHashes::open(&hashes, root)),
+        hashes: RefCell::new(KnownHashes::open(&hashes, root, Purpose::BuildInput)),
         built: RefCell::default(),
         images: RefCell::new(images),
     };

@@ -7,7 +7,7 @@ use fs_err as fs;
 
 use super::view::{Entry, EntryKind, View, capabilities, join};
 use crate::Digest;
-use crate::application::{Ignore, KnownHashes};
+use crate::application::{Ignore, KnownHashes, Stamp};
 use crate::digest::Hasher;
 
 /// One thing to copy.
@@ -180,10 +180,11 @@ pub(super) fn identity(found: &[Found], known: &mut KnownHashes) -> io::Result<D
 
 fn hash(entry: &Entry, known: &mut KnownHashes) -> io::Result<Digest> {
     let name = entry.source.to_string_lossy();
-    if let Some(digest) = known.get(&name, &entry.metadata) {
-        return Ok(digest);
-    }
-    let (digest, _) = Digest::of_reader(&mut fs::File::open(&entry.source)?)?;
-    known.learn(&name, &entry.metadata, digest);
+    let stamp = Stamp::of_metadata(&entry.metadata);
+    let digest = match known.get(&name, &stamp) {
+        Some(digest) => digest,
+        None => Digest::of_reader(&mut fs::File::open(&entry.source)?)?.0,
+    };
+    known.keep(&name, &stamp, &digest);
     Ok(digest)
 }

@@ -26,7 +26,7 @@ pub use unpack::{Limits, Origin, Unpacked, unpack};
 pub use ustar::{END, FIXED_TIME, write_tar};
 
 pub(crate) use compare::first_difference;
-pub(crate) use ustar::{paths, write_directories, write_files};
+pub(crate) use ustar::{each_path, paths, write_directories, write_files};
 
 /// Why a layer cannot be written, or an archive is not unpacked.
 #[derive(Debug, Error)]

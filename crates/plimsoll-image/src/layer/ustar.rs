@@ -262,16 +262,23 @@ impl Header {
 /// not that.
 pub(crate) fn paths(tar: &[u8]) -> Option<Vec<(String, Attributes)>> {
     let mut found = Vec::new();
+    each_path(tar, |path, attributes| {
+        found.push((path.to_owned(), attributes));
+    })?;
+    Some(found)
+}
+
+/// Gives every path of what this module wrote, with its attributes, to `take`. `None` where the
+/// bytes are not that.
+pub(crate) fn each_path(tar: &[u8], mut take: impl FnMut(&str, Attributes)) -> Option<()> {
     let mut offset = 0;
     let mut long = None;
+    let mut joined = String::new();
     while offset < tar.len() {
         let header = tar.get(offset..offset + BLOCK)?;
         let field = |range: std::ops::Range<usize>| {
             let field = &header[range];
-            let end = field
-                .iter()
-                .position(|byte| *byte == 0)
-                .unwrap_or(field.len());
+            let end = memchr::memchr(0, field).unwrap_or(field.len());
             std::str::from_utf8(&field[..end]).ok()
         };
         let octal = |range| u32::from_str_radix(field(range)?, 8).ok();
@@ -282,19 +289,24 @@ pub(crate) fn paths(tar: &[u8]) -> Option<Vec<(String, Attributes)>> {
             long = pax_path(body);
             continue;
         }
-        let path = match (long.take(), field(345..500)?) {
+        let path = match (&long, field(345..500)?) {
             (Some(path), _) => path,
-            (None, "") => field(0..100)?.to_owned(),
-            (None, prefix) => format!("{prefix}/{}", field(0..100)?),
+            (None, "") => field(0..100)?,
+            (None, prefix) => {
+                joined.clear();
+                joined.extend([prefix, "/", field(0..100)?]);
+                &joined
+            }
         };
         let attributes = Attributes {
             mode: octal(100..108)?,
             uid: octal(108..116)?,
             gid: octal(116..124)?,
         };
-        found.push((path.trim_end_matches('/').to_owned(), attributes));
+        take(path.trim_end_matches('/'), attributes);
+        long = None;
     }
-    Some(found)
+    Some(())
 }
 
 fn pax_path(mut records: &[u8]) -> Option<String> {

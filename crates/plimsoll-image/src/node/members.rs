@@ -33,7 +33,7 @@ impl Members {
                     None => continue,
                 },
             };
-            let manifest = fs::read_to_string(&file.source)
+            let manifest = fs::read_to_string(sources.place(file))
                 .ok()
                 .and_then(|text| serde_json::from_str(text.trim_start_matches('\u{feff}')).ok());
             if let Some(manifest) = manifest {

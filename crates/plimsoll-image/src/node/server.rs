@@ -607,7 +607,7 @@ impl Built<'_> {
             let mut any = false;
             for file in self.files.files() {
                 if let Some(rest) = inside(&file.path) {
-                    put(&mut set, &format!("{to}/{rest}"), &file.source)?;
+                    put(&mut set, &format!("{to}/{rest}"), &self.files.place(file))?;
                     any = true;
                 }
             }

@@ -7,7 +7,7 @@ use super::InstalledError;
 use super::failure::UvFailure;
 use super::interpreter::INTERPRETERS;
 use crate::SandboxError;
-use crate::application::ContextError;
+use crate::application::{ContextError, PackError};
 use crate::clients::UnknownRegistry;
 use crate::oci::Architecture;
 use crate::project_lock::LockError;
@@ -98,6 +98,15 @@ pub enum PythonError {
     /// A file could not be read or written.
     #[error(transparent)]
     Io(#[from] std::io::Error),
+}
+
+impl From<PackError> for PythonError {
+    fn from(error: PackError) -> Self {
+        match error {
+            PackError::Context(error) => Self::Context(error),
+            PackError::Store(error) => Self::Store(error),
+        }
+    }
 }
 
 impl From<crate::layer::FileSetError> for PythonError {

@@ -97,10 +97,9 @@ impl Build<'_> {
         workshop.layers(&key, || {
             workshop.tell("packing the application");
             let place = environment::below_root(APPLICATION);
-            let files = self.application.file_set(place)?;
-            let segment = workshop.store.put_segment(&key, &files)?;
+            let segments = self.application.segments(workshop.store, RULES, place)?;
             let words = "the application's files".to_string();
-            Ok(vec![self.layer(&[segment], words)?])
+            Ok(vec![self.layer(&segments, words)?])
         })
     }
 }

@@ -133,7 +133,7 @@ impl Site<'_> {
                 .files()
                 .iter()
                 .filter(|file| matches!(file.kind, SourceKind::File { .. }))
-                .filter_map(|file| Some((below(&file.path)?, file.source.clone())))
+                .filter_map(|file| Some((below(&file.path)?, sources.place(file))))
                 .collect();
             if files.is_empty() {
                 return Err(NodeError::NoFiles {

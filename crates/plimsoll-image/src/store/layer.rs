@@ -1,11 +1,13 @@
 //! Segments and layers: putting them together, and unpacking them once.
 
 use std::collections::{BTreeSet, HashSet};
+use std::hash::BuildHasher as _;
 use std::io::{self, Read};
 use std::path::PathBuf;
 
 use serde::{Deserialize, Serialize};
 
+use super::chain::Chain;
 use super::lock::{Lock, Share};
 use super::{Store, StoreError};
 use crate::Digest;
@@ -73,6 +75,30 @@ pub struct Hold {
     _locks: Vec<Lock>,
 }
 
+/// Names that should all be different, by their hashes: of a hundred thousand names not one needs
+/// to be kept.
+#[derive(Default)]
+struct Names {
+    hasher: std::hash::RandomState,
+    hashes: Vec<u64>,
+}
+
+impl Names {
+    fn add(&mut self, name: &str) {
+        self.hashes.push(self.hasher.hash_one(name));
+    }
+
+    fn is_empty(&self) -> bool {
+        self.hashes.is_empty()
+    }
+
+    /// Whether two of them may be one.
+    fn may_repeat(&mut self) -> bool {
+        self.hashes.sort_unstable();
+        self.hashes.windows(2).any(|pair| pair[0] == pair[1])
+    }
+}
+
 impl Store {
     /// The segment that was made for this key, if it is still there.
     pub fn segment(&self, key: &str) -> Option<Segment> {
@@ -126,23 +152,26 @@ impl Store {
         let mut hasher = Hasher::default();
         hasher.update(&bytes);
         let mut parts = vec![self.part(&bytes)?];
-        let mut seen: HashSet<String> = HashSet::new();
+        let mut names = Names::default();
+        for (path, _) in directories.iter() {
+            names.add(path);
+        }
         for segment in segments {
             let bytes = self.read(&segment.digest, segment.size)?;
-            hasher.update(&bytes);
-            let paths = layer::paths(&bytes).ok_or_else(|| self.corrupt(&segment.digest))?;
-            for (path, _) in paths {
-                if directories.get(&path).is_some() || seen.contains(&path) {
-                    return Err(StoreError::Overlap { path });
-                }
-                seen.insert(path);
-            }
+            let (_, read) = rayon::join(
+                || hasher.update(&bytes),
+                || layer::each_path(&bytes, |path, _| names.add(path)),
+            );
+            read.ok_or_else(|| self.corrupt(&segment.digest))?;
             parts.push(Part {
                 digest: segment.digest,
                 size: segment.size,
             });
         }
-        if directories.is_empty() && seen.is_empty() {
+        if names.may_repeat() {
+            self.check_apart(segments, &directories)?;
+        }
+        if names.is_empty() {
             return Err(StoreError::EmptyLayer);
         }
         hasher.update(&END);
@@ -189,6 +218,22 @@ impl Store {
         };
         self.put_layer(&layer)?;
         Ok(layer)
+    }
+
+    /// Makes sure that no two segments hold the same file.
+    fn check_apart(&self, segments: &[Segment], directories: &FileSet) -> Result<(), StoreError> {
+        let mut seen: HashSet<String> = HashSet::new();
+        for segment in segments {
+            let bytes = self.read(&segment.digest, segment.size)?;
+            let paths = layer::paths(&bytes).ok_or_else(|| self.corrupt(&segment.digest))?;
+            for (path, _) in paths {
+                if directories.get(&path).is_some() || seen.contains(&path) {
+                    return Err(StoreError::Overlap { path });
+                }
+                seen.insert(path);
+            }
+        }
+        Ok(())
     }
 
     fn merge_directories(&self, segments: &[Segment]) -> Result<FileSet, StoreError> {
@@ -284,11 +329,11 @@ impl Store {
     /// # Errors
     /// When a part is missing.
     pub fn open_layer(&self, layer: &Layer) -> Result<impl Read + use<>, StoreError> {
-        let mut reader: Box<dyn Read> = Box::new(io::empty());
-        for part in &layer.parts {
-            reader = Box::new(reader.chain(self.open_blob(&part.digest)?));
-        }
-        Ok(reader)
+        let parts = layer.parts.iter().map(|part| {
+            self.blob_path(&part.digest)
+                .ok_or_else(|| self.missing(part.digest.to_string()))
+        });
+        Ok(Chain::of(parts.collect::<Result<_, _>>()?, 0))
     }
 
     /// Keeps these layers from being pruned until the hold is dropped, also by other processes.

@@ -19,6 +19,7 @@
 //! when an image is exported.
 
 mod blob;
+mod chain;
 mod compressed;
 mod error;
 mod export;

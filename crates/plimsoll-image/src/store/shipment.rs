@@ -2,13 +2,13 @@
 //! form that the receiver takes. Exports write it to disk, pushes send it.
 
 use std::collections::BTreeMap;
-use std::io::{self, Read, Seek, SeekFrom};
+use std::io::{self, Read};
 use std::path::PathBuf;
 
-use fs_err::File;
 use rayon::prelude::*;
 use serde::{Deserialize, Serialize};
 
+use super::chain::Chain;
 use super::compressed::Codec;
 use super::{Image, Layer, Store, StoreError};
 use crate::Digest;
@@ -353,22 +353,7 @@ impl Source {
                 let start = usize::try_from(offset).unwrap_or(usize::MAX);
                 Box::new(bytes.get(start..).unwrap_or_default())
             }
-            Source::Files(parts) => {
-                let mut whole: Box<dyn Read> = Box::new(io::empty());
-                let mut skip = offset;
-                for part in parts {
-                    let mut file = File::open(part)?;
-                    let length = file.metadata()?.len();
-                    if skip >= length {
-                        skip -= length;
-                        continue;
-                    }
-                    file.seek(SeekFrom::Start(skip))?;
-                    skip = 0;
-                    whole = Box::new(whole.chain(file));
-                }
-                whole
-            }
+            Source::Files(parts) => Box::new(Chain::of(parts.clone(), offset)),
         })
     }
 
