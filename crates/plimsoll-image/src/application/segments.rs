@@ -1,20 +1,13 @@
 //! An application's files as segments of a layer, so that an edit packs and compresses the files
 //! beside the one that changed, and not the tree.
 //!
-//! The files stay in their order, so that the layer is the same archive however it is cut. Where
-//! it is cut follows from the files alone: after a path whose hash says so, and after much
-//! content. A file that comes or goes moves no cut but those beside it.
+//! The files stay in their order, so that the layer is the same archive however it is cut.
 
 use rayon::prelude::*;
 
 use super::{Application, ContextError, SourceFile, SourceKind, identity};
+use crate::layer::Cuts;
 use crate::store::{Segment, Store, StoreError};
-
-/// One path in so many ends a segment.
-const PATHS: u64 = 256;
-
-/// Content after which a segment ends.
-const CONTENT: u64 = 4 << 20;
 
 /// The files cannot be packed.
 #[derive(Debug, thiserror::Error)]
@@ -49,27 +42,13 @@ impl Application {
 
 /// The files, cut into runs.
 fn cut(files: &[SourceFile]) -> Vec<&[SourceFile]> {
-    let mut content = 0;
+    let mut cuts = Cuts::default();
     files
-        .split_inclusive(|file| {
-            if let SourceKind::File { size, .. } = &file.kind {
-                content += size;
-            }
-            let ends = content >= CONTENT || hash(&file.path).is_multiple_of(PATHS);
-            if ends {
-                content = 0;
-            }
-            ends
+        .split_inclusive(|file| match &file.kind {
+            SourceKind::File { size, .. } => cuts.ends_with(&file.path, *size),
+            SourceKind::Symlink { .. } => cuts.ends_with(&file.path, 0),
         })
         .collect()
-}
-
-/// A hash that is the same on every machine and in every version (FNV-1a, its bits then mixed).
-fn hash(text: &str) -> u64 {
-    let hash = text.bytes().fold(0xcbf2_9ce4_8422_2325, |hash: u64, byte| {
-        (hash ^ u64::from(byte)).wrapping_mul(0x0100_0000_01b3)
-    });
-    hash ^ (hash >> 32)
 }
 
 #[cfg(test)]

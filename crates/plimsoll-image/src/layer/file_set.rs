@@ -93,9 +93,9 @@ pub enum FileSetError {
 /// Files by path. Parents that nobody states are added: of root, mode 0755.
 #[derive(Debug, Clone, Default)]
 pub struct FileSet {
-    nodes: BTreeMap<String, Node>,
+    pub(super) nodes: BTreeMap<String, Node>,
     /// What the kernel gives programs that are executed, as it keeps it (`security.capability`).
-    capabilities: BTreeMap<String, Vec<u8>>,
+    pub(super) capabilities: BTreeMap<String, Vec<u8>>,
 }
 
 impl FileSet {

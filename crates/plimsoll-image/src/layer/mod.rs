@@ -5,6 +5,7 @@
 
 mod compare;
 mod compression;
+mod cuts;
 mod extract;
 mod file_set;
 mod path;
@@ -26,6 +27,7 @@ pub use unpack::{Limits, Origin, Unpacked, unpack};
 pub use ustar::{END, FIXED_TIME, write_tar};
 
 pub(crate) use compare::first_difference;
+pub(crate) use cuts::Cuts;
 pub(crate) use ustar::{each_path, paths, write_directories, write_files};
 
 /// Why a layer cannot be written, or an archive is not unpacked.

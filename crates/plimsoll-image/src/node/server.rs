@@ -428,8 +428,8 @@ impl Server<'_> {
             if set.is_empty() {
                 return Ok(Vec::new());
             }
-            let segment = workshop.store.put_segment(&key, &set)?;
-            Ok(vec![pack::layer(workshop, &[segment], "application")?])
+            let segments = workshop.store.put_segments(set)?;
+            Ok(vec![pack::layer(workshop, &segments, "application")?])
         })
     }
 

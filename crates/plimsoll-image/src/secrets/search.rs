@@ -5,18 +5,20 @@ use std::io::Read;
 use aho_corasick::{AhoCorasick, MatchKind};
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD_NO_PAD;
+use plimsoll_diag::Secret;
 use rayon::prelude::*;
 use serde::{Deserialize, Serialize};
 
 use super::shape::{BEGINNINGS, REACH, Shape, is_secret};
 use super::{KnownSecret, SecretHit, SecretKind, SecretPlace, is_particular};
+use crate::Digest;
 use crate::inventory::Inventory;
 use crate::layer::normalised;
 use crate::oci::ConfigFile;
 use crate::store::{Image, Layer, Store, StoreError};
 
 /// Changes whenever shapes are told otherwise.
-const RULES: &str = "secrets 1";
+const RULES: &str = "secrets 2";
 
 /// How much of a file is looked at at once.
 const WINDOW: usize = 1 << 20;
@@ -26,6 +28,8 @@ pub struct SecretSearch {
     known: AhoCorasick,
     /// The name of each of its patterns.
     names: Vec<String>,
+    /// What tells these secrets from any others; itself as secret as they are.
+    values: Secret<Vec<u8>>,
     longest: usize,
     shapes: AhoCorasick,
     vague: Vec<String>,
@@ -65,6 +69,7 @@ impl SecretSearch {
                 names.push(secret.name.clone());
             }
         }
+        let values = patterns.join("\0").into_bytes();
         let build = |patterns: &[String]| {
             AhoCorasick::builder()
                 .match_kind(MatchKind::Standard)
@@ -79,6 +84,7 @@ impl SecretSearch {
             known: build(&patterns),
             longest: patterns.iter().map(String::len).max().unwrap_or(0),
             names,
+            values: Secret::new(values),
             shapes: build(&beginnings),
             vague,
         }
@@ -164,31 +170,49 @@ impl SecretSearch {
         Ok(hits)
     }
 
-    /// The known secrets in one layer, and the files with shapes, which are remembered.
+    /// The known secrets in one layer, and the files with shapes. What was found in it is
+    /// remembered, and of its parts as well: of a layer with one new part that part is read.
     fn layer(
         &self,
         store: &Store,
         index: usize,
         layer: &Layer,
     ) -> Result<(Vec<SecretHit>, Vec<Shaped>), StoreError> {
-        let key = format!("{RULES} of {}", layer.diff_id);
-        let remembered: Option<Vec<Shaped>> = store.recall(&key);
-        if let Some(shaped) = &remembered
-            && self.names.is_empty()
-        {
-            return Ok((Vec::new(), shaped.clone()));
-        }
-        let with_shapes = remembered.is_none();
-        let (hits, shaped) = self
-            .archive(store.open_layer(layer)?, index, with_shapes)
-            .map_err(StoreError::Io)?;
-        let shaped = match remembered {
-            Some(shaped) => shaped,
-            None => {
-                store.remember(&key, &shaped, &[layer.diff_id])?;
-                shaped
+        self.remembered(store, &layer.diff_id, || {
+            let parts = layer.parts.par_iter().map(|part| {
+                self.remembered(store, &part.digest, || {
+                    let reader = store.open_part(part)?;
+                    self.archive(reader, index).map_err(StoreError::Io)
+                })
+            });
+            let parts: Vec<(Vec<SecretHit>, Vec<Shaped>)> = parts.collect::<Result<_, _>>()?;
+            let (hits, shaped): (Vec<_>, Vec<_>) = parts.into_iter().unzip();
+            Ok((hits.concat(), shaped.concat()))
+        })
+    }
+
+    /// What was found in a layer or a part of one, or what `look` finds now. That none of these
+    /// secrets is in it is remembered; where one is, it is looked for each time.
+    fn remembered(
+        &self,
+        store: &Store,
+        digest: &Digest,
+        look: impl FnOnce() -> Result<(Vec<SecretHit>, Vec<Shaped>), StoreError>,
+    ) -> Result<(Vec<SecretHit>, Vec<Shaped>), StoreError> {
+        let key = match self.names.is_empty() {
+            true => format!("{RULES} of {digest}"),
+            false => {
+                let which = store.private_name(&self.values)?;
+                format!("{RULES} of {digest} without {which}")
             }
         };
+        if let Some(shaped) = store.recall(&key) {
+            return Ok((Vec::new(), shaped));
+        }
+        let (hits, shaped) = look()?;
+        if hits.is_empty() {
+            store.remember(&key, &shaped, &[*digest])?;
+        }
         Ok((hits, shaped))
     }
 
@@ -196,7 +220,6 @@ impl SecretSearch {
         &self,
         reader: impl Read,
         layer: usize,
-        with_shapes: bool,
     ) -> std::io::Result<(Vec<SecretHit>, Vec<Shaped>)> {
         let (mut hits, mut shaped) = (Vec::new(), Vec::new());
         let mut archive = tar::Archive::new(reader);
@@ -214,9 +237,7 @@ impl SecretSearch {
             self.known_in(&target, &mut names);
             self.file(&mut entry, &mut window, |bytes, fresh, last| {
                 self.known_in(bytes, &mut names);
-                if with_shapes {
-                    self.shapes_in(bytes, fresh, last, &mut shapes);
-                }
+                self.shapes_in(bytes, fresh, last, &mut shapes);
             })?;
             names.sort_unstable();
             names.dedup();

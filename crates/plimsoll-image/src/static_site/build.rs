@@ -140,7 +140,7 @@ impl Site<'_> {
                     place: place.clone(),
                 });
             }
-            self.pack(&key, files)
+            self.pack(files)
         })
     }
 
@@ -190,7 +190,7 @@ impl Site<'_> {
             let ended = project.run_scripts(&tools, scripts)?;
             let empty = fs::read_dir(&out)?.next().is_none();
             match ended.exit_code {
-                0 if !empty => self.pack(&key, files_below(&out)?),
+                0 if !empty => self.pack(files_below(&out)?),
                 0 | LEFT_NOTHING => Err(NodeError::NoOutput {
                     script: shown,
                     output: recipe.output.display().to_string(),
@@ -205,7 +205,7 @@ impl Site<'_> {
     }
 
     /// Packs what the build left: what never changes under its name, then the rest.
-    fn pack(&self, key: &str, files: Vec<(String, PathBuf)>) -> Result<Vec<ImageLayer>, NodeError> {
+    fn pack(&self, files: Vec<(String, PathBuf)>) -> Result<Vec<ImageLayer>, NodeError> {
         let store = self.workshop.store;
         let mut hashed = FileSet::new();
         let mut rest = FileSet::new();
@@ -223,11 +223,11 @@ impl Site<'_> {
             )?;
         }
         let mut layers = Vec::new();
-        for (name, set) in [("hashed files", &hashed), ("pages", &rest)] {
+        for (name, set) in [("hashed files", hashed), ("pages", rest)] {
             if !set.is_empty() {
-                let segment = store.put_segment(&format!("{name} of {key}"), set)?;
+                let segments = store.put_segments(set)?;
                 let words = format!("the site's {name}");
-                layers.push(layer(self.workshop, &[segment], &words)?);
+                layers.push(layer(self.workshop, &segments, &words)?);
             }
         }
         Ok(layers)

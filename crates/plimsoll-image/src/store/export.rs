@@ -39,12 +39,16 @@ impl Store {
                 self.copy_out(blob, &path)?;
             }
         }
-        replace(&directory.join("oci-layout"), &mut LAYOUT.as_bytes()).map_err(fail)?;
-        replace(
-            &directory.join("index.json"),
-            &mut index.to_json().as_slice(),
-        )
-        .map_err(fail)
+        for (name, bytes) in [
+            ("oci-layout", LAYOUT.as_bytes()),
+            ("index.json", index.to_json().as_slice()),
+        ] {
+            let path = directory.join(name);
+            if fs_err::read(&path).ok().as_deref() != Some(bytes) {
+                replace(&path, &mut &*bytes).map_err(fail)?;
+            }
+        }
+        Ok(())
     }
 
     /// Writes images as an archive: an OCI layout with Docker's `manifest.json` beside it. Of an
@@ -124,16 +128,14 @@ impl Store {
     }
 }
 
-/// Writes a file at once or not at all.
+/// Writes a file at once or not at all, as far as processes can die. What a power cut takes is
+/// taken of a copy: the store has it, and the next export finds the file short or gone.
 fn replace(path: &Path, source: &mut dyn Read) -> std::io::Result<()> {
     let name = path.file_name().unwrap_or_default().to_string_lossy();
     let draft = path.with_file_name(format!(".{name}.{}", std::process::id()));
     let done = File::create(&draft)
-        .and_then(|mut file| {
-            std::io::copy(source, &mut file)?;
-            file.sync_data()
-        })
-        .and_then(|()| fs_err::rename(&draft, path));
+        .and_then(|mut file| std::io::copy(source, &mut file))
+        .and_then(|_| fs_err::rename(&draft, path));
     if done.is_err() {
         let _ = fs_err::remove_file(&draft);
     }

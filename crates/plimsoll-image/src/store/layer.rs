@@ -5,6 +5,7 @@ use std::hash::BuildHasher as _;
 use std::io::{self, Read};
 use std::path::PathBuf;
 
+use rayon::prelude::*;
 use serde::{Deserialize, Serialize};
 
 use super::chain::Chain;
@@ -112,18 +113,33 @@ impl Store {
     /// # Errors
     /// When a file cannot be read or the segment cannot be written.
     pub fn put_segment(&self, key: &str, files: &FileSet) -> Result<Segment, StoreError> {
+        let segment = self.write_segment(files)?;
+        self.remember(&segment_key(key), &segment, &segment.needs())?;
+        Ok(segment)
+    }
+
+    fn write_segment(&self, files: &FileSet) -> Result<Segment, StoreError> {
         let mut draft = self.draft()?;
         let size = layer::write_files(files, &mut draft).map_err(|error| self.refuse(error))?;
         let digest = self.keep(draft)?;
         let mut directories = Vec::new();
         layer::write_directories(files, &mut directories).map_err(|error| self.refuse(error))?;
-        let segment = Segment {
+        Ok(Segment {
             digest,
             size,
             directories: self.put_bytes(&directories)?,
-        };
-        self.remember(&segment_key(key), &segment, &segment.needs())?;
-        Ok(segment)
+        })
+    }
+
+    /// Writes files that an edit will change as several segments: those that come out as they were
+    /// are neither written nor compressed again.
+    ///
+    /// # Errors
+    /// As [`Store::put_segment`].
+    pub fn put_segments(&self, files: FileSet) -> Result<Vec<Segment>, StoreError> {
+        let pieces = files.cut();
+        let written = pieces.par_iter().map(|piece| self.write_segment(piece));
+        written.collect()
     }
 
     /// Puts segments together. No two may hold the same file.
@@ -334,6 +350,15 @@ impl Store {
                 .ok_or_else(|| self.missing(part.digest.to_string()))
         });
         Ok(Chain::of(parts.collect::<Result<_, _>>()?, 0))
+    }
+
+    /// The bytes of one part of a layer as a stream, not verified.
+    ///
+    /// # Errors
+    /// When it is missing.
+    pub(crate) fn open_part(&self, part: &Part) -> Result<impl Read + use<>, StoreError> {
+        let file = self.open_blob(&part.digest)?;
+        Ok(io::BufReader::with_capacity(256 << 10, file))
     }
 
     /// Keeps these layers from being pruned until the hold is dropped, also by other processes.

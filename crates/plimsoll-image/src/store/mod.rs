@@ -11,6 +11,7 @@
 //! settling/HEX             which trees the disk may not have yet; see `unpacked`
 //! tmp/PID-N/               what is being made; see `scratch`
 //! locks/                   files to `flock`
+//! salt                     random bytes; see `private_name`
 //! ```
 //!
 //! Everything appears by `rename` and whole. A process may die at any instant: what it leaves is
@@ -28,6 +29,7 @@ mod image;
 mod layer;
 mod lock;
 mod memo;
+mod private_name;
 mod prune;
 mod scratch;
 mod shared;
