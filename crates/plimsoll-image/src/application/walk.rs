@@ -184,13 +184,11 @@ impl Walk<'_> {
                 kind => kind,
             };
             match kind {
-                FileType::Directory => {
-                    // A pattern of ours that takes something back is no reason to walk
-                    // `node_modules`.
-                    if !left_out || self.rules.own.may_keep_below(&shown) {
-                        let path = path();
-                        found.directories.push(Directory { path, decided });
-                    }
+                // A pattern of ours that takes something back is no reason to walk
+                // `node_modules`.
+                FileType::Directory if !left_out || self.rules.own.may_keep_below(&shown) => {
+                    let path = path();
+                    found.directories.push(Directory { path, decided });
                 }
                 _ if left_out => {}
                 FileType::Symlink => {
