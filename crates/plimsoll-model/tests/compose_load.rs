@@ -544,3 +544,14 @@ secrets:
         }
     );
 }
+
+#[test]
+fn a_variable_that_is_used_twice_is_told_with_what_either_says() {
+    let case = Case::new(&[(
+        "compose.yaml",
+        "services: {web: {image: 'nginx:${TAG:-1}', command: '${TAG}', hostname: '${TAG:?}'}}\n",
+    )]);
+    let found = variables(&case.options).unwrap();
+    assert_eq!(found["TAG"].default, "1");
+    assert!(found["TAG"].required);
+}

@@ -253,15 +253,27 @@ pub fn dotenv_of_text(
     Ok(values)
 }
 
-/// Every variable that a project's files mention, by name.
+/// Every variable that a project's files mention, by name. Where one is mentioned several times, what
+/// any of them says of it counts: the first default, and whether it has to be set.
 pub fn variables(options: &LoadOptions) -> Result<BTreeMap<String, Variable>, Diagnostics> {
     let read = read(options, Interpolation::Keep)?;
     let mut found = Vec::new();
     mentioned(&Node::made(read.tree), &mut found);
-    Ok(found
-        .into_iter()
-        .map(|variable| (variable.name.clone(), variable))
-        .collect())
+    let mut variables: BTreeMap<String, Variable> = BTreeMap::new();
+    for variable in found {
+        let Some(known) = variables.get_mut(&variable.name) else {
+            variables.insert(variable.name.clone(), variable);
+            continue;
+        };
+        known.required |= variable.required;
+        if known.default.is_empty() {
+            known.default = variable.default;
+        }
+        if known.alternative.is_empty() {
+            known.alternative = variable.alternative;
+        }
+    }
+    Ok(variables)
 }
 
 /// Diagnostics in the order of the files' text, each once.

@@ -158,7 +158,7 @@ pub const SERVICE: &[KeySupport] = &[
     ),
     refused("isolation", "of Windows"),
     honoured("label_file", ""),
-    honoured("labels", ""),
+    honoured("labels", "kept with the container"),
     approximated(
         "links",
         "other services on the network see the other name, too",
