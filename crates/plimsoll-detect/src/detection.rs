@@ -9,16 +9,16 @@ use plimsoll_model::facts::{Facts, as_place, as_places};
 pub use plimsoll_model::facts::{
     Health, NeedKind, Route, ServiceKind, Stream, Variable, VariableKind,
 };
-use serde::Serialize;
+use serde::ser::SerializeStruct as _;
+use serde::{Serialize, Serializer};
 
 use crate::shims::Shim;
 use crate::trial::{NamedTrial, Trial};
 
-/// Everything found in a tree. Serialised, it is what `inspect --json` shows.
-#[derive(Debug, Clone, Serialize)]
+/// Everything found in a tree. Serialised, it is what `inspect --json` shows: services, needs, environment, rejected
+/// and problems, and nothing else at the top, so that whoever reads it knows every key.
+#[derive(Debug, Clone)]
 pub struct Detection {
-    /// Version of the serialised form.
-    pub schema: u32,
     /// A name for the whole: from a manifest, or from the directory.
     pub name: String,
     /// What can run.
@@ -210,6 +210,36 @@ impl DetectedService {
             replicas_max: self.replicas_max,
             writes: self.writes.clone(),
         }
+    }
+}
+
+impl Serialize for Detection {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        #[derive(Serialize)]
+        struct Helped<'d> {
+            #[serde(flatten)]
+            service: &'d DetectedService,
+            shims: Vec<&'d Shim>,
+        }
+        let services: Vec<_> = self
+            .services
+            .iter()
+            .map(|service| Helped {
+                service,
+                shims: self
+                    .shims
+                    .iter()
+                    .filter(|shim| shim.service == service.name)
+                    .collect(),
+            })
+            .collect();
+        let mut shown = serializer.serialize_struct("Detection", 5)?;
+        shown.serialize_field("services", &services)?;
+        shown.serialize_field("needs", &self.needs)?;
+        shown.serialize_field("environment", &self.environment)?;
+        shown.serialize_field("rejected", &self.rejected)?;
+        shown.serialize_field("problems", &self.problems)?;
+        shown.end()
     }
 }
 

@@ -16,6 +16,7 @@ mod go;
 mod merge;
 mod needs;
 mod node;
+mod operational;
 mod places;
 mod project;
 mod python;

@@ -12,9 +12,6 @@ use crate::found::Found;
 use crate::places;
 use crate::tree::Tree;
 
-/// Version of the serialised form.
-const SCHEMA: u32 = 1;
-
 /// Joins what the languages found.
 pub(crate) fn merge(
     tree: &Tree,
@@ -67,7 +64,6 @@ pub(crate) fn merge(
     let needs = needs(&mut found);
     empty_is_not_enough(&mut environment, &needs);
     Detection {
-        schema: SCHEMA,
         name,
         needs,
         environment,

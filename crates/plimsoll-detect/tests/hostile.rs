@@ -109,6 +109,93 @@ fn links_and_pipes_are_left_alone() {
     assert!(detect(&tree).services.is_empty());
 }
 
+#[cfg(unix)]
+#[test]
+fn what_is_no_plain_file_is_left_alone() {
+    let directory = tempfile::tempdir().unwrap();
+    let root = directory.path();
+    fs_err::write(root.join("main.py"), SERVICE.1).unwrap();
+    // Directories that contain themselves, be it over two links, and links that lead nowhere.
+    fs_err::create_dir_all(root.join("inner")).unwrap();
+    for (target, link) in [
+        (".", "itself"),
+        ("..", "inner/above"),
+        ("turn", "about"),
+        ("about", "turn"),
+        ("/proc/self/root", "everything"),
+        ("nowhere", "server.py"),
+    ] {
+        fs_err::os::unix::fs::symlink(target, root.join(link)).unwrap();
+    }
+    let _socket = std::os::unix::net::UnixListener::bind(root.join("app.py")).unwrap();
+    for name in [
+        "wsgi.py",
+        "Dockerfile",
+        "package.json",
+        "inner/pyproject.toml",
+    ] {
+        let made = std::process::Command::new("mkfifo")
+            .arg(root.join(name))
+            .status();
+        assert!(made.is_ok_and(|status| status.success()));
+    }
+    // Only root makes devices; elsewhere the rest has been shown.
+    let _ = std::process::Command::new("mknod")
+        .arg(root.join("zero.py"))
+        .args(["c", "1", "5"])
+        .stderr(std::process::Stdio::null())
+        .status();
+    let tree = Tree::read(root).unwrap();
+    let files: Vec<_> = tree.files().iter().map(|file| file.path.clone()).collect();
+    assert_eq!(files, [std::sync::Arc::from(Path::new("main.py"))]);
+    assert_eq!(detect(&tree).services.len(), 1);
+}
+
+#[cfg(unix)]
+#[test]
+fn a_directory_that_nobody_may_read_hides_nothing_else() {
+    use std::os::unix::fs::PermissionsExt as _;
+    let (directory, _) = tree(&[SERVICE, ("closed/other.py", SERVICE.1)]);
+    let closed = directory.path().join("closed");
+    fs_err::set_permissions(&closed, std::fs::Permissions::from_mode(0o000)).unwrap();
+    let again = Tree::read(directory.path()).map(|tree| detect(&tree).services);
+    fs_err::set_permissions(&closed, std::fs::Permissions::from_mode(0o755)).unwrap();
+    let services = again.unwrap();
+    assert!(services.iter().any(|service| service.target == "app:app"));
+}
+
+#[test]
+fn one_line_of_many_megabytes_is_survived() {
+    let long = |start: &str, unit: &str, end: &str| {
+        format!("{start}{}{end}", unit.repeat(50 * 1024 * 1024 / unit.len()))
+    };
+    let python = long("uvicorn = [", "1,", "]\n");
+    let (_directory, tree) = tree(&[
+        SERVICE,
+        ("data.py", python.as_bytes()),
+        (
+            "web/bundle.js",
+            long("const x=\"", "process.env.A;", "\";").as_bytes(),
+        ),
+        (
+            "web/package.json",
+            long("{\"name\":\"", "a", "\"}").as_bytes(),
+        ),
+        (
+            "main.go",
+            long("package main\nvar x = \"", "a", "\"").as_bytes(),
+        ),
+        ("Procfile", long("web: ", "gunicorn ", "").as_bytes()),
+    ]);
+    let detection = detect(&tree);
+    assert!(
+        detection
+            .services
+            .iter()
+            .any(|service| service.target == "app:app")
+    );
+}
+
 #[test]
 fn a_file_that_vanishes_is_told() {
     let (directory, tree) = tree(&[SERVICE, ("other.py", b"import uvicorn\n")]);

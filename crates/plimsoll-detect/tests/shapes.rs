@@ -273,3 +273,79 @@ fn what_an_address_is_put_together_from_has_to_be_set() {
     let (insisted, _) = of("    if not db_host:\n        return \"sqlite:///a.db\"\n");
     assert!(insisted.is_empty());
 }
+
+#[test]
+fn a_server_of_the_protocol_with_health_and_metrics_has_no_pages() {
+    let detection = found(&[
+        (
+            "go.mod",
+            "module example.com/tide\n\ngo 1.24\n\nrequire github.com/mark3labs/mcp-go v0.43.0\n",
+        ),
+        (
+            "main.go",
+            "package main\n\nimport (\n\t\"flag\"\n\t\"net/http\"\n\t\"github.com/mark3labs/mcp-go/server\"\n)\n\n\
+             func main() {\n\taddress := flag.String(\"address\", \"localhost:8000\", \"where\")\n\tflag.Parse()\n\
+             \tsrv := server.NewSSEServer(server.NewMCPServer(\"tide\", \"1\"))\n\tmux := http.NewServeMux()\n\
+             \tmux.Handle(\"/sse\", srv)\n\tmux.HandleFunc(\"/healthz\", ok)\n\tmux.HandleFunc(\"/metrics\", ok)\n\
+             \tmux.HandleFunc(\"/version\", ok)\n\thttp.ListenAndServe(*address, mux)\n}\n\n\
+             func ok(w http.ResponseWriter, r *http.Request) {}\n",
+        ),
+        (
+            "Dockerfile",
+            "FROM golang:1.24 AS build\nCOPY . .\nRUN go build -o /tide .\nFROM scratch\nCOPY --from=build /tide /tide\n\
+             ENTRYPOINT [\"/tide\", \"--address\", \"0.0.0.0:8000\"]\n",
+        ),
+    ]);
+    let kinds: Vec<&str> = detection
+        .services
+        .iter()
+        .map(|service| service.kind.word())
+        .collect();
+    assert_eq!(kinds, ["mcp-http"]);
+    assert_eq!(detection.services[0].ports, [8000]);
+}
+
+#[test]
+fn a_port_that_only_the_image_says() {
+    let of = |expose: &str| {
+        let dockerfile = format!(
+            "FROM rust:1 AS build\nCOPY . .\nRUN cargo build --release\nFROM debian\nCOPY --from=build /target/release/tide /usr/local/bin/tide\n{expose}ENTRYPOINT [\"tide\"]\n"
+        );
+        let detection = found(&[
+            (
+                "Cargo.toml",
+                "[package]\nname = \"tide\"\nversion = \"1.0.0\"\nedition = \"2024\"\n[dependencies]\naxum = \"0.8\"\ntokio = \"1\"\n",
+            ),
+            (
+                "src/main.rs",
+                "#[tokio::main]\nasync fn main() {\n    let settings = load();\n    let app = axum::Router::new();\n\
+                 \x20   let listener = tokio::net::TcpListener::bind(settings.address).await.unwrap();\n    axum::serve(listener, app).await.unwrap();\n}\n",
+            ),
+            ("Dockerfile", &dockerfile),
+        ]);
+        detection.services[0].ports.clone()
+    };
+    assert_eq!(of("EXPOSE 8000/tcp\n"), [8000]);
+    assert!(of("EXPOSE 8000 9000\n").is_empty());
+}
+
+#[test]
+fn what_a_library_insists_on_has_to_be_set() {
+    let of = |version: &str, import: &str| {
+        let manifest = format!(
+            r#"{{"name":"a","scripts":{{"build":"next build","start":"next start"}},"dependencies":{{"next":"15","next-auth":"{version}"}}}}"#
+        );
+        let detection = found(&[
+            ("package.json", &manifest),
+            ("app/auth.ts", &format!("{import}export const x = 1;\n")),
+        ]);
+        required(&detection)
+            .into_iter()
+            .map(str::to_owned)
+            .collect::<Vec<_>>()
+    };
+    let import = "import NextAuth from 'next-auth';\n";
+    assert_eq!(of("5.0.0-beta.25", import), ["AUTH_SECRET"]);
+    assert_eq!(of("^4.24.0", import), ["NEXTAUTH_SECRET"]);
+    assert!(of("^4.24.0", "").is_empty());
+}

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use plimsoll_detect::{Detection, Tree};
 use plimsoll_diag::{Diagnostic, Diagnostics, Spanned};
 use plimsoll_model::Project;
-use plimsoll_model::compose::{self, LoadOptions, Loaded as LoadedCompose};
+use plimsoll_model::compose::{self, LoadOptions, Loaded as LoadedCompose, ServiceEnvFiles};
 use plimsoll_model::contract::shown_values;
 use plimsoll_model::extension::Extensions;
 use plimsoll_model::yaml::Node;
@@ -127,8 +127,7 @@ pub(crate) struct Rendered {
 /// the same files everywhere. A password is the name of the variable that will hold it.
 pub(crate) fn load_for_rendering(settings: &Settings) -> Result<Rendered, Failure> {
     if has_compose_file(settings) {
-        let mut options = plain_options(settings);
-        made_up_values::refer(&mut options);
+        let options = options_for_writing(settings);
         let LoadedCompose {
             mut project,
             resolved,
@@ -162,9 +161,15 @@ pub(crate) fn load_for_rendering(settings: &Settings) -> Result<Rendered, Failur
 
 /// The project as its Compose files say, without what its source tells.
 pub(crate) fn load_as_stated(settings: &Settings) -> Result<Project, Failure> {
+    Ok(compose::load(&options_for_writing(settings))?.project)
+}
+
+/// How a project is loaded that files are written for, to be used elsewhere.
+fn options_for_writing(settings: &Settings) -> LoadOptions {
     let mut options = plain_options(settings);
+    options.service_env_files = ServiceEnvFiles::ReadIfThere;
     made_up_values::refer(&mut options);
-    Ok(compose::load(&options)?.project)
+    options
 }
 
 /// The project that a detection amounts to, where a password is the name of the variable that will

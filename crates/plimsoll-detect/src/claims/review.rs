@@ -90,6 +90,7 @@ impl Reviewed {
             });
             built.then(|| crate::go::GoClaim {
                 arguments: arguments(&file.image(None)),
+                port: only_port(&file.image(None)),
             })
         })
     }
@@ -105,6 +106,7 @@ impl Reviewed {
             (first == program && lines.any(|run| run.contains("cargo "))).then(|| {
                 crate::rust::RustClaim {
                     arguments: arguments(&image),
+                    port: only_port(&image),
                 }
             })
         })
@@ -131,6 +133,14 @@ impl Reviewed {
         });
         let port = port.or_else(|| self.deployments.port(dotted, path, &self.files));
         (port, self.files.iter().rfind(near))
+    }
+}
+
+/// The port of an image that says just one.
+fn only_port(image: &Stage) -> Option<u16> {
+    match image.ports.as_slice() {
+        [only] => Some(only.value),
+        _ => None,
     }
 }
 

@@ -33,6 +33,8 @@ pub(crate) struct GoFindings {
 pub(crate) struct GoClaim {
     /// Arguments that it starts the program with.
     pub(crate) arguments: Vec<String>,
+    /// The only port that it is said to have.
+    pub(crate) port: Option<u16>,
 }
 
 /// The packages of a tree, and the modules they belong to.

@@ -2,6 +2,7 @@
 
 mod facts;
 mod framework;
+mod insisting;
 mod langgraph;
 mod listening;
 mod manifest;

@@ -5,10 +5,10 @@ use std::path::{Path, PathBuf};
 use plimsoll_diag::{Diagnostic, Evidence, Span, Spanned};
 use plimsoll_model::{BuildRecipe, NodeLayout, NodeManager, NodeServerRecipe, RecipeKind};
 
-use super::absolute;
 use super::manifest::Package;
 use super::server::{Reached, Scene};
 use super::start::Start;
+use super::{absolute, insisting};
 use crate::found::Found;
 use crate::needs;
 use crate::places;
@@ -38,6 +38,12 @@ impl Scene<'_> {
         found
             .variables
             .retain(|variable| !given(&variable.name) && !is_the_platforms(&variable.name));
+        let imports = |library: &str| {
+            let below = format!("{library}/");
+            let mut modules = reached.iter().flat_map(|(_, facts)| &facts.imports);
+            modules.any(|(module, _)| module == library || module.starts_with(&below))
+        };
+        insisting::add(package, &imports, &mut found.variables);
         let mut imported: Vec<_> = reached
             .iter()
             .flat_map(|(_, facts)| &facts.imports)

@@ -29,6 +29,8 @@ pub(crate) struct RustFindings {
 pub(crate) struct RustClaim {
     /// Arguments that it starts the program with.
     pub(crate) arguments: Vec<String>,
+    /// The only port that it is said to have.
+    pub(crate) port: Option<u16>,
 }
 
 /// Finds the services that the programs of a tree make. `claimed` is what somebody says who starts a

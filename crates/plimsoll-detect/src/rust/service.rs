@@ -15,6 +15,7 @@ use super::source::Crate;
 use crate::detection::{DetectedService, Health, Route, ServiceKind, Stream};
 use crate::found::{Found, FoundVariable};
 use crate::needs;
+use crate::operational::has_pages_of_its_own;
 use crate::places;
 use crate::tree::Tree;
 
@@ -92,7 +93,9 @@ impl Seen<'_> {
         let works = self.reached.iter().any(|item| item.repeats);
         let (kind, looks_like) = match (transport, listens) {
             // A server with pages of its own may speak MCP besides.
-            (Some((Transport::Http, _)), Some(_)) if self.routes().len() > 2 => {
+            (Some((Transport::Http, _)), Some(_))
+                if has_pages_of_its_own(self.routes().iter().map(|route| route.path.as_str())) =>
+            {
                 (Some(ServiceKind::Web), "Rust server")
             }
             (Some((Transport::Http, _)), _) => (Some(ServiceKind::McpHttp), "MCP server"),
@@ -138,7 +141,14 @@ impl Seen<'_> {
     fn found(&self, kind: ServiceKind, evidence: Vec<Evidence>) -> Found {
         let (ports, metrics_port) = match kind {
             ServiceKind::McpStdio | ServiceKind::Worker => (Vec::new(), None),
-            _ => self.ports(),
+            // What the code does not say, the image may.
+            _ => match self.ports() {
+                (ports, metrics) if ports.is_empty() => {
+                    let said = self.claim.and_then(|claim| claim.port);
+                    (said.into_iter().collect(), metrics)
+                }
+                found => found,
+            },
         };
         let port = ports.first().copied();
         let routes = self.routes();

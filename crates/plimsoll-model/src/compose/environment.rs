@@ -5,11 +5,11 @@ use std::path::Path;
 
 use plimsoll_diag::{Diagnostic, Diagnostics, Span};
 
-use super::dotenv;
 use super::files::shown;
 use super::interpolate::Variables;
 use super::keys::SERVICE;
 use super::normal::is_true;
+use super::{ServiceEnvFiles, dotenv};
 use crate::yaml::{self, Key, Map, Node, Value};
 
 /// Reads a service's environment files into its environment, and forgets the files.
@@ -17,6 +17,7 @@ pub(super) fn read_env_files(
     service: &mut Map,
     root: &Path,
     variables: &Variables,
+    wanted: ServiceEnvFiles,
     problems: &mut Diagnostics,
 ) {
     let Some(Value::List(files)) = service.remove("env_file").map(|node| node.value) else {
@@ -46,12 +47,16 @@ pub(super) fn read_env_files(
             .get("path")
             .and_then(|path| path.span.clone())
             .or_else(|| file.span.clone());
-        let required = file.get("required").is_none_or(is_true);
+        let absence = match file.get("required").is_none_or(is_true) {
+            false => Absence::Allowed,
+            true if wanted == ServiceEnvFiles::ReadIfThere => Absence::Told,
+            true => Absence::Refused,
+        };
         let Some(text) = read(
             path,
             root,
             FileKind::Environment,
-            required,
+            absence,
             span.clone(),
             problems,
         ) else {
@@ -145,7 +150,7 @@ pub(super) fn read_label_files(service: &mut Map, root: &Path, problems: &mut Di
             path,
             root,
             FileKind::Labels,
-            true,
+            Absence::Refused,
             file.span.clone(),
             problems,
         ) else {
@@ -201,11 +206,19 @@ impl FileKind {
     }
 }
 
+/// What it means that a file is not there.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Absence {
+    Allowed,
+    Told,
+    Refused,
+}
+
 fn read(
     path: &str,
     root: &Path,
     kind: FileKind,
-    required: bool,
+    absence: Absence,
     span: Option<Span>,
     problems: &mut Diagnostics,
 ) -> Option<String> {
@@ -217,10 +230,15 @@ fn read(
                 None
             }
         },
-        Err(error) if error.kind() == std::io::ErrorKind::NotFound && !required => None,
         Err(error) if error.kind() == std::io::ErrorKind::NotFound => {
+            let what = format!("{} file {path} does not exist", kind.name());
+            let problem = match absence {
+                Absence::Allowed => return None,
+                Absence::Told => Diagnostic::warning(what),
+                Absence::Refused => Diagnostic::error(what),
+            };
             problems.push(
-                Diagnostic::error(format!("{} file {path} does not exist", kind.name()))
+                problem
                     .at(span)
                     .hint(kind.hint()),
             );

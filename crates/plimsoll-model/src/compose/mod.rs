@@ -86,6 +86,9 @@ pub enum ServiceEnvFiles {
     /// They are read, and have to be there.
     #[default]
     Read,
+    /// They are read where they are there; one that is not is told, and is no failure: who writes
+    /// files for other places does not start anything.
+    ReadIfThere,
     /// They stay where they are: who asks for names and hashes needs no secret.
     LeftAlone,
 }
@@ -190,11 +193,12 @@ pub fn resolve(options: &LoadOptions) -> Result<Resolved, Diagnostics> {
             if service.contains("env_file") {
                 before_env_files.insert(key.text.clone(), service.clone());
             }
-            if options.service_env_files == ServiceEnvFiles::Read {
+            if options.service_env_files != ServiceEnvFiles::LeftAlone {
                 environment::read_env_files(
                     service,
                     &read.directory,
                     &read.variables,
+                    options.service_env_files,
                     &mut problems,
                 );
             }
@@ -204,6 +208,8 @@ pub fn resolve(options: &LoadOptions) -> Result<Resolved, Diagnostics> {
         return Err(in_order(problems));
     }
     selection::drop_unused(&mut project);
+    let mut warnings = read.warnings;
+    warnings.extend(problems.0);
     Ok(Resolved {
         name: project
             .get("name")
@@ -213,7 +219,7 @@ pub fn resolve(options: &LoadOptions) -> Result<Resolved, Diagnostics> {
         files: read.files,
         model: Node::made(project),
         inactive,
-        warnings: read.warnings,
+        warnings,
         variables: read.variables.values,
         before_env_files,
     })

@@ -229,8 +229,38 @@ impl Document {
         self.accept(insert_line(&text, start, &block), &expected, path)
     }
 
+    /// The lines of comment that stand directly above a key, as far in as the key itself, without their sign.
+    pub fn comment_above(&self, path: &[Step<'_>]) -> Vec<String> {
+        let Some((line, column)) = self.start_of(path) else {
+            return Vec::new();
+        };
+        let before = &self.text[..self.line_start(line)];
+        let mut lines: Vec<String> = before
+            .lines()
+            .rev()
+            .map_while(|line| {
+                let depth = line.len() - line.trim_start().len();
+                let text = line.trim().strip_prefix('#')?;
+                (depth + 1 == column as usize).then(|| text.trim().to_owned())
+            })
+            .collect();
+        lines.reverse();
+        lines
+    }
+
+    /// Takes a key out of its mapping, with its value and the comment directly above it.
+    pub fn remove_commented(&mut self, path: &[Step<'_>]) -> Result<(), EditError> {
+        let lines = self.comment_above(path).len() as u32;
+        self.remove_below(path, lines)
+    }
+
     /// Takes a key out of its mapping, with its value. Comments above it stay.
     pub fn remove(&mut self, path: &[Step<'_>]) -> Result<(), EditError> {
+        self.remove_below(path, 0)
+    }
+
+    /// Takes a key out, with so many lines above it.
+    fn remove_below(&mut self, path: &[Step<'_>], lines: u32) -> Result<(), EditError> {
         self.find(path)?;
         let Some((Step::Key(key), parent)) = path.split_last() else {
             return Err(self.entangled(path));
@@ -253,8 +283,15 @@ impl Document {
         if let Some(map) = descend(&mut expected, parent).and_then(Node::as_map_mut) {
             map.remove(key);
         }
+        let mut first = self.line_start(span.start.line.saturating_sub(lines));
+        // The empty line that set a commented entry off from the one before goes with it.
+        if lines > 0
+            && let Some(before) = self.text[..first].strip_suffix("\n\n")
+        {
+            first = before.len() + 1;
+        }
         let mut text = self.text.clone();
-        text.replace_range(start..end, "");
+        text.replace_range(first..end, "");
         self.accept(text, &expected, path)
     }
 

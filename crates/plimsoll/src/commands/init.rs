@@ -143,7 +143,7 @@ impl Plan<'_> {
 
     fn compose(&mut self, path: &str, fresh: &ComposeFile) -> Result<(), Failure> {
         let mut memory = Memory {
-            parts: Some(merge::parts(&fresh.tree)),
+            parts: Some(merge::parts(fresh)),
             edited: false,
         };
         let mut text = fresh.text();

@@ -8,7 +8,7 @@ use std::path::Path;
 
 use plimsoll_diag::Diagnostic;
 use plimsoll_model::yaml::edit::{Document, EditError, Step};
-use plimsoll_model::yaml::{Map, Node};
+use plimsoll_model::yaml::{Key, Map, Node};
 use sha2::{Digest as _, Sha256};
 
 use super::compose_file::ComposeFile;
@@ -30,11 +30,29 @@ pub(crate) struct Merged {
     pub(crate) left: Vec<Diagnostic>,
 }
 
+/// The key under which the comment above a service is remembered: no key of a file is like it.
+const COMMENT: &str = "\u{1f}#";
+
 /// The parts of a file as it is written.
-pub(crate) fn parts(tree: &Node) -> Parts {
+pub(crate) fn parts(file: &ComposeFile) -> Parts {
     let mut parts = Parts::new();
-    collect(tree, &mut Vec::new(), &mut parts);
+    collect(&file.tree, &mut Vec::new(), &mut parts);
+    for (key, _) in services(&file.tree) {
+        let lines = file.comment(&key.text);
+        let path = comment_of(&["services".to_owned(), key.text.clone()]);
+        parts.insert(path, digest_of(&lines.join("\n")));
+    }
     parts
+}
+
+fn services(tree: &Node) -> impl Iterator<Item = (&Key, &Node)> {
+    let services = tree.get("services").and_then(Node::as_map);
+    services.into_iter().flat_map(Map::iter)
+}
+
+/// Where the comment above a key is remembered.
+fn comment_of(path: &[String]) -> String {
+    format!("{}{COMMENT}", path.join(BETWEEN))
 }
 
 fn collect(node: &Node, path: &mut Vec<String>, parts: &mut Parts) {
@@ -53,7 +71,11 @@ fn collect(node: &Node, path: &mut Vec<String>, parts: &mut Parts) {
 }
 
 fn digest(node: &Node) -> String {
-    Sha256::digest(node.to_json().to_string())
+    digest_of(&node.to_json().to_string())
+}
+
+fn digest_of(text: &str) -> String {
+    Sha256::digest(text)
         .iter()
         .take(8)
         .map(|byte| format!("{byte:02x}"))
@@ -143,7 +165,13 @@ impl Merge<'_> {
                     self.take_out(wanted, path);
                 }
                 (None, Some(here)) if self.is_as_written(&here, path) => {
-                    let result = self.document.remove(&steps(path));
+                    let steps = steps(path);
+                    let above = self.document.comment_above(&steps).join("\n");
+                    let is_ours = self.written.get(&comment_of(path)) == Some(&digest_of(&above));
+                    let result = match is_ours {
+                        true => self.document.remove_commented(&steps),
+                        false => self.document.remove(&steps),
+                    };
                     self.note(result);
                 }
                 (None, Some(here)) if self.was_written(path) && !is_branch(&here) => {
@@ -222,7 +250,8 @@ fn documented(line: &str) -> Option<&str> {
 
 #[cfg(test)]
 mod tests {
-    use plimsoll_model::yaml::{Key, Value};
+    use plimsoll_model::yaml::Value;
+    use proptest::prelude::*;
 
     use super::*;
 
@@ -239,13 +268,7 @@ mod tests {
     }
 
     fn merged(present: &str, before: &ComposeFile, now: &ComposeFile) -> Merged {
-        compose(
-            present,
-            Path::new("compose.yaml"),
-            now,
-            &parts(&before.tree),
-        )
-        .unwrap()
+        compose(present, Path::new("compose.yaml"), now, &parts(before)).unwrap()
     }
 
     const BEFORE: &str = "\
@@ -291,8 +314,6 @@ new:
               C: null
             ports:
               - 8080:80
-
-          # what old is
           # what new is
           new:
             command:
@@ -344,5 +365,96 @@ new:
         let first = merged(&before.text(), &before, &now);
         let again = merged(&first.text, &now, &now);
         assert_eq!(first.text, again.text);
+    }
+
+    #[test]
+    fn an_edited_comment_outlives_its_service() {
+        let (before, now) = (file(BEFORE), file(NOW));
+        let present = before.text().replace("# what old is", "# ask Ada first");
+        let merged = merged(&present, &before, &now);
+        assert!(merged.text.contains("  # ask Ada first\n"));
+        assert!(!merged.text.contains("old:"));
+    }
+
+    /// Some services with some variables each.
+    fn any_file() -> impl Strategy<Value = String> {
+        let service = (
+            0..4u8,
+            prop::collection::btree_map("[A-D]", "[a-z0-9 :#]{0,6}", 0..4),
+            prop::collection::vec("[a-z]{1,3}", 0..3),
+        );
+        prop::collection::btree_map("[p-t]", service, 1..5).prop_map(|services| {
+            let of =
+                |(name, (image, environment, ports)): (String, (u8, BTreeMap<_, _>, Vec<_>))| {
+                    let entry = serde_json::json!({
+                        "image": format!("image-{image}"),
+                        "environment": environment,
+                        "ports": ports,
+                    });
+                    format!("{name}: {entry}\n")
+                };
+            services.into_iter().map(of).collect()
+        })
+    }
+
+    /// The text values of a tree, by path.
+    fn texts(tree: &Node) -> BTreeMap<String, String> {
+        fn walk(node: &Node, path: &str, texts: &mut BTreeMap<String, String>) {
+            match node.as_map() {
+                Some(map) => map.iter().for_each(|(key, value)| {
+                    walk(value, &format!("{path}.{}", key.text), texts);
+                }),
+                None => {
+                    texts.extend(
+                        node.as_text()
+                            .map(|text| (path.to_owned(), text.to_owned())),
+                    );
+                }
+            }
+        }
+        let mut texts = BTreeMap::new();
+        walk(tree, "", &mut texts);
+        texts
+    }
+
+    proptest! {
+        /// What nobody edited follows the code, comments and all, and a second run changes nothing.
+        #[test]
+        fn what_nobody_edited_becomes_what_is_found(before in any_file(), now in any_file()) {
+            let (before, now) = (file(&before), file(&now));
+            let once = merged(&before.text(), &before, &now);
+            let root = plimsoll_model::yaml::parse(&once.text, Path::new("compose.yaml")).unwrap().remove(0);
+            if once.left.is_empty() {
+                prop_assert_eq!(texts(&root), texts(&now.tree));
+                for (name, _) in services(&before.tree) {
+                    let comment = format!("# what {} is\n", name.text);
+                    let there = now.tree.get("services").and_then(|it| it.get(&name.text)).is_some();
+                    prop_assert_eq!(once.text.matches(&comment).count(), usize::from(there), "{}", once.text);
+                }
+            }
+            prop_assert!(once.kept.is_empty());
+            let again = merged(&once.text, &now, &now);
+            prop_assert_eq!(&again.text, &once.text);
+        }
+
+        /// An edited value, an own key and an own comment are there after any change of the code.
+        #[test]
+        fn an_edit_is_never_clobbered(before in any_file(), now in any_file(), which in any::<prop::sample::Index>()) {
+            let (before, now) = (file(&before), file(&now));
+            let names: Vec<String> = services(&before.tree).map(|(key, _)| key.text.clone()).collect();
+            let name = which.get(&names).as_str();
+            let mut edited = Document::new(before.text(), Path::new("compose.yaml")).unwrap();
+            let service = [Step::Key("services"), Step::Key(name)];
+            edited.set(&[service[0], service[1], Step::Key("image")], &"mine".into()).unwrap();
+            edited.insert(&service, "hostname", &"my-host".into()).unwrap();
+            let present = format!("{}# the end is mine\n", edited.text());
+            let once = merged(&present, &before, &now);
+            let root = plimsoll_model::yaml::parse(&once.text, Path::new("compose.yaml")).unwrap().remove(0);
+            let values = texts(&root);
+            prop_assert_eq!(&values[&format!(".services.{name}.image")], "mine");
+            prop_assert_eq!(&values[&format!(".services.{name}.hostname")], "my-host");
+            prop_assert!(once.text.ends_with("# the end is mine\n"), "{}", once.text);
+            prop_assert_eq!(merged(&once.text, &now, &now).text, once.text);
+        }
     }
 }

@@ -255,3 +255,32 @@ fn no_secret_stands_in_what_is_written() {
             .exists()
     );
 }
+
+#[test]
+fn an_environment_file_that_is_not_there_is_told() {
+    let place = Place::new(&[
+        ("requirements.txt", "flask==3.1.0\n"),
+        (
+            "app.py",
+            "import os\nfrom flask import Flask\napp = Flask(__name__)\nkey = os.environ[\"API_KEY\"]\napp.run(port=8000)\n",
+        ),
+        (
+            "Dockerfile",
+            "FROM python:3.12\nCOPY . .\nCMD [\"python\", \"app.py\"]\n",
+        ),
+        (
+            "compose.yaml",
+            "services:\n  web:\n    build: .\n    env_file: [.env]\n    ports: ['8000:8000']\n",
+        ),
+    ]);
+    place.init();
+    assert!(place.read(".env.example").contains("API_KEY"));
+    let written = project::load_for_rendering(&place.settings()).unwrap();
+    let told: Vec<_> = written.warnings.iter().map(|it| &it.message).collect();
+    assert!(
+        told.iter().any(|text| text.contains("does not exist")),
+        "{told:?}"
+    );
+    // Whoever starts it still has to have it.
+    assert!(project::load(&place.settings(), &[]).is_err());
+}

@@ -73,28 +73,78 @@ fn a_directory_that_is_a_file() {
     ");
 }
 
+/// What every entry of a list has at least; others may be added.
+#[rustfmt::skip]
+const ENTRIES: &[(&str, &[&str])] = &[
+    ("services", &[
+        "name", "kind", "language", "framework", "version", "manager", "root", "command", "working_dir", "ports", "health",
+        "metrics", "stream", "replicas_max", "writes", "packages", "needs", "evidence",
+    ]),
+    ("needs", &["kind", "required", "how", "evidence"]),
+    ("environment", &["name", "required", "secret", "default", "kind", "services", "evidence"]),
+    ("rejected", &["path", "looks_like", "why"]),
+    ("problems", &["path", "line", "what", "hint", "severity"]),
+];
+
 #[test]
-fn json_has_stable_keys() {
+fn json_has_these_keys_and_no_others_at_the_top() {
     let context = Context::new();
     small_service(&context);
+    // One entry at least in each list.
+    context.write(
+        "app/store.py",
+        "import os\nimport psycopg\nstore = psycopg.connect(os.environ[\"DATABASE_URL\"])\n",
+    );
+    context.write(
+        "requirements.txt",
+        "fastapi==0.121.0\nuvicorn==0.38.0\npsycopg==3.2.0\n",
+    );
+    context.write(
+        "app/main.py",
+        "import os\nfrom fastapi import FastAPI\nfrom app.store import store\napp = FastAPI()\nKEY = os.environ[\"API_KEY\"]\n",
+    );
+    context.write(
+        "tests/server.py",
+        "from fastapi import FastAPI\napp = FastAPI()\n",
+    );
+    context.write(".env.example", "NOBODY_READS_THIS=1\n");
     let output = context.command(&["inspect", "--json"]).output().unwrap();
     assert!(output.status.success());
     let value: serde_json::Value = serde_json::from_slice(&output.stdout).unwrap();
-    assert_eq!(value["schema"], 1);
-    let keys: Vec<&str> = value
-        .as_object()
-        .unwrap()
-        .keys()
-        .map(String::as_str)
-        .collect();
-    assert_snapshot!(keys.join(" "), @"schema name services needs environment rejected problems shims files_listed files_read");
-    let keys: Vec<&str> = value["services"][0]
-        .as_object()
-        .unwrap()
-        .keys()
-        .map(String::as_str)
-        .collect();
-    assert_snapshot!(keys.join(" "), @"name kind language framework version language_version manager dependencies_from root command working_dir ports health metrics stream replicas_max writes packages needs shares_with defined_at evidence recipe");
+    let keys = |value: &serde_json::Value| -> Vec<String> {
+        value.as_object().unwrap().keys().cloned().collect()
+    };
+    let names: Vec<&str> = ENTRIES.iter().map(|(name, _)| *name).collect();
+    assert_eq!(keys(&value), names);
+    for (name, wanted) in ENTRIES {
+        let entries = value[name].as_array().unwrap();
+        assert!(!entries.is_empty(), "nothing in `{name}`");
+        for entry in entries {
+            let known = keys(entry);
+            let missing: Vec<_> = wanted
+                .iter()
+                .filter(|key| !known.iter().any(|one| one == *key))
+                .collect();
+            assert!(missing.is_empty(), "{name}: no {missing:?} in {entry}");
+        }
+    }
+    for evidence in value["services"][0]["evidence"].as_array().unwrap() {
+        let at = evidence["at"].as_str().unwrap();
+        let (_, line) = at.rsplit_once(':').unwrap();
+        assert!(line.parse::<u32>().is_ok(), "{at}");
+        assert!(!evidence["why"].as_str().unwrap().is_empty());
+    }
+    let kinds = [
+        "web",
+        "ui",
+        "worker",
+        "scheduler",
+        "mcp-stdio",
+        "mcp-http",
+        "cli",
+        "job",
+    ];
+    assert!(kinds.contains(&value["services"][0]["kind"].as_str().unwrap()));
 }
 
 /// A FastAPI application that reads two variables, and a script that is no service.
