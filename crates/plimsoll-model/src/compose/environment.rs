@@ -237,11 +237,7 @@ fn read(
                 Absence::Told => Diagnostic::warning(what),
                 Absence::Refused => Diagnostic::error(what),
             };
-            problems.push(
-                problem
-                    .at(span)
-                    .hint(kind.hint()),
-            );
+            problems.push(problem.at(span).hint(kind.hint()));
             None
         }
         Err(error) => {
