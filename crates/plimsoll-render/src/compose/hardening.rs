@@ -1,5 +1,7 @@
 //! What production takes away from containers, and what well-known images need all the same.
 
+use std::path::Path;
+
 use plimsoll_diag::Spanned;
 use plimsoll_model::facts::NeedKind;
 use plimsoll_model::{FileSource, MountKind, RecipeKind};
@@ -95,12 +97,12 @@ pub(super) fn scratch(one: &Workload<'_>) -> Option<&'static [&'static str]> {
     })
 }
 
-/// Whether a service has something mounted at a path.
-pub(super) fn has_mount(one: &Workload<'_>, path: &str) -> bool {
+/// Whether a path is in something that a service mounts.
+pub(super) fn is_mounted(one: &Workload<'_>, path: &str) -> bool {
     one.service
         .volumes
         .iter()
-        .any(|mount| mount.value.target.as_os_str() == path)
+        .any(|mount| Path::new(path).starts_with(&mount.value.target))
 }
 
 /// Whether it is given secrets that are no files of the host: `docker compose` copies these into the
@@ -138,7 +140,7 @@ pub(super) fn limits(one: &Workload<'_>) -> (&'static str, &'static str, u32) {
         (Role::Datastore, _) => ("2.0", "1G", 512),
         (Role::Ui, _) => ("0.5", "128M", 64),
         (Role::Worker, _) => ("1.0", "1G", 512),
-        (Role::Scheduler, _) => ("0.5", "256M", 128),
+        (Role::Scheduler, _) => ("0.5", "512M", 128),
         _ => ("1.0", "512M", 256),
     }
 }

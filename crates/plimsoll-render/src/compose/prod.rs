@@ -131,6 +131,7 @@ fn service(
 ) -> Value {
     let subject = |key: &str| format!("services.{}.{key}", one.name());
     let mut value = json!({});
+    rendering.losses.extend(one.moving_image());
     if !stack.is_found()
         && let Some(build) = stack.build(one, "production")
     {
@@ -143,6 +144,17 @@ fn service(
     stack.without_source(one, &mut value);
     if let Some(command) = one.lasting_command(&mut rendering.losses) {
         value["command"] = json!(literals(&command));
+    }
+    if let Some(home) = one.mounted_home() {
+        value["environment"]["HOME"] = json!(home);
+        rendering.losses.push(
+            Loss::new(
+                Fidelity::Approximate,
+                subject("volumes"),
+                "its mounts are for a user of another image, whose home becomes the home of this one's",
+            )
+            .at(one.service.span.clone()),
+        );
     }
     let given = stores_secrets(stack, one, secrets, &mut value, rendering);
     let copied = given || hardening::has_copied_secrets(stack.input, one);
@@ -353,9 +365,12 @@ fn read_only(one: &Workload<'_>, copied: bool, value: &mut Value, rendering: &mu
         return;
     }
     value["read_only"] = json!(true);
+    let moved = one.mounted_home();
     value["tmpfs"] = scratch
         .iter()
-        .filter(|path| !hardening::has_mount(one, path))
+        .copied()
+        .chain(moved.as_deref().or(one.home()))
+        .filter(|path| !hardening::is_mounted(one, path))
         .map(|path| json!(path))
         .collect();
 }

@@ -80,6 +80,7 @@ pub(crate) fn objects<'a>(input: &Input<'a>) -> (Cluster<'a>, Rendering) {
             continue;
         }
         keys::losses(input, one, &mut rendering.losses);
+        rendering.losses.extend(one.moving_image());
         if input
             .node(one.name())
             .is_some_and(|node| node.get("provider").is_some())

@@ -70,9 +70,9 @@ fn numeric(user: &str) -> Option<(u64, u64)> {
 }
 
 /// Directories in memory that a read-only root needs, besides mounts.
-pub(super) fn scratch(one: &Workload<'_>) -> Vec<&'static str> {
+pub(super) fn scratch<'w>(one: &'w Workload<'_>) -> Vec<&'w str> {
     if one.service.recipe.is_some() {
-        return vec!["/tmp"];
+        return std::iter::once("/tmp").chain(one.home()).collect();
     }
     match one.store.and_then(|store| store.kind) {
         Some(kind) if read_only_root(one) => known(kind).1.to_vec(),

@@ -176,7 +176,7 @@ pub(super) fn volumes(
         .map(|mount| mount.value.target.as_path())
         .collect();
     for path in security::scratch(one) {
-        if taken.contains(&Path::new(path)) {
+        if taken.iter().any(|taken| Path::new(path).starts_with(taken)) {
             continue;
         }
         let name = format!("memory{}", allowed(path).trim_start_matches('x'));

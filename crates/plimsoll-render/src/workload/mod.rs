@@ -5,6 +5,8 @@
 //! source. Renderers decide on workloads, so that no two of them read the same service otherwise.
 
 mod command;
+mod home;
+mod image;
 mod listeners;
 mod mounts;
 mod probe;
@@ -88,7 +90,7 @@ impl<'a> Workload<'a> {
             shares_volumes: mounts::shares_volumes(input.project, service),
             mounts: mounts::mounts(input.project, service),
             writable: mounts::writable(service),
-            image: image(input, service),
+            image: image::image(input, service),
             probe,
         }
     }
@@ -115,6 +117,21 @@ impl<'a> Workload<'a> {
     /// Whether it keeps running.
     pub fn is_daemon(&self) -> bool {
         !matches!(self.role, Role::Job | Role::Cron | Role::Stdio)
+    }
+
+    /// The home of its user, where its image is assembled.
+    pub fn home(&self) -> Option<&str> {
+        home::home(self.service)
+    }
+
+    /// The home that its mounts were written for, where that is another one.
+    pub fn mounted_home(&self) -> Option<String> {
+        home::mounted_home(self.service)
+    }
+
+    /// That its image is another one on another day; `None` where a version is named.
+    pub(crate) fn moving_image(&self) -> Option<Loss> {
+        image::without_version(self.service)
     }
 
     /// Its command where it is to last: `None` unless the one that is written loads changed code
@@ -170,15 +187,4 @@ fn mode<'a>(input: &Input<'a>, service: &Service) -> Option<&'a str> {
         .node(&service.name)?
         .find(&["deploy", "mode"])?
         .as_text()
-}
-
-/// The reference of a service's image: what it is published as when it is built from source.
-fn image(input: &Input<'_>, service: &Service) -> String {
-    let written = service.image.as_ref().map(|image| image.value.as_str());
-    let is_built = service.build.is_some() || service.recipe.is_some();
-    match (written, input.registry) {
-        (Some(reference), _) => reference.to_owned(),
-        (None, Some(prefix)) if is_built => format!("{prefix}/{}", service.name),
-        (None, _) => format!("{}-{}", input.project.name, service.name),
-    }
 }
