@@ -251,7 +251,7 @@ fn the_linter_of_workflows_finds_nothing() {
         let rendering = pipelines(registry);
         write(&rendering, directory.path());
         for (path, _) in workflows(&rendering) {
-            let Some(output) = lint(&directory.path().join(&path)) else {
+            let Some(output) = lint(&directory.path().join(path)) else {
                 eprintln!("skipped: actionlint is not there");
                 return;
             };

@@ -147,7 +147,7 @@ impl<'a> Stack<'a> {
     }
 
     /// Replaces what the base file says for an image that is built otherwise here: the command
-    /// without a manager that the image does not have, ports that are listened on.
+    /// without a manager that the image does not have, its health check, ports that are listened on.
     pub(super) fn amend(&self, one: &Workload<'_>, value: &mut Value) {
         if !Self::is_assembled(one) || self.is_found() {
             return;
@@ -167,6 +167,19 @@ impl<'a> Stack<'a> {
                 }
                 Some(_) => {}
             }
+        }
+        // The base's check may call programs that this image has not, or ask where nothing answers.
+        let check = node.get("healthcheck");
+        if check.and_then(|check| check.get("test")).is_some() {
+            value["healthcheck"] = match crate::health::command(one) {
+                Some(words) => {
+                    let words = literals(&words).into_iter();
+                    let test: Vec<String> =
+                        std::iter::once("CMD".to_owned()).chain(words).collect();
+                    json!({ "test": test })
+                }
+                None => json!({ "disable": true }),
+            };
         }
         let said: BTreeSet<String> = node
             .get("ports")
