@@ -483,13 +483,6 @@ fn running_for(state: &ContainerState) -> Option<f64> {
 
 /// Records how a service ended that was not asked to.
 fn ended(service: &Service, project: &Project, state: &ContainerState, trial: &mut Trial) {
-    trial.seconds = state
-        .started_at
-        .zip(state.finished_at)
-        .and_then(|(from, to)| {
-            let took = to.to_system_time().duration_since(from.to_system_time());
-            took.ok().map(|took| took.as_secs_f64())
-        });
     let job = is_job(project, service);
     match (&state.error, state.exit_code) {
         (Some(error), _) => trial.fail(format!("it could not be started: {error}")),

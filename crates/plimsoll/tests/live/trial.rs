@@ -59,6 +59,10 @@ if __name__ == "__main__":
     server.run(transport="TRANSPORT")
 "#;
 
+/// Releases that are known to go together.
+const REQUIREMENTS: &str = "mcp==1.12.4\npydantic==2.11.7\npydantic-settings==2.10.1\n\
+    starlette==0.47.2\nuvicorn==0.35.0\nsse-starlette==2.4.1\nanyio==4.9.0\n";
+
 fn tried(stage: &Stage, arguments: &[&str]) -> (i32, Value) {
     let ran = stage.run(&[&["inspect", "--json", "--try"], arguments].concat());
     let value = serde_json::from_str(&ran.stdout)
@@ -151,7 +155,7 @@ fn servers_of_the_model_context_protocol_are_spoken_with() {
         ("listener", "streamable-http"),
         ("streamer", "sse"),
     ] {
-        stage.write(&format!("{name}/requirements.txt"), "mcp==1.12.4\n");
+        stage.write(&format!("{name}/requirements.txt"), REQUIREMENTS);
         stage.write(
             &format!("{name}/{name}.py"),
             &TOOLS.replace("TRANSPORT", transport),
