@@ -296,7 +296,7 @@ mod tests {
     #[test]
     fn a_trial_is_told_in_a_few_words() {
         let trial = Trial {
-            seconds: Some(1.25),
+            seconds: Some(1.3),
             listens: vec![
                 Listening {
                     port: 8000,
@@ -328,7 +328,7 @@ mod tests {
             ..Trial::default()
         };
         insta::assert_snapshot!(trial.facts().join("\n"), @r"
-        up in 1.2 s
+        up in 1.3 s
         listens on :8000 127.0.0.1:9000
         /health 200 application/json
         handshake with desk 1.0 at /mcp, 5 tools: a, b, c, d and 1 more

@@ -1,5 +1,7 @@
 //! From what trials showed to what a detection tells: evidence, corrected ports, problems.
 
+use std::collections::BTreeSet;
+
 use plimsoll_detect::{Detection, Health, Problem, Reach, Trial, Verdict};
 use plimsoll_diag::{Evidence, Severity, Span};
 use plimsoll_model::{Project, Service};
@@ -191,10 +193,17 @@ pub(super) fn add(detection: &mut Detection, found_as: &str, trial: Trial) {
         }
         service.ports = open;
     }
-    for shim in &mut detection.shims {
-        if shim.service == found_as {
-            shim.trial = Some(trial.verdict);
-        }
-    }
     service.trial = Some(trial);
+}
+
+/// Says of help that was in place for these services whether they work with it. A Compose file is
+/// tried as it is, without any.
+pub(super) fn add_help(detection: &mut Detection, tried: &BTreeSet<String>) {
+    let shims = detection.shims.iter_mut();
+    for shim in shims.filter(|shim| tried.contains(&shim.service)) {
+        let mut services = detection.services.iter();
+        let helped = services.find(|service| service.name == shim.service);
+        let trial = helped.and_then(|service| service.trial.as_ref());
+        shim.trial = trial.map(|trial| trial.verdict);
+    }
 }

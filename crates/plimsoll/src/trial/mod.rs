@@ -133,6 +133,9 @@ impl Attempt<'_> {
                 None => detection.also_tried.push(NamedTrial { name, trial }),
             }
         }
+        if stated.files.is_empty() {
+            findings::add_help(detection, &candidates.names);
+        }
         Ok(problems)
     }
 
