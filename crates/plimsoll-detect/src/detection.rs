@@ -16,7 +16,7 @@ use crate::shims::Shim;
 use crate::trial::{NamedTrial, Trial};
 
 /// Everything found in a tree. Serialised, it is what `inspect --json` shows: services, needs, environment, rejected
-/// and problems, and nothing else at the top, so that whoever reads it knows every key.
+/// and problems, and nothing else at the top but what a trial adds, so that whoever reads it knows every key.
 #[derive(Debug, Clone)]
 pub struct Detection {
     /// A name for the whole: from a manifest, or from the directory.
@@ -34,7 +34,6 @@ pub struct Detection {
     /// Help without which services do not run in containers.
     pub shims: Vec<Shim>,
     /// What else was tried: what only a Compose file names, and jobs that help services.
-    #[serde(skip_serializing_if = "Vec::is_empty")]
     pub also_tried: Vec<NamedTrial>,
     /// Files in the tree, ignored ones left out.
     pub files_listed: usize,
@@ -233,12 +232,17 @@ impl Serialize for Detection {
                     .collect(),
             })
             .collect();
-        let mut shown = serializer.serialize_struct("Detection", 5)?;
+        let tried = usize::from(!self.also_tried.is_empty());
+        let mut shown = serializer.serialize_struct("Detection", 5 + tried)?;
         shown.serialize_field("services", &services)?;
         shown.serialize_field("needs", &self.needs)?;
         shown.serialize_field("environment", &self.environment)?;
         shown.serialize_field("rejected", &self.rejected)?;
         shown.serialize_field("problems", &self.problems)?;
+        // Only a trial has more to tell.
+        if tried > 0 {
+            shown.serialize_field("also_tried", &self.also_tried)?;
+        }
         shown.end()
     }
 }
