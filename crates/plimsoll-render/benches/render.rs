@@ -5,6 +5,7 @@
 )]
 
 #[path = "../tests/support/mod.rs"]
+#[expect(dead_code, reason = "tests use the rest of it")]
 mod support;
 
 use std::fmt::Write as _;
