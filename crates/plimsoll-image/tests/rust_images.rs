@@ -262,26 +262,28 @@ fn what_keeps_a_program_from_being_built_is_told() {
     let recipe = recipe(project.path(), "broken", "broken");
     let host = Architecture::host().unwrap();
     let request = BuildRequest::new("broken", "test/broken:latest", &recipe, host);
-    let error = bench.builder_with(clients).build(&request).unwrap_err();
-    let span = error.diagnostic().span.unwrap();
-    assert_eq!(
-        (span.file.to_str(), span.start.line),
-        (Some("src/main.rs"), 2)
-    );
+    let place = |clients: ClientSettings| {
+        let error = bench.builder_with(clients).build(&request).unwrap_err();
+        let span = error.diagnostic().span.unwrap();
+        (span.file.display().to_string(), span.start.line)
+    };
+    let expected = ("src/main.rs".to_string(), 2);
+    assert_eq!(place(clients.clone()), expected);
 
-    let bare = bench.builder_with(ClientSettings {
-        system: project.path().to_path_buf(),
+    // Where no Rust is installed, one is fetched, and tells the same.
+    let bare = |project: &Path| ClientSettings {
+        system: project.to_path_buf(),
         ..ClientSettings::default()
-    });
-    let error = bare.build(&request).unwrap_err().diagnostic();
-    assert!(
-        error
-            .message
-            .starts_with("there is no Rust on this machine"),
-        "{error}"
-    );
-    assert!(
-        error.hints.iter().any(|hint| hint.contains("rustup")),
-        "{error}"
-    );
+    };
+    assert_eq!(place(bare(project.path())), expected);
+
+    // One that the project asks for, and that does not exist, is named.
+    fs::write(
+        project.path().join("rust-toolchain.toml"),
+        "[toolchain]\nchannel = \"1.0.999\"\n",
+    )
+    .unwrap();
+    let builder = bench.builder_with(bare(project.path()));
+    let error = builder.build(&request).unwrap_err().diagnostic();
+    assert!(error.message.contains("1.0.999"), "{error}");
 }

@@ -88,6 +88,9 @@ pub(crate) fn choose(project: Option<&PythonProject>, closure: &Closure) -> Depe
         return chosen;
     }
     let own: Vec<&Requirement> = project.dependencies.iter().collect();
+    // Nothing downstream reads the tables of Poetry and Pipenv, so what they require is handed on
+    // one by one.
+    let handed = project.poetry || stating(project) == project.pipfile.as_ref();
     let mut choices: Vec<Choice<'_>> = project
         .files
         .iter()
@@ -117,12 +120,9 @@ pub(crate) fn choose(project: Option<&PythonProject>, closure: &Closure) -> Depe
             }
         })
         .collect();
-    if let (Some(pyproject), false) = (
-        project.pyproject.as_ref().or(project.setup.as_ref()),
-        own.is_empty(),
-    ) {
+    if let (Some(pyproject), false) = (stating(project), own.is_empty()) {
         choices.push(Choice {
-            from: if project.poetry {
+            from: if handed {
                 PythonDependencies::None
             } else {
                 PythonDependencies::Pyproject {
@@ -166,12 +166,13 @@ pub(crate) fn choose(project: Option<&PythonProject>, closure: &Closure) -> Depe
     let declared = names(best.requirements.iter().copied());
     let requirements: Vec<Requirement> =
         best.requirements.iter().map(|one| (*one).clone()).collect();
+    let handed = handed && best.from == PythonDependencies::None;
     let manager = match (&project.other_lock, project.poetry) {
         (Some((manager, ..)), _) => manager,
         (None, true) => "poetry",
+        (None, false) if handed => "pipenv",
         _ => "pip",
     };
-    let poetry = project.poetry && best.from == PythonDependencies::None;
     if let Some(phantom) = phantoms(&best.requirements).next() {
         return trimmed(&best, phantom, closure);
     }
@@ -183,8 +184,7 @@ pub(crate) fn choose(project: Option<&PythonProject>, closure: &Closure) -> Depe
         declared,
         closure,
     );
-    if poetry {
-        // Nothing downstream reads Poetry's own table, so its requirements are handed on one by one.
+    if handed {
         chosen.undeclared = chosen
             .requirements
             .iter()
@@ -196,6 +196,15 @@ pub(crate) fn choose(project: Option<&PythonProject>, closure: &Closure) -> Depe
         chosen.extras = extras(project, closure);
     }
     chosen
+}
+
+/// The manifest that a project's own requirements stand in.
+fn stating(project: &PythonProject) -> Option<&PathBuf> {
+    project
+        .pyproject
+        .as_ref()
+        .or(project.setup.as_ref())
+        .or(project.pipfile.as_ref())
 }
 
 /// A file that cannot be installed as a whole still pins what the service imports: only that is taken.

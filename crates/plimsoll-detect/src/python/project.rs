@@ -52,6 +52,8 @@ pub(crate) struct PythonProject {
     pub(crate) other_lock: Option<(&'static str, PythonLock, Lock)>,
     /// `setup.py` or `setup.cfg`, where nothing newer states the dependencies.
     pub(crate) setup: Option<PathBuf>,
+    /// `Pipfile`, where it states the dependencies.
+    pub(crate) pipfile: Option<PathBuf>,
     /// Whether the dependencies come from `[tool.poetry]`.
     pub(crate) poetry: bool,
     /// Directories that modules are imported from, relative to the tree.
@@ -108,6 +110,7 @@ impl PythonProject {
                 "Pipfile" => {
                     if let Some(text) = tree.manifest(&file.path) {
                         let project = projects.entry(directory).or_default();
+                        project.pipfile = Some(file.path.to_path_buf());
                         project.read_pipfile(&text, &tree.shown(&file.path));
                     }
                 }

@@ -177,6 +177,11 @@ fn made(
         };
         match build.layers() {
             Ok(layers) => {
+                if let Some(pinned) = &python.preferred_python
+                    && let Some(notice) = interpreter::instead_of(pinned, &fitting, &interpreter)
+                {
+                    workshop.notice(notice);
+                }
                 if let Some(failure) = failed {
                     let compiled = compilers == Compilers::WhereNeeded;
                     let known = (interpreter.minor.to_string(), compiled);

@@ -5,7 +5,7 @@ use thiserror::Error;
 
 use super::InstalledError;
 use super::failure::UvFailure;
-use super::interpreter::INTERPRETERS;
+use super::interpreter::available;
 use crate::SandboxError;
 use crate::application::{ContextError, PackError};
 use crate::clients::UnknownRegistry;
@@ -123,7 +123,8 @@ impl PythonError {
             Self::NoInterpreter { requirement } => diagnostic
                 .at(requirement.span.clone())
                 .label("required here")
-                .hint("widen the requirement, if the code allows it"),
+                .hint("widen the requirement, if the code allows it")
+                .hint("a Dockerfile of your own may start from any Python: it is built as it is"),
             Self::RequiresPython { requirement, .. } => diagnostic.at(requirement.span.clone()),
             Self::Uv(failure) => failure
                 .hints
@@ -148,20 +149,6 @@ impl PythonError {
             _ => diagnostic,
         }
     }
-}
-
-fn available() -> String {
-    let shown: Vec<String> = INTERPRETERS
-        .iter()
-        .map(|interpreter| {
-            format!(
-                "{} (Debian {})",
-                interpreter.minor,
-                interpreter.suite.version()
-            )
-        })
-        .collect();
-    shown.join(", ")
 }
 
 fn told(failure: &UvFailure) -> String {

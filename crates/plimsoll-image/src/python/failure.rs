@@ -199,9 +199,13 @@ fn kind_of(text: &str) -> UvFailureKind {
     let contains = |parts: &[&str]| parts.iter().any(|part| text.contains(part));
     if text.contains("Hash mismatch for `") {
         UvFailureKind::WrongHash
-    } else if contains(&["has no usable wheels", "Wheels are required for"])
-        || text.contains("building from source is disabled")
-    {
+    } else if contains(&[
+        "has no usable wheels",
+        "Wheels are required for",
+        "building from source is disabled",
+        // A `setup.py` of the project itself tells what it needs when it is run.
+        "Building source distributions is disabled",
+    ]) {
         UvFailureKind::OnlySource
     } else if contains(&[
         "Failed to build",
@@ -289,6 +293,12 @@ mod tests {
         assert_eq!(failure.kind, UvFailureKind::OnlySource);
         assert_eq!(failure.package.as_deref(), Some("psycopg2==2.9.9"));
         assert!(failure.hints.is_empty());
+    }
+
+    #[test]
+    fn a_project_that_has_to_be_asked_what_it_needs_is_recognised() {
+        let failure = UvFailure::read("error: Building source distributions is disabled\n");
+        assert_eq!(failure.kind, UvFailureKind::OnlySource);
     }
 
     #[test]

@@ -3,7 +3,7 @@
 use std::str::FromStr;
 
 use pep440_rs::{Version, VersionSpecifiers};
-use plimsoll_diag::Spanned;
+use plimsoll_diag::{Diagnostic, Spanned};
 
 use super::PythonError;
 use crate::debian::Suite;
@@ -83,6 +83,45 @@ pub fn choose(
     Ok(fitting)
 }
 
+/// What is told when the version that the project names is not among those that `fit`: which one
+/// is used, and why.
+pub(super) fn instead_of(
+    pinned: &Spanned<String>,
+    fitting: &[Interpreter],
+    used: &Interpreter,
+) -> Option<Diagnostic> {
+    let wanted = minor_of(pinned)?;
+    if fitting.iter().any(|known| known.minor == wanted) {
+        return None;
+    }
+    let message = match INTERPRETERS.iter().any(|known| known.minor == wanted) {
+        true => format!(
+            "Python {} is used, because `requires-python` does not allow {wanted}",
+            used.minor
+        ),
+        false => format!(
+            "Python {} is used, because no Debian release that images start from has {wanted}: there are {}",
+            used.minor,
+            available()
+        ),
+    };
+    Some(
+        Diagnostic::warning(message)
+            .at(pinned.span.clone())
+            .label("asked for here")
+            .hint("a Dockerfile of your own may start from any Python: it is built as it is"),
+    )
+}
+
+/// The interpreters with their releases, for messages.
+pub(super) fn available() -> String {
+    let shown: Vec<String> = INTERPRETERS
+        .iter()
+        .map(|known| format!("{} (Debian {})", known.minor, known.suite.version()))
+        .collect();
+    shown.join(", ")
+}
+
 /// `3.13.5`, `cpython-3.13` or `python3.13` → `3.13`.
 fn minor_of(text: &str) -> Option<String> {
     let line = text
@@ -120,6 +159,25 @@ mod tests {
             "3.11"
         );
         assert_eq!(choose(None, None).unwrap()[0].minor, "3.13");
+    }
+
+    #[test]
+    fn a_version_that_no_image_can_have_is_told_with_the_one_that_is_used() {
+        let told = |pinned: &str| {
+            let place = plimsoll_diag::Span::line(std::path::Path::new(".python-version"), 1);
+            let pinned = Spanned::new(pinned.to_string(), place);
+            instead_of(&pinned, &INTERPRETERS[..1], &INTERPRETERS[0])
+        };
+        assert_eq!(told("3.13"), None);
+        assert_eq!(told("system"), None);
+        insta::assert_snapshot!(
+            told("3.12.6").unwrap(),
+            @".python-version:1:1: Python 3.13 is used, because no Debian release that images start from has 3.12: there are 3.13 (Debian 13), 3.11 (Debian 12)"
+        );
+        insta::assert_snapshot!(
+            told("3.11").unwrap(),
+            @".python-version:1:1: Python 3.13 is used, because `requires-python` does not allow 3.11"
+        );
     }
 
     #[test]

@@ -2,6 +2,7 @@
 //! objects load and by what is known of a few that load libraries by name.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 
 use fs_err as fs;
@@ -140,7 +141,13 @@ fn is_of_the_machine(library: &str) -> bool {
     .any(|start| library.starts_with(start))
 }
 
-/// Looks at every shared object of an installation. `provided` has the names of the base's
+/// Whether a file may be started: distributions carry programs beside their modules.
+fn is_program(path: &Path) -> std::io::Result<bool> {
+    let metadata = fs::symlink_metadata(path)?;
+    Ok(metadata.is_file() && metadata.permissions().mode() & 0o100 != 0)
+}
+
+/// Looks at every shared object and program of an installation. `provided` has the names of the base's
 /// libraries.
 pub(super) fn look(
     distributions: &[Distribution],
@@ -154,6 +161,8 @@ pub(super) fn look(
             let name = path.rsplit('/').next().unwrap_or_default();
             if name.ends_with(".so") || name.contains(".so.") {
                 own.insert(name);
+                objects.push((path, source));
+            } else if !name.contains('.') && is_program(source)? {
                 objects.push((path, source));
             }
         }

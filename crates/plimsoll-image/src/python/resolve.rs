@@ -124,7 +124,11 @@ pub(super) fn resolve(
     }
     let with_extras = matches!(recipe.dependencies, PythonDependencies::Pyproject { .. });
     let extras: &[String] = if with_extras { &recipe.extras } else { &[] };
-    let compile = |sources| compile(uv, context, &inputs, extras, terms, work, sources);
+    let files = Files {
+        inputs: &inputs,
+        beside: beside(recipe),
+    };
+    let compile = |sources| compile(uv, context, &files, extras, terms, work, sources);
     let text = match compile(Sources::WheelsOnly) {
         Err(PythonError::Uv(failure)) if failure.kind == UvFailureKind::OnlySource => {
             compile(Sources::Built)?
@@ -134,6 +138,10 @@ pub(super) fn resolve(
     let (requirements, local) = split_local(&text);
     resolution.requirements = requirements;
     for path in local {
+        let path = match path.starts_with('.') {
+            true => from_context(files.beside, &path),
+            false => path,
+        };
         if !resolution.members.contains(&path) {
             resolution.members.push(path);
         }
@@ -165,10 +173,30 @@ fn is_exact(text: &str) -> bool {
         .all(|line| !line.starts_with('-') && line.contains("==") && line.contains("--hash="))
 }
 
+/// Files that state requirements.
+struct Files<'a> {
+    /// Their paths in the sandbox.
+    inputs: &'a [String],
+    /// The directory that paths in them start from, relative to the context.
+    beside: &'a Path,
+}
+
+/// Where a recipe's requirements are stated: paths in a requirements file start where pip is
+/// usually called, beside it.
+fn beside(recipe: &PythonRecipe) -> &Path {
+    let file = match &recipe.dependencies {
+        PythonDependencies::Requirements { files } => files.first(),
+        PythonDependencies::Pyproject { file } => Some(file),
+        _ => None,
+    };
+    file.and_then(|file| file.parent())
+        .unwrap_or_else(|| Path::new(""))
+}
+
 fn compile(
     uv: &Uv<'_>,
     context: &Path,
-    inputs: &[String],
+    files: &Files<'_>,
     extras: &[String],
     terms: Terms<'_>,
     work: &Path,
@@ -197,7 +225,8 @@ fn compile(
     for extra in extras {
         command.extend(["--extra".to_string(), extra.clone()]);
     }
-    if let Some(manifest) = inputs
+    if let Some(manifest) = files
+        .inputs
         .iter()
         .find(|input| input.ends_with("pyproject.toml"))
     {
@@ -205,7 +234,7 @@ fn compile(
             command.extend(["--group".to_string(), format!("{manifest}:{group}")]);
         }
     }
-    command.extend(inputs.iter().cloned());
+    command.extend(files.inputs.iter().cloned());
     // What the file that is written to has, is kept where it fits.
     let settled = work.join(SETTLED);
     fs::write(&settled, terms.preferred)?;
@@ -214,12 +243,17 @@ fn compile(
         "--output-file".to_string(),
         format!("{}/{SETTLED}", place::WORK),
     ]);
+    // A `setup.py` that is asked what it needs writes beside itself. `context` is a copy.
+    let tree = match sources {
+        Sources::WheelsOnly => project(context),
+        Sources::Built => writable(context, place::PROJECT),
+    };
     uv.call(Call {
         what: "resolve dependencies",
         command,
-        mounts: vec![project(context), writable(work, place::WORK)],
+        mounts: vec![tree, writable(work, place::WORK)],
         network: StepNetwork::Host,
-        working_dir: place::WORK,
+        working_dir: &in_sandbox(files.beside),
         environment: terms.environment.to_vec(),
     })?;
     Ok(fs::read_to_string(&settled)?)

@@ -182,7 +182,8 @@ impl SecretSearch {
             let parts = layer.parts.par_iter().map(|part| {
                 self.remembered(store, &part.digest, || {
                     let reader = store.open_part(part)?;
-                    self.archive(reader, index).map_err(StoreError::Io)
+                    self.archive(reader, index)
+                        .map_err(|error| store.unreadable(part, error))
                 })
             });
             let parts: Vec<(Vec<SecretHit>, Vec<Shaped>)> = parts.collect::<Result<_, _>>()?;

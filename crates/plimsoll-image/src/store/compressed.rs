@@ -13,6 +13,7 @@ use rayon::prelude::*;
 use super::layer::Part;
 use super::{Store, StoreError};
 use crate::Digest;
+use crate::digest::Hasher;
 
 /// How much content goes into one member.
 const PIECE: usize = 1 << 20;
@@ -72,7 +73,7 @@ impl Store {
         let mut source = self.open_blob(&part.digest)?.take(part.size);
         let mut draft = self.draft()?;
         let mut batch = Vec::new();
-        let mut seen = 0;
+        let mut hasher = Hasher::default();
         loop {
             batch.clear();
             (&mut source)
@@ -82,7 +83,7 @@ impl Store {
             if batch.is_empty() {
                 break;
             }
-            seen += batch.len() as u64;
+            hasher.update(&batch);
             let members: Vec<Vec<u8>> = batch
                 .par_chunks(PIECE)
                 .map(|piece| codec.compress(piece))
@@ -91,7 +92,8 @@ impl Store {
                 draft.write_all(&member).map_err(fail)?;
             }
         }
-        if seen != part.size {
+        // What is given away under this name has to be what it names.
+        if hasher.finish() != part.digest {
             return Err(self.corrupt(&part.digest));
         }
         draft.place(&path).map_err(fail)?;

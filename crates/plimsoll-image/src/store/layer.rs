@@ -361,6 +361,17 @@ impl Store {
         Ok(io::BufReader::with_capacity(256 << 10, file))
     }
 
+    /// Why a part cannot be read as an archive: it is not what its name says, else the error.
+    pub(crate) fn unreadable(&self, part: &Part, error: io::Error) -> StoreError {
+        let is_whole = self
+            .read(&part.digest, part.size)
+            .is_ok_and(|bytes| Digest::of(&bytes) == part.digest);
+        match is_whole {
+            true => StoreError::Io(error),
+            false => self.corrupt(&part.digest),
+        }
+    }
+
     /// Keeps these layers from being pruned until the hold is dropped, also by other processes.
     ///
     /// # Errors

@@ -33,7 +33,11 @@ struct State {
     authorization: Option<String>,
     answers: Mutex<VecDeque<Answer>>,
     tampers: AtomicBool,
+    given: Mutex<Vec<String>>,
 }
+
+/// What begins so has a wheel for x86-64 alone.
+pub const ONE_PROCESSOR: &str = "only-amd64";
 
 impl Index {
     /// Starts it; it ends with the test's process.
@@ -46,6 +50,7 @@ impl Index {
             }),
             answers: Mutex::default(),
             tampers: AtomicBool::new(false),
+            given: Mutex::default(),
         });
         let shared = Arc::clone(&state);
         std::thread::spawn(move || {
@@ -66,6 +71,11 @@ impl Index {
     /// The next requests are answered like this.
     pub fn stumble(&self, answers: Vec<Answer>) {
         *self.state.answers.lock().unwrap() = answers.into();
+    }
+
+    /// The files that were asked for.
+    pub fn given(&self) -> Vec<String> {
+        self.state.given.lock().unwrap().clone()
     }
 
     /// Gives other files than before, under the same names.
@@ -142,7 +152,11 @@ impl State {
             if name.is_empty() || name.starts_with("no-such") {
                 return (404, Vec::new());
             }
-            let file = format!("{}-1.0-py3-none-any.whl", name.replace('-', "_"));
+            let platform = match name.starts_with(ONE_PROCESSOR) {
+                true => "manylinux_2_17_x86_64",
+                false => "any",
+            };
+            let file = format!("{}-1.0-py3-none-{platform}.whl", name.replace('-', "_"));
             let hash = Digest::of(&self.wheel(&file));
             let page = format!(
                 "<a href=\"../../files/{file}#sha256={}\">{file}</a>",
@@ -151,7 +165,10 @@ impl State {
             return (200, page.into_bytes());
         }
         match path.strip_prefix("/files/") {
-            Some(file) => (200, self.wheel(file)),
+            Some(file) => {
+                self.given.lock().unwrap().push(file.to_string());
+                (200, self.wheel(file))
+            }
             None => (404, Vec::new()),
         }
     }

@@ -14,7 +14,7 @@ pub(super) struct Opening {
 
 /// The openings in a line, outside of quotes.
 pub(super) fn openings(line: &str, escape: char) -> Vec<Opening> {
-    super::parse::shell_words(line, escape)
+    super::line_part::shell_words(line, escape)
         .into_iter()
         .filter_map(|(start, end)| opening(&line[start..end]))
         .collect()

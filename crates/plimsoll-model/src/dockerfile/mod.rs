@@ -8,6 +8,7 @@
 mod expand;
 mod heredoc;
 mod instruction;
+mod line_part;
 mod logical_line;
 mod parse;
 mod print;

@@ -12,6 +12,7 @@ pub const TESTS: Tests = &[
     ("sandbox::output_exit_code_and_mounts", outcome),
     ("sandbox::time_is_limited", timeout),
     ("sandbox::memory_is_limited", memory),
+    ("sandbox::processes_are_limited", processes),
     ("sandbox::what_cannot_start_is_told", not_started),
     ("sandbox::long_output_is_cut_at_the_front", long_output),
 ];
@@ -106,6 +107,18 @@ fn memory() {
     let outcome = sandbox(&place).run(&step).unwrap();
     assert_eq!(outcome.exit_code, 137);
     assert!(outcome.out_of_memory);
+    assert_clean(&place);
+}
+
+/// A step that forks for ever comes to an end, and its children with it.
+fn processes() {
+    let place = Place::new();
+    let outcome = sandbox(&place)
+        .run(&step("while :; do sleep 1000 & done"))
+        .unwrap();
+    assert_ne!(outcome.exit_code, 0);
+    let stderr = String::from_utf8(outcome.stderr).unwrap();
+    assert!(stderr.contains("fork"), "{stderr}");
     assert_clean(&place);
 }
 

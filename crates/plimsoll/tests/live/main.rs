@@ -9,6 +9,7 @@
 
 mod agent_desk;
 mod all_in_one;
+mod builds;
 mod compose_keys;
 mod faults;
 mod go_program;
