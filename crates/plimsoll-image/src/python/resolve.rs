@@ -243,15 +243,14 @@ fn compile(
         "--output-file".to_string(),
         format!("{}/{SETTLED}", place::WORK),
     ]);
-    // A `setup.py` that is asked what it needs writes beside itself. `context` is a copy.
-    let tree = match sources {
-        Sources::WheelsOnly => project(context),
-        Sources::Built => writable(context, place::PROJECT),
-    };
     uv.call(Call {
         what: "resolve dependencies",
         command,
-        mounts: vec![tree, writable(work, place::WORK)],
+        // A `setup.py` that is asked what it needs writes beside itself; this is a copy.
+        mounts: vec![
+            writable(context, place::PROJECT),
+            writable(work, place::WORK),
+        ],
         network: StepNetwork::Host,
         working_dir: &in_sandbox(files.beside),
         environment: terms.environment.to_vec(),
