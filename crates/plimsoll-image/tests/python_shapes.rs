@@ -134,7 +134,7 @@ fn what_exists_for_another_processor_alone_is_named_before_anything_is_fetched()
     };
     bench.uv();
     let index = Index::start(None);
-    let text = format!("plain\n{ONE_PROCESSOR}-engine\n");
+    let text = format!("{ONE_PROCESSOR}-engine\n");
     let project = project(&[("requirements.txt", &text), ("shop/__main__.py", "")]);
     let recipe = recipe(project.path(), requirements(), None);
     let other = match Architecture::host().unwrap() {
