@@ -113,6 +113,15 @@ pub(crate) fn score(claim: &Claim, service: &DetectedService) -> i32 {
     score
 }
 
+/// Whether what a claim starts is anything that one of these services is.
+pub(crate) fn starts_one_of(claim: &Claim, services: &[&DetectedService]) -> bool {
+    claim.starts.as_ref().is_some_and(|started| {
+        services
+            .iter()
+            .any(|service| started_score(started, service) > 0)
+    })
+}
+
 /// How well what is started fits a service: 100 when it is named exactly.
 fn started_score(started: &Starts, service: &DetectedService) -> i32 {
     let target = service.target.as_str();

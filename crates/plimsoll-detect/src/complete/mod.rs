@@ -13,10 +13,10 @@ use plimsoll_model::{Project, RecipeKind, Service};
 
 use crate::claims::flag_contradiction;
 use crate::claims::health::{of_test, unknown_flag};
-use crate::claims::matching::{Claim, Match, find, of_stage};
+use crate::claims::matching::{Claim, Match, find, of_stage, starts_one_of};
 use crate::claims::{Dockerfile, Stage, Starts, starts};
 use crate::detection::{DetectedService, Detection, NeedKind, ServiceKind, Variable};
-use crate::places;
+use crate::{places, python};
 pub use dockerfiles::DockerfileUse;
 
 use checks::{health, published_ports};
@@ -230,7 +230,19 @@ impl Completion<'_> {
             .as_ref()
             .and_then(|build| build.context.span.clone())
             .or_else(|| service.span.clone());
-        let detected = match find(&claim, &candidates) {
+        let stated = match self.stated_script(&claim, &candidates) {
+            Ok(stated) => stated,
+            Err(problem) => {
+                diagnostics.push(*problem);
+                return;
+            }
+        };
+        let detection = stated.as_ref().unwrap_or(self.detection);
+        let matched = match stated.as_ref().and_then(|stated| stated.services.first()) {
+            Some(script) => Match::One(script),
+            None => find(&claim, &candidates),
+        };
+        let detected = match matched {
             Match::One(detected) => detected,
             Match::Several(several) => {
                 let same = several.iter().all(|other| {
@@ -258,7 +270,11 @@ impl Completion<'_> {
             return;
         }
         service.facts = detected.facts();
-        add_variables(variables, self.detection, &detected.name, &service.name);
+        if stated.is_some() {
+            // Nothing of this name is known to whoever looks at the whole tree.
+            service.facts.found_as = None;
+        }
+        add_variables(variables, detection, &detected.name, &service.name);
         let Some(recipe) = &detected.recipe else {
             let what = detected.framework.as_deref().unwrap_or(detected.language);
             diagnostics.push(
@@ -289,6 +305,57 @@ impl Completion<'_> {
         published_ports(service, &detected, diagnostics);
         health(service, &detected, &recipe, diagnostics);
         service.recipe = Some(recipe);
+    }
+
+    /// A Python script that the claim starts, where it is there and starts none of the candidates.
+    fn stated_script(
+        &self,
+        claim: &Claim,
+        candidates: &[&DetectedService],
+    ) -> Result<Option<Detection>, Box<Diagnostic>> {
+        let Some(Starts::Module(named)) = &claim.starts else {
+            return Ok(None);
+        };
+        // Django's, which names its application in a setting.
+        if named.ends_with("manage.py") || starts_one_of(claim, candidates) {
+            return Ok(None);
+        }
+        let file = match named.strip_suffix(".py") {
+            Some(_) => named.clone(),
+            None => format!("{}.py", named.replace('.', "/")),
+        };
+        let path = places::within(&self.context, &file)
+            .filter(|path| self.tree.has_file(path))
+            .or_else(|| {
+                let main = format!("{}/__main__.py", named.replace('.', "/"));
+                places::within(&self.context, &main).filter(|path| self.tree.has_file(path))
+            });
+        let Some(path) = path else {
+            return Ok(None);
+        };
+        let workspace = python::Workspace::new(self.tree);
+        let Some(found) = python::stated::script(&workspace, &path)? else {
+            return Ok(None);
+        };
+        let leads_to_one = candidates.iter().any(|candidate| {
+            let defined = &candidate.defined_at.file;
+            found
+                .service
+                .files
+                .iter()
+                .any(|file| *self.tree.shown(file) == **defined)
+        });
+        if leads_to_one {
+            return Ok(None);
+        }
+        let name = self.detection.name.clone();
+        Ok(Some(crate::merge::merge(
+            self.tree,
+            name,
+            vec![found],
+            Vec::new(),
+            Vec::new(),
+        )))
     }
 
     /// The stage that the file would build, where there is a Dockerfile.

@@ -34,6 +34,7 @@ mod soundness;
 mod standard;
 mod startup;
 mod state;
+pub(crate) mod stated;
 mod system;
 mod transport;
 mod value;

@@ -1,0 +1,118 @@
+//! Services whose Compose file says which script they start, where the script alone would not show it.
+
+#![expect(
+    clippy::unwrap_used,
+    reason = "a test that cannot set up its tree has failed"
+)]
+
+use plimsoll_detect::complete;
+use plimsoll_model::Project;
+use plimsoll_model::compose::{LoadOptions, load};
+
+fn completed(files: &[(&str, &str)]) -> (Project, Vec<String>) {
+    let directory = tempfile::tempdir().unwrap();
+    for (path, text) in files {
+        let path = directory.path().join(path);
+        fs_err::create_dir_all(path.parent().unwrap()).unwrap();
+        fs_err::write(path, text).unwrap();
+    }
+    let mut project = load(&LoadOptions {
+        directory: directory.path().to_owned(),
+        ..LoadOptions::default()
+    })
+    .unwrap()
+    .project;
+    let told = complete(&mut project).unwrap();
+    (project, told.into_iter().map(|one| one.message).collect())
+}
+
+const BOT: &str =
+    "import os\nimport requests\n\nTOKEN = os.environ['BOT_TOKEN']\nrequests.post(TOKEN)\n";
+
+#[test]
+fn a_script_that_shows_nothing_of_a_service_is_run_where_the_file_says_so() {
+    let (project, told) = completed(&[
+        (
+            "compose.yaml",
+            "services:\n  bot:\n    build: ./bot\n    command: python main.py --fast\n",
+        ),
+        ("bot/requirements.txt", "requests==2.32.3\n"),
+        ("bot/main.py", BOT),
+    ]);
+    let bot = &project.services["bot"];
+    assert!(bot.recipe.is_some(), "{told:?}");
+    assert_eq!(
+        bot.command.as_ref().unwrap().value.0,
+        ["python", "main.py", "--fast"]
+    );
+    assert!(bot.healthcheck.is_none());
+    assert!(
+        project
+            .variables
+            .iter()
+            .any(|variable| variable.name == "BOT_TOKEN" && variable.required),
+    );
+}
+
+#[test]
+fn a_script_beside_an_application_is_not_taken_for_it() {
+    let (project, told) = completed(&[
+        (
+            "compose.yaml",
+            "services:\n  api:\n    build: .\n    ports: ['8000:8000']\n  bot:\n    build: .\n    \
+             command: [python, -m, jobs.bot]\n",
+        ),
+        (
+            "requirements.txt",
+            "fastapi==0.115.6\nuvicorn==0.34.0\nrequests==2.32.3\n",
+        ),
+        (
+            "main.py",
+            "from fastapi import FastAPI\n\napp = FastAPI()\n\n@app.get('/health')\ndef health():\n    return 'ok'\n",
+        ),
+        ("jobs/__init__.py", ""),
+        ("jobs/bot.py", BOT),
+    ]);
+    assert!(project.services["api"].healthcheck.is_some(), "{told:?}");
+    let bot = &project.services["bot"];
+    assert!(bot.recipe.is_some(), "{told:?}");
+    assert!(bot.healthcheck.is_none(), "{:?}", bot.healthcheck);
+}
+
+#[test]
+fn a_script_that_leads_to_an_application_is_the_application() {
+    let (project, told) = completed(&[
+        (
+            "compose.yaml",
+            "services:\n  api:\n    build: .\n    command: python start.py\n",
+        ),
+        ("requirements.txt", "fastapi==0.115.6\nuvicorn==0.34.0\n"),
+        (
+            "app.py",
+            "from fastapi import FastAPI\n\napp = FastAPI()\n\n@app.get('/health')\ndef health():\n    return 'ok'\n",
+        ),
+        (
+            "start.py",
+            "import uvicorn\nfrom app import app\n\nuvicorn.run(app, host='0.0.0.0', port=8000)\n",
+        ),
+    ]);
+    assert!(project.services["api"].healthcheck.is_some(), "{told:?}");
+}
+
+#[test]
+fn a_script_that_is_not_there_is_not_invented() {
+    let (project, told) = completed(&[
+        (
+            "compose.yaml",
+            "services:\n  bot:\n    build: ./bot\n    command: python gone.py\n",
+        ),
+        ("bot/requirements.txt", "requests==2.32.3\n"),
+        ("bot/main.py", BOT),
+    ]);
+    assert!(project.services["bot"].recipe.is_none());
+    assert!(
+        told.iter()
+            .any(|line| line.contains("nothing that runs was found for `bot`")),
+        "{told:?}"
+    );
+}
