@@ -54,7 +54,7 @@ pub(crate) fn hold(
 }
 
 /// What the documents of the project, and of what it builds, show.
-fn documented(project: &Project) -> BTreeMap<String, Shown> {
+pub(crate) fn documented(project: &Project) -> BTreeMap<String, Shown> {
     let contexts = project.services.values().filter_map(|service| {
         let build = service
             .build

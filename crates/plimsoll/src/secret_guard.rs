@@ -9,6 +9,7 @@ use plimsoll_image::store::{Image, Store};
 use plimsoll_model::extension::Extensions;
 use plimsoll_model::{FileSource, Project};
 
+use crate::environment_contract::documented;
 use crate::failure::Failure;
 use crate::printer::Printer;
 use crate::settings::Settings;
@@ -117,6 +118,13 @@ pub(crate) fn known(
             add(format!("the secret `{name}`"), value);
         }
     }
+    // Everybody can read an example's value; that it is in use is the contract's matter.
+    let documented = documented(project);
+    let is_shown = |name: &str, value: &str| {
+        documented
+            .get(name)
+            .is_some_and(|shown| shown.value.trim() == value.trim())
+    };
     for service in project.services.values() {
         for (name, value) in &service.environment {
             let stated = project.variables.iter().find(|known| known.name == *name);
@@ -125,7 +133,7 @@ pub(crate) fn known(
                     .value
                     .clone()
                     .or_else(|| settings.environment.get(name).map(str::to_owned));
-                if let Some(value) = value {
+                if let Some(value) = value.filter(|value| !is_shown(name, value)) {
                     add(format!("the value of `{name}`"), value);
                 }
             }

@@ -193,6 +193,25 @@ fn an_image_with_a_password_of_this_machine_is_not_given_away() {
     );
     assert!(!ran.stderr.contains("wh4le"), "{}", ran.stderr);
     assert!(!layout.exists());
+
+    // A variable's own value, until the project's example shows it to everybody.
+    one_service(
+        &stage,
+        "./web",
+        "    environment:\n      API_KEY: ${API_KEY}\n",
+    );
+    stage.write("web/notes.txt", "put-Y0ur-own-key-here\n");
+    stage.write(".env", "API_KEY=put-Y0ur-own-key-here\n");
+    let build = ["build", "--output", output.as_str()];
+    let ran = stage.run(&build);
+    assert_eq!(ran.code, 1, "{}", ran.stderr);
+    assert!(
+        ran.stderr.contains("holds the value of `API_KEY`"),
+        "{}",
+        ran.stderr
+    );
+    stage.write(".env.example", "API_KEY=put-Y0ur-own-key-here\n");
+    stage.succeed(&build);
 }
 
 #[test]
