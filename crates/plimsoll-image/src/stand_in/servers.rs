@@ -97,6 +97,8 @@ pub(super) fn postgres(
     files.directory("docker-entrypoint-initdb.d", Attributes::DIRECTORY)?;
     owned(&mut files, "var/lib/postgresql", 0o755, &postgres)?;
     owned(&mut files, data.trim_start_matches('/'), 0o700, &postgres)?;
+    // Where clients look for the socket, whoever the server runs as.
+    owned(&mut files, "run/postgresql", 0o3777, &postgres)?;
     let path = format!("{PATH}:/usr/lib/postgresql/{major}/bin");
     Ok(Recipe {
         product: "PostgreSQL",
