@@ -1,4 +1,5 @@
-//! Services whose Compose file says which script they start, where the script alone would not show it.
+//! What a Compose file says of a service that its source alone would not show: the script that it
+//! starts, the stage that is built.
 
 #![expect(
     clippy::unwrap_used,
@@ -115,4 +116,29 @@ fn a_script_that_is_not_there_is_not_invented() {
             .any(|line| line.contains("nothing that runs was found for `bot`")),
         "{told:?}"
     );
+}
+
+#[test]
+fn a_stage_that_is_not_what_is_assembled_is_told() {
+    let compose = |target: &str| {
+        format!("services:\n  bot:\n    build: {{context: ./bot, target: {target}}}\n")
+    };
+    let told = |target: &str| {
+        let (project, told) = completed(&[
+            ("compose.yaml", &compose(target)),
+            ("bot/requirements.txt", "requests==2.32.3\n"),
+            ("bot/main.py", BOT),
+            (
+                "bot/Dockerfile",
+                "FROM python:3.13 AS base\nCOPY . .\nCMD [\"python\", \"main.py\"]\n\
+                 FROM base AS debugged\nFROM base AS released\n",
+            ),
+        ]);
+        assert!(project.services["bot"].recipe.is_some(), "{told:?}");
+        told.into_iter()
+            .any(|line| line.contains(&format!("stage `{target}` of its Dockerfile is not built")))
+    };
+    assert!(told("debugged"));
+    assert!(!told("released"));
+    assert!(!told("production"));
 }

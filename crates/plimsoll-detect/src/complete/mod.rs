@@ -304,6 +304,7 @@ impl Completion<'_> {
         }
         published_ports(service, &detected, diagnostics);
         health(service, &detected, &recipe, diagnostics);
+        diagnostics.extend(self.other_stage(service));
         service.recipe = Some(recipe);
     }
 
@@ -368,6 +369,35 @@ impl Completion<'_> {
         let path = places::within(&self.context, name)?;
         let file = Dockerfile::read(self.tree, &path)?;
         Some(file.image(build.target.as_ref().map(|target| target.value.as_str())))
+    }
+
+    /// That the stage which the file names is not what is assembled: only the last one is what
+    /// everybody runs.
+    fn other_stage(&self, service: &Service) -> Option<Diagnostic> {
+        let build = service.build.as_ref()?;
+        let target = build.target.as_ref()?;
+        let name = build
+            .dockerfile
+            .as_ref()
+            .map_or("Dockerfile", |name| name.value.as_str());
+        let file =
+            places::within(&self.context, name).and_then(|path| Dockerfile::read(self.tree, &path));
+        let last = file.as_ref().and_then(|file| file.stages.last());
+        if last.is_some_and(|last| last.name.as_deref() == Some(target.value.as_str())) {
+            return None;
+        }
+        let told = Diagnostic::note(format!(
+            "`{}` is assembled as for production: stage `{}` of its Dockerfile is not built",
+            service.name, target.value
+        ))
+        .at(target.span.clone());
+        let hint = match target.value.as_str() {
+            "dev" | "develop" | "development" => "`--variant dev` assembles it for development",
+            "test" | "tests" | "testing" => "`--variant test` assembles it for its tests",
+            "prod" | "production" | "runtime" | "release" | "final" => return None,
+            _ => "`--dockerfile` builds what the Dockerfile says",
+        };
+        Some(told.hint(hint))
     }
 
     /// A check that calls the service's own program with a flag that it does not have is not run.
