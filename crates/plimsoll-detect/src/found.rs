@@ -10,6 +10,8 @@ use crate::python::VariableRead;
 #[derive(Debug, Clone)]
 pub(crate) struct Found {
     pub(crate) service: DetectedService,
+    /// Whether its ports are what the project says, and not only what its framework does unless told otherwise.
+    pub(crate) says_port: bool,
     pub(crate) variables: Vec<FoundVariable>,
     pub(crate) needs: Vec<FoundNeed>,
     pub(crate) problems: Vec<Diagnostic>,

@@ -18,6 +18,7 @@ mod needs;
 mod node;
 mod operational;
 mod places;
+mod ports;
 mod project;
 mod python;
 mod rust;
@@ -27,7 +28,7 @@ mod text;
 mod tree;
 mod trial;
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 pub use complete::{DockerfileUse, complete, complete_by, complete_with};
 pub use detection::{
@@ -55,6 +56,8 @@ pub fn detect(tree: &Tree) -> Detection {
     let claims = claims::Reviewed::read(tree);
     let versions: Vec<_> = claims.files.iter().map(|file| file.python(None)).collect();
     let workspace = python::Workspace::new(tree);
+    let commands: Vec<claims::Starts> = claims.commands().collect();
+    let servers = python::gunicorn::configurations(&workspace, &configured(&commands));
     let python = python::find(&workspace, &|dotted, path| {
         let (port, file) = claims.about(dotted, path);
         let index = file.and_then(|file| {
@@ -64,8 +67,12 @@ pub fn detect(tree: &Tree) -> Detection {
                 .position(|other| other.path == file.path)
         });
         let launched = claims::start_scripts::of(&claims.launched, dotted, path);
+        let about = || commands.iter().filter(|starts| starts.is_about(dotted));
+        let named = about().find_map(claims::Starts::configuration);
         python::Claimed {
             port: port.or_else(|| launched?.port),
+            served: about().next().is_some(),
+            gunicorn: python::gunicorn::of(&servers, &workspace, (dotted, path), named),
             python: index.and_then(|index| versions[index].as_ref()),
             launched,
         }
@@ -98,4 +105,10 @@ pub fn detect(tree: &Tree) -> Detection {
     detection.shims = shims::propose(tree, &detection, &python.calls);
     claims::review(tree, &claims, &mut detection);
     detection
+}
+
+/// Configuration files of servers that commands name.
+fn configured(commands: &[claims::Starts]) -> Vec<PathBuf> {
+    let named = commands.iter().filter_map(claims::Starts::configuration);
+    named.map(Path::to_owned).collect()
 }

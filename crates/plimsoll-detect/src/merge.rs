@@ -34,6 +34,7 @@ pub(crate) fn merge(
     share_dependencies(&mut found);
     let mut problems: Vec<Problem> = problems
         .iter()
+        .chain(&crate::ports::claimed_twice(&found))
         .chain(found.iter().flat_map(|found| &found.problems))
         .map(Problem::from)
         .collect();

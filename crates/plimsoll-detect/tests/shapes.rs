@@ -349,3 +349,41 @@ fn what_a_library_insists_on_has_to_be_set() {
     assert_eq!(of("^4.24.0", import), ["NEXTAUTH_SECRET"]);
     assert!(of("^4.24.0", "").is_empty());
 }
+
+#[test]
+fn a_port_that_two_services_claim_is_told_with_both_places() {
+    let app = |port: &str| {
+        format!(
+            "import uvicorn\nfrom fastapi import FastAPI\napp = FastAPI()\nif __name__ == '__main__':\n    uvicorn.run(app, port={port})\n"
+        )
+    };
+    let of = |ports: [&str; 2]| {
+        let detection = found(&[
+            ("orders/main.py", &app(ports[0])),
+            ("orders/requirements.txt", "fastapi\nuvicorn\n"),
+            ("stock/main.py", &app(ports[1])),
+            ("stock/requirements.txt", "fastapi\nuvicorn\n"),
+        ]);
+        assert_eq!(detection.services.len(), 2);
+        let problems = detection.problems.iter();
+        problems
+            .map(|one| format!("{}:{} {}", one.path.display(), one.line, one.what))
+            .collect::<Vec<_>>()
+    };
+    assert_eq!(
+        of(["8100", "8100"]),
+        [
+            "stock/main.py:3 `stock` listens on port 8100, which `orders` listens on as well (orders/main.py:3)"
+        ]
+    );
+    assert!(of(["8100", "8200"]).is_empty());
+    // Nobody says a port here: uvicorn's own is no claim.
+    let plain = "from fastapi import FastAPI\napp = FastAPI()\n";
+    let detection = found(&[
+        ("orders/main.py", plain),
+        ("orders/requirements.txt", "fastapi\nuvicorn\n"),
+        ("stock/main.py", plain),
+        ("stock/requirements.txt", "fastapi\nuvicorn\n"),
+    ]);
+    assert!(detection.problems.is_empty(), "{:?}", detection.problems);
+}

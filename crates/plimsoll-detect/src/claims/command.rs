@@ -1,10 +1,17 @@
 //! What a command line starts, as far as its words say.
 
+use std::path::Path;
+
 /// What is started.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) enum Starts {
-    /// An application of a server program: `module:variable`, and the port it is told.
-    Application { target: String, port: Option<u16> },
+    /// An application of a server program: `module:variable`, the port it is told, and the server's
+    /// configuration file where one is named.
+    Application {
+        target: String,
+        port: Option<u16>,
+        configuration: Option<String>,
+    },
     /// A Celery worker of an application.
     CeleryWorker { target: String },
     /// Celery's scheduler.
@@ -18,6 +25,14 @@ pub(crate) enum Starts {
 }
 
 impl Starts {
+    /// The configuration file that the server is told, as the command writes it.
+    pub(crate) fn configuration(&self) -> Option<&Path> {
+        match self {
+            Starts::Application { configuration, .. } => configuration.as_deref().map(Path::new),
+            _ => None,
+        }
+    }
+
     /// Whether it is the module `dotted` that is started, as far as the words say.
     pub(crate) fn is_about(&self, dotted: &str) -> bool {
         let module = match self {
@@ -153,24 +168,33 @@ fn program_of(name: &str, arguments: &[String]) -> Option<Starts> {
     };
     // `module:variable`, not the address to listen on.
     let positional = || {
-        arguments
-            .iter()
-            .find(|word| {
-                let module = word.split(':').next().unwrap_or_default();
-                let address = module.chars().all(|c| c.is_ascii_digit() || c == '.');
-                word.contains(':') && !word.starts_with('-') && !word.contains('/') && !address
-            })
-            .cloned()
+        let named = |word: &&String| {
+            word.split_once(':')
+                .is_some_and(|(module, variable)| is_module(module) && is_variable(variable))
+        };
+        arguments.iter().find(named).cloned()
     };
     match name {
-        "uvicorn" | "hypercorn" | "gunicorn" | "granian" | "daphne" | "waitress-serve"
-        | "waitress" => {
+        "gunicorn" => {
+            let bind = value(&["--bind"]).or_else(|| short(arguments, "-b"));
+            Some(Starts::Application {
+                target: positional()
+                    .map(|target| target.trim_end_matches("()").to_owned())
+                    .or_else(|| alone(arguments).map(str::to_owned))?,
+                port: bind.and_then(|bind| bind.rsplit_once(':')?.1.parse().ok()),
+                configuration: value(&["--config"])
+                    .or_else(|| short(arguments, "-c"))
+                    .map(|file| file.trim_start_matches("file:").to_owned()),
+            })
+        }
+        "uvicorn" | "hypercorn" | "granian" | "daphne" | "waitress-serve" | "waitress" => {
             let port = value(&["--port", "-p"]).or_else(|| {
                 value(&["--bind", "-b"]).and_then(|bind| Some(bind.rsplit_once(':')?.1.to_owned()))
             });
             Some(Starts::Application {
                 target: positional()?.trim_end_matches("()").to_owned(),
                 port: port.and_then(|port| port.parse().ok()),
+                configuration: None,
             })
         }
         "fastapi" | "flask" | "streamlit" => {
@@ -180,6 +204,7 @@ fn program_of(name: &str, arguments: &[String]) -> Option<Starts> {
                 (None, Some(target)) => Some(Starts::Application {
                     target,
                     port: value(&["--port", "-p"]).and_then(|port| port.parse().ok()),
+                    configuration: None,
                 }),
                 (None, None) => None,
             }
@@ -198,6 +223,7 @@ fn program_of(name: &str, arguments: &[String]) -> Option<Starts> {
             .map(|target| Starts::Application {
                 target: target.clone(),
                 port: None,
+                configuration: None,
             }),
         "npm" | "pnpm" | "yarn" | "bun" => {
             let script = arguments
@@ -212,6 +238,66 @@ fn program_of(name: &str, arguments: &[String]) -> Option<Starts> {
             .map(|file| Starts::Module(file.clone())),
         _ => None,
     }
+}
+
+/// The value of a short flag of Gunicorn, which may stand right behind it: `-b:8000`.
+fn short(arguments: &[String], flag: &str) -> Option<String> {
+    arguments.iter().enumerate().find_map(|(index, word)| {
+        let rest = word.strip_prefix(flag)?;
+        if rest.is_empty() {
+            return arguments.get(index + 1).cloned();
+        }
+        Some(rest.trim_start_matches('=').to_owned())
+    })
+}
+
+/// Flags of Gunicorn that take no value.
+const SWITCHES: &[&str] = &[
+    "--reload",
+    "--preload",
+    "--daemon",
+    "-D",
+    "--capture-output",
+    "--no-sendfile",
+    "--reuse-port",
+    "--enable-stdio-inheritance",
+    "--proxy-protocol",
+    "-R",
+    "--spew",
+    "--log-syslog",
+    "--check-config",
+];
+
+/// The module that Gunicorn is given without a variable: `shop.wsgi`.
+fn alone(arguments: &[String]) -> Option<&str> {
+    let mut value_follows = false;
+    for word in arguments {
+        if word.starts_with('-') {
+            let attached = !word.starts_with("--") && word.len() > 2;
+            value_follows = !word.contains('=') && !attached && !SWITCHES.contains(&word.as_str());
+        } else if !std::mem::take(&mut value_follows) {
+            return is_module(word).then_some(word);
+        }
+    }
+    None
+}
+
+fn is_module(text: &str) -> bool {
+    text.split('.').all(is_name)
+}
+
+/// `app`, `create()`, `site.app`.
+fn is_variable(text: &str) -> bool {
+    text.split('(')
+        .next()
+        .unwrap_or(text)
+        .split('.')
+        .all(is_name)
+}
+
+fn is_name(text: &str) -> bool {
+    text.starts_with(|c: char| c.is_alphabetic() || c == '_')
+        && text.chars().all(|c| c.is_alphanumeric() || c == '_')
 }
 
 #[cfg(test)]
@@ -233,6 +319,7 @@ mod tests {
             Some(Starts::Application {
                 target: target.to_owned(),
                 port,
+                configuration: None,
             })
         };
         assert_eq!(
@@ -264,6 +351,25 @@ mod tests {
         assert_eq!(
             of("npm run dev -- --host 0.0.0.0"),
             Some(Starts::NodeScript("dev".to_owned()))
+        );
+        for line in [
+            "gunicorn -b localhost:5000 wsgi:app",
+            "gunicorn --workers=2 -b:5000 wsgi:app",
+            "gunicorn --bind [::]:5000 --preload -p /run/pid wsgi:app",
+        ] {
+            assert_eq!(of(line), application("wsgi:app", Some(5000)), "{line}");
+        }
+        assert_eq!(
+            of("gunicorn -w 2 --reload shop.wsgi"),
+            application("shop.wsgi", None)
+        );
+        assert_eq!(
+            of("gunicorn -c deploy/server.py -k uvicorn.workers.UvicornWorker shop.asgi"),
+            Some(Starts::Application {
+                target: "shop.asgi".to_owned(),
+                port: None,
+                configuration: Some("deploy/server.py".to_owned()),
+            })
         );
         let shell = ["sh", "-c", "npm ci && npm run dev"].map(str::to_owned);
         assert_eq!(starts(&shell), Some(Starts::NodeScript("dev".to_owned())));

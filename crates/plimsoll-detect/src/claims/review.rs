@@ -7,7 +7,7 @@ use plimsoll_diag::{Diagnostic, Spanned};
 use crate::claims::health::{Check, of_dockerfile, unknown_flag};
 use crate::claims::matching::{Claim, Match, find, of_stage};
 use crate::claims::{
-    Deployments, Dockerfile, Launched, Stage, deployments, environment_file, start_scripts,
+    Deployments, Dockerfile, Launched, Stage, Starts, deployments, environment_file, start_scripts,
 };
 use crate::detection::{DetectedService, Detection, Problem, Rejected, ServiceKind};
 use crate::places;
@@ -112,6 +112,22 @@ impl Reviewed {
         })
     }
 
+    /// What commands start, wherever one is written.
+    pub(crate) fn commands(&self) -> impl Iterator<Item = Starts> + '_ {
+        let images = self.files.iter().filter_map(|file| {
+            of_stage(
+                &file.image(None),
+                file.path.parent().unwrap_or(Path::new("")),
+            )
+            .starts
+        });
+        let scripts = self.launched.iter().map(|launched| launched.starts.clone());
+        let deployed = self.deployments.programs.iter();
+        scripts
+            .chain(images)
+            .chain(deployed.filter_map(|deployed| deployed.starts()))
+    }
+
     /// What Dockerfiles say of the port of `module:variable`, and of the Python version of its directory.
     pub(crate) fn about(&self, dotted: &str, path: &Path) -> (Option<u16>, Option<&Dockerfile>) {
         let near =
@@ -120,7 +136,7 @@ impl Reviewed {
             let image = file.image(None);
             let claim = of_stage(&image, file.path.parent().unwrap_or(Path::new("")));
             match claim.starts? {
-                crate::claims::Starts::Application { target, port } => {
+                Starts::Application { target, port, .. } => {
                     let module = target.split(':').next().unwrap_or_default().to_owned();
                     let same = module == dotted
                         || dotted.ends_with(&format!(".{module}"))
@@ -249,7 +265,7 @@ fn contradictions(
         }
     }
     let told = match &claim.starts {
-        Some(crate::claims::Starts::Application { port, .. }) => port.is_some(),
+        Some(Starts::Application { port, .. }) => port.is_some(),
         _ => false,
     };
     if !told && !image.sets_port() {

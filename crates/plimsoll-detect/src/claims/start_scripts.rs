@@ -259,11 +259,15 @@ impl Reader<'_> {
                 if matches!(starts, Starts::Program(_) | Starts::NodeScript(_)) {
                     return;
                 }
+                let told = match &starts {
+                    Starts::Application { port, .. } => *port,
+                    _ => None,
+                };
                 self.found.push(Launched {
                     starts,
                     environment,
                     directory: self.directory.clone(),
-                    port: port(words),
+                    port: port(words).or(told),
                     span: Span::line(self.shown.clone(), number),
                 });
             }

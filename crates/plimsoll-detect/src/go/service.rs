@@ -214,6 +214,7 @@ impl Seen<'_> {
         command.extend(self.arguments());
         let found_needs = needs::needs(&imported, &told);
         Found {
+            says_port: true,
             needs: found_needs,
             problems: Vec::new(),
             service: DetectedService {

@@ -87,6 +87,7 @@ impl Scene<'_> {
                 .push(("PORT".to_owned(), port.to_string()));
         }
         found.service.ports = port.into_iter().collect();
+        found.says_port = flag(&start.command).or(said).or(default).is_some();
         if reached.iter().any(|(_, facts)| facts.event_stream) {
             found.service.stream = Some(Stream::Sse);
         } else if reached.iter().any(|(_, facts)| facts.websocket)

@@ -122,6 +122,7 @@ fn blank(
         .clone()
         .unwrap_or_else(|| package.path.to_path_buf());
     Found {
+        says_port: false,
         service: DetectedService {
             name: String::new(),
             kind,

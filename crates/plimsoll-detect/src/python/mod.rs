@@ -14,6 +14,7 @@ mod evaluate;
 mod expression;
 mod extract;
 mod graph;
+pub(crate) mod gunicorn;
 mod langgraph;
 mod mcp;
 mod module;
@@ -91,7 +92,7 @@ pub(crate) fn find<'c>(
     candidates.extend(pages::find(workspace, &entries));
     // After the applications, which may serve the same graphs.
     candidates.extend(langgraph::find(workspace));
-    parts::leave(workspace, &mut candidates, &mut findings.rejected);
+    parts::leave(workspace, &mut candidates, &mut findings.rejected, claims);
     scripts::one_start_each(&mut candidates);
     let taken: Vec<_> = candidates.clone();
     let mut about_health: Vec<(Span, std::sync::Arc<std::path::Path>, String)> = Vec::new();

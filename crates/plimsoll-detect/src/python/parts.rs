@@ -9,6 +9,7 @@ use crate::python::langgraph;
 use crate::python::module::Module;
 use crate::python::routes::tells_health;
 use crate::python::scripts::looks_like;
+use crate::python::service::Claimed;
 use crate::python::value::Value;
 use crate::python::workspace::Workspace;
 
@@ -44,10 +45,11 @@ pub(crate) fn is_about_health(module: &Module) -> bool {
 }
 
 /// Leaves out what is part of something else, and one of the two applications that a Django project has.
-pub(crate) fn leave(
+pub(crate) fn leave<'c>(
     workspace: &Workspace<'_>,
     candidates: &mut Vec<Candidate>,
     rejected: &mut Vec<Rejected>,
+    claims: &dyn Fn(&str, &Path) -> Claimed<'c>,
 ) {
     let parts = langgraph::parts(workspace);
     let django = |candidate: &Candidate| candidate.framework == "Django";
@@ -63,10 +65,29 @@ pub(crate) fn leave(
         .filter(|candidate| !django(candidate) && makes_django(candidate))
         .map(|candidate| candidate.module.path.clone())
         .find(|path| places::set_aside(path).is_none());
-    let with_wsgi: Vec<_> = candidates
+    let of_django = candidates.iter().filter(|candidate| django(candidate));
+    let (asgi, wsgi): (Vec<&Candidate>, Vec<_>) =
+        of_django.partition(|candidate| matches!(candidate.launch, Launch::Asgi { .. }));
+    let directory = |candidate: &Candidate| candidate.module.path.parent().map(Path::to_owned);
+    let claimed = |candidate: &Candidate| {
+        let path = &candidate.module.path;
+        claims(&workspace.home(path).1, path)
+    };
+    // Of the two the usual one serves, unless somebody says that it is the other.
+    let with_asgi: Vec<_> = asgi
         .iter()
-        .filter(|candidate| django(candidate) && matches!(candidate.launch, Launch::Wsgi { .. }))
-        .map(|candidate| candidate.module.path.parent().map(Path::to_owned))
+        .filter(|asgi| {
+            let beside = wsgi.iter().find(|wsgi| directory(wsgi) == directory(asgi));
+            let own = claimed(asgi);
+            let asked = own.gunicorn.is_some_and(|told| told.asgi.is_some());
+            beside.is_some_and(|wsgi| (own.served || asked) && !claimed(wsgi).served)
+        })
+        .map(|candidate| directory(candidate))
+        .collect();
+    let with_wsgi: Vec<_> = wsgi
+        .iter()
+        .map(|candidate| directory(candidate))
+        .filter(|directory| !with_asgi.contains(directory))
         .collect();
     candidates.retain(|candidate| {
         let path = &candidate.module.path;
@@ -85,9 +106,14 @@ pub(crate) fn leave(
             // The host itself is known by its own framework.
             _ if django(candidate) && host.as_ref() == Some(path) => return false,
             Launch::Asgi { .. }
-                if django(candidate) && with_wsgi.contains(&path.parent().map(Path::to_owned)) =>
+                if django(candidate) && with_wsgi.contains(&directory(candidate)) =>
             {
                 "the same project has a WSGI application beside it".to_owned()
+            }
+            Launch::Wsgi { .. }
+                if django(candidate) && with_asgi.contains(&directory(candidate)) =>
+            {
+                "the same project is served as the ASGI application beside it".to_owned()
             }
             _ => return true,
         };

@@ -17,6 +17,7 @@ use crate::python::dependencies::{Dependencies, choose};
 use crate::python::distributions::provider;
 use crate::python::environment::reads;
 use crate::python::graph::{Closure, Start};
+use crate::python::gunicorn::Configuration;
 use crate::python::module::{Module, Moment};
 use crate::python::peers::peers;
 use crate::python::project::PythonProject;
@@ -39,6 +40,10 @@ pub(crate) struct Claimed<'c> {
     pub(crate) python: Option<&'c Spanned<String>>,
     /// What a start script starts it with.
     pub(crate) launched: Option<&'c Launched>,
+    /// Whether some command says that it is served.
+    pub(crate) served: bool,
+    /// What Gunicorn is told in a file when it serves it.
+    pub(crate) gunicorn: Option<&'c Configuration>,
 }
 
 /// Makes the service of a candidate.
@@ -77,7 +82,9 @@ pub(crate) fn assemble(
     let file = places::below(path, &directory);
     let told = told_port(candidate, claimed);
     let usual = claimed.port.filter(|_| candidate.port_of_another);
+    let bound = bound(candidate, claimed);
     let moved = told.as_ref().map(|(port, _)| *port).or(usual);
+    let moved = moved.or(bound.map(|bind| bind.value));
     let moved = moved.map(|port| Candidate {
         port: Some(port),
         ..candidate.clone()
@@ -108,6 +115,9 @@ pub(crate) fn assemble(
     listen_address(candidate, &mut started, &mut problems);
     if let Some((_, variable)) = told {
         started.environment.push(variable);
+    }
+    if let Some(configuration) = claimed.gunicorn {
+        configuration_named(configuration, &directory, &mut started);
     }
     let modules: Vec<Rc<Module>> = closure
         .files
@@ -165,6 +175,12 @@ pub(crate) fn assemble(
     if service.kind == ServiceKind::Scheduler {
         service.replicas_max = Some(1);
     }
+    if let Some(bind) = bound
+        && let Some(span) = &bind.span
+    {
+        let why = format!("Gunicorn is told to listen on port {}", bind.value);
+        service.evidence.push(Evidence::new(span.clone(), why));
+    }
     health(workspace, candidate, &closure, &mut service);
     let startup = Startup::of(
         &modules,
@@ -194,6 +210,7 @@ pub(crate) fn assemble(
     service.writes = kept.writes.into_iter().collect();
     if !kept.single.is_empty() && service.kind.is_daemon() {
         service.replicas_max = Some(1);
+        problems.extend(several_workers(claimed.gunicorn, kept.in_process.as_ref()));
         service.evidence.extend(kept.single);
     }
     if let Some(remark) = started.remark {
@@ -205,6 +222,7 @@ pub(crate) fn assemble(
         also_searched: closure.also_searched,
     };
     let found = Found {
+        says_port: !started.assumed_port,
         service,
         variables,
         needs: found_needs,
@@ -244,6 +262,51 @@ fn told_port(candidate: &Candidate, claimed: Claimed<'_>) -> Option<(u16, (Strin
         .find(|(name, _)| name == variable)?;
     let port = value.parse().ok()?;
     (Some(port) != candidate.port).then(|| (port, (name.clone(), value.clone())))
+}
+
+/// The port of Gunicorn's configuration, where no command says another one.
+fn bound<'c>(candidate: &Candidate, claimed: Claimed<'c>) -> Option<&'c Spanned<u16>> {
+    let served = matches!(candidate.launch, Launch::Asgi { .. } | Launch::Wsgi { .. });
+    let configuration = claimed
+        .gunicorn
+        .filter(|_| served && claimed.port.is_none());
+    configuration?.port.as_ref()
+}
+
+/// Names a configuration that Gunicorn would not find by itself.
+fn configuration_named(
+    configuration: &Configuration,
+    directory: &std::path::Path,
+    started: &mut Started,
+) {
+    let Some(at) = started.command.iter().position(|word| word == "gunicorn") else {
+        return;
+    };
+    if !configuration.is_found_in(directory) && configuration.path.starts_with(directory) {
+        let file = places::below(&configuration.path, directory);
+        let words = ["--config".to_owned(), places::text(&file).to_owned()];
+        started.command.splice(at + 1..at + 1, words);
+    }
+}
+
+/// Several processes, each with a state of its own, where there has to be one.
+fn several_workers(
+    configuration: Option<&Configuration>,
+    kept: Option<&Evidence>,
+) -> Option<Diagnostic> {
+    let workers = configuration?.workers.as_ref()?;
+    let at = kept.filter(|_| workers.value > 1)?;
+    let what = at.why.split(':').next().unwrap_or(&at.why);
+    Some(
+        Diagnostic::warning(format!(
+            "asks for {} worker processes of what {what} ({}:{})",
+            workers.value,
+            at.span.file.display(),
+            at.span.start.line
+        ))
+        .at(workers.span.clone())
+        .hint("each process has its own; ask for one, or keep the state outside"),
+    )
 }
 
 /// Functions that whoever starts the candidate calls by name.

@@ -19,6 +19,8 @@ pub(crate) struct State {
     pub(crate) writes: BTreeSet<String>,
     /// Why one process of it is all there may be.
     pub(crate) single: Vec<Evidence>,
+    /// What it keeps where not even a second process beside the first one sees it.
+    pub(crate) in_process: Option<Evidence>,
 }
 
 /// Reasons that are told for one service at most.
@@ -52,12 +54,16 @@ pub(crate) fn state(
             if schedules(module, &placed.call) {
                 let why =
                     "runs its schedule inside of its own process: a second one would run it twice";
-                state
-                    .single
-                    .push(Evidence::new(module.span(placed.call.place), why));
+                let evidence = Evidence::new(module.span(placed.call.place), why);
+                state.in_process.get_or_insert_with(|| evidence.clone());
+                state.single.push(evidence);
             }
         }
+        let before = state.single.len();
         in_memory(module, modules, startup, &mut state.single);
+        state.in_process = state
+            .in_process
+            .or_else(|| state.single.get(before).cloned());
     }
     for variable in variables {
         if let Some(path) = variable.default.as_deref().and_then(sqlite_path) {
