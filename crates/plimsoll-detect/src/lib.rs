@@ -13,6 +13,7 @@ mod document;
 mod found;
 mod gateway;
 mod go;
+mod locks;
 mod merge;
 mod needs;
 mod node;

@@ -22,6 +22,10 @@ pub(crate) struct Package {
     scripts: Vec<(String, Spanned<String>)>,
     pub(crate) manager: Option<NodeManager>,
     pub(crate) lock: Option<PathBuf>,
+    /// Lock files of other managers beside it.
+    pub(crate) other_locks: Vec<PathBuf>,
+    /// The manager that `packageManager` names.
+    pub(crate) declared_manager: Option<Spanned<String>>,
     /// The file that `main` names.
     pub(crate) main: Option<String>,
     /// Programs that it gives: name and file.
@@ -85,16 +89,11 @@ impl Package {
         };
         let volta = item.get(&["volta", "node"]).and_then(&spanned);
         let preferred_node = volta.or_else(|| preferred_node(tree, &directory));
-        let lock = lock(tree, &directory);
-        let declared =
-            item.text(&["packageManager"])
-                .and_then(|text| match text.split('@').next()? {
-                    "npm" => Some(NodeManager::Npm),
-                    "pnpm" => Some(NodeManager::Pnpm),
-                    "yarn" => Some(NodeManager::Yarn),
-                    "bun" => Some(NodeManager::Bun),
-                    _ => None,
-                });
+        let declared_manager = item.get(&["packageManager"]).and_then(&spanned);
+        let declared = declared_manager
+            .as_ref()
+            .and_then(|text| manager(&text.value));
+        let (lock, other_locks) = lock(tree, &directory, declared);
         Some(Self {
             path: path.clone(),
             span: item.get(&["name"]).map_or_else(
@@ -111,6 +110,8 @@ impl Package {
             dependencies,
             manager: lock.as_ref().map(|(_, manager)| *manager).or(declared),
             lock: lock.map(|(path, _)| path),
+            other_locks,
+            declared_manager,
             main: item.text(&["main"]).map(str::to_owned),
             library: ["module", "types", "typings", "exports"]
                 .iter()
@@ -185,6 +186,8 @@ impl Package {
                 .collect(),
             manager: None,
             lock: None,
+            other_locks: Vec::new(),
+            declared_manager: None,
             main: None,
             library: false,
             programs: Vec::new(),
@@ -224,25 +227,62 @@ fn range_of(word: &str) -> Option<String> {
     Some(format!("{line}.x"))
 }
 
-/// The lock file in the directory, or in the workspace above it.
-fn lock(tree: &Tree, directory: &Path) -> Option<(PathBuf, NodeManager)> {
-    let here = |directory: &Path| {
-        LOCKS
+/// The manager that a `packageManager` names: `pnpm` of `pnpm@9.1.0`.
+fn manager(text: &str) -> Option<NodeManager> {
+    match text.split('@').next()? {
+        "npm" => Some(NodeManager::Npm),
+        "pnpm" => Some(NodeManager::Pnpm),
+        "yarn" => Some(NodeManager::Yarn),
+        "bun" => Some(NodeManager::Bun),
+        _ => None,
+    }
+}
+
+/// The lock file in the directory, or in the workspace above it, and those of other managers beside it. Of several
+/// the one of the declared manager is used.
+fn lock(
+    tree: &Tree,
+    directory: &Path,
+    declared: Option<NodeManager>,
+) -> (Option<(PathBuf, NodeManager)>, Vec<PathBuf>) {
+    let here = |directory: &Path, declared: Option<NodeManager>| {
+        let mut all: Vec<(PathBuf, NodeManager)> = LOCKS
             .iter()
             .map(|(name, manager)| (directory.join(name), *manager))
-            .find(|(path, _)| tree.has_file(path))
+            .filter(|(path, _)| tree.has_file(path))
+            .collect();
+        all.sort_by_key(|(_, manager)| Some(*manager) != declared);
+        all
     };
-    if let Some(found) = here(directory) {
-        return Some(found);
+    let mut found = here(directory, declared);
+    if found.is_empty() {
+        let above = directory.ancestors().skip(1).map(|above| {
+            let manifest = above.join("package.json");
+            let item = tree
+                .source(&manifest)
+                .and_then(|text| Item::json(&Arc::from(manifest.as_path()), text));
+            let item = item.as_ref();
+            let workspace = tree.has_file(&above.join("pnpm-workspace.yaml"))
+                || item.is_some_and(|item| item.get(&["workspaces"]).is_some());
+            let declared = item.and_then(|item| manager(item.text(&["packageManager"])?));
+            if workspace {
+                here(above, declared)
+            } else {
+                Vec::new()
+            }
+        });
+        found = above
+            .into_iter()
+            .find(|found| !found.is_empty())
+            .unwrap_or_default();
     }
-    directory.ancestors().skip(1).find_map(|above| {
-        let manifest = above.join("package.json");
-        let workspace = tree.has_file(&above.join("pnpm-workspace.yaml"))
-            || Item::json(&Arc::from(manifest.as_path()), tree.source(&manifest)?)?
-                .get(&["workspaces"])
-                .is_some();
-        if workspace { here(above) } else { None }
-    })
+    let mut found = found.into_iter();
+    let used = found.next();
+    let others = found
+        .filter(|(_, manager)| used.as_ref().is_some_and(|(_, used)| used != manager))
+        .map(|(path, _)| path)
+        .collect();
+    (used, others)
 }
 
 #[cfg(test)]

@@ -62,6 +62,12 @@ pub(crate) fn find(tree: &Tree) -> NodeFindings {
         let Some(package) = Package::read(tree, path) else {
             continue;
         };
+        if places::set_aside(path).is_none() {
+            let told = crate::locks::chosen_of_node(tree, &package);
+            findings.problems.extend(told);
+            let told = crate::locks::review_node(tree, &package);
+            findings.problems.extend(told);
+        }
         let nested: Vec<&Path> = directories
             .iter()
             .filter(|other| **other != package.directory && other.starts_with(&package.directory))

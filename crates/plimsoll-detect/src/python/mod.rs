@@ -50,6 +50,8 @@ use crate::places;
 
 pub(crate) use environment::VariableRead;
 pub(crate) use peers::Peer;
+pub(crate) use project::{Lock, PythonProject};
+pub(crate) use requirement::Requirement;
 pub(crate) use service::{Claimed, IMAGE_ROOT, ping};
 pub(crate) use workspace::Workspace;
 
@@ -84,6 +86,10 @@ pub(crate) fn find<'c>(
             Diagnostic::error(format!("cannot be read: {}", broken.message))
                 .at(broken.span.clone()),
         );
+    }
+    for project in workspace.projects.values() {
+        let told = crate::locks::review_python(workspace.tree, project);
+        findings.problems.extend(told);
     }
     let entries = entries::entries(workspace);
     let mut candidates = applications::find(workspace, &entries);

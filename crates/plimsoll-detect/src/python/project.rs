@@ -27,6 +27,8 @@ pub(crate) struct Script {
 pub(crate) struct Lock {
     pub(crate) path: PathBuf,
     pub(crate) versions: BTreeMap<String, String>,
+    /// The same with every version, where systems differ; none for what has no version of its own.
+    pub(crate) every_version: BTreeMap<String, BTreeSet<String>>,
     /// The versions of Python that it was made for.
     pub(crate) requires_python: Option<Spanned<String>>,
     /// Workspace members: directory of the project, normalised distribution name.
@@ -145,6 +147,10 @@ impl PythonProject {
                     .uv_lock
                     .as_ref()
                     .and_then(|lock| lock.requires_python.clone());
+            }
+            // uv does not read the form that only Poetry does.
+            if project.poetry && tree.has_file(&directory.join("poetry.lock")) {
+                project.uv_lock = None;
             }
             // The most exact first: where there are several, the others are often left over.
             project.other_lock = [
@@ -287,6 +293,9 @@ impl PythonProject {
                     .map(normalize)
                     .collect(),
                 specifier,
+                conditional: ["markers", "python", "platform"]
+                    .iter()
+                    .any(|key| value.get(&[key]).is_some()),
                 span: span(value),
             });
         }
@@ -367,8 +376,20 @@ impl Lock {
             if let Some(directory) = local.and_then(|local| places::within(base, local)) {
                 lock.members.insert(directory, name.clone());
             }
+            let every = lock.every_version.entry(name.clone()).or_default();
             if let Some(version) = package.text(&["version"]) {
+                every.insert(version.to_owned());
                 lock.versions.insert(name, version.to_owned());
+            }
+        }
+        // Whatever is put in the place of a stated version is meant.
+        let overridden = item.get(&["manifest", "overrides"]);
+        for name in overridden.into_iter().flat_map(Item::list) {
+            if let Some(every) = name
+                .text(&["name"])
+                .and_then(|name| lock.every_version.get_mut(&normalize(name)))
+            {
+                every.clear();
             }
         }
         Some(lock)

@@ -17,6 +17,8 @@ pub(crate) struct Requirement {
     pub(crate) extras: Vec<String>,
     /// What follows the name: `>=5.3`.
     pub(crate) specifier: String,
+    /// Whether it is wanted on some systems or versions of Python only.
+    pub(crate) conditional: bool,
     pub(crate) span: Span,
 }
 
@@ -48,6 +50,7 @@ impl Requirement {
             name: normalize(name),
             extras,
             specifier: rest.split(';').next().unwrap_or_default().trim().to_owned(),
+            conditional: rest.contains(';'),
             span,
         })
     }

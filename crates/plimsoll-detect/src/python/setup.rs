@@ -37,6 +37,7 @@ impl PythonProject {
                     .filter(|text| *text != "*")
                     .unwrap_or_default()
                     .to_owned(),
+                conditional: value.get(&["markers"]).is_some(),
                 span: span(value),
             });
         }

@@ -1,0 +1,194 @@
+//! Lock files that contradict their manifest, each as the smallest tree that shows it.
+
+#![expect(
+    clippy::unwrap_used,
+    reason = "a test that cannot set up its tree has failed"
+)]
+
+use plimsoll_detect::{Detection, Tree, detect};
+
+fn found(files: &[(&str, &str)]) -> Detection {
+    let directory = tempfile::tempdir().unwrap();
+    for (path, text) in files {
+        let path = directory.path().join(path);
+        fs_err::create_dir_all(path.parent().unwrap()).unwrap();
+        fs_err::write(path, text).unwrap();
+    }
+    detect(&Tree::read(directory.path()).unwrap())
+}
+
+/// Place and text of each problem that speaks of a lock file.
+fn told(files: &[(&str, &str)]) -> Vec<String> {
+    let detection = found(files);
+    let problems = detection.problems.iter();
+    problems
+        .filter(|one| one.what.contains("lock"))
+        .map(|one| format!("{}:{} {}", one.path.display(), one.line, one.what))
+        .collect()
+}
+
+const PACKAGE: &str = r#"{
+  "name": "a",
+  "dependencies": {
+    "express": "^5.0.0",
+    "left": "^1.2.0",
+    "mine": "workspace:*"
+  }
+}"#;
+
+#[test]
+fn npm() {
+    let lock = |express: &str, left: &str| {
+        format!(
+            r#"{{"lockfileVersion":3,"packages":{{"":{{"name":"a"}},"node_modules/express":{{"version":"{express}"}}{left}}}}}"#
+        )
+    };
+    let left = r#","node_modules/left":{"version":"1.4.0"}"#;
+    let of = |lock: &str| told(&[("package.json", PACKAGE), ("package-lock.json", lock)]);
+    assert!(of(&lock("5.1.0", left)).is_empty());
+    assert_eq!(
+        of(&lock("4.18.2", left)),
+        ["package.json:4 `express ^5.0.0` is wanted here, but `package-lock.json` holds 4.18.2"]
+    );
+    assert_eq!(
+        of(&lock("5.1.0", "")),
+        ["package.json:5 `left` is declared here, but `package-lock.json` does not have it"]
+    );
+}
+
+#[test]
+fn npm_of_a_workspace() {
+    let of = |lock: &str| {
+        told(&[
+            ("package.json", r#"{"name":"all","workspaces":["apps/*"]}"#),
+            ("package-lock.json", lock),
+            (
+                "apps/web/package.json",
+                r#"{"name":"web","dependencies":{"next":"^15.0.0"}}"#,
+            ),
+        ])
+    };
+    let member = r#"{"packages":{"":{},"apps/web":{},"node_modules/next":{"version":"14.0.0"},"apps/web/node_modules/next":{"version":"15.2.0"}}}"#;
+    assert!(of(member).is_empty());
+    assert_eq!(
+        of(r#"{"packages":{"":{},"apps/web":{}}}"#),
+        [
+            "apps/web/package.json:1 `next` is declared here, but `package-lock.json` does not have it"
+        ]
+    );
+}
+
+#[test]
+fn pnpm() {
+    let of = |lock: &str| told(&[("package.json", PACKAGE), ("pnpm-lock.yaml", lock)]);
+    let lock = "lockfileVersion: '9.0'\n\nimporters:\n\n  .:\n    dependencies:\n      express:\n        specifier: ^4.0.0\n        version: 4.1.0\n\npackages:\n\n  left@1.2.0:\n    resolution: {integrity: x}\n";
+    assert_eq!(
+        of(lock),
+        [
+            "package.json:4 `express ^5.0.0` is wanted here, but `pnpm-lock.yaml` was made for `^4.0.0`",
+            "package.json:5 `left` is declared here, but `pnpm-lock.yaml` does not have it"
+        ]
+    );
+    let overridden = PACKAGE.replacen(
+        '{',
+        r#"{"pnpm":{"overrides":{"express@<5":"4","other>left":"1"}},"#,
+        1,
+    );
+    assert!(told(&[("package.json", &overridden), ("pnpm-lock.yaml", lock)]).is_empty());
+}
+
+#[test]
+fn yarn() {
+    let of = |lock: &str| told(&[("package.json", PACKAGE), ("yarn.lock", lock)]);
+    let classic = "# yarn lockfile v1\n\n\nexpress@^4.0.0, express@^4.1.0:\n  version \"4.1.0\"\n  dependencies:\n    left \"^1.0.0\"\n";
+    assert_eq!(
+        of(classic),
+        [
+            "package.json:4 `express ^5.0.0` is wanted here, but `yarn.lock` was made for `^4.0.0` and `^4.1.0`",
+            "package.json:5 `left` is declared here, but `yarn.lock` does not have it"
+        ]
+    );
+    let berry = "__metadata:\n  version: 8\n\n\"express@npm:^5.0.0\":\n  version: 5.0.0\n\n\"left@npm:^1.2.0\":\n  version: 1.2.0\n";
+    assert!(of(berry).is_empty());
+}
+
+const PROJECT: &str = "[project]\nname = \"a\"\ndependencies = [\n  \"fastapi>=0.115\",\n  \"httpx\",\n  \"tomli; python_version < '3.11'\",\n]\n";
+
+#[test]
+fn uv_and_poetry() {
+    let lock = |packages: &[(&str, &str)]| {
+        let packages = packages.iter();
+        packages
+            .map(|(name, version)| {
+                format!("[[package]]\nname = \"{name}\"\nversion = \"{version}\"\n")
+            })
+            .collect::<String>()
+    };
+    let of = |name: &str, text: &str| told(&[("pyproject.toml", PROJECT), (name, text)]);
+    let good = lock(&[("fastapi", "0.116.1"), ("httpx", "0.28.1")]);
+    let stale = lock(&[("fastapi", "0.110.0")]);
+    for name in ["uv.lock", "poetry.lock"] {
+        assert!(of(name, &good).is_empty());
+        assert_eq!(
+            of(name, &stale),
+            [
+                format!(
+                    "pyproject.toml:4 `fastapi>=0.115` is wanted here, but `{name}` holds 0.110.0"
+                ),
+                format!("pyproject.toml:5 `httpx` is declared here, but `{name}` does not have it"),
+            ]
+        );
+    }
+    // Versions that differ by system.
+    let both = lock(&[
+        ("fastapi", "0.116.1"),
+        ("fastapi", "0.110.0"),
+        ("httpx", "0.28.1"),
+    ]);
+    assert!(of("uv.lock", &both).is_empty());
+}
+
+#[test]
+fn two_lock_files_side_by_side() {
+    let npm = r#"{"packages":{"":{}}}"#;
+    let pnpm = "lockfileVersion: '9.0'\n";
+    let of = |package: &str| {
+        told(&[
+            ("package.json", package),
+            ("package-lock.json", npm),
+            ("pnpm-lock.yaml", pnpm),
+        ])
+    };
+    assert_eq!(
+        of(r#"{"name":"a"}"#),
+        [
+            "pnpm-lock.yaml:1 lies beside `package-lock.json`, which is used since it comes first and nothing says which"
+        ]
+    );
+    assert_eq!(
+        of(r#"{"name":"a","packageManager":"pnpm@9.1.0"}"#),
+        [
+            "package-lock.json:1 lies beside `pnpm-lock.yaml`, which is used since `packageManager` names `pnpm@9.1.0`"
+        ]
+    );
+    let held = "[[package]]\nname = \"httpx\"\nversion = \"0.28.1\"\n";
+    let of = |manifest: &str| {
+        told(&[
+            ("pyproject.toml", manifest),
+            ("uv.lock", held),
+            ("poetry.lock", held),
+        ])
+    };
+    assert_eq!(
+        of("[project]\nname = \"a\"\ndependencies = [\"httpx\"]\n"),
+        [
+            "poetry.lock:1 lies beside `uv.lock`, which is used since the dependencies are stated in the form that all managers read"
+        ]
+    );
+    assert_eq!(
+        of("[tool.poetry]\nname = \"a\"\n[tool.poetry.dependencies]\nhttpx = \"^0.28\"\n"),
+        [
+            "uv.lock:1 lies beside `poetry.lock`, which is used since the dependencies are stated in Poetry's own form"
+        ]
+    );
+}
