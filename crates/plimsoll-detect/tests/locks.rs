@@ -108,6 +108,17 @@ fn yarn() {
             "package.json:5 `left` is declared here, but `yarn.lock` does not have it"
         ]
     );
+    // Members of the workspace stand for themselves.
+    let member = r#"{"name":"web","dependencies":{"shared":"*","next":"15"}}"#;
+    assert!(
+        told(&[
+            ("package.json", r#"{"name":"all","workspaces":["apps/*"]}"#),
+            ("yarn.lock", "next@15:\n  version \"15.0.0\"\n"),
+            ("apps/web/package.json", member),
+            ("apps/shared/package.json", r#"{"name":"shared"}"#),
+        ])
+        .is_empty()
+    );
     let berry = "__metadata:\n  version: 8\n\n\"express@npm:^5.0.0\":\n  version: 5.0.0\n\n\"left@npm:^1.2.0\":\n  version: 1.2.0\n";
     assert!(of(berry).is_empty());
 }

@@ -372,9 +372,7 @@ fn a_port_that_two_services_claim_is_told_with_both_places() {
     };
     assert_eq!(
         of(["8100", "8100"]),
-        [
-            "stock/main.py:3 `stock` listens on port 8100, which `orders` listens on as well (orders/main.py:3)"
-        ]
+        ["stock/main.py:3 `stock` listens on port 8100, as `orders` (orders/main.py:3) does"]
     );
     assert!(of(["8100", "8200"]).is_empty());
     // Nobody says a port here: uvicorn's own is no claim.

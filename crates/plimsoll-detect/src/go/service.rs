@@ -214,7 +214,7 @@ impl Seen<'_> {
         command.extend(self.arguments());
         let found_needs = needs::needs(&imported, &told);
         Found {
-            says_port: true,
+            says_port: !self.ports().0.is_empty(),
             needs: found_needs,
             problems: Vec::new(),
             service: DetectedService {

@@ -1,7 +1,7 @@
 //! Lock files of npm, pnpm and Yarn, held against `package.json`. They can be many megabytes long: of each only what
 //! speaks of the manifest's own dependencies is kept.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
 use std::sync::Arc;
 
@@ -46,7 +46,8 @@ pub(crate) fn chosen(tree: &Tree, package: &Package) -> Vec<Diagnostic> {
 }
 
 /// What a package declares and its lock file does not have.
-pub(crate) fn review(tree: &Tree, package: &Package) -> Vec<Diagnostic> {
+/// `own` are the names of the tree's packages, which need no lock.
+pub(crate) fn review(tree: &Tree, package: &Package, own: &BTreeSet<String>) -> Vec<Diagnostic> {
     let (Some(lock), Some(manager)) = (&package.lock, package.manager) else {
         return Vec::new();
     };
@@ -60,7 +61,7 @@ pub(crate) fn review(tree: &Tree, package: &Package) -> Vec<Diagnostic> {
         .dependencies
         .iter()
         .map(|(name, range, _)| (name.as_str(), range))
-        .filter(|(_, range)| !is_local(&range.value))
+        .filter(|(name, range)| !is_local(&range.value) && !own.contains(*name))
         .collect();
     let (strays, make) = match manager {
         NodeManager::Npm => (

@@ -17,6 +17,7 @@ mod start;
 mod tests;
 mod vite;
 
+use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
@@ -58,14 +59,20 @@ pub(crate) fn find(tree: &Tree) -> NodeFindings {
         .iter()
         .filter_map(|path| path.parent().map(Path::to_owned))
         .collect();
-    for path in &manifests {
-        let Some(package) = Package::read(tree, path) else {
-            continue;
-        };
+    let packages: Vec<Package> = manifests
+        .iter()
+        .filter_map(|path| Package::read(tree, path))
+        .collect();
+    let own: BTreeSet<String> = packages
+        .iter()
+        .filter_map(|package| package.name.clone())
+        .collect();
+    for package in &packages {
+        let path = &package.path;
         if places::set_aside(path).is_none() {
-            let told = crate::locks::chosen_of_node(tree, &package);
+            let told = crate::locks::chosen_of_node(tree, package);
             findings.problems.extend(told);
-            let told = crate::locks::review_node(tree, &package);
+            let told = crate::locks::review_node(tree, package, &own);
             findings.problems.extend(told);
         }
         let nested: Vec<&Path> = directories
@@ -73,7 +80,7 @@ pub(crate) fn find(tree: &Tree) -> NodeFindings {
             .filter(|other| **other != package.directory && other.starts_with(&package.directory))
             .map(PathBuf::as_path)
             .collect();
-        let Some((looks_like, verdicts)) = services(tree, &package, &nested) else {
+        let Some((looks_like, verdicts)) = services(tree, package, &nested) else {
             continue;
         };
         for verdict in verdicts {

@@ -222,7 +222,11 @@ pub(crate) fn assemble(
         also_searched: closure.also_searched,
     };
     let found = Found {
-        says_port: !started.assumed_port,
+        // What an image is told is said of its container alone.
+        says_port: candidate.port.is_some()
+            || claimed
+                .launched
+                .is_some_and(|launched| launched.port.is_some()),
         service,
         variables,
         needs: found_needs,

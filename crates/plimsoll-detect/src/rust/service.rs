@@ -176,7 +176,7 @@ impl Seen<'_> {
         command.extend(self.arguments());
         let recipe = self.recipe(&command, &ports, environment.clone());
         Found {
-            says_port: true,
+            says_port: !self.ports().0.is_empty(),
             needs: found_needs,
             problems: self.loopback(kind, !environment.is_empty()),
             service: DetectedService {
