@@ -319,6 +319,9 @@ impl<'a> Builder<'a> {
         self.progress.report(ProgressEvent::Finished {
             subject: request.subject.to_string(),
         });
+        if made.is_err() {
+            scratch::wait_for_removals();
+        }
         let (image, layers, findings) = made?;
         Ok(BuiltImage {
             image,
