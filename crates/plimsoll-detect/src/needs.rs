@@ -217,6 +217,25 @@ pub(crate) fn of_crate(name: &str, features: &mut dyn Iterator<Item = &str>) -> 
         .collect()
 }
 
+/// Client libraries of stores that speak the protocol of another one without being it: library, protocol.
+const CLIENTS: &[(&str, NeedKind)] = &[
+    ("falkordb", NeedKind::Redis),
+    ("gqlalchemy", NeedKind::Neo4j),
+    ("memgraph", NeedKind::Neo4j),
+];
+
+/// Whether a variable that points to something of this protocol is named after another store's client.
+fn is_of_client(variable: &str, protocol: NeedKind) -> bool {
+    let lower = variable.to_ascii_lowercase();
+    let mut words = lower.split('_');
+    words.any(|word| {
+        // `FALKOR_URL` as well: a name may leave out that it is a database.
+        CLIENTS.iter().any(|(library, speaks)| {
+            *speaks == protocol && (word == *library || Some(word) == library.strip_suffix("db"))
+        })
+    })
+}
+
 /// The scheme of a connection string, driver left out: `postgresql` of `postgresql+asyncpg://`.
 fn scheme(text: &str) -> Option<&str> {
     let (scheme, _) = text.split_once("://")?;
@@ -248,12 +267,8 @@ pub(crate) fn of_variable(
     }) {
         return Some(found);
     }
-    // It speaks the protocol of Redis, and is none.
-    if name.to_ascii_uppercase().contains("FALKOR") {
-        return None;
-    }
     if let Some(found) = default.and_then(of_url) {
-        return Some(found);
+        return (!is_of_client(name, found)).then_some(found);
     }
     // A default of another kind says that nothing of the sort is needed: `sqlite:///app.db`.
     if default

@@ -385,3 +385,126 @@ fn a_port_that_two_services_claim_is_told_with_both_places() {
     ]);
     assert!(detection.problems.is_empty(), "{:?}", detection.problems);
 }
+
+#[test]
+fn prefixes_of_settings_come_from_constants_of_other_files() {
+    let names = |files: &[(&str, &str)]| {
+        let mut all = vec![
+            ("requirements.txt", "fastapi\npydantic-settings\ndynaconf\n"),
+            ("names.py", "PRODUCT = 'TIDE'\nPREFIX = f'{PRODUCT}_'\n"),
+            (
+                "main.py",
+                "from fastapi import FastAPI\nfrom config import settings\napp = FastAPI()\n",
+            ),
+        ];
+        all.extend(files);
+        let detection = found(&all);
+        let variables = detection.environment.iter();
+        variables
+            .map(|variable| variable.name.clone())
+            .collect::<Vec<_>>()
+    };
+    for prefix in ["PREFIX", "f'{names.PRODUCT}_'", "names.PRODUCT + '_'"] {
+        let config = format!(
+            "import names\nfrom names import PREFIX\nfrom pydantic_settings import BaseSettings, SettingsConfigDict\n\
+             class Settings(BaseSettings):\n    model_config = SettingsConfigDict(env_prefix={prefix})\n    level: str\nsettings = Settings()\n"
+        );
+        assert_eq!(names(&[("config.py", &config)]), ["TIDE_LEVEL"], "{prefix}");
+    }
+    for (prefix, wanted) in [
+        ("'TIDE'", "TIDE_LEVEL"),
+        ("PRODUCT", "TIDE_LEVEL"),
+        ("f'{PRODUCT}_APP'", "TIDE_APP_LEVEL"),
+        ("False", "LEVEL"),
+    ] {
+        let config = format!(
+            "from names import PRODUCT\nfrom dynaconf import Dynaconf\nsettings = Dynaconf(envvar_prefix={prefix})\nlevel = settings.get('LEVEL', 'info')\n"
+        );
+        assert_eq!(names(&[("config.py", &config)]), [wanted], "{prefix}");
+    }
+}
+
+#[test]
+fn a_store_that_speaks_the_protocol_of_another_is_not_that_one() {
+    let needs = |variable: &str| {
+        let main = format!(
+            "import os\nimport redis\nfrom fastapi import FastAPI\napp = FastAPI()\nurl = os.getenv('{variable}', 'redis://localhost:6379')\nstore = redis.from_url(url)\n"
+        );
+        let detection = found(&[("main.py", &main), ("requirements.txt", "fastapi\nredis\n")]);
+        detection.needs.len()
+    };
+    assert_eq!(needs("CACHE_URL"), 1);
+    assert_eq!(needs("FALKORDB_URL"), 0);
+    assert_eq!(needs("FALKOR_URL"), 0);
+}
+
+#[test]
+fn applications_that_only_nx_builds_are_told() {
+    let detection = found(&[
+        ("nx.json", "{}"),
+        (
+            "package.json",
+            r#"{"name":"all","private":true,"dependencies":{"express":"5"}}"#,
+        ),
+        ("package-lock.json", "{}"),
+        (
+            "apps/api/project.json",
+            r#"{"name":"api","projectType":"application","targets":{"build":{"executor":"@nx/esbuild:esbuild"},"serve":{}}}"#,
+        ),
+        (
+            "apps/api/src/main.ts",
+            "import express from 'express';\nexpress().listen(4100);\n",
+        ),
+        (
+            "apps/api-e2e/project.json",
+            r#"{"projectType":"application"}"#,
+        ),
+        ("libs/shared/project.json", r#"{"projectType":"library"}"#),
+    ]);
+    assert!(detection.services.is_empty());
+    let problem = detection
+        .problems
+        .iter()
+        .find(|one| one.path.ends_with("nx.json"));
+    assert_eq!(
+        problem.unwrap().what,
+        "only Nx knows how to build `api` of this workspace, so that Plimsoll does not assemble it"
+    );
+    let rejected = detection
+        .rejected
+        .iter()
+        .find(|one| one.looks_like == "Nx application");
+    assert!(
+        rejected
+            .unwrap()
+            .why
+            .contains("`@nx/esbuild:esbuild` builds it")
+    );
+}
+
+#[test]
+fn applications_of_a_turborepo_are_found_by_their_packages() {
+    let detection = found(&[
+        ("turbo.json", r#"{"tasks":{"build":{}}}"#),
+        (
+            "package.json",
+            r#"{"name":"all","workspaces":["apps/*"],"scripts":{"start":"turbo run start"},"devDependencies":{"turbo":"2"}}"#,
+        ),
+        (
+            "apps/api/package.json",
+            r#"{"name":"api","scripts":{"start":"node server.js"},"dependencies":{"express":"5"}}"#,
+        ),
+        (
+            "apps/api/server.js",
+            "import express from 'express';\nexpress().listen(4100);\n",
+        ),
+        (
+            "apps/web/package.json",
+            r#"{"name":"web","scripts":{"build":"next build","start":"next start"},"dependencies":{"next":"15"}}"#,
+        ),
+    ]);
+    assert_eq!(
+        lines(&detection),
+        ["web node server.js [4100]", "ui next start [3000]"]
+    );
+}

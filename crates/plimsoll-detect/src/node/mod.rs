@@ -6,6 +6,7 @@ mod insisting;
 mod langgraph;
 mod listening;
 mod manifest;
+mod nx;
 mod program_recipe;
 mod schema;
 mod script;
@@ -99,6 +100,7 @@ pub(crate) fn find(tree: &Tree) -> NodeFindings {
             });
         }
     }
+    nx::tell(tree, &mut findings);
     findings
 }
 

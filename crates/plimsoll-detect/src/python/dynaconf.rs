@@ -5,10 +5,17 @@ use std::rc::Rc;
 use crate::python::environment::{VariableRead, read_of};
 use crate::python::evaluate::evaluate;
 use crate::python::module::Module;
+use crate::python::prefix::prefix;
 use crate::python::value::Value;
+use crate::python::workspace::Workspace;
 
 /// The settings that a file asks for.
-pub(crate) fn reads(module: &Module, loaded: &[Rc<Module>], found: &mut Vec<VariableRead>) {
+pub(crate) fn reads(
+    workspace: &Workspace<'_>,
+    module: &Module,
+    loaded: &[Rc<Module>],
+    found: &mut Vec<VariableRead>,
+) {
     let imports_it = |module: &Module| {
         module
             .imports
@@ -18,7 +25,7 @@ pub(crate) fn reads(module: &Module, loaded: &[Rc<Module>], found: &mut Vec<Vari
     if !imports_it(module) {
         return;
     }
-    let prefix = loaded
+    let stated = loaded
         .iter()
         .filter(|module| imports_it(module))
         .find_map(|module| {
@@ -30,14 +37,19 @@ pub(crate) fn reads(module: &Module, loaded: &[Rc<Module>], found: &mut Vec<Vari
                 ) {
                     return None;
                 }
-                placed
-                    .call
-                    .keyword("envvar_prefix")?
-                    .as_text()
-                    .map(str::to_owned)
+                let stated = placed.call.keyword("envvar_prefix")?;
+                if *stated == Value::Boolean(false) {
+                    // Every variable counts, as it is called.
+                    return Some(String::new());
+                }
+                prefix(workspace, module, &placed.scope.path, stated)
             })
         });
-    let prefix = prefix.unwrap_or_else(|| "DYNACONF".to_owned());
+    let prefix = stated.unwrap_or_else(|| "DYNACONF".to_owned());
+    let before = match prefix.as_str() {
+        "" => String::new(),
+        prefix => format!("{}_", prefix.to_uppercase()),
+    };
     for placed in &module.calls {
         if placed.call.method() != Some("get") || read_of(&placed.call, module).is_some() {
             continue;
@@ -52,7 +64,7 @@ pub(crate) fn reads(module: &Module, loaded: &[Rc<Module>], found: &mut Vec<Vari
             continue;
         }
         found.push(VariableRead {
-            name: format!("{}_{name}", prefix.to_uppercase()),
+            name: format!("{before}{name}"),
             required: false,
             secret: false,
             default: placed

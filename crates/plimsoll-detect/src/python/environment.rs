@@ -100,7 +100,7 @@ pub(crate) fn reads(
         plain_reads(module, startup, &mut found);
         wrapped_reads(module, &wrappers, startup, &mut found);
         settings::reads(workspace, module, &mut found);
-        dynaconf::reads(module, &loaded, &mut found);
+        dynaconf::reads(workspace, module, &loaded, &mut found);
     }
     found
 }

@@ -21,6 +21,7 @@ mod module;
 mod pages;
 mod parts;
 mod peers;
+mod prefix;
 mod project;
 mod recipe;
 mod requirement;

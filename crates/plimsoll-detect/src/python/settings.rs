@@ -8,6 +8,7 @@ use crate::python::configured::configured;
 use crate::python::environment::VariableRead;
 use crate::python::evaluate::{Constant, evaluate};
 use crate::python::module::{Binding, Class, Module, join};
+use crate::python::prefix::prefix;
 use crate::python::value::{Call, Value};
 use crate::python::workspace::Workspace;
 
@@ -133,7 +134,7 @@ impl Owner {
             stated
                 .chain(nested)
                 .chain(of_class)
-                .find_map(|value| evaluate(value, &self.module, &path).text)
+                .find_map(|value| prefix(workspace, &self.module, &path, value))
         };
         let mut naming = Naming {
             prefix: option("env_prefix"),

@@ -1,0 +1,85 @@
+//! Applications that only Nx knows how to build: their `project.json` lies beside no `package.json`, and what they
+//! depend on stands in the one of the whole workspace. They are not assembled, and it is said so.
+
+use std::path::Path;
+
+use plimsoll_diag::{Diagnostic, Span};
+
+use super::NodeFindings;
+use crate::detection::Rejected;
+use crate::document::Item;
+use crate::places;
+use crate::tree::Tree;
+
+/// Targets that an application has, and a library has not.
+const STARTING: &[&str] = &["serve", "start", "dev"];
+
+/// Tells the applications of the workspaces of a tree.
+pub(super) fn tell(tree: &Tree, findings: &mut NodeFindings) {
+    let workspaces = tree.files().iter().filter(|file| {
+        let called = file.path.file_name().is_some_and(|name| name == "nx.json");
+        called && places::set_aside(&file.path).is_none()
+    });
+    for workspace in workspaces {
+        let root = workspace.path.parent().unwrap_or(Path::new(""));
+        let mut names = Vec::new();
+        for file in tree.files().iter().filter(|file| {
+            file.path.starts_with(root)
+                && file
+                    .path
+                    .file_name()
+                    .is_some_and(|name| name == "project.json")
+        }) {
+            let Some((name, builder)) = application(tree, &file.path) else {
+                continue;
+            };
+            findings.rejected.push(Rejected {
+                path: file.path.clone(),
+                looks_like: "Nx application".to_owned(),
+                why: format!(
+                    "has no `package.json` of its own: {builder} builds it from that of the workspace, which Plimsoll does not do"
+                ),
+            });
+            names.push(format!("`{name}`"));
+        }
+        if names.is_empty() {
+            continue;
+        }
+        let what = format!(
+            "only Nx knows how to build {} of this workspace, so that Plimsoll does not assemble {}",
+            names.join(", "),
+            if names.len() == 1 { "it" } else { "them" }
+        );
+        findings.problems.push(
+            Diagnostic::warning(what)
+                .at(Span::line(tree.shown(&workspace.path), 1))
+                .hint("give each a `package.json` with its dependencies and a `start` script, or name its image in a Compose file"),
+        );
+    }
+}
+
+/// The name of the application that a `project.json` describes, and what builds it.
+fn application(tree: &Tree, path: &Path) -> Option<(String, String)> {
+    let directory = path.parent()?;
+    let name = directory.file_name()?.to_str()?;
+    let tests = name.ends_with("-e2e");
+    if tests || places::set_aside(path).is_some() || tree.has_file(&directory.join("package.json"))
+    {
+        return None;
+    }
+    let item = Item::json(&path.into(), tree.source(path)?)?;
+    let target = |name: &str| {
+        let target = item
+            .get(&["targets", name])
+            .or_else(|| item.get(&["architect", name]))?;
+        Some(target.text(&["executor"]).unwrap_or_default().to_owned())
+    };
+    let starts = STARTING.iter().any(|name| target(name).is_some());
+    let stated = item.text(&["projectType"]);
+    if stated == Some("library") || stated.is_none() && !starts {
+        return None;
+    }
+    let builder = target("build").filter(|executor| !executor.is_empty());
+    let builder = builder.map_or_else(|| "Nx".to_owned(), |executor| format!("`{executor}`"));
+    Some((item.text(&["name"]).unwrap_or(name).to_owned(), builder))
+}
