@@ -3,11 +3,14 @@
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use plimsoll_diag::{Span, Spanned};
+use plimsoll_diag::{Diagnostic, Evidence, Span, Spanned};
 
 use crate::places;
+use crate::python::candidate::{Candidate, Launch};
+use crate::python::command::Started;
 use crate::python::evaluate::{Constant, evaluate};
 use crate::python::module::Module;
+use crate::python::service::Claimed;
 use crate::python::value::Value;
 use crate::python::workspace::Workspace;
 
@@ -137,6 +140,51 @@ pub(crate) fn of<'c>(
         .iter()
         .filter_map(|directory| all.iter().find(|one| one.is_found_in(directory)));
     usual.find(|one| !one.is_of_another(dotted))
+}
+
+/// The port of Gunicorn's configuration, where no command says another one.
+pub(crate) fn bound<'c>(candidate: &Candidate, claimed: Claimed<'c>) -> Option<&'c Spanned<u16>> {
+    let served = matches!(candidate.launch, Launch::Asgi { .. } | Launch::Wsgi { .. });
+    let configuration = claimed
+        .gunicorn
+        .filter(|_| served && claimed.port.is_none());
+    configuration?.port.as_ref()
+}
+
+/// Names a configuration that Gunicorn would not find by itself.
+pub(crate) fn configuration_named(
+    configuration: &Configuration,
+    directory: &Path,
+    started: &mut Started,
+) {
+    let Some(at) = started.command.iter().position(|word| word == "gunicorn") else {
+        return;
+    };
+    if !configuration.is_found_in(directory) && configuration.path.starts_with(directory) {
+        let file = places::below(&configuration.path, directory);
+        let words = ["--config".to_owned(), places::text(&file).to_owned()];
+        started.command.splice(at + 1..at + 1, words);
+    }
+}
+
+/// Several processes, each with a state of its own, where there has to be one.
+pub(crate) fn several_workers(
+    configuration: Option<&Configuration>,
+    kept: Option<&Evidence>,
+) -> Option<Diagnostic> {
+    let workers = configuration?.workers.as_ref()?;
+    let at = kept.filter(|_| workers.value > 1)?;
+    let what = at.why.split(':').next().unwrap_or(&at.why);
+    Some(
+        Diagnostic::warning(format!(
+            "asks for {} worker processes of what {what} ({}:{})",
+            workers.value,
+            at.span.file.display(),
+            at.span.start.line
+        ))
+        .at(workers.span.clone())
+        .hint("each process has its own; ask for one, or keep the state outside"),
+    )
 }
 
 #[cfg(test)]

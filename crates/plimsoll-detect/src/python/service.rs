@@ -17,7 +17,7 @@ use crate::python::dependencies::{Dependencies, choose};
 use crate::python::distributions::provider;
 use crate::python::environment::reads;
 use crate::python::graph::{Closure, Start};
-use crate::python::gunicorn::Configuration;
+use crate::python::gunicorn::{Configuration, bound, configuration_named, several_workers};
 use crate::python::module::{Module, Moment};
 use crate::python::peers::peers;
 use crate::python::project::PythonProject;
@@ -266,51 +266,6 @@ fn told_port(candidate: &Candidate, claimed: Claimed<'_>) -> Option<(u16, (Strin
         .find(|(name, _)| name == variable)?;
     let port = value.parse().ok()?;
     (Some(port) != candidate.port).then(|| (port, (name.clone(), value.clone())))
-}
-
-/// The port of Gunicorn's configuration, where no command says another one.
-fn bound<'c>(candidate: &Candidate, claimed: Claimed<'c>) -> Option<&'c Spanned<u16>> {
-    let served = matches!(candidate.launch, Launch::Asgi { .. } | Launch::Wsgi { .. });
-    let configuration = claimed
-        .gunicorn
-        .filter(|_| served && claimed.port.is_none());
-    configuration?.port.as_ref()
-}
-
-/// Names a configuration that Gunicorn would not find by itself.
-fn configuration_named(
-    configuration: &Configuration,
-    directory: &std::path::Path,
-    started: &mut Started,
-) {
-    let Some(at) = started.command.iter().position(|word| word == "gunicorn") else {
-        return;
-    };
-    if !configuration.is_found_in(directory) && configuration.path.starts_with(directory) {
-        let file = places::below(&configuration.path, directory);
-        let words = ["--config".to_owned(), places::text(&file).to_owned()];
-        started.command.splice(at + 1..at + 1, words);
-    }
-}
-
-/// Several processes, each with a state of its own, where there has to be one.
-fn several_workers(
-    configuration: Option<&Configuration>,
-    kept: Option<&Evidence>,
-) -> Option<Diagnostic> {
-    let workers = configuration?.workers.as_ref()?;
-    let at = kept.filter(|_| workers.value > 1)?;
-    let what = at.why.split(':').next().unwrap_or(&at.why);
-    Some(
-        Diagnostic::warning(format!(
-            "asks for {} worker processes of what {what} ({}:{})",
-            workers.value,
-            at.span.file.display(),
-            at.span.start.line
-        ))
-        .at(workers.span.clone())
-        .hint("each process has its own; ask for one, or keep the state outside"),
-    )
 }
 
 /// Functions that whoever starts the candidate calls by name.
