@@ -123,7 +123,15 @@ impl Context {
                 .gid(NOBODY);
             command = other;
         }
-        let output = command.output().unwrap();
+        // Another test that starts a process meanwhile holds the copy open for a moment.
+        let output = loop {
+            match command.output() {
+                Err(error) if error.kind() == std::io::ErrorKind::ExecutableFileBusy => {
+                    std::thread::sleep(std::time::Duration::from_millis(20));
+                }
+                output => break output.unwrap(),
+            }
+        };
         self.shown(&output)
     }
 
