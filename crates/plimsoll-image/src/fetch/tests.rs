@@ -232,7 +232,7 @@ fn a_server_that_falls_silent_is_left() {
     let bench = Bench::new();
     let fetcher = Fetcher::new(
         FetchSettings {
-            patience: Duration::from_millis(300),
+            patience: Duration::from_secs(3),
             ..settings()
         },
         Arc::new(Silent),
