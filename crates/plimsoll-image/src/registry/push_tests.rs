@@ -26,7 +26,7 @@ fn here() -> Here {
     let settings = FetchSettings {
         attempts: 3,
         first_delay: Duration::from_millis(1),
-        patience: Duration::from_millis(400),
+        patience: Duration::from_secs(3),
         ..FetchSettings::default()
     };
     let fetcher = Fetcher::new(settings, Arc::new(Silent)).unwrap();
