@@ -3,7 +3,7 @@
 use std::path::Path;
 use std::sync::Arc;
 
-use plimsoll_detect::{Detection, Tree};
+use plimsoll_detect::{Detection, Problem, Tree};
 use plimsoll_diag::{Diagnostic, Diagnostics, Spanned};
 use plimsoll_model::Project;
 use plimsoll_model::compose::{self, LoadOptions, Loaded as LoadedCompose, ServiceEnvFiles};
@@ -11,6 +11,7 @@ use plimsoll_model::contract::shown_values;
 use plimsoll_model::extension::Extensions;
 use plimsoll_model::yaml::Node;
 
+use crate::exit_status::ExitStatus;
 use crate::failure::Failure;
 use crate::machine_key::MachineKey;
 use crate::made_up_values;
@@ -64,7 +65,7 @@ pub(crate) fn load_inferred(
     named: &[String],
 ) -> Result<Loaded, Failure> {
     if detection.services.is_empty() {
-        return Err(nothing_found(settings));
+        return Err(nothing_found(settings, &detection));
     }
     let key = MachineKey::open(&settings.data)?;
     let name = project_name(settings);
@@ -148,7 +149,7 @@ pub(crate) fn load_for_rendering(settings: &Settings) -> Result<Rendered, Failur
     }
     let detection = detect(settings)?;
     if detection.services.is_empty() {
-        return Err(nothing_found(settings));
+        return Err(nothing_found(settings, &detection));
     }
     let (project, warnings) = inferred(settings, detection);
     Ok(Rendered {
@@ -180,15 +181,36 @@ pub(crate) fn inferred(settings: &Settings, detection: Detection) -> (Project, V
     detection.into_project(&name, &settings.directory, &password)
 }
 
-pub(crate) fn nothing_found(settings: &Settings) -> Failure {
-    Failure::usage(
-        Diagnostic::error(format!(
-            "no service was found in `{}`",
-            settings.directory.display()
-        ))
-        .hint("`plimsoll inspect --rejected` tells what was looked at")
-        .hint("`-C DIR` names another directory, `-f FILE` a Compose file"),
-    )
+/// Problems and files left out that are told where no service was found: the first of each.
+const TOLD: usize = 3;
+
+/// That there is nothing to start, and what could have been.
+pub(crate) fn nothing_found(settings: &Settings, detection: &Detection) -> Failure {
+    let problems = detection.problems.iter().map(Problem::to_diagnostic);
+    let mut error = Diagnostic::error(format!(
+        "no service was found in `{}`",
+        settings.directory.display()
+    ));
+    for rejected in detection.rejected.iter().take(TOLD) {
+        error = error.hint(format!(
+            "`{}` ({}) was left out: {}",
+            rejected.path.display(),
+            rejected.looks_like,
+            rejected.why
+        ));
+    }
+    error = match detection.rejected.len() {
+        0..=TOLD => error.hint("`plimsoll inspect` tells what was looked at"),
+        more => error.hint(format!(
+            "`plimsoll inspect --rejected` tells of {} more",
+            more - TOLD
+        )),
+    };
+    let error = error.hint("`-C DIR` names another directory, `-f FILE` a Compose file");
+    Failure {
+        diagnostics: problems.take(TOLD).chain([error]).collect(),
+        status: ExitStatus::Usage,
+    }
 }
 
 /// What the files ask for and the engine does not do, each with its place.

@@ -103,7 +103,7 @@ impl Plan<'_> {
             return self.beside(&detection);
         }
         if detection.services.is_empty() {
-            return Err(project::nothing_found(self.settings));
+            return Err(project::nothing_found(self.settings, &detection));
         }
         let (project, told) = project::inferred(self.settings, detection.clone());
         self.told = told;

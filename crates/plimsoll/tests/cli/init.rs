@@ -279,7 +279,7 @@ fn nothing_to_write() {
     ----- stdout -----
     ----- stderr -----
     error: no service was found in `[ROOT]/desk`
-    hint: `plimsoll inspect --rejected` tells what was looked at
+    hint: `plimsoll inspect` tells what was looked at
     hint: `-C DIR` names another directory, `-f FILE` a Compose file
     ");
 }

@@ -7,12 +7,12 @@ use crate::context::Context;
 #[test]
 fn no_project() {
     let context = Context::new();
-    assert_snapshot!(context.run(&["run", "web"]), @r"
+    assert_snapshot!(context.run(&["run", "web"]), @"
     exit code: 2
     ----- stdout -----
     ----- stderr -----
     error: no service was found in `[ROOT]/desk`
-    hint: `plimsoll inspect --rejected` tells what was looked at
+    hint: `plimsoll inspect` tells what was looked at
     hint: `-C DIR` names another directory, `-f FILE` a Compose file
     ");
 }

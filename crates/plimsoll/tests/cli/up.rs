@@ -7,12 +7,46 @@ use crate::context::Context;
 #[test]
 fn no_project() {
     let context = Context::new();
-    assert_snapshot!(context.run(&["up"]), @r"
+    assert_snapshot!(context.run(&["up"]), @"
     exit code: 2
     ----- stdout -----
     ----- stderr -----
     error: no service was found in `[ROOT]/desk`
-    hint: `plimsoll inspect --rejected` tells what was looked at
+    hint: `plimsoll inspect` tells what was looked at
+    hint: `-C DIR` names another directory, `-f FILE` a Compose file
+    ");
+}
+
+#[test]
+fn what_could_have_been_a_service_is_told_where_there_is_none() {
+    let context = Context::new();
+    context.write("nx.json", "{}");
+    context.write("package.json", r#"{"name": "shop", "private": true}"#);
+    context.write(
+        "apps/web/project.json",
+        r#"{"name": "web", "targets": {"serve": {"executor": "@nx/vite:dev-server"}}}"#,
+    );
+    for name in ["one", "two", "three"] {
+        context.write(
+            &format!("{name}.py"),
+            "if __name__ == '__main__':\n    print('done')\n",
+        );
+    }
+    assert_snapshot!(context.run(&["up"]), @"
+    exit code: 2
+    ----- stdout -----
+    ----- stderr -----
+    warning: only Nx knows how to build `web` of this workspace, so that Plimsoll does not assemble it
+      --> nx.json:1:1
+       |
+     1 | {}
+       | ^
+    hint: give each a `package.json` with its dependencies and a `start` script, or name its image in a Compose file
+    error: no service was found in `[ROOT]/desk`
+    hint: `apps/web/project.json` (Nx application) was left out: has no `package.json` of its own: Nx builds it from that of the workspace, which Plimsoll does not do
+    hint: `one.py` (script) was left out: runs once and exits
+    hint: `three.py` (script) was left out: runs once and exits
+    hint: `plimsoll inspect --rejected` tells of 1 more
     hint: `-C DIR` names another directory, `-f FILE` a Compose file
     ");
 }
