@@ -28,7 +28,7 @@ fn what_could_have_been_a_service_is_told_where_there_is_none() {
     );
     for name in ["one", "two", "three"] {
         context.write(
-            &format!("{name}.py"),
+            format!("{name}.py"),
             "if __name__ == '__main__':\n    print('done')\n",
         );
     }
