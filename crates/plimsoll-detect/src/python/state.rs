@@ -66,7 +66,10 @@ pub(crate) fn state(
             .or_else(|| state.single.get(before).cloned());
     }
     for variable in variables {
-        if let Some(path) = variable.default.as_deref().and_then(sqlite_path) {
+        let default = variable.default.as_deref();
+        if let Some(path) =
+            default.and_then(|text| sqlite_path(text).or_else(|| database_file(text)))
+        {
             let why = format!(
                 "keeps its data in the file `{path}` unless told otherwise: one process only"
             );
@@ -152,6 +155,14 @@ fn sqlite_path(url: &str) -> Option<String> {
     }
     let path = rest.strip_prefix('/')?.split('?').next()?;
     (!path.contains(":memory:")).then(|| own_path(path))?
+}
+
+/// The path itself, where its name says that it is an embedded database.
+fn database_file(text: &str) -> Option<String> {
+    [".db", ".sqlite", ".sqlite3", ".duckdb"]
+        .iter()
+        .any(|end| text.len() > end.len() && text.ends_with(end))
+        .then(|| own_path(text))?
 }
 
 fn schedules(module: &Module, call: &Call) -> bool {

@@ -215,7 +215,7 @@ pub const SERVICE: &[KeySupport] = &[
     refused("pull_refresh_after", ""),
     honoured(
         "read_only",
-        "images of ours are read-only unless it is `false`",
+        "images of ours are read-only unless it is `false`, or the code writes to files beside its own and no volume takes them",
     ),
     honoured("restart", ""),
     refused("runtime", "the engine is its own runtime"),

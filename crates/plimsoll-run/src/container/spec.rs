@@ -38,6 +38,9 @@ pub struct ContainerSpec {
     pub kept_writes: Option<PathBuf>,
     /// Whether the root can be written to.
     pub root: RootAccess,
+    /// Directories of a writable root that belong to the user, where they are there.
+    #[serde(default)]
+    pub own_directories: Vec<PathBuf>,
     /// Program and arguments.
     pub command: Vec<String>,
     /// The whole environment, in order.
@@ -135,6 +138,7 @@ impl ContainerSpec {
             scratch,
             kept_writes: None,
             root: RootAccess::ReadOnly,
+            own_directories: Vec::new(),
             command,
             environment: vec![("PATH".to_owned(), DEFAULT_PATH.to_owned())],
             working_dir: PathBuf::from("/"),

@@ -212,6 +212,12 @@ impl Bundle<'_> {
         let tree = &self.root.tree;
         tree.make_directory(&self.spec.working_dir)
             .at(StartStage::Mounts, &self.spec.working_dir)?;
+        if self.spec.root == crate::container::RootAccess::Writable {
+            for directory in &self.spec.own_directories {
+                tree.give_directory(directory, &self.spec.user)
+                    .at(StartStage::Mounts, directory)?;
+            }
+        }
         for mount in &self.spec.mounts {
             let target = &mount.target;
             match &mount.kind {

@@ -9,8 +9,10 @@ use std::io;
 use std::os::fd::{AsFd, OwnedFd};
 use std::path::{Component, Path, PathBuf};
 
-use rustix::fs::{AtFlags, CWD, FileType, Mode, OFlags, ResolveFlags};
+use rustix::fs::{AtFlags, CWD, FileType, Gid, Mode, OFlags, ResolveFlags, Uid};
 use rustix::io::Errno;
+
+use crate::container::UserSpec;
 
 /// The top of a tree.
 #[derive(Debug)]
@@ -75,6 +77,18 @@ impl Tree {
             };
         }
         Ok(parent)
+    }
+
+    /// Makes `user` the owner of a directory, if one is there.
+    pub(crate) fn give_directory(&self, path: &Path, user: &UserSpec) -> io::Result<()> {
+        let missing = [Errno::NOENT, Errno::NOTDIR].map(|errno| Some(errno.raw_os_error()));
+        let directory = match self.open_at(path, OFlags::PATH | OFlags::DIRECTORY) {
+            Err(error) if missing.contains(&error.raw_os_error()) => return Ok(()),
+            opened => opened?,
+        };
+        let (uid, gid) = (Uid::from_raw(user.uid), Gid::from_raw(user.gid));
+        rustix::fs::chownat(&directory, "", Some(uid), Some(gid), AtFlags::EMPTY_PATH)?;
+        Ok(())
     }
 
     /// Makes sure that a directory is really there, not a link: for what the runtime fills itself.

@@ -152,12 +152,20 @@ impl UpRequest<'_> {
     }
 }
 
+/// How programs say that they could not write; the last two are SQLite's.
+const COULD_NOT_WRITE: [&str; 4] = [
+    "Read-only file system",
+    "EROFS",
+    "unable to open database file",
+    "attempt to write a readonly database",
+];
+
 /// What to do when a program failed because it could not write.
 fn read_only_hint(lines: &[String]) -> Option<String> {
     let line = lines
         .iter()
         .rev()
-        .find(|line| line.contains("Read-only file system") || line.contains("EROFS"))?;
+        .find(|line| COULD_NOT_WRITE.iter().any(|words| line.contains(words)))?;
     // The path stands quoted in what most languages print.
     let path = line
         .split(['\'', '"', '`'])
@@ -219,5 +227,8 @@ mod tests {
         let hint = read_only_hint(&lines).unwrap();
         assert!(hint.contains("give `/app/data` a volume"), "{hint}");
         assert_eq!(read_only_hint(&lines[..1]), None);
+        let database = ["sqlite3.OperationalError: unable to open database file".to_owned()];
+        let hint = read_only_hint(&database).unwrap();
+        assert!(hint.contains("where it writes"), "{hint}");
     }
 }

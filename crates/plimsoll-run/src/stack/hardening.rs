@@ -4,6 +4,7 @@
 //! Docker, where root in the container has more. A Compose file that says otherwise is obeyed.
 
 use std::collections::BTreeSet;
+use std::path::{Component, Path, PathBuf};
 
 use plimsoll_diag::{Diagnostic, Spanned};
 use plimsoll_model::Service;
@@ -115,7 +116,7 @@ pub(super) fn permissions(
     let mut permissions = Permissions {
         root: root_access(
             service,
-            if ours {
+            if ours && !writes_beside_itself(service) {
                 RootAccess::ReadOnly
             } else {
                 RootAccess::Writable
@@ -130,6 +131,41 @@ pub(super) fn permissions(
         apply_option(&mut permissions, option)?;
     }
     Ok(permissions)
+}
+
+/// Whether the code writes to files beside its own, in no volume: whoever wrote it counts on that.
+fn writes_beside_itself(service: &Service) -> bool {
+    let is_mounted = |path: &Path| {
+        service.volumes.iter().any(|mount| {
+            let mut above = path.ancestors().filter(|part| !part.as_os_str().is_empty());
+            above.any(|part| mount.value.target.ends_with(part))
+        })
+    };
+    let mut writes = service.facts.writes.iter().map(Path::new);
+    writes.any(|path| path.is_relative() && !is_mounted(path))
+}
+
+/// What a service of ours has to own where its root can be written to, if it is a directory: where
+/// it works, and what its code names below that.
+pub(super) fn written_directories(service: &Service, working_dir: &Path) -> Vec<PathBuf> {
+    if working_dir == Path::new("/") {
+        return Vec::new();
+    }
+    let mut directories = vec![working_dir.to_owned()];
+    for path in service.facts.writes.iter().map(Path::new) {
+        let is_inside = path
+            .components()
+            .all(|part| matches!(part, Component::Normal(_)));
+        if !is_inside {
+            continue;
+        }
+        // Which of them is a directory shows in the image.
+        directories.extend(path.parent().map(|parent| working_dir.join(parent)));
+        directories.push(working_dir.join(path));
+    }
+    directories.sort();
+    directories.dedup();
+    directories
 }
 
 fn root_access(service: &Service, default: RootAccess) -> RootAccess {
@@ -202,6 +238,39 @@ mod tests {
         assert_eq!(granted.root, RootAccess::Writable);
         assert!(granted.capabilities.contains("CAP_SETUID"));
         assert!(!granted.capabilities.contains("CAP_SYS_ADMIN"));
+    }
+
+    #[test]
+    fn code_that_writes_beside_itself_can() {
+        let mut service = Service::default();
+        service.facts.writes = vec!["jobs.db".to_owned(), "data/uploads".to_owned()];
+        let granted = permissions(&service, ImageOrigin::Assembled, 65532).unwrap();
+        assert_eq!(granted.root, RootAccess::Writable);
+        let owned = written_directories(&service, Path::new("/app"));
+        let expected =
+            ["/app", "/app/data", "/app/data/uploads", "/app/jobs.db"].map(PathBuf::from);
+        assert_eq!(owned, expected);
+
+        service.read_only = Some(Spanned::unplaced(true));
+        let granted = permissions(&service, ImageOrigin::Assembled, 65532).unwrap();
+        assert_eq!(granted.root, RootAccess::ReadOnly);
+
+        // A volume is where they go.
+        service.read_only = None;
+        service.facts.writes = vec!["data/uploads".to_owned(), "/srv/cache".to_owned()];
+        service.volumes = vec![Spanned::unplaced(plimsoll_model::Mount {
+            kind: plimsoll_model::MountKind::Tmpfs {
+                size: None,
+                mode: None,
+                owner: None,
+            },
+            target: PathBuf::from("/app/data"),
+            read_only: false,
+        })];
+        let granted = permissions(&service, ImageOrigin::Assembled, 65532).unwrap();
+        assert_eq!(granted.root, RootAccess::ReadOnly);
+        let nowhere = written_directories(&service, Path::new("/"));
+        assert_eq!(nowhere, Vec::<PathBuf>::new());
     }
 
     #[test]

@@ -9,7 +9,7 @@ use plimsoll_model::{
 };
 
 use super::StackPaths;
-use super::hardening::permissions;
+use super::hardening::{permissions, written_directories};
 use super::mounts::MountSources;
 use crate::container::{
     ContainerSpec, HealthSpec, HealthTest, InitProcess, LogKeeping, LogSpec, RootAccess, StdinMode,
@@ -121,6 +121,9 @@ impl SpecificationSources<'_> {
             (None, Some(directory)) => directory.clone(),
             (None, None) => PathBuf::from("/"),
         };
+        if image.origin == ImageOrigin::Assembled && user.uid != 0 {
+            spec.own_directories = written_directories(service, &spec.working_dir);
+        }
         spec.user = user;
         spec.root = match permissions.root {
             RootAccess::Writable => RootAccess::Writable,

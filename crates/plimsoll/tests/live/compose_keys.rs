@@ -184,3 +184,44 @@ print(os.access("/dev/shm/log", os.F_OK))
         (!held).then_some(())
     });
 }
+
+/// Keeps a file and a database beside itself, as many do.
+const KEEPER: &str = r#"
+import http.server, os, pathlib, signal, sqlite3, sys
+
+signal.signal(signal.SIGTERM, lambda *_: sys.exit(0))
+pathlib.Path("uploads").mkdir(exist_ok=True)
+pathlib.Path("uploads/first").write_text("kept")
+database = sqlite3.connect(os.environ.get("DATABASE_PATH", "kept.db"))
+database.execute("create table if not exists kept (word text)")
+database.commit()
+http.server.HTTPServer(("0.0.0.0", 8000), http.server.SimpleHTTPRequestHandler).serve_forever()
+"#;
+
+#[test]
+fn code_that_keeps_files_beside_itself_runs_unless_the_file_refuses() {
+    let Some(stage) = Stage::empty("keeping") else {
+        return;
+    };
+    project(&stage, "", "");
+    stage.write("web/main.py", KEEPER);
+    // What is there in the image already belongs to root.
+    stage.write("web/uploads/readme", "");
+    stage.succeed(&["up", "--detach"]);
+    let told = seen(
+        &stage,
+        "import os; print(os.getuid(), open('uploads/first').read(), os.path.getsize('kept.db') > 0, os.access('main.py', os.W_OK))",
+    );
+    assert_eq!(told, "65532 kept True False");
+
+    project(&stage, "    read_only: true", "");
+    stage.write("web/main.py", KEEPER);
+    let ran = stage.run(&["up", "--detach"]);
+    assert_eq!(ran.code, 1, "{}", ran.stderr);
+    assert!(
+        ran.stderr.contains("its root is read-only"),
+        "{}",
+        ran.stderr
+    );
+    stage.down_to_nothing();
+}
