@@ -1,21 +1,8 @@
 //! Gunicorn's configuration files and commands, each as the smallest tree that shows it.
 
-#![expect(
-    clippy::unwrap_used,
-    reason = "a test that cannot set up its tree has failed"
-)]
+use plimsoll_detect::Detection;
 
-use plimsoll_detect::{Detection, Tree, detect};
-
-fn found(files: &[(&str, &str)]) -> Detection {
-    let directory = tempfile::tempdir().unwrap();
-    for (path, text) in files {
-        let path = directory.path().join(path);
-        fs_err::create_dir_all(path.parent().unwrap()).unwrap();
-        fs_err::write(path, text).unwrap();
-    }
-    detect(&Tree::read(directory.path()).unwrap())
-}
+use crate::tree::found;
 
 fn commands(detection: &Detection) -> Vec<String> {
     let services = detection.services.iter();

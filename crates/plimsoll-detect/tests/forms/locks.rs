@@ -1,21 +1,6 @@
 //! Lock files that contradict their manifest, each as the smallest tree that shows it.
 
-#![expect(
-    clippy::unwrap_used,
-    reason = "a test that cannot set up its tree has failed"
-)]
-
-use plimsoll_detect::{Detection, Tree, detect};
-
-fn found(files: &[(&str, &str)]) -> Detection {
-    let directory = tempfile::tempdir().unwrap();
-    for (path, text) in files {
-        let path = directory.path().join(path);
-        fs_err::create_dir_all(path.parent().unwrap()).unwrap();
-        fs_err::write(path, text).unwrap();
-    }
-    detect(&Tree::read(directory.path()).unwrap())
-}
+use crate::tree::found;
 
 /// Place and text of each problem that speaks of a lock file.
 fn told(files: &[(&str, &str)]) -> Vec<String> {

@@ -1,44 +1,8 @@
 //! Forms that real projects take, each as the smallest tree that shows it.
 
-#![expect(
-    clippy::unwrap_used,
-    reason = "a test that cannot set up its tree has failed"
-)]
+use plimsoll_detect::{Detection, Help};
 
-use plimsoll_detect::{Detection, Help, Tree, detect};
-
-fn found(files: &[(&str, &str)]) -> Detection {
-    let directory = tempfile::tempdir().unwrap();
-    for (path, text) in files {
-        let path = directory.path().join(path);
-        fs_err::create_dir_all(path.parent().unwrap()).unwrap();
-        fs_err::write(path, text).unwrap();
-    }
-    detect(&Tree::read(directory.path()).unwrap())
-}
-
-/// Kind, command and ports of each service, one a line.
-fn lines(detection: &Detection) -> Vec<String> {
-    let services = detection.services.iter();
-    services
-        .map(|service| {
-            format!(
-                "{} {} {:?}",
-                service.kind.word(),
-                service.command.join(" "),
-                service.ports
-            )
-        })
-        .collect()
-}
-
-fn required(detection: &Detection) -> Vec<&str> {
-    let variables = detection.environment.iter();
-    variables
-        .filter(|variable| variable.required)
-        .map(|variable| variable.name.as_str())
-        .collect()
-}
+use crate::tree::{found, lines, required};
 
 fn why<'d>(detection: &'d Detection, path: &str) -> &'d str {
     detection

@@ -1,22 +1,14 @@
 //! What a Compose file says of a service that its source alone would not show: the script that it
 //! starts, the stage that is built.
 
-#![expect(
-    clippy::unwrap_used,
-    reason = "a test that cannot set up its tree has failed"
-)]
-
 use plimsoll_detect::complete;
 use plimsoll_model::Project;
 use plimsoll_model::compose::{LoadOptions, load};
 
+use crate::tree::written;
+
 fn completed(files: &[(&str, &str)]) -> (Project, Vec<String>) {
-    let directory = tempfile::tempdir().unwrap();
-    for (path, text) in files {
-        let path = directory.path().join(path);
-        fs_err::create_dir_all(path.parent().unwrap()).unwrap();
-        fs_err::write(path, text).unwrap();
-    }
+    let directory = written(files);
     let mut project = load(&LoadOptions {
         directory: directory.path().to_owned(),
         ..LoadOptions::default()

@@ -1,0 +1,13 @@
+//! Forms that real projects take, each as the smallest tree that shows it.
+
+#![expect(
+    clippy::unwrap_used,
+    reason = "a test that cannot set up its tree has failed"
+)]
+
+mod gunicorn;
+mod locks;
+mod projects;
+mod shapes;
+mod stated_commands;
+mod tree;
