@@ -152,20 +152,22 @@ impl UpRequest<'_> {
     }
 }
 
-/// How programs say that they could not write; the last two are SQLite's.
-const COULD_NOT_WRITE: [&str; 4] = [
-    "Read-only file system",
-    "EROFS",
-    "unable to open database file",
-    "attempt to write a readonly database",
-];
-
 /// What to do when a program failed because it could not write.
 fn read_only_hint(lines: &[String]) -> Option<String> {
-    let line = lines
-        .iter()
-        .rev()
-        .find(|line| COULD_NOT_WRITE.iter().any(|words| line.contains(words)))?;
+    let last = |words: [&str; 2]| {
+        let mut lines = lines.iter().rev();
+        lines.find(|line| words.iter().any(|words| line.contains(words)))
+    };
+    let Some(line) = last(["Read-only file system", "EROFS"]) else {
+        // SQLite does not say why.
+        last([
+            "unable to open database file",
+            "attempt to write a readonly database",
+        ])?;
+        return Some(
+            "it may not write where its database is: give that directory a volume".to_owned(),
+        );
+    };
     // The path stands quoted in what most languages print.
     let path = line
         .split(['\'', '"', '`'])
@@ -229,6 +231,6 @@ mod tests {
         assert_eq!(read_only_hint(&lines[..1]), None);
         let database = ["sqlite3.OperationalError: unable to open database file".to_owned()];
         let hint = read_only_hint(&database).unwrap();
-        assert!(hint.contains("where it writes"), "{hint}");
+        assert!(hint.contains("where its database is"), "{hint}");
     }
 }
