@@ -214,13 +214,7 @@ impl Builder<'_> {
             image,
             outcome: workshop.outcome(),
             duration: started.elapsed(),
-            layers: layers
-                .iter()
-                .map(|entry| BuiltLayer {
-                    created_by: entry.created_by.clone(),
-                    size: entry.layer.size,
-                })
-                .collect(),
+            layers: layers.iter().map(BuiltLayer::from).collect(),
             findings,
         })
     }

@@ -156,6 +156,15 @@ pub struct BuiltLayer {
     pub size: u64,
 }
 
+impl From<&ImageLayer> for BuiltLayer {
+    fn from(entry: &ImageLayer) -> Self {
+        Self {
+            created_by: entry.created_by.clone(),
+            size: entry.layer.size,
+        }
+    }
+}
+
 impl std::fmt::Debug for Builder<'_> {
     fn fmt(&self, formatter: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         formatter
@@ -327,13 +336,7 @@ impl<'a> Builder<'a> {
             image,
             outcome: workshop.outcome(),
             duration: started.elapsed(),
-            layers: layers
-                .iter()
-                .map(|entry| BuiltLayer {
-                    created_by: entry.created_by.clone(),
-                    size: entry.layer.size,
-                })
-                .collect(),
+            layers: layers.iter().map(BuiltLayer::from).collect(),
             findings,
         })
     }
