@@ -3,6 +3,7 @@
 
 use serde_json::{Value, json};
 
+use super::routes;
 use super::service::in_namespace;
 use super::template::{Template, field};
 use crate::kubernetes::object::Cluster;
@@ -21,7 +22,11 @@ pub(super) fn templates(
     let mut files = vec![("namespace.yaml", of_namespace(namespace))];
     // Production has all there is.
     for (file, objects) in overlay::environment(input, all, &secrets, Stage::Production) {
-        files.push((file, of_environment(input, objects)));
+        let text = match file {
+            "routes.yaml" => routes::template(input, all).unwrap_or_default(),
+            _ => of_environment(input, objects),
+        };
+        files.push((file, text));
     }
     if !secrets.is_empty() {
         files.push(("secrets.yaml", of_values(input)));
@@ -65,6 +70,9 @@ pub(super) fn values(input: &Input<'_>, all: &[Workload<'_>], stage: Stage) -> V
             "enabled": !is_development,
             "className": gateway["spec"]["gatewayClassName"],
         });
+    }
+    if find("Ingress").is_some() {
+        values["ingress"] = json!({ "enabled": !is_development, "className": "" });
     }
     if find("Issuer").is_some() {
         let of_stage = overlay::environment(input, all, &[], stage);
@@ -183,6 +191,7 @@ fn conditional(input: &Input<'_>, mut object: Value) -> (&'static str, String) {
     in_namespace(input, &mut template, &mut object);
     let kind = object["kind"].as_str().unwrap_or_default().to_owned();
     let condition = match kind.as_str() {
+        "HTTPRoute" => ".Values.gateway.enabled",
         "Gateway" => {
             gateway(input, &mut template, &mut object);
             ".Values.gateway.enabled"
@@ -220,25 +229,31 @@ fn conditional(input: &Input<'_>, mut object: Value) -> (&'static str, String) {
     (condition, template.text(&object))
 }
 
-/// A listener for each host that a service has.
+/// Besides the listener without encryption, one for each host that a service has.
 fn gateway(input: &Input<'_>, template: &mut Template, object: &mut Value) {
     object["spec"]["gatewayClassName"] =
         json!(template.inline(".Values.gateway.className | quote"));
-    let Some(mut listener) = object.pointer("/spec/listeners/0").cloned() else {
+    let listeners = object.pointer("/spec/listeners").cloned();
+    let Some([plain, listener, ..]) = listeners
+        .as_ref()
+        .and_then(Value::as_array)
+        .map(Vec::as_slice)
+    else {
         return;
     };
-    let numbered = |template: &mut Template, text: &Value| {
-        let text = text.as_str().unwrap_or_default().trim_end_matches('0');
-        json!(format!("{text}{}", template.inline("$index")))
-    };
-    listener["name"] = numbered(template, &listener["name"]);
+    let mut listener = listener.clone();
+    listener["name"] = json!(template.inline(routes::listener("$host")));
     listener["hostname"] = json!(template.inline("$host | quote"));
-    let certificate = numbered(template, &listener["tls"]["certificateRefs"][0]["name"]);
-    listener["tls"]["certificateRefs"][0]["name"] = certificate;
-    let mut lines = vec![format!(
-        "{{{{- range $index, $host := include \"{}.hosts\" . | fromJsonArray }}}}",
+    let certificate = format!("{}-tls", template.inline(routes::listener("$host")));
+    listener["tls"]["certificateRefs"][0]["name"] = json!(certificate);
+    let mut lines: Vec<String> = crate::yaml(&json!([plain]))
+        .lines()
+        .map(str::to_owned)
+        .collect();
+    lines.push(format!(
+        "{{{{- range $host := include \"{}.hosts\" . | fromJsonArray }}}}",
         input.project.name
-    )];
+    ));
     lines.extend(crate::yaml(&json!([listener])).lines().map(str::to_owned));
     lines.push("{{- end }}".to_owned());
     object["spec"]["listeners"] = template.below(lines);

@@ -4,6 +4,7 @@
 
 mod environment;
 mod notes;
+mod routes;
 mod service;
 mod template;
 mod tests;
@@ -131,6 +132,7 @@ fn of_stage(
             scaling["maxReplicas"] = json!(most);
         }
     }
+    routes::set_hosts(input, all, stage, &mut services);
     let mut values = json!({ "services": services });
     if !profiles.is_empty() {
         values["profiles"] = json!(profiles);
@@ -168,6 +170,10 @@ const PARTS: &[(&str, &str)] = &[
     (
         "gateway",
         "The Gateway that routes hang on, and its class in this cluster.",
+    ),
+    (
+        "ingress",
+        "Whether requests are let in, and by which class of this cluster; empty: its default.",
     ),
     (
         "certificates",

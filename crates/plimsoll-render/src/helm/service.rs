@@ -71,13 +71,6 @@ impl Writer<'_, '_> {
                 self.pod(&mut object, "/spec/jobTemplate/spec/template/spec");
             }
             "HorizontalPodAutoscaler" => self.autoscaler(&mut object),
-            "HTTPRoute" => {
-                if let Some(hosts) = object.pointer_mut("/spec/hostnames") {
-                    self.values.insert("hosts".to_owned(), hosts.clone());
-                    *hosts = self.template.block("$service.hosts");
-                }
-            }
-            "Ingress" => self.ingress(&mut object),
             "PersistentVolumeClaim" => {
                 let name = object["metadata"]["name"]
                     .as_str()
@@ -143,27 +136,6 @@ impl Writer<'_, '_> {
             if let Some(map) = self.map("autoscaling") {
                 map.insert(name, taken);
             }
-        }
-    }
-
-    /// One rule for each host, all alike.
-    fn ingress(&mut self, object: &mut Value) {
-        let rules = object["spec"]["rules"]
-            .as_array()
-            .cloned()
-            .unwrap_or_default();
-        let hosts: Vec<Value> = rules.iter().map(|rule| rule["host"].clone()).collect();
-        let Some(mut rule) = rules.into_iter().next() else {
-            return;
-        };
-        self.values.insert("hosts".to_owned(), json!(hosts));
-        rule["host"] = json!(self.template.inline(". | quote"));
-        let mut lines = vec!["{{- range $service.hosts }}".to_owned()];
-        lines.extend(crate::yaml(&json!([rule])).lines().map(str::to_owned));
-        lines.push("{{- end }}".to_owned());
-        object["spec"]["rules"] = self.template.below(lines);
-        if let Some(tls) = object.pointer_mut("/spec/tls/0/hosts") {
-            *tls = self.template.block("$service.hosts");
         }
     }
 

@@ -111,7 +111,6 @@ pub(crate) fn objects<'a>(input: &Input<'a>) -> (Cluster<'a>, Rendering) {
             &all,
             &mut rendering.losses,
         ));
-        file.extend(routes::routes(&cluster, input, one, &mut rendering.losses));
         file.extend(scaling::objects(&cluster, one));
         file.extend(monitors::objects(&cluster, input, one));
         cluster.add(format!("{}.yaml", one.name()), file);

@@ -219,8 +219,18 @@ pub(crate) fn environment(
     if let Some(issuer) = routes::issuer(&cluster, input, all, stage) {
         files.push(("issuer.yaml", vec![issuer]));
     }
-    if let Some(gateway) = routes::gateway(&cluster, input, all) {
-        files.push(("gateway.yaml", vec![gateway]));
+    for (file, objects) in [
+        ("gateway.yaml", routes::gateway(&cluster, input, all, stage)),
+        (
+            "routes.yaml",
+            all.iter()
+                .filter_map(|one| routes::route(&cluster, input, one, stage))
+                .collect(),
+        ),
+    ] {
+        if !objects.is_empty() {
+            files.push((file, objects));
+        }
     }
     let mut limits = vec![bounds::limit_range(&cluster)];
     if stage == Stage::Production {

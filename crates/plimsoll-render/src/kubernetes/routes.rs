@@ -1,4 +1,7 @@
 //! How requests come in: routes of the Gateway API or an Ingress, and certificates for them.
+//!
+//! All of it belongs to an environment, not to the base: a cluster for development may know neither
+//! gateways nor certificates, and no two environments answer to the same host.
 
 use std::collections::BTreeSet;
 
@@ -18,25 +21,49 @@ pub(crate) fn is_routed(one: &Workload<'_>) -> bool {
     route.is_some() || (published && matches!(one.role, Role::Web | Role::Ui))
 }
 
-/// The host name of a service that is routed.
-pub(crate) fn hosts(input: &Input<'_>, one: &Workload<'_>) -> Vec<String> {
+/// The host names of a service that is routed. Those of production are said; another environment
+/// has them below its own name.
+pub(crate) fn hosts(input: &Input<'_>, one: &Workload<'_>, stage: Stage) -> Vec<String> {
     let said = one
         .extension
         .and_then(|extension| extension.route.as_ref())
         .map(|route| route.value.hosts.clone())
         .unwrap_or_default();
-    if said.is_empty() {
+    let production = if said.is_empty() {
         vec![format!("{}.{}.example.com", one.name(), input.project.name)]
     } else {
         said
+    };
+    if stage == Stage::Production {
+        return production;
     }
+    production
+        .iter()
+        .map(|host| match host.strip_prefix("*.") {
+            Some(domain) => format!("*.{}.{domain}", stage.word()),
+            None => format!("{}.{host}", stage.word()),
+        })
+        .collect()
 }
+
+/// What the Gateway calls its listener for a host. It is named for the host, not numbered, so that a
+/// host that comes or goes moves no other host's certificate.
+fn listener_name(host: &str) -> String {
+    host.replace('*', ANY)
+}
+
+/// What stands for `*` in the name of an object.
+pub(crate) const ANY: &str = "wildcard";
+
+/// The listener of the Gateway that takes requests without encryption, to send them on and to answer
+/// the challenges of who gives certificates.
+const PLAIN: &str = "http";
 
 /// Tells of variables that name a port of a developer's machine, which is nobody's in a cluster.
 pub(super) fn local_addresses(input: &Input<'_>, all: &[Workload<'_>], losses: &mut Vec<Loss>) {
     let mut found = Addresses::new(str::to_owned);
     for one in all.iter().filter(|one| is_routed(one)) {
-        if let Some(host) = hosts(input, one).first() {
+        if let Some(host) = hosts(input, one, Stage::Production).first() {
             found.add(one, host, Encryption::Tls);
         }
     }
@@ -58,19 +85,14 @@ pub(super) fn local_addresses(input: &Input<'_>, all: &[Workload<'_>], losses: &
     }
 }
 
-/// A route through the Gateway API for a service that outside requests reach.
-pub(super) fn routes(
+/// The route of a service that outside requests reach, through the Gateway API or an Ingress.
+pub(crate) fn route(
     cluster: &Cluster<'_>,
     input: &Input<'_>,
     one: &Workload<'_>,
-    losses: &mut Vec<Loss>,
-) -> Vec<Value> {
-    if !is_routed(one) {
-        return Vec::new();
-    }
-    let Some(listener) = one.main() else {
-        return Vec::new();
-    };
+    stage: Stage,
+) -> Option<Value> {
+    let listener = one.main().filter(|_| is_routed(one))?;
     let said = one
         .extension
         .and_then(|extension| extension.route.as_ref())
@@ -79,32 +101,23 @@ pub(super) fn routes(
     let path = said
         .and_then(|route| route.path.clone())
         .unwrap_or_else(|| "/".to_owned());
-    if said.is_none_or(|route| route.hosts.is_empty()) {
-        losses.push(
-            Loss::new(
-                Fidelity::Approximate,
-                format!("services.{}.ports", one.name()),
-                format!(
-                    "no host name is said for it; `{}` stands in for one",
-                    hosts(input, one).join("`, `")
-                ),
-            )
-            .at(listener.span.clone().or_else(|| one.service.span.clone()))
-            .hint("set `x-plimsoll.route.host`"),
-        );
-    }
+    let hosts = hosts(input, one, stage);
     if input.cluster.entry == Entry::Ingress {
-        return vec![ingress(cluster, input, one, port, &path)];
+        return Some(ingress(cluster, one, &hosts, port, &path));
     }
     let stream =
         one.service.facts.stream.is_some() || said.is_some_and(|route| route.stream.is_some());
-    vec![tidy(json!({
+    let parents: Vec<Value> = hosts
+        .iter()
+        .map(|host| json!({ "name": cluster.project_name(), "sectionName": listener_name(host) }))
+        .collect();
+    Some(tidy(json!({
         "apiVersion": "gateway.networking.k8s.io/v1",
         "kind": "HTTPRoute",
         "metadata": cluster.metadata(one.name(), one),
         "spec": {
-            "parentRefs": [{ "name": cluster.project_name() }],
-            "hostnames": hosts(input, one),
+            "parentRefs": parents,
+            "hostnames": hosts,
             "rules": [{
                 "matches": [{ "path": { "type": "PathPrefix", "value": path } }],
                 // A response that stays open has no time limit.
@@ -112,7 +125,7 @@ pub(super) fn routes(
                 "backendRefs": [{ "name": one.name(), "port": port }],
             }],
         },
-    }))]
+    })))
 }
 
 /// The name of the issuer of certificates, in the project's namespace.
@@ -122,12 +135,11 @@ pub(super) fn issuer_name(cluster: &Cluster<'_>) -> String {
 
 fn ingress(
     cluster: &Cluster<'_>,
-    input: &Input<'_>,
     one: &Workload<'_>,
+    hosts: &[String],
     port: u16,
     path: &str,
 ) -> Value {
-    let hosts = hosts(input, one);
     let rules: Vec<Value> = hosts
         .iter()
         .map(|host| {
@@ -154,48 +166,66 @@ fn ingress(
     })
 }
 
-/// The gateway that routes hang on, with a certificate from cert-manager.
+/// The gateway that routes hang on, with a certificate from cert-manager for each host, and the
+/// route that sends requests without encryption to the same address with it.
 pub(crate) fn gateway(
     cluster: &Cluster<'_>,
     input: &Input<'_>,
     all: &[Workload<'_>],
-) -> Option<Value> {
+    stage: Stage,
+) -> Vec<Value> {
     if input.cluster.entry == Entry::Ingress {
-        return None;
+        return Vec::new();
     }
     let names: BTreeSet<String> = all
         .iter()
         .filter(|one| is_routed(one))
-        .flat_map(|one| hosts(input, one))
+        .flat_map(|one| hosts(input, one, stage))
         .collect();
     if names.is_empty() {
-        return None;
+        return Vec::new();
     }
-    let listeners: Vec<Value> = names
-        .iter()
-        .enumerate()
-        .map(|(index, host)| {
-            json!({
-                "name": format!("https-{index}"),
-                "hostname": host,
-                "port": 443,
-                "protocol": "HTTPS",
-                "tls": {
-                    "mode": "Terminate",
-                    "certificateRefs": [{ "name": format!("{}-tls-{index}", cluster.project_name()) }],
-                },
-                "allowedRoutes": { "namespaces": { "from": "Same" } },
-            })
+    let own = json!({ "namespaces": { "from": "Same" } });
+    let mut listeners = vec![json!({
+        "name": PLAIN,
+        "port": 80,
+        "protocol": "HTTP",
+        "allowedRoutes": own,
+    })];
+    listeners.extend(names.iter().map(|host| {
+        json!({
+            "name": listener_name(host),
+            "hostname": host,
+            "port": 443,
+            "protocol": "HTTPS",
+            "tls": {
+                "mode": "Terminate",
+                "certificateRefs": [{ "name": format!("{}-tls", listener_name(host)) }],
+            },
+            "allowedRoutes": own,
         })
-        .collect();
+    }));
     let mut metadata = cluster.project_metadata(cluster.project_name());
     metadata["annotations"] = json!({ "cert-manager.io/issuer": issuer_name(cluster) });
-    Some(json!({
+    let gateway = json!({
         "apiVersion": "gateway.networking.k8s.io/v1",
         "kind": "Gateway",
         "metadata": metadata,
         "spec": { "gatewayClassName": "gateway", "listeners": listeners },
-    }))
+    });
+    let redirect = json!({
+        "apiVersion": "gateway.networking.k8s.io/v1",
+        "kind": "HTTPRoute",
+        "metadata": cluster.project_metadata(&format!("{}-to-https", cluster.project_name())),
+        "spec": {
+            "parentRefs": [{ "name": cluster.project_name(), "sectionName": PLAIN }],
+            "rules": [{ "filters": [{
+                "type": "RequestRedirect",
+                "requestRedirect": { "scheme": "https", "statusCode": 301 },
+            }] }],
+        },
+    });
+    vec![gateway, redirect]
 }
 
 /// The issuer of the certificates: Let's Encrypt's own for production, its trial elsewhere.
@@ -217,7 +247,11 @@ pub(crate) fn issuer(
     let name = issuer_name(cluster);
     let solver = match input.cluster.entry {
         Entry::Gateway => json!({ "gatewayHTTPRoute": {
-            "parentRefs": [{ "kind": "Gateway", "name": cluster.project_name() }],
+            "parentRefs": [{
+                "kind": "Gateway",
+                "name": cluster.project_name(),
+                "sectionName": PLAIN,
+            }],
         } }),
         Entry::Ingress => json!({ "ingress": {} }),
     };
@@ -238,6 +272,33 @@ pub(super) fn losses(input: &Input<'_>, all: &[Workload<'_>], losses: &mut Vec<L
     if !all.iter().any(is_routed) {
         return;
     }
+    for one in all.iter().filter(|one| is_routed(one)) {
+        let said = one.extension.and_then(|extension| extension.route.as_ref());
+        if said.is_some_and(|route| !route.value.hosts.is_empty()) {
+            continue;
+        }
+        let listener = one.main().and_then(|listener| listener.span.clone());
+        losses.push(
+            Loss::new(
+                Fidelity::Approximate,
+                format!("services.{}.ports", one.name()),
+                format!(
+                    "no host name is said for it; `{}` stands in for one",
+                    hosts(input, one, Stage::Production).join("`, `")
+                ),
+            )
+            .at(listener.or_else(|| one.service.span.clone()))
+            .hint("set `x-plimsoll.route.host`"),
+        );
+    }
+    losses.push(
+        Loss::new(
+            Fidelity::Approximate,
+            "name",
+            "host names are those of production; staging has them below `staging.`, and development has no routes",
+        )
+        .hint("patch the hosts in the overlay of an environment"),
+    );
     losses.push(
         Loss::new(
             Fidelity::Approximate,

@@ -36,9 +36,13 @@ fn foreign(kind: &str) -> Option<&'static [&'static str]> {
         ],
         "HTTPRoute" => &[
             "spec.parentRefs[].name",
+            "spec.parentRefs[].sectionName",
             "spec.hostnames[]",
             "spec.rules[].matches[].path.type",
             "spec.rules[].matches[].path.value",
+            "spec.rules[].filters[].type",
+            "spec.rules[].filters[].requestRedirect.scheme",
+            "spec.rules[].filters[].requestRedirect.statusCode",
             "spec.rules[].timeouts.request",
             "spec.rules[].backendRefs[].name",
             "spec.rules[].backendRefs[].port",
@@ -63,6 +67,7 @@ fn foreign(kind: &str) -> Option<&'static [&'static str]> {
             "spec.acme.privateKeySecretRef.name",
             "spec.acme.solvers[].http01.gatewayHTTPRoute.parentRefs[].kind",
             "spec.acme.solvers[].http01.gatewayHTTPRoute.parentRefs[].name",
+            "spec.acme.solvers[].http01.gatewayHTTPRoute.parentRefs[].sectionName",
             "spec.acme.solvers[].http01.ingress",
         ],
         "PodMonitor" => &[

@@ -10,3 +10,4 @@ mod names;
 mod project;
 mod reachability;
 mod restricted;
+mod routes;
