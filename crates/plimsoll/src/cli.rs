@@ -260,6 +260,9 @@ pub(crate) struct RenderArguments {
     /// Tell each thing that is said otherwise, with its place, instead of like things together
     #[arg(long)]
     pub(crate) losses: bool,
+    /// Name images by the digests that `push --json` told, in FILE or (`-`) on standard input
+    #[arg(long, value_name = "FILE", help_heading = "Clusters")]
+    pub(crate) images: Option<PathBuf>,
     /// Let requests into a cluster by an Ingress instead of the Gateway API
     #[arg(long, help_heading = "Clusters")]
     pub(crate) ingress: bool,

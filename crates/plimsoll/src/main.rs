@@ -21,6 +21,7 @@ mod misplaced_option;
 mod printer;
 mod project;
 mod publish;
+mod published_images;
 mod registry_retention;
 mod rendered_files;
 mod rendered_report;

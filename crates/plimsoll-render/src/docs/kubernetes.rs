@@ -14,6 +14,14 @@ pub(super) fn page(guide: &Guide<'_>) -> String {
         "kubectl kustomize kubernetes/overlays/prod".to_owned(),
         "kubectl diff -k kubernetes/overlays/prod".to_owned(),
     ]));
+    page.push_str(
+        "\nImages that are built from source are named by what was published once they were rendered with it (what other \
+         tools publish is set by `kustomize edit set image`, or in the values of the chart):\n\n",
+    );
+    page.push_str(&fence(&[
+        "plimsoll push --to REGISTRY --json > images.json".to_owned(),
+        "plimsoll render kubernetes --images images.json".to_owned(),
+    ]));
     page.push_str("\nIn `dev`, secrets are generated from files that are not committed: copy each `*.env.example` and fill it in. In \
         `staging` and `prod` they come from the cluster's store of secrets (`external-secrets.yaml`).\n\n");
     page.push_str(&fence(&[
@@ -62,7 +70,7 @@ pub(super) fn page(guide: &Guide<'_>) -> String {
     }
     page.push_str(&fence(&looks));
     page.push_str(
-        "\nThe cluster needs: the Gateway API with a class of gateways (or render with `--ingress`), cert-manager, the \
+        "\nThe overlays `staging` and `prod` need of their cluster: the Gateway API with a class of gateways (or render with `--ingress`), cert-manager, the \
          External Secrets operator (or `--secrets sealed`, `--secrets sops`), and the metrics server for autoscaling.\n",
     );
     page

@@ -81,6 +81,7 @@ pub(crate) fn objects<'a>(input: &Input<'a>) -> (Cluster<'a>, Rendering) {
         }
         keys::losses(input, one, &mut rendering.losses);
         rendering.losses.extend(one.moving_image());
+        rendering.losses.extend(one.unpublished_image(input));
         if input
             .node(one.name())
             .is_some_and(|node| node.get("provider").is_some())

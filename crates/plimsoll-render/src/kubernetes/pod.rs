@@ -194,15 +194,20 @@ fn container(
     container
 }
 
-/// The image by its digest where that is known.
+/// The image by its digest where that is known: where it was published, if it is built from source.
 fn image(input: &Input<'_>, one: &Workload<'_>) -> String {
-    let pinned = input
-        .images
-        .get(one.name())
-        .and_then(|pin| pin.digest.as_ref());
-    match pinned {
-        Some(digest) if !one.image.contains('@') => format!("{}@{digest}", one.image),
-        _ => one.image.clone(),
+    let pin = input.images.get(one.name());
+    let Some((reference, digest)) =
+        pin.and_then(|pin| Some((pin.reference.as_str(), pin.digest.as_ref()?)))
+    else {
+        return one.image.clone();
+    };
+    if one.is_built() {
+        format!("{reference}@{digest}")
+    } else if one.image.contains('@') {
+        one.image.clone()
+    } else {
+        format!("{}@{digest}", one.image)
     }
 }
 

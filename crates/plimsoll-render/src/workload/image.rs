@@ -31,7 +31,30 @@ pub(super) fn without_version(service: &Service) -> Option<Loss> {
     )
 }
 
-fn is_built(service: &Service) -> bool {
+/// That a cluster will look for an image that is built from source by a name which says neither
+/// where it was published nor which build it is; `None` where that is known.
+pub(super) fn unpublished(input: &Input<'_>, service: &Service, image: &str) -> Option<Loss> {
+    let is_pinned = input
+        .images
+        .get(&service.name)
+        .is_some_and(|pin| pin.digest.is_some());
+    if !is_built(service) || is_pinned || has_version(image) {
+        return None;
+    }
+    let subject = format!("services.{}.image", service.name);
+    let what = match input.registry {
+        Some(_) => "it is named without a version: `latest` is meant",
+        None => "it is named without a registry and without a version",
+    };
+    Some(
+        Loss::new(Fidelity::Approximate, subject, what)
+            .at(service.span.clone())
+            .hint("`--images FILE` names images by what `plimsoll push --json` told; pipelines set it in the chart's values"),
+    )
+}
+
+/// Whether a service's image is built from source.
+pub(super) fn is_built(service: &Service) -> bool {
     service.build.is_some() || service.recipe.is_some()
 }
 

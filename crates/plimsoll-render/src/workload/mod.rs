@@ -134,6 +134,16 @@ impl<'a> Workload<'a> {
         image::without_version(self.service)
     }
 
+    /// Whether its image is built from source.
+    pub(crate) fn is_built(&self) -> bool {
+        image::is_built(self.service)
+    }
+
+    /// That a cluster is not told where its image was published, or which one it is.
+    pub(crate) fn unpublished_image(&self, input: &Input<'_>) -> Option<Loss> {
+        image::unpublished(input, self.service, &self.image)
+    }
+
     /// Its command where it is to last: `None` unless the one that is written loads changed code
     /// again, which is for development.
     pub(crate) fn lasting_command(&self, losses: &mut Vec<Loss>) -> Option<Vec<String>> {

@@ -15,6 +15,7 @@ use crate::exit_status::ExitStatus;
 use crate::failure::Failure;
 use crate::printer::{Form, Printer};
 use crate::project::{self, Rendered};
+use crate::published_images;
 use crate::rendered_files::{self, Change, Compared};
 use crate::rendered_report;
 use crate::settings::Settings;
@@ -70,7 +71,10 @@ pub(crate) fn run(
 }
 
 fn render(loaded: &Rendered, arguments: &RenderArguments) -> Result<Rendering, Failure> {
-    let images = BTreeMap::new();
+    let images = match &arguments.images {
+        Some(file) => published_images::read(file, &loaded.project)?,
+        None => BTreeMap::new(),
+    };
     let contents = small_files(&loaded.project);
     let input = Input {
         project: &loaded.project,

@@ -314,6 +314,8 @@ fn help_of_commands_for_files_and_registries() {
       -h, --help               Print help
 
     Clusters:
+          --images <FILE>     Name images by the digests that `push --json` told, in FILE or (`-`) on
+                              standard input
           --ingress           Let requests into a cluster by an Ingress instead of the Gateway API
           --secrets <SOURCE>  Where staging and production get values of secrets [default: external]
                               [possible values: external, sealed, sops, plain]

@@ -83,3 +83,57 @@ fn a_target_that_does_not_exist() {
     For more information, try '--help'.
     ");
 }
+
+#[test]
+fn images_are_named_by_what_was_pushed() {
+    let context = project();
+    let digest = format!("sha256:{}", "a".repeat(64));
+    context.write(
+        "images.json",
+        &format!(r#"{{ "schema": 1, "project": "x", "pushed": [{{ "service": "api", "repository": "registry.example/x/api", "tags": ["1"], "digest": "{digest}" }}] }}"#),
+    );
+    let told = context.run(&[
+        "render",
+        "kubernetes",
+        "-o",
+        "out",
+        "--images",
+        "images.json",
+    ]);
+    assert!(told.contains("exit code: 0"), "{told}");
+    assert!(!told.contains("without a version"), "{told}");
+    let manifest = context.read("out/kubernetes/base/api.yaml");
+    let image = format!("image: registry.example/x/api@{digest}");
+    assert!(manifest.contains(&image), "{manifest}");
+}
+
+#[test]
+fn what_is_no_answer_of_push_is_refused() {
+    let context = project();
+    context.write("images.json", "{}");
+    assert_snapshot!(context.run(&["render", "helm", "-o", "out", "--images", "images.json"]), @"
+    exit code: 2
+    ----- stdout -----
+    ----- stderr -----
+    error: `images.json` is not what `push --json` tells: missing field `pushed` at line 1 column 2
+    hint: `plimsoll push --json > images.json` writes it; then `--images images.json`
+    ");
+    context.write(
+        "images.json",
+        r#"{ "pushed": [{ "service": "web", "repository": "registry.example/x/web", "digest": "sha256:0" }] }"#,
+    );
+    assert_snapshot!(context.run(&["render", "helm", "-o", "out", "--images", "images.json"]), @"
+    exit code: 2
+    ----- stdout -----
+    ----- stderr -----
+    error: `images.json` has an image of `web`, which is no service of `desk`
+    hint: `plimsoll push --json > images.json` writes it; then `--images images.json`
+    ");
+    assert_snapshot!(context.run(&["render", "helm", "-o", "out", "--images", "none.json"]), @"
+    exit code: 2
+    ----- stdout -----
+    ----- stderr -----
+    error: failed to open file `none.json`: No such file or directory (os error 2)
+    hint: `plimsoll push --json > images.json` writes it; then `--images images.json`
+    ");
+}
