@@ -132,7 +132,11 @@ pub(crate) fn form(
                 },
             }
         }
-        "Nuxt" if package.script("build").is_some_and(|line| line.contains("generate")) => {
+        "Nuxt"
+            if package
+                .script("build")
+                .is_some_and(|line| line.contains("generate")) =>
+        {
             Form::Files {
                 output: PathBuf::from(".output/public"),
             }
@@ -159,24 +163,13 @@ pub(crate) fn form(
             let own = package.depends_on(program.0);
             Form::Server {
                 layout: NodeLayout::Application,
-                command: own.then(|| vec![program.1.to_owned(), "./build/server/index.js".to_owned()]),
+                command: own
+                    .then(|| vec![program.1.to_owned(), "./build/server/index.js".to_owned()]),
                 port: 3000,
                 environment: everywhere(3000),
             }
         }
-        "SvelteKit" if package.depends_on("@sveltejs/adapter-node") => Form::Server {
-            layout: NodeLayout::Application,
-            command: node("build"),
-            port: 3000,
-            environment: everywhere(3000),
-        },
-        "SvelteKit" if package.depends_on("@sveltejs/adapter-static") => Form::Files {
-            output: PathBuf::from("build"),
-        },
-        "SvelteKit" => Form::Neither {
-            why: "its adapter makes no server that Node runs".to_owned(),
-            hint: "add `@sveltejs/adapter-node`, or `@sveltejs/adapter-static` for pages without a server".to_owned(),
-        },
+        "SvelteKit" => super::svelte::form(tree, package, everywhere(3000)),
         "Astro" => Form::Server {
             layout: NodeLayout::Application,
             command: node("./dist/server/entry.mjs"),
@@ -185,7 +178,10 @@ pub(crate) fn form(
         },
         "Angular" => Form::Server {
             layout: NodeLayout::Application,
-            command: node(&format!("{}/server/server.mjs", angular_output(tree, package)?.0.display())),
+            command: node(&format!(
+                "{}/server/server.mjs",
+                angular_output(tree, package)?.0.display()
+            )),
             port: 4000,
             environment: vec![("PORT".to_owned(), "4000".to_owned())],
         },
@@ -230,12 +226,12 @@ pub(crate) fn angular_output(tree: &Tree, package: &Package) -> Option<(PathBuf,
 
 /// Plain values of a configuration file, by their last key.
 #[derive(Debug, Default)]
-struct Settings {
+pub(super) struct Settings {
     values: Vec<(String, String)>,
 }
 
 impl Settings {
-    fn read(tree: &Tree, path: &Path) -> Option<Self> {
+    pub(super) fn read(tree: &Tree, path: &Path) -> Option<Self> {
         let grammar = crate::syntax::Grammar::of(path)?;
         let source = crate::syntax::Source::parse(tree.shown(path), tree.source(path)?, grammar)?;
         let mut settings = Self::default();
@@ -243,7 +239,7 @@ impl Settings {
         Some(settings)
     }
 
-    fn text(&self, key: &str) -> Option<&str> {
+    pub(super) fn text(&self, key: &str) -> Option<&str> {
         let (_, value) = self.values.iter().find(|(known, _)| known == key)?;
         Some(value)
     }

@@ -6,6 +6,7 @@ use plimsoll_model::NodeLayout;
 use super::framework::Framework;
 use super::manifest::Package;
 use super::server::{Reached, Scene};
+use super::sources::{Listening, Sources};
 use super::start::{Start, flag};
 use crate::detection::{Health, Route, ServiceKind, Stream};
 use crate::found::Found;
@@ -26,6 +27,28 @@ const HEALTH: &[&str] = &[
     "status",
 ];
 
+/// The port of Bun where nothing else is said.
+const BUN: u16 = 3000;
+
+/// Where files listen, and the port where that is plain. What they export to be served counts where
+/// Bun starts them.
+pub(super) fn place(start: &Start, reached: &Reached<'_>) -> Option<Listening> {
+    let by_bun = || {
+        let mut words = start.command.iter().flat_map(|word| word.split(' '));
+        words.any(|word| word == "bun")
+    };
+    let said = |of: fn(&Sources) -> &Option<Listening>| {
+        reached
+            .iter()
+            .find_map(|(_, facts)| of(&facts.sources).clone())
+    };
+    let served = || {
+        let (span, port) = said(|sources| &sources.served).filter(|_| by_bun())?;
+        Some((span, port.or(Some(BUN))))
+    };
+    said(|sources| &sources.listens).or_else(served)
+}
+
 impl Scene<'_> {
     /// Something that listens.
     pub(super) fn web(
@@ -35,9 +58,7 @@ impl Scene<'_> {
         reached: &Reached<'_>,
         port: Option<u16>,
     ) -> Found {
-        let listens = reached
-            .iter()
-            .find_map(|(_, facts)| facts.sources.listens.clone());
+        let listens = place(&start, reached);
         let over_http = reached.iter().any(|(_, facts)| facts.mcp_http.is_some());
         let kind = match self.framework {
             Some(framework) if framework.kind == ServiceKind::McpStdio => ServiceKind::McpHttp,

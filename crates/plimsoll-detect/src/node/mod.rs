@@ -14,6 +14,7 @@ mod server;
 mod site;
 mod sources;
 mod start;
+mod svelte;
 #[cfg(test)]
 mod tests;
 mod vite;

@@ -9,7 +9,7 @@ use super::facts::{FileFacts, Files};
 use super::framework::{Form, Framework, form};
 use super::manifest::Package;
 use super::start::{Start, script, start};
-use super::{Verdict, blank, langgraph, site};
+use super::{Verdict, blank, langgraph, listening, site};
 use crate::detection::{Health, ServiceKind};
 use crate::found::Found;
 use crate::places;
@@ -199,9 +199,9 @@ impl Scene<'_> {
         let reached = self
             .files
             .reached(&self.package.directory, entry.as_deref());
-        let listens = reached
-            .iter()
-            .find_map(|(_, facts)| facts.sources.listens.clone());
+        let listens = start
+            .as_ref()
+            .and_then(|start| listening::place(start, &reached));
         let stdio = reached
             .iter()
             .find_map(|(_, facts)| facts.sources.stdio_transport.clone());

@@ -12,12 +12,17 @@ use crate::places;
 use crate::syntax::{DEPTH, Grammar, Source, named_children};
 use crate::tree::Tree;
 
+/// Where something listens, and the port where that is plain.
+pub(crate) type Listening = (Span, Option<u16>);
+
 /// What the sources of a package say.
 #[derive(Debug, Default)]
 pub(crate) struct Sources {
     pub(crate) variables: Vec<FoundVariable>,
-    /// Where it listens, and the port where that is plain.
-    pub(crate) listens: Option<(Span, Option<u16>)>,
+    /// Where it listens.
+    pub(crate) listens: Option<Listening>,
+    /// What it exports to be served: Bun listens for it.
+    pub(crate) served: Option<Listening>,
     /// Where it serves MCP over standard input and output.
     pub(crate) stdio_transport: Option<Span>,
 }
@@ -106,6 +111,13 @@ pub(super) fn walk(source: &Source, node: Node<'_>, found: &mut Sources, depth: 
                     let span = source.place(node).in_file(source.path.clone());
                     found.listens = Some((span, port(source, node)));
                 }
+            }
+        }
+        "export_statement" => {
+            let value = node.child_by_field_name("value");
+            if let Some(value) = value.filter(|value| answers(source, *value)) {
+                let span = source.place(node).in_file(source.path.clone());
+                found.served = Some((span, port_of(source, value)));
             }
         }
         "new_expression" => {
@@ -213,18 +225,43 @@ pub(super) fn text(source: &Source, node: Node<'_>) -> Option<String> {
 fn port(source: &Source, call: Node<'_>) -> Option<u16> {
     let arguments = call.child_by_field_name("arguments")?;
     let first = arguments.named_child(0)?;
-    let value = match first.kind() {
-        "object" => named_children(first).into_iter().find_map(|pair| {
-            let key = pair
-                .child_by_field_name("key")
-                .map(|key| source.text_of(key));
-            (key == Some("port"))
-                .then(|| pair.child_by_field_name("value"))
-                .flatten()
-        })?,
-        _ => first,
-    };
+    match first.kind() {
+        "object" => port_of(source, first),
+        _ => number(source, first, 0),
+    }
+}
+
+/// The port in `{ port: 3000 }` and in `{ port }`.
+fn port_of(source: &Source, object: Node<'_>) -> Option<u16> {
+    let value = named_children(object).into_iter().find_map(|child| {
+        let (name, value) = match child.kind() {
+            "shorthand_property_identifier" => (child, child),
+            _ => (
+                child.child_by_field_name("key")?,
+                child.child_by_field_name("value")?,
+            ),
+        };
+        (source.text_of(name) == "port").then_some(value)
+    })?;
     number(source, value, 0)
+}
+
+/// Whether a default export answers requests: `{ fetch }`, or a router that has that method.
+fn answers(source: &Source, exported: Node<'_>) -> bool {
+    match exported.kind() {
+        "object" => named_children(exported).into_iter().any(|child| {
+            let name = child
+                .child_by_field_name("key")
+                .or_else(|| child.child_by_field_name("name"))
+                .unwrap_or(child);
+            source.text_of(name) == "fetch"
+        }),
+        "identifier" => declaration(source, source.root(), source.text_of(exported), 0)
+            .and_then(|made| made.child_by_field_name("constructor"))
+            .map(|made| source.text_of(made))
+            .is_some_and(|made| made.ends_with("Hono")),
+        _ => false,
+    }
 }
 
 pub(super) fn number(source: &Source, node: Node<'_>, depth: usize) -> Option<u16> {
@@ -234,7 +271,7 @@ pub(super) fn number(source: &Source, node: Node<'_>, depth: usize) -> Option<u1
     match node.kind() {
         "number" => source.text_of(node).parse().ok(),
         "string" => text(source, node)?.parse().ok(),
-        "identifier" => {
+        "identifier" | "shorthand_property_identifier" => {
             let name = source.text_of(node);
             let value = declaration(source, source.root(), name, 0)
                 .or_else(|| handed_over(source, node, name))?;

@@ -144,7 +144,23 @@ fn frameworks_that_build_a_whole_application() {
         (
             r#"{"scripts":{"build":"vite build"},"devDependencies":{"@sveltejs/kit":"2","vite":"6"}}"#,
             ("svelte.config.js", ""),
-            "not package.json: its adapter makes no server that Node runs; add `@sveltejs/adapter-node`, or `@sveltejs/adapter-static` for pages without a server\n",
+            "not package.json: its adapter makes no server that Node runs; add `@sveltejs/adapter-node` to `devDependencies` and import it in `svelte.config.js` (`@sveltejs/adapter-static` for pages without a server)\n",
+        ),
+        (
+            r#"{"scripts":{"build":"vite build"},"devDependencies":{"@sveltejs/kit":"2","@sveltejs/adapter-auto":"7","@sveltejs/adapter-node":"5","vite":"6"}}"#,
+            (
+                "svelte.config.js",
+                "import adapter from '@sveltejs/adapter-auto';\nexport default { kit: { adapter: adapter() } };",
+            ),
+            "not package.json: `@sveltejs/adapter-auto` makes no server that Node runs; `@sveltejs/adapter-node` is there already: import it in `svelte.config.js` in place of `@sveltejs/adapter-auto` (`@sveltejs/adapter-static` for pages without a server)\n",
+        ),
+        (
+            r#"{"scripts":{"build":"vite build"},"devDependencies":{"@sveltejs/kit":"2","@sveltejs/adapter-node":"5","vite":"6"}}"#,
+            (
+                "svelte.config.js",
+                "import adapter from '@sveltejs/adapter-node';\nexport default { kit: { adapter: adapter({ out: 'served' }) } };",
+            ),
+            "ui SvelteKit [3000] accepts `node served` application in /app\n",
         ),
         (
             r#"{"scripts":{"build":"nest build","start":"nest start","start:prod":"node dist/main"},"dependencies":{"@nestjs/core":"11"}}"#,

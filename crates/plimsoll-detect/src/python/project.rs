@@ -303,8 +303,17 @@ impl PythonProject {
 
     fn settle_import_roots(&mut self, tree: &Tree) {
         let source = self.directory.join("src");
-        // A `src` that is itself a package is imported as `src.…`.
-        if tree.has_directory(&source) && !tree.has_file(&source.join("__init__.py")) {
+        let lies_in = |root: &Path, module: &str| {
+            let top = module.split('.').next().unwrap_or_default();
+            tree.has_directory(&root.join(top)) || tree.has_file(&root.join(format!("{top}.py")))
+        };
+        // A `src` that is itself a package is imported as `src.…`, unless the project's own programs
+        // are declared by names that only what is in it has.
+        let holds_programs = self.scripts.iter().any(|script| {
+            lies_in(&source, &script.module) && !lies_in(&self.directory, &script.module)
+        });
+        let is_package = tree.has_file(&source.join("__init__.py"));
+        if tree.has_directory(&source) && (!is_package || holds_programs) {
             self.import_roots.push(source);
         }
         self.import_roots.push(self.directory.clone());

@@ -470,3 +470,54 @@ fn applications_of_a_turborepo_are_found_by_their_packages() {
         ["web node server.js [4100]", "ui next start [3000]"]
     );
 }
+
+#[test]
+fn what_a_file_exports_is_served_by_bun_and_not_by_node() {
+    let started = |start: &str, export: &str| {
+        let manifest = format!(
+            r#"{{"name":"a","scripts":{{"start":"{start}"}},"dependencies":{{"hono":"4"}}}}"#
+        );
+        let source = format!(
+            "import {{ Hono }} from 'hono';\nconst app = new Hono();\nconst port = process.env.PORT || 4100;\n{export}"
+        );
+        let files = [
+            ("package.json", manifest.as_str()),
+            ("bun.lock", "{}"),
+            ("src/index.ts", source.as_str()),
+        ];
+        lines(&found(&files))
+    };
+    let object = "export default { port, fetch: app.fetch };";
+    assert_eq!(
+        started("bun run src/index.ts", object),
+        ["web bun src/index.ts [4100]"]
+    );
+    assert_eq!(
+        started("bun run src/index.ts", "export default app;"),
+        ["web bun src/index.ts [3000]"]
+    );
+    assert!(started("node --import tsx src/index.ts", object).is_empty());
+}
+
+#[test]
+fn programs_that_are_declared_in_a_source_directory_are_imported_from_it() {
+    let project = "[project]\nname = \"tasks\"\nversion = \"1\"\ndependencies = [\"flask\"]\n\n[project.scripts]\ntasks = \"views.cli:cli\"\n";
+    let web = "from flask import Flask\nfrom views.pages import page\n\ndef create_app():\n    app = Flask(__name__)\n    return app\n";
+    let files = [
+        ("pyproject.toml", project),
+        ("src/__init__.py", ""),
+        ("src/views/__init__.py", ""),
+        ("src/views/cli.py", "def cli():\n    pass\n"),
+        ("src/views/pages.py", "page = 1\n"),
+        ("src/views/web.py", web),
+    ];
+    let detection = found(&files);
+    let command = &detection.services[0].command;
+    assert!(
+        command.contains(&"views.web:create_app()".to_owned()),
+        "{command:?}"
+    );
+    let missing = |what: &str| what.contains("not in the tree");
+    let missing = detection.problems.iter().find(|found| missing(&found.what));
+    assert!(missing.is_none(), "{missing:?}");
+}
