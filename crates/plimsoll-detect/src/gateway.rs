@@ -83,7 +83,12 @@ pub(crate) fn choose(
             ServiceKind::Web => false,
             ServiceKind::Ui => same_start(&index) || calls_gateway,
             // A loop of its own is no worker that a queue of the others has.
-            ServiceKind::Worker if other.service.framework.as_deref() == Some("Python") => {
+            ServiceKind::Worker | ServiceKind::Scheduler
+                if matches!(
+                    other.service.framework.as_deref(),
+                    Some("Python" | "schedule")
+                ) =>
+            {
                 same_start(&index)
             }
             _ => true,

@@ -84,7 +84,7 @@ pub fn detect(tree: &Tree) -> Detection {
         .and_then(|project| project.name.as_ref())
         .map(|name| name.value.clone());
     let name = merge::project_name(tree, stated.as_deref());
-    let node = node::find(tree);
+    let node = node::find(tree, &|directory| claims.started_in(directory));
     let go = go::find(tree, &|directory| claims.builds(directory));
     let rust = rust::find(tree, &|program| claims.starts(program));
     let mut found = python.found;

@@ -89,6 +89,14 @@ pub(crate) fn set_aside(path: &Path) -> Option<&'static str> {
     None
 }
 
+/// Whether what is set aside for this reason is the project's own all the same where the project starts it.
+pub(crate) fn may_be_own(why: &str) -> bool {
+    matches!(why, FOREIGN | RETIRED)
+}
+
+const FOREIGN: &str = "a copy of somebody else's code";
+const RETIRED: &str = "a backup or retired";
+
 fn by_directory(part: &str) -> Option<&'static str> {
     Some(match part {
         "test" | "tests" | "testing" | "__tests__" | "e2e" | "fixtures" | "testdata" | "spec"
@@ -98,11 +106,9 @@ fn by_directory(part: &str) -> Option<&'static str> {
             "an example"
         }
         "doc" | "docs" | "documentation" | "site" | "website" => "part of the documentation",
-        "vendor" | "vendored" | "third_party" | "thirdparty" | "_vendor" | "extern" => {
-            "a copy of somebody else's code"
-        }
+        "vendor" | "vendored" | "third_party" | "thirdparty" | "_vendor" | "extern" => FOREIGN,
         "backup" | "backups" | "old" | "archive" | "archived" | "legacy" | "deprecated"
-        | "attic" => "a backup or retired",
+        | "attic" => RETIRED,
         "template" | "templates" | "cookiecutter" | "boilerplate" | "scaffold" | "scaffolds"
         | "skeleton" => "a template",
         "notebook" | "notebooks" => "a notebook",
@@ -122,7 +128,7 @@ fn by_directory(part: &str) -> Option<&'static str> {
             || part.starts_with("backup-")
             || part.ends_with(".bak") =>
         {
-            "a backup or retired"
+            RETIRED
         }
         // Directories that listings hide belong to tools, not to the program.
         _ if part.len() > 1 && part.starts_with('.') && part != ".." => "part of the tooling",

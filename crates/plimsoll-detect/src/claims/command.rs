@@ -152,6 +152,10 @@ pub(crate) fn starts(words: &[String]) -> Option<Starts> {
             [] => None,
         };
     }
+    // Runners of projects start files as well as programs.
+    if name.ends_with(".py") {
+        return Some(Starts::Module(program.clone()));
+    }
     program_of(name, &words[1..]).or_else(|| Some(Starts::Program(name.to_owned())))
 }
 
@@ -194,6 +198,23 @@ fn program_of(name: &str, arguments: &[String]) -> Option<Starts> {
             Some(Starts::Application {
                 target: positional()?.trim_end_matches("()").to_owned(),
                 port: port.and_then(|port| port.parse().ok()),
+                configuration: None,
+            })
+        }
+        "chainlit" | "panel" | "gradio" | "marimo" | "mcp" | "fastmcp" | "mesop" | "solara" => {
+            let named = arguments
+                .iter()
+                .map(|word| word.split(':').next().unwrap_or(word));
+            named
+                .filter(|word| word.ends_with(".py"))
+                .map(|file| Starts::Module(file.to_owned()))
+                .next()
+        }
+        "litestar" | "sanic" | "faststream" => {
+            let target = value(&["--app"]).or_else(positional)?;
+            Some(Starts::Application {
+                target: target.trim_end_matches("()").to_owned(),
+                port: value(&["--port", "-p"]).and_then(|port| port.parse().ok()),
                 configuration: None,
             })
         }

@@ -95,6 +95,24 @@ impl Reviewed {
         })
     }
 
+    /// The words that images of the Dockerfiles in a directory are started with, and where each is said.
+    pub(crate) fn started_in(&self, directory: &Path) -> Vec<Spanned<Vec<String>>> {
+        let files = self
+            .files
+            .iter()
+            .filter(|file| file.path.parent() == Some(directory));
+        files
+            .filter_map(|file| {
+                let image = file.image(None);
+                let line = image.command.or(image.entrypoint)?;
+                Some(Spanned {
+                    value: line.value.words(),
+                    span: line.span,
+                })
+            })
+            .collect()
+    }
+
     /// What a Dockerfile says that builds with cargo and starts a program of this name.
     pub(crate) fn starts(&self, program: &str) -> Option<crate::rust::RustClaim> {
         self.files.iter().find_map(|file| {

@@ -118,6 +118,7 @@ enum Form {
     Procfile,
     Makefile,
     Unit,
+    Supervisor,
 }
 
 fn form(path: &Path) -> Option<Form> {
@@ -127,6 +128,11 @@ fn form(path: &Path) -> Option<Form> {
         "Makefile" | "makefile" | "GNUmakefile" => Form::Makefile,
         _ if name.ends_with(".sh") || name.ends_with(".bash") => Form::Shell,
         _ if name.ends_with(".service") => Form::Unit,
+        _ if name.starts_with("supervisor")
+            && (name.ends_with(".conf") || name.ends_with(".ini")) =>
+        {
+            Form::Supervisor
+        }
         _ => return None,
     })
 }
@@ -134,7 +140,7 @@ fn form(path: &Path) -> Option<Form> {
 fn launched(text: &str, form: Form, path: &Path, shown: &Arc<Path>) -> Vec<Launched> {
     let base = match form {
         // Scripts are started from the project's root as a rule, and say where they go from there.
-        Form::Shell | Form::Unit => PathBuf::new(),
+        Form::Shell | Form::Unit | Form::Supervisor => PathBuf::new(),
         Form::Procfile | Form::Makefile => path.parent().unwrap_or(Path::new("")).to_owned(),
     };
     let mut reader = Reader {
@@ -171,6 +177,12 @@ fn launched(text: &str, form: Form, path: &Path, shown: &Arc<Path>) -> Vec<Launc
                 if let Some(recipe) = line.strip_prefix('\t') {
                     reader.fresh();
                     reader.line(recipe.trim_start_matches(['@', '-']), first);
+                }
+            }
+            Form::Supervisor => {
+                if let Some(command) = line.strip_prefix("command=") {
+                    reader.fresh();
+                    reader.line(command, first);
                 }
             }
             Form::Unit => {
@@ -467,7 +479,7 @@ mod tests {
     proptest! {
         #[test]
         fn any_text_is_survived(text in "[a-z$#{}()|&;<>=:'\"\\\\ \n\t.-]{0,200}") {
-            for name in ["a.sh", "Procfile", "Makefile", "a.service"] {
+            for name in ["a.sh", "Procfile", "Makefile", "a.service", "supervisord.conf"] {
                 of(&text, name);
             }
         }

@@ -226,7 +226,8 @@ pub(super) fn condition(source: &Source, node: Node<'_>, function: &mut Function
     .iter()
     .any(|word| text_of_body.contains(word));
     let refuses = ends
-        || text_of_body.contains("return")
+        || !answers_requests(source, node)
+            && text_of_body.contains("return")
             && (text_of_body.contains("errors.New") || text_of_body.contains("fmt.Errorf"));
     if let Some(found) = function
         .variables
@@ -249,6 +250,28 @@ pub(super) fn condition(source: &Source, node: Node<'_>, function: &mut Function
         ));
     }
     function.ports.extend(own_port(&name, default.as_deref()));
+}
+
+/// Whether the function around a node is called for each request: an error of it is an answer.
+fn answers_requests(source: &Source, node: Node<'_>) -> bool {
+    let mut above = node.parent();
+    while let Some(around) = above {
+        if matches!(
+            around.kind(),
+            "function_declaration" | "method_declaration" | "func_literal"
+        ) {
+            return around
+                .child_by_field_name("parameters")
+                .map(|parameters| source.text_of(parameters))
+                .is_some_and(|text| {
+                    ["Request", "gin.Context", "echo.Context", "fiber.Ctx"]
+                        .iter()
+                        .any(|kind| text.contains(kind))
+                });
+        }
+        above = around.parent();
+    }
+    false
 }
 
 /// Tags of the fields of a settings structure: `env:"PORT" envDefault:"8080"`.

@@ -6,7 +6,9 @@ use std::path::{Path, PathBuf};
 use plimsoll_diag::Span;
 use tree_sitter::Node;
 
+use super::bots;
 use super::sources::{self, Sources};
+use super::startup::{Lead, called, moment};
 use crate::places;
 use crate::syntax::{DEPTH, Grammar, Source, named_children};
 use crate::tree::Tree;
@@ -27,8 +29,20 @@ pub(crate) struct FileFacts {
     pub(crate) mounts: Vec<(String, String)>,
     /// Names of imports: the name in this file, and what is imported.
     pub(crate) names: BTreeMap<String, String>,
+    /// Calls that may lead to functions of the program's own.
+    pub(crate) leads: Vec<Lead>,
+    /// Ports by the name of what gives them: a constant, a key of an object, a function.
+    pub(crate) ports: BTreeMap<String, u16>,
+    /// Ports that calls hand over: the function, which of its parameters, the port.
+    pub(crate) handed: Vec<(String, usize, u16)>,
+    /// Serves MCP at all, be it only as a part of something else.
+    pub(crate) makes_mcp: bool,
+    /// Hands out files of a directory, such as pages.
+    pub(crate) hands_out_files: bool,
     /// Takes work from a queue.
     pub(crate) worker: Option<Span>,
+    /// Goes online in a chat, and what it is then.
+    pub(crate) chat: Option<(Span, &'static str)>,
     /// Starts work at set times.
     pub(crate) scheduler: Option<Span>,
     /// Serves MCP over HTTP.
@@ -238,6 +252,11 @@ impl Files {
         String::new()
     }
 
+    /// Whether any of them makes a server of the Model Context Protocol.
+    pub(crate) fn make_mcp(&self) -> bool {
+        self.all.values().any(|facts| facts.makes_mcp)
+    }
+
     /// Files whose names say that they answer below a path, as Next's do.
     pub(crate) fn paths(&self) -> impl Iterator<Item = &Path> {
         self.all.keys().map(PathBuf::as_path)
@@ -258,16 +277,26 @@ fn walk(source: &Source, node: Node<'_>, facts: &mut FileFacts, depth: usize) {
                 let types_only = source.text_of(node).trim_start().starts_with("import type");
                 if !types_only {
                     names_of(source, node, &module, facts, 0);
+                    facts.makes_mcp |= is_of_mcp_servers(&module);
                     facts.imports.push((module, span(node)));
                 }
             }
         }
-        "call_expression" => call(source, node, facts),
+        "call_expression" => {
+            lead(source, node, facts);
+            handed(source, node, facts);
+            bots::call(source, node, facts);
+            call(source, node, facts);
+        }
+        "variable_declarator" | "pair" => named_port(source, node, facts),
+        "function_declaration" => given_port(source, node, facts),
         "new_expression" => {
+            lead(source, node, facts);
             let made = node
                 .child_by_field_name("constructor")
                 .map(|name| source.text_of(name))
                 .unwrap_or_default();
+            bots::made(source, node, made, facts);
             match made {
                 "Worker" if imports(facts, "bullmq") => {
                     facts.worker.get_or_insert_with(|| span(node));
@@ -294,6 +323,118 @@ fn walk(source: &Source, node: Node<'_>, facts: &mut FileFacts, depth: usize) {
     }
     for child in named_children(node) {
         walk(source, child, facts, depth + 1);
+    }
+}
+
+/// Whether a module is the part of a kit that makes servers of the Model Context Protocol.
+fn is_of_mcp_servers(module: &str) -> bool {
+    [
+        "@modelcontextprotocol/sdk/server",
+        "@modelcontextprotocol/server",
+        "@modelcontextprotocol/node",
+    ]
+    .iter()
+    .any(|start| module.starts_with(start))
+        || matches!(
+            module,
+            "fastmcp" | "mcp-framework" | "mcp-handler" | "@vercel/mcp-adapter" | "@hono/mcp"
+        )
+}
+
+fn lead(source: &Source, call_node: Node<'_>, facts: &mut FileFacts) {
+    // `connect().then(start)`.
+    let passed = call_node
+        .child_by_field_name("function")
+        .is_some_and(|function| source.text_of(function).ends_with(".then"))
+        .then(|| call_node.child_by_field_name("arguments"))
+        .flatten();
+    for name in passed.map(named_children).unwrap_or_default() {
+        if name.kind() == "identifier" {
+            facts.leads.push(Lead {
+                moment: moment(source, call_node),
+                name: source.text_of(name).to_owned(),
+            });
+        }
+    }
+    if let Some(name) = called(source, call_node) {
+        facts.leads.push(Lead {
+            moment: moment(source, call_node),
+            name,
+        });
+    }
+}
+
+/// Ports that are handed to functions whose name says that they start something.
+fn handed(source: &Source, call: Node<'_>, facts: &mut FileFacts) {
+    let (Some(function), Some(arguments)) = (
+        call.child_by_field_name("function"),
+        call.child_by_field_name("arguments"),
+    ) else {
+        return;
+    };
+    let name = source.text_of(function);
+    let last = name.rsplit('.').next().unwrap_or(name);
+    let lower = last.to_ascii_lowercase();
+    let starts = ["start", "boot", "serve", "listen", "run", "launch", "init"];
+    if !starts.iter().any(|word| lower.contains(word)) {
+        return;
+    }
+    for (index, argument) in named_children(arguments).into_iter().enumerate() {
+        if let Some(port) = sources::number(source, argument, 0) {
+            facts.handed.push((last.to_owned(), index, port));
+        }
+    }
+}
+
+/// `const PORT = 3000`, `port: Number(process.env.PORT) || 3000`.
+fn named_port(source: &Source, node: Node<'_>, facts: &mut FileFacts) {
+    let name = node
+        .child_by_field_name("name")
+        .or_else(|| node.child_by_field_name("key"));
+    let (Some(name), Some(value)) = (name, node.child_by_field_name("value")) else {
+        return;
+    };
+    let name = source.text_of(name).trim_matches(['"', '\'']);
+    if name.to_ascii_lowercase().ends_with("port")
+        && let Some(port) = sources::number(source, value, 0)
+    {
+        facts.ports.entry(name.to_owned()).or_insert(port);
+    }
+}
+
+/// The port that a function gives whose name says so.
+fn given_port(source: &Source, node: Node<'_>, facts: &mut FileFacts) {
+    let (Some(name), Some(body)) = (
+        node.child_by_field_name("name"),
+        node.child_by_field_name("body"),
+    ) else {
+        return;
+    };
+    let name = source.text_of(name);
+    if !name.to_ascii_lowercase().contains("port") {
+        return;
+    }
+    let mut returned = Vec::new();
+    returns(body, &mut returned, 0);
+    let port = returned
+        .iter()
+        .rev()
+        .filter_map(|node| node.named_child(0))
+        .find_map(|value| sources::number(source, value, 0));
+    if let Some(port) = port {
+        facts.ports.entry(name.to_owned()).or_insert(port);
+    }
+}
+
+fn returns<'t>(node: Node<'t>, found: &mut Vec<Node<'t>>, depth: usize) {
+    if depth > 12 {
+        return;
+    }
+    if node.kind() == "return_statement" {
+        found.push(node);
+    }
+    for child in named_children(node) {
+        returns(child, found, depth + 1);
     }
 }
 
@@ -338,10 +479,16 @@ fn call(source: &Source, node: Node<'_>, facts: &mut FileFacts) {
                     .names
                     .insert(source.text_of(declared).to_owned(), module.clone());
             }
+            facts.makes_mcp |= is_of_mcp_servers(&module);
             facts.imports.push((module, span(node)));
         }
         return;
     }
+    facts.hands_out_files |= matches!(
+        name,
+        "express.static" | "serveStatic" | "staticPlugin" | "koaStatic" | "sirv" | "serve-static"
+    ) || name.ends_with(".sendFile")
+        && source.text_of(arguments).contains("index.html");
     if name == "createMcpHandler" {
         facts.mcp_http.get_or_insert_with(|| span(node));
     }

@@ -29,10 +29,13 @@ const FRAMEWORKS: &[(&str, &str, ServiceKind)] = &[
     ("@sveltejs/kit", "SvelteKit", ServiceKind::Ui),
     ("@astrojs/node", "Astro", ServiceKind::Ui),
     ("@angular/ssr", "Angular", ServiceKind::Ui),
+    ("nitropack", "Nitro", ServiceKind::Web),
+    ("mastra", "Mastra", ServiceKind::Web),
     ("@nestjs/core", "NestJS", ServiceKind::Web),
     ("@modelcontextprotocol/sdk", "MCP", ServiceKind::McpStdio),
     ("@modelcontextprotocol/server", "MCP", ServiceKind::McpStdio),
     ("fastmcp", "MCP", ServiceKind::McpStdio),
+    ("mcp-framework", "MCP", ServiceKind::McpStdio),
     ("fastify", "Fastify", ServiceKind::Web),
     ("hono", "Hono", ServiceKind::Web),
     ("elysia", "Elysia", ServiceKind::Web),
@@ -44,8 +47,18 @@ const FRAMEWORKS: &[(&str, &str, ServiceKind)] = &[
 impl Framework {
     /// The framework of a package.
     pub(crate) fn of(package: &Package) -> Option<Self> {
+        Self::among(package, &|_| true)
+    }
+
+    /// The framework of a package that serves no protocol of models, though it depends on a kit for it.
+    pub(crate) fn of_client(package: &Package) -> Option<Self> {
+        Self::among(package, &|name| name != "MCP")
+    }
+
+    fn among(package: &Package, wanted: &dyn Fn(&str) -> bool) -> Option<Self> {
         FRAMEWORKS
             .iter()
+            .filter(|(_, name, _)| wanted(name))
             .find(|(distribution, ..)| package.depends_on(distribution))
             .map(|(distribution, name, kind)| Self {
                 distribution,
@@ -65,6 +78,8 @@ impl Framework {
                 | "SvelteKit"
                 | "Astro"
                 | "Angular"
+                | "Nitro"
+                | "Mastra"
                 | "NestJS"
         )
     }
@@ -170,6 +185,23 @@ pub(crate) fn form(
             }
         }
         "SvelteKit" => super::svelte::form(tree, package, everywhere(3000)),
+        "Nitro" => Form::Server {
+            layout: NodeLayout::Standalone {
+                directories: vec![(PathBuf::from(".output"), PathBuf::from("."))],
+            },
+            command: node("server/index.mjs"),
+            port: 3000,
+            environment: everywhere(3000),
+        },
+        "Mastra" => Form::Server {
+            layout: NodeLayout::Application,
+            command: node(".mastra/output/index.mjs"),
+            port: 4111,
+            environment: vec![
+                ("MASTRA_HOST".to_owned(), "0.0.0.0".to_owned()),
+                ("PORT".to_owned(), "4111".to_owned()),
+            ],
+        },
         "Astro" => Form::Server {
             layout: NodeLayout::Application,
             command: node("./dist/server/entry.mjs"),

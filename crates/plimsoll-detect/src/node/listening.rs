@@ -1,12 +1,12 @@
 //! Packages that listen: their port, their routes, what they answer at.
 
-use plimsoll_diag::Span;
+use plimsoll_diag::{Evidence, Span};
 use plimsoll_model::NodeLayout;
 
 use super::framework::Framework;
 use super::manifest::Package;
 use super::server::{Reached, Scene};
-use super::sources::{Listening, Sources};
+use super::sources::{Listening, PortFrom, Sources};
 use super::start::{Start, flag};
 use crate::detection::{Health, Route, ServiceKind, Stream};
 use crate::found::Found;
@@ -60,8 +60,13 @@ impl Scene<'_> {
     ) -> Found {
         let listens = place(&start, reached);
         let over_http = reached.iter().any(|(_, facts)| facts.mcp_http.is_some());
+        // A client of the protocol depends on the same kit as a server does.
+        let serves_mcp = over_http || reached.iter().any(|(_, facts)| facts.makes_mcp);
         let kind = match self.framework {
-            Some(framework) if framework.kind == ServiceKind::McpStdio => ServiceKind::McpHttp,
+            Some(framework) if framework.kind == ServiceKind::McpStdio && serves_mcp => {
+                ServiceKind::McpHttp
+            }
+            Some(framework) if framework.kind == ServiceKind::McpStdio => ServiceKind::Web,
             Some(framework) => framework.kind,
             None => ServiceKind::Web,
         };
@@ -80,12 +85,23 @@ impl Scene<'_> {
             ),
         };
         let mut found = self.blank(kind, &start, span, &why);
+        // The file that is started says more than the one that it leaves the listening to.
+        let entry = self
+            .entry(&start.command)
+            .map(|entry| self.tree.shown(&entry));
+        if let Some(entry) = entry.filter(|entry| *entry != found.service.defined_at.file) {
+            let evidence = Evidence::new(Span::line(entry, 1), "is what it starts with");
+            found.service.evidence.push(evidence);
+        }
         let told = flag(&start.command).or(start
             .environment
             .iter()
             .find(|(name, _)| name == "PORT")
             .and_then(|(_, value)| value.parse().ok()));
-        let said = listens.as_ref().and_then(|(_, port)| *port);
+        let said = listens
+            .as_ref()
+            .and_then(|(_, port)| *port)
+            .or_else(|| said_elsewhere(reached));
         let reads_port = reached
             .iter()
             .flat_map(|(_, facts)| &facts.sources.variables)
@@ -172,6 +188,34 @@ impl Scene<'_> {
                 span: Some(Span::line(self.tree.shown(path), 1)),
             })
         })
+    }
+}
+
+/// The port that another file than the one that listens says.
+fn said_elsewhere(reached: &Reached<'_>) -> Option<u16> {
+    let from = reached.iter().find_map(|(_, facts)| {
+        let (_, port) = facts.sources.listens.as_ref()?;
+        port.is_none().then_some(facts.sources.port_from.as_ref()?)
+    })?;
+    let mut facts = reached.iter().map(|(_, facts)| facts);
+    match from {
+        PortFrom::Parameter(function, position) => facts.find_map(|facts| {
+            facts
+                .handed
+                .iter()
+                .find(|(name, index, _)| name == function && index == position)
+                .map(|(_, _, port)| *port)
+        }),
+        PortFrom::Name(name) => facts
+            .clone()
+            .find_map(|facts| facts.ports.get(name).copied())
+            .or_else(|| {
+                // A schema of the environment has it under the variable's name.
+                facts
+                    .flat_map(|facts| &facts.sources.variables)
+                    .filter(|variable| variable.name == *name)
+                    .find_map(|variable| variable.default.as_deref()?.parse().ok())
+            }),
     }
 }
 

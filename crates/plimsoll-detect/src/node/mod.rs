@@ -1,5 +1,7 @@
 //! JavaScript and TypeScript: what a `package.json` makes of its directory.
 
+mod bots;
+mod demands;
 mod facts;
 mod framework;
 mod insisting;
@@ -14,6 +16,7 @@ mod server;
 mod site;
 mod sources;
 mod start;
+mod startup;
 mod svelte;
 #[cfg(test)]
 mod tests;
@@ -23,7 +26,7 @@ use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use plimsoll_diag::{Diagnostic, Evidence, Span};
+use plimsoll_diag::{Diagnostic, Evidence, Span, Spanned};
 use plimsoll_model::NodeManager;
 
 use crate::detection::{DetectedService, Rejected, ServiceKind};
@@ -44,8 +47,11 @@ pub(crate) struct NodeFindings {
     pub(crate) problems: Vec<Diagnostic>,
 }
 
-/// Finds the services that the packages of a tree make.
-pub(crate) fn find(tree: &Tree) -> NodeFindings {
+/// The words that images are started with which are made in a directory.
+pub(crate) type Images<'i> = &'i dyn Fn(&Path) -> Vec<Spanned<Vec<String>>>;
+
+/// Finds the services that the packages of a tree make. `images` tells what Dockerfiles start.
+pub(crate) fn find(tree: &Tree, images: Images<'_>) -> NodeFindings {
     let mut findings = NodeFindings::default();
     let manifests: Vec<Arc<Path>> = tree
         .files()
@@ -82,7 +88,7 @@ pub(crate) fn find(tree: &Tree) -> NodeFindings {
             .filter(|other| **other != package.directory && other.starts_with(&package.directory))
             .map(PathBuf::as_path)
             .collect();
-        let Some((looks_like, verdicts)) = services(tree, package, &nested) else {
+        let Some((looks_like, verdicts)) = services(tree, package, &nested, images) else {
             continue;
         };
         for verdict in verdicts {
@@ -107,13 +113,27 @@ pub(crate) fn find(tree: &Tree) -> NodeFindings {
 
 type Verdict = Result<Box<Found>, String>;
 
-fn services(tree: &Tree, package: &Package, nested: &[&Path]) -> Option<(String, Vec<Verdict>)> {
+fn services(
+    tree: &Tree,
+    package: &Package,
+    nested: &[&Path],
+    images: Images<'_>,
+) -> Option<(String, Vec<Verdict>)> {
     if let Some(bundler) = site::bundler(tree, package) {
         let sources = Sources::read(tree, &package.directory, nested);
+        let looks_like = format!("{} application", bundler.name);
+        // One package may hold a server and the pages that it hands out.
+        if let Some((server, hands_out)) = server::beside_pages(tree, package, nested) {
+            let mut verdicts = vec![Ok(Box::new(server))];
+            if !hands_out {
+                verdicts.push(site::site(tree, package, &bundler, sources));
+            }
+            return Some((looks_like, verdicts));
+        }
         let verdict = site::site(tree, package, &bundler, sources);
-        return Some((format!("{} application", bundler.name), vec![verdict]));
+        return Some((looks_like, vec![verdict]));
     }
-    server::services(tree, package, nested)
+    server::services(tree, package, nested, &images(&package.directory))
 }
 
 /// `relative` below the tree's root, without a trailing slash for the root itself.

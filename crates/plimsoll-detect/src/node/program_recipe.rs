@@ -8,7 +8,8 @@ use plimsoll_model::{BuildRecipe, NodeLayout, NodeManager, NodeServerRecipe, Rec
 use super::manifest::Package;
 use super::server::{Reached, Scene};
 use super::start::Start;
-use super::{absolute, insisting};
+use super::{absolute, insisting, startup};
+use crate::detection::ServiceKind;
 use crate::found::Found;
 use crate::needs;
 use crate::places;
@@ -29,10 +30,13 @@ impl Scene<'_> {
             .service
             .files
             .extend(reached.iter().map(|(path, _)| std::sync::Arc::from(*path)));
+        let running = startup::names(reached.iter().map(|(_, facts)| *facts));
         for (_, facts) in reached {
-            found
-                .variables
-                .extend(facts.sources.variables.iter().cloned());
+            found.variables.extend(match found.service.kind {
+                // Which of its functions a framework of pages calls, its files do not say.
+                ServiceKind::Ui => facts.sources.variables.clone(),
+                _ => facts.sources.variables_of(&running),
+            });
         }
         let given = |name: &str| start.environment.iter().any(|(known, _)| known == name);
         found

@@ -72,6 +72,40 @@ const BUILDERS: &[&str] = &[
     "rollup",
 ];
 
+/// Programs that start several scripts of the package side by side.
+const SIDE_BY_SIDE: &[&str] = &["concurrently", "run-p", "npm-run-all"];
+
+/// Scripts of the package that a script starts side by side: `concurrently "npm:api" "npm run web"`, `run-p api web`.
+pub(crate) fn side_by_side<'p>(package: &'p Package, name: &str) -> Vec<&'p str> {
+    let Some(line) = package.script(name) else {
+        return Vec::new();
+    };
+    let line = line.as_str();
+    let starts = line
+        .split_whitespace()
+        .any(|word| SIDE_BY_SIDE.contains(&word));
+    if !starts {
+        return Vec::new();
+    }
+    let words: Vec<&str> = line
+        .split([' ', '"', '\'', '\\'])
+        .filter(|word| !word.is_empty())
+        .collect();
+    package
+        .script_names()
+        .filter(|known| *known != name)
+        .filter(|known| {
+            words.iter().any(|word| {
+                let word = word.strip_prefix("npm:").unwrap_or(word);
+                let group = word
+                    .strip_suffix('*')
+                    .is_some_and(|start| !start.is_empty() && known.starts_with(start));
+                word == *known || group
+            })
+        })
+        .collect()
+}
+
 impl Line {
     /// Reads a script of a package. Scripts that it calls are followed.
     pub(crate) fn of(package: &Package, script: &str) -> Option<Self> {

@@ -2,12 +2,13 @@
 
 use std::path::{Path, PathBuf};
 
-use plimsoll_diag::{Evidence, Span};
+use plimsoll_diag::{Evidence, Span, Spanned};
 use plimsoll_model::NodeLayout;
 
 use super::facts::{FileFacts, Files};
 use super::framework::{Form, Framework, form};
 use super::manifest::Package;
+use super::sources::Transport;
 use super::start::{Start, script, start};
 use super::{Verdict, blank, langgraph, listening, site};
 use crate::detection::{Health, ServiceKind};
@@ -26,6 +27,35 @@ const BESIDES: &[&str] = &[
     "mcp",
     "consumer",
 ];
+
+/// The transport that an argument names: `stdio`, `--transport=http`.
+fn transport(word: &str) -> Option<Transport> {
+    Transport::of(word.trim_start_matches('-').rsplit('=').next()?)
+}
+
+/// What an image is started with, where that is a program of Node.
+fn of_image(words: &Spanned<Vec<String>>) -> Option<Start> {
+    let span = words.span.clone()?;
+    let (first, rest) = words.value.split_first()?;
+    let program = first.rsplit('/').next()?;
+    let runs = matches!(program, "node" | "bun" | "tsx" | "ts-node");
+    (runs && !rest.is_empty()).then(|| Start {
+        environment: Vec::new(),
+        command: std::iter::once(program.to_owned())
+            .chain(rest.iter().filter(|word| *word != "run").cloned())
+            .collect(),
+        evidence: Evidence::new(span, "is what its image starts"),
+        name: "image".to_owned(),
+    })
+}
+
+fn listens(facts: &FileFacts) -> Option<Span> {
+    facts.sources.listens.as_ref().map(|(span, _)| span.clone())
+}
+
+fn chats(facts: &FileFacts) -> Option<Span> {
+    facts.chat.as_ref().map(|(span, _)| span.clone())
+}
 
 /// What a package's place in its workspace is.
 pub(super) struct Place {
@@ -54,13 +84,15 @@ pub(super) fn services(
     tree: &Tree,
     package: &Package,
     nested: &[&Path],
+    images: &[Spanned<Vec<String>>],
 ) -> Option<(String, Vec<Verdict>)> {
-    let framework = Framework::of(package);
+    let mut framework = Framework::of(package);
     let looks_like = framework.map_or_else(
         || "Node.js application".to_owned(),
         |framework| format!("{} application", framework.name),
     );
-    let start = start(tree, package);
+    let images: Vec<Start> = images.iter().filter_map(of_image).collect();
+    let start = start(tree, package).or_else(|| images.first().cloned());
     let graphs = package.depends_on("@langchain/langgraph");
     if framework.is_none() && start.is_none() && package.programs.is_empty() && !graphs {
         return None;
@@ -70,6 +102,10 @@ pub(super) fn services(
         return None;
     }
     let files = Files::read(tree, &package.directory, nested);
+    // What only talks to such servers depends on the same kit.
+    if framework.is_some_and(|framework| framework.name == "MCP") && !files.make_mcp() {
+        framework = Framework::of_client(package);
+    }
     let scene = Scene {
         tree,
         package,
@@ -120,15 +156,45 @@ pub(super) fn services(
             None => return None,
         },
     }
-    let main = start.as_ref().and_then(|start| scene.entry(&start.command));
+    let program = || {
+        let (_, file) = package.programs.first()?;
+        scene.entry(&["node".to_owned(), file.clone()])
+    };
+    let main = match &start {
+        Some(start) => scene.entry(&start.command),
+        None => program(),
+    };
     verdicts.extend(
         scene
-            .besides(main.as_deref())
+            .besides(main.as_deref(), &images)
             .into_iter()
             .map(|found| Ok(Box::new(found))),
     );
     verdicts.extend(graphs.map(|found| Ok(Box::new(found))));
     Some((looks_like, verdicts))
+}
+
+/// The server in a package whose pages a bundler builds, and whether it hands them out itself.
+pub(super) fn beside_pages(
+    tree: &Tree,
+    package: &Package,
+    nested: &[&Path],
+) -> Option<(Found, bool)> {
+    let start = start(tree, package)?;
+    let files = Files::read(tree, &package.directory, nested);
+    let scene = Scene {
+        tree,
+        package,
+        files: &files,
+        place: Place::of(package),
+        framework: Framework::of_client(package),
+    };
+    let entry = scene.entry(&start.command)?;
+    let reached = files.reached(&package.directory, Some(&entry));
+    reached.iter().find_map(|(_, facts)| listens(facts))?;
+    let hands_out = reached.iter().any(|(_, facts)| facts.hands_out_files);
+    let found = scene.web(start, NodeLayout::Application, &reached, None);
+    Some((found, hands_out))
 }
 
 /// A package that is looked at, and what is known of it.
@@ -145,7 +211,7 @@ pub(super) type Reached<'r> = [(&'r Path, &'r FileFacts)];
 
 impl Scene<'_> {
     /// The source file that a command starts.
-    fn entry(&self, command: &[String]) -> Option<PathBuf> {
+    pub(super) fn entry(&self, command: &[String]) -> Option<PathBuf> {
         let (program, mut rest) = command.split_first()?;
         if !matches!(
             program.as_str(),
@@ -205,6 +271,7 @@ impl Scene<'_> {
         let stdio = reached
             .iter()
             .find_map(|(_, facts)| facts.sources.stdio_transport.clone());
+        let chat = reached.iter().find_map(|(_, facts)| facts.chat.clone());
         let worker = reached.iter().find_map(|(_, facts)| facts.worker.clone());
         let scheduler = reached
             .iter()
@@ -217,6 +284,15 @@ impl Scene<'_> {
                 .starts_with(&["fastify".into(), "start".into()])
         });
         let listening = listens.is_some() || serves || launched;
+        // One program may speak in several ways: what it does without being told otherwise counts.
+        let told = |start: &Start| start.command.iter().find_map(|word| transport(word));
+        let usual = start.as_ref().and_then(told).or_else(|| {
+            reached
+                .iter()
+                .find_map(|(_, facts)| facts.sources.usual_transport)
+        });
+        let quiet = stdio.is_some() && usual == Some(Transport::Stdio) && !serves && !launched;
+        let listening = listening && !quiet;
         let found = match (start, listening, stdio, worker, scheduler) {
             (Some(start), false, Some(span), ..) => {
                 let mut found = self.blank(
@@ -236,6 +312,13 @@ impl Scene<'_> {
                 }
                 let port = launched.then_some(3000);
                 self.web(start, NodeLayout::Application, &reached, port)
+            }
+            (Some(start), false, None, ..) if chat.is_some() => {
+                let (span, name) = chat?;
+                let why = "goes online in a chat and waits there";
+                let mut found = self.blank(ServiceKind::Worker, &start, span, why);
+                found.service.framework = Some(name.to_owned());
+                self.finish(found, start, NodeLayout::Application, &reached, None)
             }
             (Some(start), false, None, Some(span), _) => {
                 let found =
@@ -274,27 +357,40 @@ impl Scene<'_> {
     }
 
     /// Workers and the like that scripts start besides the server.
-    fn besides(&self, main: Option<&Path>) -> Vec<Found> {
+    fn besides(&self, main: Option<&Path>, images: &[Start]) -> Vec<Found> {
         let names: Vec<&str> = self
             .package
             .script_names()
             .filter(|name| {
                 let words: Vec<&str> = name.split([':', '-', '.']).collect();
-                words.iter().any(|word| BESIDES.contains(word))
+                let started = words.len() > 1 && matches!(words[0], "start" | "serve");
+                (started || words.iter().any(|word| BESIDES.contains(word)))
                     && !words.iter().any(|word| {
                         matches!(
                             *word,
-                            "dev" | "build" | "test" | "watch" | "stop" | "inspect"
+                            "dev"
+                                | "build"
+                                | "test"
+                                | "watch"
+                                | "stop"
+                                | "inspect"
+                                | "debug"
+                                | "development"
+                                | "local"
+                                | "mock"
+                                | "e2e"
                         )
                     })
             })
             .collect();
         let mut taken: Vec<PathBuf> = main.map(Path::to_owned).into_iter().collect();
         let mut found = Vec::new();
-        for name in names {
-            let Some(start) = script(self.package, name) else {
-                continue;
-            };
+        let scripts = names.into_iter().filter_map(|name| {
+            let begins = name.starts_with("start") || name.starts_with("serve");
+            Some((script(self.package, name)?, begins))
+        });
+        let images = images.iter().map(|start| (start.clone(), true));
+        for (start, begins) in scripts.chain(images) {
             let Some(entry) = self.entry(&start.command) else {
                 continue;
             };
@@ -309,6 +405,15 @@ impl Scene<'_> {
                 (ServiceKind::Worker, span, "takes work from a queue")
             } else if let Some(span) = first(|facts| facts.scheduler.clone()) {
                 (ServiceKind::Scheduler, span, "starts work at set times")
+            } else if let Some(span) = first(chats).filter(|_| first(listens).is_none()) {
+                let why = "goes online in a chat and waits there";
+                (ServiceKind::Worker, span, why)
+            } else if begins && first(listens).is_some() {
+                taken.push(entry.clone());
+                let mut one = self.web(start, NodeLayout::Application, &reached, None);
+                one.service.target = places::text(&entry).replace('/', ".");
+                found.push(one);
+                continue;
             } else if let Some(span) = first(|facts| facts.sources.stdio_transport.clone()) {
                 (
                     ServiceKind::McpStdio,

@@ -1,11 +1,14 @@
 //! What JavaScript and TypeScript files say: variables, listening.
 
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
 
 use plimsoll_diag::Span;
 use tree_sitter::Node;
 
+use super::demands::{Demand, demand, listed, taken_apart};
 use super::schema::schema;
+use super::startup::{Moment, moment};
 use crate::found::FoundVariable;
 use crate::needs::{is_secret, kind_of};
 use crate::places;
@@ -25,6 +28,59 @@ pub(crate) struct Sources {
     pub(crate) served: Option<Listening>,
     /// Where it serves MCP over standard input and output.
     pub(crate) stdio_transport: Option<Span>,
+    /// How it speaks the Model Context Protocol unless it is told otherwise.
+    pub(crate) usual_transport: Option<Transport>,
+    /// What gives the port where the file itself does not say: a name, or a parameter of a function.
+    pub(crate) port_from: Option<PortFrom>,
+    /// When a variable is missed that the code ends without, by its place among the variables.
+    pub(crate) missed: BTreeMap<usize, Moment>,
+}
+
+/// How a server of the Model Context Protocol is spoken to.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Transport {
+    Stdio,
+    Http,
+}
+
+impl Transport {
+    /// The one that a word names.
+    pub(crate) fn of(word: &str) -> Option<Self> {
+        match word.to_ascii_lowercase().as_str() {
+            "stdio" => Some(Self::Stdio),
+            "http" | "sse" | "streamable-http" | "streamablehttp" | "streamable_http"
+            | "httpstream" | "http-stream" => Some(Self::Http),
+            _ => None,
+        }
+    }
+}
+
+/// What gives a port that another file says.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) enum PortFrom {
+    /// A constant, a key of an object or a function of this name.
+    Name(String),
+    /// The parameter at this place of the function of this name.
+    Parameter(String, usize),
+}
+
+impl Sources {
+    /// Variables, those that only a part of the program ends without as what they are to the whole. `running` are
+    /// the functions that run when it starts.
+    pub(crate) fn variables_of(&self, running: &BTreeSet<String>) -> Vec<FoundVariable> {
+        let mut variables = self.variables.clone();
+        for (index, moment) in &self.missed {
+            let runs = match moment {
+                Moment::Load => true,
+                Moment::In(name) => running.contains(name),
+                Moment::Later => false,
+            };
+            if let Some(variable) = variables.get_mut(*index) {
+                variable.required &= runs;
+            }
+        }
+        variables
+    }
 }
 
 /// Files read at most for one package.
@@ -82,8 +138,17 @@ pub(super) fn walk(source: &Source, node: Node<'_>, found: &mut Sources, depth: 
                     name.as_str(),
                     "NODE_ENV" | "DEV" | "PROD" | "MODE" | "SSR" | "BASE_URL"
                 ) {
+                    let demand = match default {
+                        Some(_) => Demand::None,
+                        None => demand(source, node),
+                    };
+                    if demand == Demand::Checked {
+                        found
+                            .missed
+                            .insert(found.variables.len(), moment(source, node));
+                    }
                     found.variables.push(FoundVariable {
-                        required: default.is_none() && is_demanded(source, node),
+                        required: demand != Demand::None,
                         secret: is_secret(&name),
                         kind: kind_of(&name, default.as_deref(), None),
                         default,
@@ -93,7 +158,26 @@ pub(super) fn walk(source: &Source, node: Node<'_>, found: &mut Sources, depth: 
                         name,
                     });
                 }
+            } else if node.kind() == "subscript_expression" {
+                listed(source, node, found);
             }
+        }
+        "variable_declarator" => taken_apart(source, node, found),
+        // `args[0] || "stdio"`, `{ default: "stdio" }`.
+        "binary_expression" | "pair" if found.usual_transport.is_none() => {
+            let usual = match node.kind() {
+                "pair" => node
+                    .child_by_field_name("key")
+                    .filter(|key| matches!(source.text_of(*key), "default" | "defaultValue"))
+                    .and_then(|_| node.child_by_field_name("value")),
+                _ => node
+                    .child_by_field_name("operator")
+                    .filter(|operator| matches!(operator.kind(), "||" | "??"))
+                    .and_then(|_| node.child_by_field_name("right")),
+            };
+            found.usual_transport = usual
+                .and_then(|usual| text(source, usual))
+                .and_then(|text| Transport::of(&text));
         }
         "call_expression" => {
             if let Some(function) = node.child_by_field_name("function") {
@@ -101,15 +185,29 @@ pub(super) fn walk(source: &Source, node: Node<'_>, found: &mut Sources, depth: 
                 let method = text.rsplit('.').next().unwrap_or(text);
                 let serves = method == "listen" && text.contains('.')
                     || matches!(text, "serve" | "Bun.serve" | "Deno.serve");
+                // `.default("stdio")`, `.option("--transport <kind>", "…", "stdio")`.
+                if matches!(method, "default" | "option") && found.usual_transport.is_none() {
+                    found.usual_transport = node
+                        .child_by_field_name("arguments")
+                        .map(named_children)
+                        .unwrap_or_default()
+                        .last()
+                        .and_then(|last| Transport::of(&self::text(source, *last)?));
+                }
                 if matches!(method, "object" | "cleanEnv" | "createEnv") {
                     schema(source, node, found);
                 }
                 if method == "serveStdio" && found.stdio_transport.is_none() {
                     found.stdio_transport = Some(source.place(node).in_file(source.path.clone()));
                 }
+                let serves = serves || text == "startStandaloneServer";
                 if serves && found.listens.is_none() {
                     let span = source.place(node).in_file(source.path.clone());
-                    found.listens = Some((span, port(source, node)));
+                    let port = port(source, node);
+                    if port.is_none() {
+                        found.port_from = port_from(source, node);
+                    }
+                    found.listens = Some((span, port));
                 }
             }
         }
@@ -124,6 +222,14 @@ pub(super) fn walk(source: &Source, node: Node<'_>, found: &mut Sources, depth: 
             let made = node
                 .child_by_field_name("constructor")
                 .map(|name| source.text_of(name));
+            let server_of_sockets = matches!(made, Some("WebSocketServer" | "WebSocket.Server"));
+            if server_of_sockets && found.listens.is_none() {
+                let port = port(source, node);
+                if port.is_some() {
+                    let span = source.place(node).in_file(source.path.clone());
+                    found.listens = Some((span, port));
+                }
+            }
             if made == Some("StdioServerTransport") && found.stdio_transport.is_none() {
                 found.stdio_transport = Some(source.place(node).in_file(source.path.clone()));
             }
@@ -155,35 +261,6 @@ fn variable(source: &Source, node: Node<'_>) -> Option<String> {
     };
     let plain = !name.is_empty() && name.chars().all(|c| c.is_ascii_alphanumeric() || c == '_');
     plain.then_some(name)
-}
-
-/// Whether the code says that nothing works without a variable: `process.env.X!`, or an `if` that
-/// throws or exits where it is not set.
-fn is_demanded(source: &Source, node: Node<'_>) -> bool {
-    let Some(parent) = node.parent() else {
-        return false;
-    };
-    if parent.kind() == "non_null_expression" {
-        return true;
-    }
-    if parent.kind() != "unary_expression" || !source.text_of(parent).starts_with('!') {
-        return false;
-    }
-    let mut above = parent.parent();
-    while let Some(node) = above {
-        match node.kind() {
-            "parenthesized_expression" => above = node.parent(),
-            "binary_expression" if source.text_of(node).contains("||") => above = node.parent(),
-            "if_statement" => {
-                return node.child_by_field_name("consequence").is_some_and(|then| {
-                    let text = source.text_of(then);
-                    text.contains("throw ") || text.contains("process.exit(1")
-                });
-            }
-            _ => return false,
-        }
-    }
-    false
 }
 
 /// `d` of `variable || "d"` and `variable ?? "d"`.
@@ -220,15 +297,94 @@ pub(super) fn text(source: &Source, node: Node<'_>) -> Option<String> {
     Some(quoted.trim_matches(['"', '\'', '`']).to_owned())
 }
 
-/// The port in `listen(3000)`, `listen(process.env.PORT || 3000)` and `listen({ port: 3000 })`; a name is
-/// looked for in the same file.
+/// The port in `listen(3000)`, `listen(process.env.PORT || 3000)`, `listen({ port: 3000 })` and
+/// `startStandaloneServer(server, { listen: { port: 3000 } })`; a name is looked for in the same file.
 fn port(source: &Source, call: Node<'_>) -> Option<u16> {
+    number(source, stated_port(source, call)?, 0)
+}
+
+/// What says the port of a call that listens.
+fn stated_port<'t>(source: &'t Source, call: Node<'t>) -> Option<Node<'t>> {
     let arguments = call.child_by_field_name("arguments")?;
+    let key = |object: Node<'t>, wanted: &str| {
+        named_children(object).into_iter().find_map(|pair| {
+            if pair.kind() == "shorthand_property_identifier" {
+                return (source.text_of(pair) == wanted).then_some(pair);
+            }
+            let key = pair
+                .child_by_field_name("key")
+                .map(|key| source.text_of(key));
+            (key == Some(wanted))
+                .then(|| pair.child_by_field_name("value"))
+                .flatten()
+        })
+    };
+    let objects = named_children(arguments)
+        .into_iter()
+        .filter(|argument| argument.kind() == "object");
+    let of_object = objects.clone().find_map(|object| key(object, "port"));
+    let nested = objects
+        .filter_map(|object| key(object, "listen"))
+        .find_map(|object| key(object, "port"));
     let first = arguments.named_child(0)?;
-    match first.kind() {
-        "object" => port_of(source, first),
-        _ => number(source, first, 0),
+    of_object
+        .or(nested)
+        .or((first.kind() != "object").then_some(first))
+}
+
+/// Where the port of a call that listens comes from when its file does not say it.
+fn port_from(source: &Source, call: Node<'_>) -> Option<PortFrom> {
+    let found = giver(source, call)?;
+    let fits = match &found {
+        PortFrom::Name(name) => name.to_ascii_lowercase().contains("port"),
+        PortFrom::Parameter(..) => true,
+    };
+    fits.then_some(found)
+}
+
+fn giver(source: &Source, call: Node<'_>) -> Option<PortFrom> {
+    let mut value = stated_port(source, call)?;
+    // `Number(config.port)`, `+port`.
+    while let Some(inner) = match value.kind() {
+        "call_expression" if is_parse(source, value) || is_number(source, value) => value
+            .child_by_field_name("arguments")
+            .and_then(|arguments| arguments.named_child(0)),
+        "unary_expression" | "parenthesized_expression" | "as_expression" => value.named_child(0),
+        _ => None,
+    } {
+        value = inner;
     }
+    match value.kind() {
+        "call_expression" => {
+            let function = source.text_of(value.child_by_field_name("function")?);
+            let last = function.rsplit('.').next()?;
+            Some(PortFrom::Name(last.to_owned()))
+        }
+        "member_expression" => {
+            let last = source.text_of(value.child_by_field_name("property")?);
+            Some(PortFrom::Name(last.to_owned()))
+        }
+        "identifier" | "shorthand_property_identifier" => {
+            let name = source.text_of(value);
+            if let Some((function, position)) = parameter_of(source, value, name) {
+                return Some(PortFrom::Parameter(function, position));
+            }
+            // `const PORT = getPort()`.
+            let declared = declaration(source, source.root(), name, 0);
+            let by = declared.filter(|value| value.kind() == "call_expression");
+            let name = match by.and_then(|call| call.child_by_field_name("function")) {
+                Some(function) => source.text_of(function).rsplit('.').next()?,
+                None => name,
+            };
+            Some(PortFrom::Name(name.to_owned()))
+        }
+        _ => None,
+    }
+}
+
+fn is_number(source: &Source, call: Node<'_>) -> bool {
+    call.child_by_field_name("function")
+        .is_some_and(|name| source.text_of(name) == "Number")
 }
 
 /// The port in `{ port: 3000 }` and in `{ port }`.
@@ -338,6 +494,17 @@ fn is_parse(source: &Source, call: Node<'_>) -> bool {
 /// What the only kind of caller in the file hands over for a parameter: `3000` for `port` of
 /// `start(port)` where something says `start(3000)`.
 fn handed_over<'t>(source: &'t Source, node: Node<'t>, name: &str) -> Option<Node<'t>> {
+    let (function, position) = parameter_of(source, node, name)?;
+    let mut around = node;
+    while around.child_by_field_name("parameters").is_none() {
+        around = around.parent()?;
+    }
+    let body = around.byte_range();
+    handed_to(source, source.root(), &function, position, &body, 0)
+}
+
+/// The function around `node` of which `name` is a parameter, and which one it is.
+fn parameter_of(source: &Source, node: Node<'_>, name: &str) -> Option<(String, usize)> {
     let mut above = node.parent();
     while let Some(around) = above {
         above = around.parent();
@@ -360,9 +527,7 @@ fn handed_over<'t>(source: &'t Source, node: Node<'t>, name: &str) -> Option<Nod
                 .then(|| declared.child_by_field_name("name"))
                 .flatten()
         })?;
-        let function = source.text_of(named);
-        let body = around.byte_range();
-        return handed_to(source, source.root(), function, position, &body, 0);
+        return Some((source.text_of(named).to_owned(), position));
     }
     None
 }

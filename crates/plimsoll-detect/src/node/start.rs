@@ -5,7 +5,7 @@ use plimsoll_model::NodeManager;
 
 use super::framework::Framework;
 use super::manifest::Package;
-use super::script::Line;
+use super::script::{Line, side_by_side};
 use crate::tree::Tree;
 
 /// Names of scripts that start a package, the one meant for production first.
@@ -66,7 +66,7 @@ pub(super) fn start(tree: &Tree, package: &Package) -> Option<Start> {
             return Some(start);
         }
         if *name == "start" && matches!(Line::of(package, name), Some(Line::Others(_))) {
-            return None;
+            return of_several(package, name);
         }
     }
     let file = package
@@ -94,6 +94,21 @@ pub(super) fn start(tree: &Tree, package: &Package) -> Option<Start> {
         ),
         name: String::new(),
     })
+}
+
+/// The server among the scripts that one script starts side by side.
+fn of_several(package: &Package, name: &str) -> Option<Start> {
+    let parts = side_by_side(package, name);
+    let serves = |name: &&&str| {
+        ["server", "api", "backend", "start"]
+            .iter()
+            .any(|word| name.contains(word))
+    };
+    parts
+        .iter()
+        .filter(serves)
+        .chain(parts.iter())
+        .find_map(|part| script(package, part))
 }
 
 /// What runs a file.

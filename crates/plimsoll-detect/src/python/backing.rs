@@ -65,7 +65,13 @@ pub(crate) fn needs_of(
             };
             // `amqp` comes with every Celery.
             let only_one = requirement.name != "amqp" || !dependencies.declared.contains("redis");
-            if only_one && !seen.contains_key(&kind) {
+            if let Some(index) = seen.get(&kind) {
+                // What only a part of the code asks for by itself is what its tasks go through.
+                let known: &mut (_, bool, _, _) = &mut imported[*index];
+                known.1 |= certain && only_one;
+                continue;
+            }
+            if only_one {
                 seen.insert(kind, imported.len());
                 imported.push((
                     kind,

@@ -47,6 +47,11 @@ pub(crate) enum Launch {
     Huey { variable: String },
     /// `fastmcp run file:variable`.
     FastMcp { variable: String },
+    /// A framework's own program, with the words that it takes.
+    Tool {
+        words: &'static [&'static str],
+        variable: String,
+    },
 }
 
 /// What may be a service.

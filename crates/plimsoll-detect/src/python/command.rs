@@ -300,6 +300,25 @@ pub(crate) fn command(
                 &format!("{dotted}.{variable}"),
             ]);
         }
+        Launch::Tool { words, variable } => {
+            let listens = words.iter().any(|word| word.contains("{port}"));
+            let port = match (listens, candidate.port.or(chosen)) {
+                (true, usual) => port(usual.unwrap_or(8000), &mut started),
+                (false, _) => 0,
+            };
+            let above = file.parent().and_then(Path::parent).map(places::text);
+            let above = above.filter(|above| !above.is_empty()).unwrap_or(".");
+            started.command = words
+                .iter()
+                .map(|word| {
+                    word.replace("{module}", dotted)
+                        .replace("{variable}", variable)
+                        .replace("{file}", places::text(file))
+                        .replace("{above}", above)
+                        .replace("{port}", &port.to_string())
+                })
+                .collect();
+        }
         Launch::FastMcp { variable } => {
             started.command = words(&[
                 "python",

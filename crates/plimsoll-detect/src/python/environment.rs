@@ -12,7 +12,7 @@ use crate::python::module::{Module, Moment};
 use crate::python::startup::Startup;
 use crate::python::value::{Call, Value};
 use crate::python::workspace::Workspace;
-use crate::python::{dynaconf, settings};
+use crate::python::{dynaconf, insisting, settings};
 
 /// One reading of a variable, as written.
 pub(crate) struct Read<'c> {
@@ -57,6 +57,13 @@ pub(crate) fn read_of<'c>(call: &'c Call, module: &Module) -> Option<Read<'c>> {
                 .filter(|default| **default != Value::None),
             strict: call.argument(1, "default").is_none(),
         }),
+        "dj_database_url.config" => Some(Read {
+            name: name
+                .or_else(|| call.keyword("env").and_then(Value::as_text))
+                .unwrap_or("DATABASE_URL"),
+            default: call.keyword("default"),
+            strict: false,
+        }),
         _ => {
             let receiver = call.receiver().unwrap_or(call.function.as_name()?);
             let first = receiver.split('.').next()?;
@@ -70,12 +77,15 @@ pub(crate) fn read_of<'c>(call: &'c Call, module: &Module) -> Option<Read<'c>> {
                     | "starlette.config.Config"
                     | "environ.FileAwareEnv"
             );
-            let name = name?;
-            let looks_so = !name.is_empty()
-                && name
-                    .chars()
-                    .all(|c| c.is_ascii_uppercase() || c.is_ascii_digit() || c == '_');
-            (reader && looks_so).then(|| Read {
+            // django-environ has usual names for what its methods make.
+            let usual = match call.method() {
+                Some("db" | "db_url" | "dj_db_url") => Some("DATABASE_URL"),
+                Some("cache" | "cache_url") => Some("CACHE_URL"),
+                Some("email" | "email_url") => Some("EMAIL_URL"),
+                _ => None,
+            };
+            let name = name.or(usual)?;
+            (reader && looks_like_variable(name)).then(|| Read {
                 name,
                 default,
                 strict: call.keyword("default").is_none() && call.arguments.len() < 2,
@@ -98,6 +108,8 @@ pub(crate) fn reads(
     let mut found = Vec::new();
     for module in &loaded {
         plain_reads(module, startup, &mut found);
+        iterated_reads(module, startup, &mut found);
+        insisting::reads(module, startup, &mut found);
         wrapped_reads(module, &wrappers, startup, &mut found);
         settings::reads(workspace, module, &mut found);
         dynaconf::reads(workspace, module, &loaded, &mut found);
@@ -144,6 +156,69 @@ fn plain_reads(module: &Module, startup: &Startup, found: &mut Vec<VariableRead>
             });
         }
     }
+}
+
+/// Variables that a loop asks for by the names of a list: `[name for name in NAMES if not os.getenv(name)]`.
+fn iterated_reads(module: &Module, startup: &Startup, found: &mut Vec<VariableRead>) {
+    for iteration in &module.iterations {
+        let reading = module.calls.iter().find(|placed| {
+            let callee = module.callee(&placed.call);
+            *placed.scope.path == *iteration.scope
+                && matches!(callee.as_deref(), Some("os.getenv" | "os.environ.get"))
+                && placed.call.arguments.len() == 1
+                && placed.call.arguments[0].as_name() == Some(&iteration.name)
+        });
+        let Some(reading) = reading else {
+            continue;
+        };
+        let listed = match &iteration.over {
+            Value::Name(name) => module
+                .bindings
+                .iter()
+                .rev()
+                .find(|binding| {
+                    binding.target == *name
+                        && (binding.scope.is_top() || binding.scope.path == iteration.scope)
+                })
+                .and_then(|binding| binding.value.as_ref()),
+            value => Some(value),
+        };
+        let names: Vec<&str> = match listed {
+            Some(Value::List(items)) => items.iter().filter_map(Value::as_text).collect(),
+            Some(Value::Table(entries)) => entries
+                .iter()
+                .filter_map(|(key, _)| key.as_text())
+                .collect(),
+            _ => continue,
+        };
+        let ends = module.insisted_calls.contains(&reading.call.place)
+            || module
+                .ended_by
+                .iter()
+                .any(|(scope, _)| **scope == *iteration.scope);
+        let required = ends && startup.reaches(&iteration.scope);
+        for name in names.into_iter().filter(|name| looks_like_variable(name)) {
+            found.push(VariableRead {
+                name: name.to_owned(),
+                required,
+                secret: false,
+                default: None,
+                type_name: None,
+                span: module.span(reading.call.place),
+                why: match required {
+                    true => format!("asks for `{name}` and ends without it"),
+                    false => format!("asks for `{name}`"),
+                },
+            });
+        }
+    }
+}
+
+fn looks_like_variable(name: &str) -> bool {
+    name.contains(|c: char| c.is_ascii_uppercase())
+        && name
+            .chars()
+            .all(|c| c.is_ascii_uppercase() || c.is_ascii_digit() || c == '_')
 }
 
 /// Whether the file gives the variable a value before it is read: `os.environ.setdefault("X", …)`.

@@ -13,7 +13,7 @@ use crate::python::module::{
     Binding, Change, Class, Function, Import, Module, Moment, Parameter, PlacedCall,
     PlacedSubscript, Scope, join,
 };
-use crate::python::value::Value;
+use crate::python::value::{Call, Value};
 use crate::syntax::{DEPTH, Grammar, Place, Source, named_children};
 
 /// Reads one file. `shown` is its path as people should see it.
@@ -34,6 +34,8 @@ pub(crate) fn extract(path: Arc<Path>, shown: Arc<Path>, text: String) -> Option
             syntax_error: None,
             insisted: Vec::new(),
             insisted_calls: Vec::new(),
+            ended_by: Vec::new(),
+            iterations: Vec::new(),
             branches: Vec::new(),
             changes: Vec::new(),
             endless_loop: None,
@@ -154,6 +156,7 @@ impl Extractor<'_> {
                             place: call.place,
                         });
                     }
+                    self.settings_of_django(&call, scope);
                     self.module.calls.push(PlacedCall {
                         call: *call,
                         scope: scope.clone(),
@@ -172,12 +175,27 @@ impl Extractor<'_> {
                 }
                 self.children(node, scope, depth);
             }
+            "assert_statement" => {
+                self.assertion(node, scope);
+                self.children(node, scope, depth);
+            }
+            "for_in_clause" => {
+                self.iteration(node, scope);
+                self.children(node, scope, depth);
+            }
+            "comparison_operator" => {
+                self.looked_up(node, scope);
+                self.children(node, scope, depth);
+            }
             "for_statement"
             | "type_alias_statement"
             | "as_pattern_target"
             | "named_expression"
             | "augmented_assignment"
             | "case_pattern" => {
+                if node.kind() == "for_statement" {
+                    self.iteration(node, scope);
+                }
                 if scope.is_top() {
                     let bound = node
                         .child_by_field_name("left")
@@ -207,6 +225,56 @@ impl Extractor<'_> {
             "string" | "comment" if node.named_child_count() == 0 => {}
             _ => self.children(node, scope, depth),
         }
+    }
+
+    /// `name not in os.environ` asks for a variable as `os.environ.get(name)` does.
+    fn looked_up(&mut self, node: Node<'_>, scope: &Scope) {
+        let text = self.source.text_of(node);
+        if !text.ends_with("in os.environ") {
+            return;
+        }
+        let Some(name) = node.named_child(0) else {
+            return;
+        };
+        let call = Call {
+            function: Value::Name("os.environ.get".to_owned()),
+            arguments: vec![self.value(name, 0)],
+            keywords: Vec::new(),
+            place: self.source.place(node),
+        };
+        self.module.calls.push(PlacedCall {
+            call,
+            scope: scope.clone(),
+        });
+    }
+
+    /// Django imports its settings by the name that it is told.
+    fn settings_of_django(&mut self, call: &Call, scope: &Scope) {
+        let named = matches!(
+            call.function.as_name(),
+            Some("os.environ.setdefault" | "environ.setdefault")
+        );
+        if let [Value::Text(variable), Value::Text(module)] = call.arguments.as_slice()
+            && named
+            && variable == "DJANGO_SETTINGS_MODULE"
+        {
+            self.named_import(module, scope, call.place);
+        }
+    }
+
+    /// An import by a text, which binds no name.
+    fn named_import(&mut self, module: &str, scope: &Scope, place: Place) {
+        self.module.imports.push(Import {
+            level: 0,
+            module: module.to_owned(),
+            name: None,
+            local: String::new(),
+            scope: Scope {
+                moment: scope.moment.max(Moment::Guarded),
+                ..scope.clone()
+            },
+            place,
+        });
     }
 
     fn children(&mut self, node: Node<'_>, scope: &Scope, depth: usize) {
@@ -436,7 +504,13 @@ impl Extractor<'_> {
             }
             "identifier" | "attribute" => {
                 let value = right.map(|value| value_of(self.source, value, 0));
+                let routes = (self.source.text_of(left) == "ROOT_URLCONF" && scope.is_top())
+                    .then(|| value.as_ref()?.as_text().map(str::to_owned))
+                    .flatten();
                 push(self.source.text_of(left), value);
+                if let Some(module) = routes {
+                    self.named_import(&module, scope, place);
+                }
             }
             "pattern_list" | "tuple_pattern" => {
                 let values: Vec<_> = right

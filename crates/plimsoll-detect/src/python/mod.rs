@@ -7,6 +7,7 @@ mod command;
 mod configured;
 mod dependencies;
 mod distributions;
+mod django;
 mod dynaconf;
 mod entries;
 mod environment;
@@ -15,6 +16,7 @@ mod expression;
 mod extract;
 mod graph;
 pub(crate) mod gunicorn;
+mod insisting;
 mod langgraph;
 mod mcp;
 mod module;
@@ -38,6 +40,7 @@ mod startup;
 mod state;
 pub(crate) mod stated;
 mod system;
+mod tools;
 mod transport;
 mod value;
 mod workers;
@@ -97,6 +100,7 @@ pub(crate) fn find<'c>(
     candidates.extend(workers::find(workspace, &entries));
     candidates.extend(mcp::find(workspace, &entries));
     candidates.extend(pages::find(workspace, &entries));
+    candidates.extend(tools::find(workspace, &entries));
     // After the applications, which may serve the same graphs.
     candidates.extend(langgraph::find(workspace));
     parts::leave(workspace, &mut candidates, &mut findings.rejected, claims);
@@ -105,16 +109,19 @@ pub(crate) fn find<'c>(
     let mut about_health: Vec<(Span, std::sync::Arc<std::path::Path>, String)> = Vec::new();
     for candidate in candidates {
         let path = candidate.module.path.clone();
-        let aside = places::set_aside(&path).map(str::to_owned).or_else(|| {
+        let started_all_the_same = || {
+            let dotted = workspace.home(&path).1;
+            claims(&dotted, &path).launched.is_some()
+        };
+        let by_place = places::set_aside(&path)
+            .filter(|why| !places::may_be_own(why) || !started_all_the_same());
+        let aside = by_place.map(str::to_owned).or_else(|| {
             let left_out = workspace
                 .tree
                 .file(&path)
                 .is_some_and(|file| file.left_out_of_images);
-            let started = || {
-                let dotted = workspace.home(&path).1;
-                claims(&dotted, &path).launched.is_some()
-            };
-            (left_out && !started()).then(|| "left out of images by `.dockerignore`".to_owned())
+            (left_out && !started_all_the_same())
+                .then(|| "left out of images by `.dockerignore`".to_owned())
         });
         let looks_like = scripts::looks_like(&candidate);
         if let Some(why) = aside {

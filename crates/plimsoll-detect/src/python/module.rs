@@ -148,6 +148,15 @@ impl Branch {
     }
 }
 
+/// A name that stands for each part of something in turn: `for name in NAMES`.
+#[derive(Debug, Clone)]
+pub(crate) struct Iteration {
+    pub(crate) name: String,
+    pub(crate) over: Value,
+    /// Functions and classes around it.
+    pub(crate) scope: Arc<str>,
+}
+
 /// A change of a collection: `x[key] = value`, `x.append(value)`.
 #[derive(Debug, Clone)]
 pub(crate) struct Change {
@@ -175,6 +184,10 @@ pub(crate) struct Module {
     pub(crate) insisted: Vec<(Arc<str>, String)>,
     /// Calls whose empty answer ends the work: `if not os.getenv("KEY"): raise`.
     pub(crate) insisted_calls: Vec<Place>,
+    /// Names that end the work when they hold anything, by the scope of the check: `if missing: raise`.
+    pub(crate) ended_by: Vec<(Arc<str>, String)>,
+    /// What loops and comprehensions go through.
+    pub(crate) iterations: Vec<Iteration>,
     /// Branches that depend on a text, outer ones first.
     pub(crate) branches: Vec<Branch>,
     /// Changes of collections that have a name.

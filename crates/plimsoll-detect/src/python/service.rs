@@ -15,6 +15,7 @@ use crate::python::candidate::{Candidate, Launch};
 use crate::python::command::{Started, command};
 use crate::python::dependencies::{Dependencies, choose};
 use crate::python::distributions::provider;
+use crate::python::django::engines;
 use crate::python::environment::reads;
 use crate::python::graph::{Closure, Start};
 use crate::python::gunicorn::{Configuration, bound, configuration_named, several_workers};
@@ -192,6 +193,7 @@ pub(crate) fn assemble(
         .map(FoundVariable::from)
         .collect();
     let mut found_needs = needs_of(&closure, &dependencies, &variables);
+    engines(&modules, &variables, &mut found_needs);
     let insisting = (!falls_back(&closure, &variables)).then_some(&startup);
     for module in &modules {
         let told = composed_addresses(
@@ -310,7 +312,8 @@ fn target(candidate: &Candidate, dotted: &str) -> String {
         | Launch::CeleryWorker { variable, .. }
         | Launch::CeleryBeat { variable }
         | Launch::Taskiq { variable }
-        | Launch::FastMcp { variable } => format!("{dotted}:{variable}"),
+        | Launch::FastMcp { variable }
+        | Launch::Tool { variable, .. } => format!("{dotted}:{variable}"),
         Launch::ConsoleScript(name) => name.clone(),
         Launch::Arq { class } => format!("{dotted}.{class}"),
         _ => dotted.to_owned(),

@@ -32,7 +32,71 @@ const SERVERS: &[&str] = &[
     "websockets.serve",
     "tornado.web.Application",
     "asyncio.start_server",
+    "nicegui.ui.run",
+    "fasthtml.common.serve",
+    "pipecat.runner.run.main",
+    "slack_bolt.App.start",
+    "litserve.LitServer.run",
+    "acp_sdk.server.Server.run",
 ];
+
+/// Servers whose framework their name says: first part of the name, framework, distribution, kind, usual port.
+#[rustfmt::skip]
+const FRAMEWORKS: &[(&str, &str, &str, ServiceKind, Option<u16>)] = &[
+    ("aiohttp", "aiohttp", "aiohttp", ServiceKind::Web, Some(8080)),
+    ("grpc", "gRPC", "grpcio", ServiceKind::Web, None),
+    ("websockets", "websockets", "websockets", ServiceKind::Web, None),
+    ("tornado", "Tornado", "tornado", ServiceKind::Web, None),
+    ("http", "Python", "", ServiceKind::Web, None),
+    ("socketserver", "Python", "", ServiceKind::Web, None),
+    ("wsgiref", "Python", "", ServiceKind::Web, None),
+    ("asyncio", "Python", "", ServiceKind::Web, None),
+    ("nicegui", "NiceGUI", "nicegui", ServiceKind::Ui, Some(8080)),
+    ("fasthtml", "FastHTML", "python-fasthtml", ServiceKind::Ui, Some(5001)),
+    ("pipecat", "Pipecat", "pipecat-ai", ServiceKind::Web, Some(7860)),
+    ("slack_bolt", "Slack bot", "slack-bolt", ServiceKind::Web, Some(3000)),
+    ("litserve", "LitServe", "litserve", ServiceKind::Web, Some(8000)),
+    ("acp_sdk", "ACP", "acp-sdk", ServiceKind::Web, Some(8000)),
+];
+
+/// Methods of objects that serve, by what makes the object: maker, method, the server's name.
+#[rustfmt::skip]
+const METHODS: &[(&str, &str, &str)] = &[
+    ("slack_bolt.App", "start", "slack_bolt.App.start"),
+    ("slack_bolt.app.App", "start", "slack_bolt.App.start"),
+    ("slack_bolt.async_app.AsyncApp", "start", "slack_bolt.App.start"),
+    ("slack_bolt.app.async_app.AsyncApp", "start", "slack_bolt.App.start"),
+    ("litserve.LitServer", "run", "litserve.LitServer.run"),
+    ("acp_sdk.server.Server", "run", "acp_sdk.server.Server.run"),
+    ("agentstack_sdk.server.Server", "run", "acp_sdk.server.Server.run"),
+];
+
+/// The server that a method of an object starts, or that a function handed on by everything starts.
+fn by_method(
+    workspace: &Workspace<'_>,
+    module: &Rc<Module>,
+    placed: &PlacedCall,
+) -> Option<&'static str> {
+    let call = &placed.call;
+    let method = call.method()?;
+    let everything = |from: &str| {
+        module
+            .imports
+            .iter()
+            .any(|import| import.name.as_deref() == Some("*") && import.module == from)
+    };
+    if call.function.as_name() == Some("serve") && everything("fasthtml.common") {
+        return Some("fasthtml.common.serve");
+    }
+    if !METHODS.iter().any(|(_, known, _)| *known == method) {
+        return None;
+    }
+    let (_, made_by) = workspace.maker(module, &placed.scope.path, call.receiver()?)?;
+    METHODS
+        .iter()
+        .find(|(maker, known, _)| *known == method && *maker == made_by)
+        .map(|(_, _, server)| *server)
+}
 
 /// Joins a call that serves to the application it serves.
 pub(super) fn serve(
@@ -45,7 +109,10 @@ pub(super) fn serve(
 ) {
     let call = &placed.call;
     let scope = &*placed.scope.path;
-    let callee = module.callee(call).unwrap_or_default();
+    let callee = match by_method(workspace, module, placed) {
+        Some(server) => server.to_owned(),
+        None => module.callee(call).unwrap_or_default(),
+    };
     let known = SERVERS.contains(&callee.as_str());
     // `app.run(port=5000)` of Flask, Sanic and their kin.
     let own_run = call.method() == Some("run") && !known && call.receiver().is_some();
@@ -98,19 +165,21 @@ pub(super) fn serve(
     let Some((launch, evidence)) = launch_of(workspace, module, &placed.scope) else {
         return;
     };
-    let framework = match callee.split('.').next().unwrap_or_default() {
-        "aiohttp" => ("aiohttp", "aiohttp"),
-        "grpc" => ("gRPC", "grpcio"),
-        "websockets" => ("websockets", "websockets"),
-        "tornado" => ("Tornado", "tornado"),
-        "http" | "socketserver" | "wsgiref" | "asyncio" => ("Python", ""),
-        "uvicorn" | "hypercorn" => own_framework(workspace, module),
-        _ => ("WSGI", ""),
+    let first = callee.split('.').next().unwrap_or_default();
+    let named = FRAMEWORKS.iter().find(|(name, ..)| *name == first);
+    let (framework, kind, usual) = match named {
+        Some((_, framework, distribution, kind, port)) => {
+            ((*framework, *distribution), *kind, *port)
+        }
+        None if matches!(first, "uvicorn" | "hypercorn") => {
+            (own_framework(workspace, module), ServiceKind::Web, None)
+        }
+        None => (("WSGI", ""), ServiceKind::Web, None),
     };
     let mut candidate = Candidate::new(
         module,
         call.place,
-        ServiceKind::Web,
+        kind,
         framework,
         launch,
         format!("`{callee}` serves until the process ends"),
@@ -119,7 +188,7 @@ pub(super) fn serve(
     candidate.port = port
         .or_else(|| address_port(call, module, scope))
         .or_else(|| bound_port(module))
-        .or_else(|| (callee == "aiohttp.web.run_app").then_some(8080));
+        .or(usual);
     candidate.host = host.or_else(|| {
         let address = call.arguments.first()?;
         let Value::List(parts) = address else {

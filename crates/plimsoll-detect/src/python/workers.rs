@@ -32,8 +32,28 @@ const LOOPS: &[(&str, &str, &str, ServiceKind)] = &[
     ("telegram.ext.Application.builder", "Telegram bot", "python-telegram-bot", ServiceKind::Worker),
     ("telegram.ext.ApplicationBuilder", "Telegram bot", "python-telegram-bot", ServiceKind::Worker),
     ("slack_bolt.adapter.socket_mode.SocketModeHandler", "Slack bot", "slack-bolt", ServiceKind::Worker),
+    ("slack_bolt.adapter.socket_mode.async_handler.AsyncSocketModeHandler", "Slack bot", "slack-bolt", ServiceKind::Worker),
+    ("slack_bolt.adapter.socket_mode.aiohttp.AsyncSocketModeHandler", "Slack bot", "slack-bolt", ServiceKind::Worker),
+    ("slack_bolt.adapter.socket_mode.builtin.SocketModeHandler", "Slack bot", "slack-bolt", ServiceKind::Worker),
     ("discord.Client", "Discord bot", "discord-py", ServiceKind::Worker),
+    ("discord.AutoShardedClient", "Discord bot", "discord-py", ServiceKind::Worker),
+    ("discord.Bot", "Discord bot", "py-cord", ServiceKind::Worker),
     ("discord.ext.commands.Bot", "Discord bot", "discord-py", ServiceKind::Worker),
+    ("discord.ext.commands.AutoShardedBot", "Discord bot", "discord-py", ServiceKind::Worker),
+    ("discord.ext.commands.bot.Bot", "Discord bot", "discord-py", ServiceKind::Worker),
+    ("nextcord.Client", "Discord bot", "nextcord", ServiceKind::Worker),
+    ("nextcord.ext.commands.Bot", "Discord bot", "nextcord", ServiceKind::Worker),
+    ("disnake.ext.commands.Bot", "Discord bot", "disnake", ServiceKind::Worker),
+    ("disnake.ext.commands.InteractionBot", "Discord bot", "disnake", ServiceKind::Worker),
+    ("hikari.GatewayBot", "Discord bot", "hikari", ServiceKind::Worker),
+    ("telegram.ext.Updater", "Telegram bot", "python-telegram-bot", ServiceKind::Worker),
+    ("telebot.TeleBot", "Telegram bot", "pytelegrambotapi", ServiceKind::Worker),
+    ("telebot.async_telebot.AsyncTeleBot", "Telegram bot", "pytelegrambotapi", ServiceKind::Worker),
+    ("aiogram.Dispatcher", "Telegram bot", "aiogram", ServiceKind::Worker),
+    ("aiogram.dispatcher.dispatcher.Dispatcher", "Telegram bot", "aiogram", ServiceKind::Worker),
+    ("pyrogram.Client", "Telegram bot", "pyrogram", ServiceKind::Worker),
+    ("prefect.serve", "Prefect", "prefect", ServiceKind::Worker),
+    ("schedule.run_pending", "schedule", "schedule", ServiceKind::Scheduler),
     ("temporalio.worker.Worker", "Temporal", "temporalio", ServiceKind::Worker),
     ("livekit.agents.cli.run_app", "LiveKit agent", "livekit-agents", ServiceKind::Worker),
 ];
@@ -288,11 +308,34 @@ fn schedule(
             }
         }
     }
-    let django = owner
-        .bindings
+    let says = |module: &Module| {
+        let mut bindings = module.bindings.iter();
+        let binding = bindings.find(|binding| {
+            binding.scope.is_top()
+                && (binding.target.ends_with("BEAT_SCHEDULE")
+                    || binding.target.ends_with("BEAT_SCHEDULER")
+                    || binding.target == "beat_schedule")
+        });
+        binding.map(|binding| binding.place)
+    };
+    if let Some(place) = says(owner) {
+        return Some((owner.clone(), place));
+    }
+    // Settings that the application reads by name: Django's, or a module of its own.
+    let configured = owner
+        .calls
         .iter()
-        .find(|binding| binding.target.ends_with("BEAT_SCHEDULE"));
-    django.map(|binding| (owner.clone(), binding.place))
+        .any(|placed| placed.call.method() == Some("config_from_object"));
+    let directory = |module: &Module| {
+        workspace
+            .project_of(&module.path)
+            .map(|project| project.directory.clone())
+    };
+    entries
+        .iter()
+        .filter(|module| configured && directory(module) == directory(owner))
+        .filter(|module| crate::places::set_aside(&module.path).is_none())
+        .find_map(|module| Some((module.clone(), says(module)?)))
 }
 
 /// Queues whose worker programs import a module.
@@ -391,12 +434,32 @@ fn loops(workspace: &Workspace<'_>, module: &Rc<Module>, found: &mut Vec<Candida
         let Some(callee) = module.callee(&placed.call) else {
             continue;
         };
-        let Some((_, framework, distribution, kind)) =
-            LOOPS.iter().find(|(name, ..)| *name == callee)
-        else {
+        let known = LOOPS
+            .iter()
+            .find(|(name, ..)| *name == callee)
+            .or_else(|| extended(workspace, module, &placed.call));
+        let Some((_, framework, distribution, kind)) = known else {
             continue;
         };
-        let Some((launch, evidence)) = launch_of(workspace, module, &placed.scope) else {
+        // A connection that is asked for once is none to wait at.
+        let waits = match *distribution {
+            "pyrogram" | "aiogram" => &["run", "idle", "start_polling", "run_polling", "start"][..],
+            "pytelegrambotapi" => &["polling", "infinity_polling", "run_polling"][..],
+            _ => &[][..],
+        };
+        let works = |placed: &crate::python::module::PlacedCall| {
+            placed
+                .call
+                .method()
+                .is_some_and(|method| waits.contains(&method))
+        };
+        if !waits.is_empty() && !module.calls.iter().any(works) {
+            continue;
+        }
+        // What is made at the top is used by what the file does when it is run.
+        let by_itself = || placed.scope.is_top().then(|| (Launch::Module, Vec::new()));
+        let launched = launch_of(workspace, module, &placed.scope).or_else(by_itself);
+        let Some((launch, evidence)) = launched else {
             continue;
         };
         // Connecting is not yet consuming.
@@ -420,6 +483,27 @@ fn loops(workspace: &Workspace<'_>, module: &Rc<Module>, found: &mut Vec<Candida
         found.push(candidate);
         return;
     }
+}
+
+/// What makes a call of a class of the tree work until the process ends: the class that it extends.
+fn extended(
+    workspace: &Workspace<'_>,
+    module: &Rc<Module>,
+    call: &crate::python::value::Call,
+) -> Option<&'static (&'static str, &'static str, &'static str, ServiceKind)> {
+    let name = call
+        .function
+        .as_name()
+        .filter(|name| workspace.modules.may_define(name))?;
+    let (origin, name) = workspace.origin(module, name)?;
+    let class = origin.class(&name)?;
+    class.bases.iter().find_map(|base| {
+        let base = origin.qualify(base.as_name()?);
+        // What is extended to be handed jobs is no bot.
+        LOOPS
+            .iter()
+            .find(|(name, _, _, _)| *name == base && base != "rq.Worker")
+    })
 }
 
 /// A program that loops until a signal tells it to end: nothing that runs once waits for one.

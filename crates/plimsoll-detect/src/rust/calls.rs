@@ -217,6 +217,12 @@ impl Walker<'_> {
                 variable.required = false;
             }
         }
+        if let Some(name) = settings::of_provider(&plain) {
+            let place = span(self.source, node);
+            let mut variable = settings::variable(name, None, true, place);
+            variable.why = format!("`{plain}` does not work without `{name}`");
+            self.item.variables.push(variable);
+        }
         if is(&[
             "envy::prefixed",
             "Env::prefixed",

@@ -70,6 +70,31 @@ pub(super) fn variable(
     }
 }
 
+/// Clients of rig's providers that end the program where their key is not set.
+const PROVIDERS: &[(&str, &str)] = &[
+    ("anthropic", "ANTHROPIC_API_KEY"),
+    ("azure", "AZURE_API_KEY"),
+    ("cohere", "COHERE_API_KEY"),
+    ("deepseek", "DEEPSEEK_API_KEY"),
+    ("gemini", "GEMINI_API_KEY"),
+    ("groq", "GROQ_API_KEY"),
+    ("mistral", "MISTRAL_API_KEY"),
+    ("openai", "OPENAI_API_KEY"),
+    ("openrouter", "OPENROUTER_API_KEY"),
+    ("perplexity", "PERPLEXITY_API_KEY"),
+    ("xai", "XAI_API_KEY"),
+];
+
+/// The variable that a provider's `Client::from_env` reads.
+pub(super) fn of_provider(path: &str) -> Option<&'static str> {
+    let module = path.strip_suffix("::Client::from_env")?;
+    let module = module.rsplit("::").next()?;
+    PROVIDERS
+        .iter()
+        .find(|(name, _)| *name == module)
+        .map(|(_, variable)| *variable)
+}
+
 /// Whether a text is spelled as variables are.
 pub(super) fn is_variable(text: &str) -> bool {
     text.len() > 1

@@ -5,7 +5,10 @@
     reason = "a test that cannot set up its tree has failed"
 )]
 
+mod django;
+mod frameworks;
 mod gunicorn;
+mod insistence;
 mod locks;
 mod projects;
 mod shapes;

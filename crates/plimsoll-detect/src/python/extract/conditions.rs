@@ -3,32 +3,34 @@
 use tree_sitter::Node;
 
 use super::Extractor;
-use crate::python::module::{Branch, Moment, Scope, Taken};
+use crate::python::module::{Branch, Iteration, Moment, Scope, Taken};
 use crate::python::value::Value;
 use crate::syntax::named_children;
 
 impl Extractor<'_> {
-    /// Notes what `if not KEY: raise` and `if KEY is None: sys.exit()` insist on.
+    /// Notes what `if not KEY: raise` and `if KEY is None: sys.exit()` insist on, and what ends the work when it holds
+    /// anything: `if missing: raise`.
     fn insistence(&mut self, node: Node<'_>, scope: &Scope) {
-        let Some(test) = node.child_by_field_name("condition") else {
+        let (Some(test), Some(body)) = (
+            node.child_by_field_name("condition"),
+            node.child_by_field_name("consequence"),
+        ) else {
             return;
         };
-        let name = match test.kind() {
-            "not_operator" => test.child_by_field_name("argument"),
-            "comparison_operator" if self.source.text_of(test).ends_with("is None") => {
-                test.named_child(0)
-            }
-            _ => None,
-        };
-        let Some(name) =
-            name.filter(|name| matches!(name.kind(), "identifier" | "attribute" | "call"))
-        else {
+        if !self.ends(body) {
             return;
-        };
-        let Some(body) = node.child_by_field_name("consequence") else {
+        }
+        if matches!(test.kind(), "identifier" | "attribute") {
+            let name = self.source.text_of(test).to_owned();
+            self.module.ended_by.push((scope.path.clone(), name));
             return;
-        };
-        let ends = named_children(body).into_iter().any(|statement| {
+        }
+        self.absent(test, scope, 0);
+    }
+
+    /// Whether a body ends the work: it raises, or leaves the program.
+    fn ends(&self, body: Node<'_>) -> bool {
+        named_children(body).into_iter().any(|statement| {
             statement.kind() == "raise_statement"
                 || statement.kind() == "expression_statement"
                     && statement.named_child(0).is_some_and(|call| {
@@ -42,12 +44,106 @@ impl Extractor<'_> {
                                     )
                                 })
                     })
-        });
-        if ends && name.kind() == "call" {
-            self.module.insisted_calls.push(self.source.place(name));
-        } else if ends {
-            let name = self.source.text_of(name).to_owned();
-            self.module.insisted.push((scope.path.clone(), name));
+        })
+    }
+
+    /// Notes every value whose absence alone makes a condition true: all of `not A or B is None`, none of
+    /// `not A and not B`, which one of them satisfies.
+    fn absent(&mut self, test: Node<'_>, scope: &Scope, depth: usize) {
+        if depth > 8 {
+            return;
+        }
+        let text = self.source.text_of(test);
+        match test.kind() {
+            "parenthesized_expression" => {
+                if let Some(inner) = test.named_child(0) {
+                    self.absent(inner, scope, depth + 1);
+                }
+            }
+            "boolean_operator" => {
+                let either = test
+                    .child_by_field_name("operator")
+                    .is_some_and(|operator| operator.kind() == "or");
+                for side in ["left", "right"] {
+                    if let Some(side) = test.child_by_field_name(side).filter(|_| either) {
+                        self.absent(side, scope, depth + 1);
+                    }
+                }
+            }
+            "not_operator" => {
+                let Some(argument) = test.child_by_field_name("argument") else {
+                    return;
+                };
+                // `not all([A, B])`.
+                let all = argument.kind() == "call"
+                    && argument
+                        .child_by_field_name("function")
+                        .is_some_and(|function| self.source.text_of(function) == "all");
+                if !all {
+                    self.insist(argument, scope);
+                    return;
+                }
+                let list = argument
+                    .child_by_field_name("arguments")
+                    .and_then(|arguments| arguments.named_child(0));
+                for item in list.map(named_children).unwrap_or_default() {
+                    self.insist(item, scope);
+                }
+            }
+            "comparison_operator" if text.ends_with("not in os.environ") => {
+                self.module.insisted_calls.push(self.source.place(test));
+            }
+            "comparison_operator"
+                if text.ends_with("is None")
+                    || text.ends_with("== \"\"")
+                    || text.ends_with("== ''") =>
+            {
+                if let Some(compared) = test.named_child(0) {
+                    self.insist(compared, scope);
+                }
+            }
+            _ => {}
+        }
+    }
+
+    /// Notes that the work ends without a value: a name, or what a call gives.
+    fn insist(&mut self, value: Node<'_>, scope: &Scope) {
+        match value.kind() {
+            "call" => self.module.insisted_calls.push(self.source.place(value)),
+            "identifier" | "attribute" => {
+                let name = self.source.text_of(value).to_owned();
+                self.module.insisted.push((scope.path.clone(), name));
+            }
+            _ => {}
+        }
+    }
+
+    /// Notes what `assert KEY` insists on.
+    pub(super) fn assertion(&mut self, node: Node<'_>, scope: &Scope) {
+        let Some(asserted) = node.named_child(0) else {
+            return;
+        };
+        let compared = (asserted.kind() == "comparison_operator"
+            && self.source.text_of(asserted).ends_with("is not None"))
+        .then(|| asserted.named_child(0))
+        .flatten();
+        self.insist(compared.unwrap_or(asserted), scope);
+    }
+
+    /// Notes what a loop or a comprehension goes through: `for name in NAMES`.
+    pub(super) fn iteration(&mut self, node: Node<'_>, scope: &Scope) {
+        let (Some(name), Some(over)) = (
+            node.child_by_field_name("left"),
+            node.child_by_field_name("right"),
+        ) else {
+            return;
+        };
+        if name.kind() == "identifier" {
+            self.module.iterations.push(Iteration {
+                name: self.source.text_of(name).to_owned(),
+                over: self.value(over, 0),
+                scope: scope.path.clone(),
+            });
         }
     }
 

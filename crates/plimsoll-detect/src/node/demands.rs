@@ -1,0 +1,301 @@
+//! What code says it does not work without: checks of variables that throw or leave the program.
+
+use tree_sitter::Node;
+
+use super::sources::{Sources, declaration, text};
+use super::startup::moment;
+use crate::found::FoundVariable;
+use crate::needs::{is_secret, kind_of};
+use crate::syntax::{DEPTH, Source, named_children};
+
+/// How code insists on what an expression reads.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Demand {
+    /// Not at all.
+    None,
+    /// By saying so to the type checker: `process.env.X!`.
+    Stated,
+    /// By ending where it is not there.
+    Checked,
+}
+
+/// Whether the code says that nothing works without what `node` reads.
+pub(super) fn demand(source: &Source, node: Node<'_>) -> Demand {
+    let Some(parent) = node.parent() else {
+        return Demand::None;
+    };
+    if parent.kind() == "non_null_expression" {
+        return Demand::Stated;
+    }
+    if ends_where_missing(source, node) || is_asserted(source, parent) {
+        return Demand::Checked;
+    }
+    // `const key = process.env.X;`, and a check of `key` afterwards.
+    let bound = (parent.kind() == "variable_declarator"
+        && parent.child_by_field_name("value") == Some(node))
+    .then(|| parent.child_by_field_name("name"))
+    .flatten()
+    .filter(|name| name.kind() == "identifier");
+    match bound {
+        Some(name) if checked_below(source, parent, source.text_of(name)) => Demand::Checked,
+        _ => Demand::None,
+    }
+}
+
+/// Whether `node` stands in the condition of an `if` that ends the work where it is empty: `!x`, `x === undefined`,
+/// alone or as one of several of which each is enough.
+pub(super) fn ends_where_missing(source: &Source, node: Node<'_>) -> bool {
+    let Some(parent) = node.parent() else {
+        return false;
+    };
+    let negated = parent.kind() == "unary_expression" && source.text_of(parent).starts_with('!');
+    let compared = parent.kind() == "binary_expression" && {
+        let text = source.text_of(parent);
+        [
+            "=== undefined",
+            "== undefined",
+            "== null",
+            "=== null",
+            "=== ''",
+            "=== \"\"",
+            "== ''",
+            "== \"\"",
+        ]
+        .iter()
+        .any(|end| text.ends_with(end))
+    };
+    if !negated && !compared {
+        return false;
+    }
+    let mut above = parent.parent();
+    while let Some(node) = above {
+        match node.kind() {
+            "parenthesized_expression" => above = node.parent(),
+            "binary_expression"
+                if node
+                    .child_by_field_name("operator")
+                    .is_some_and(|operator| operator.kind() == "||") =>
+            {
+                above = node.parent();
+            }
+            "if_statement" => {
+                return node
+                    .child_by_field_name("consequence")
+                    .is_some_and(|then| ends(source, then));
+            }
+            _ => return false,
+        }
+    }
+    false
+}
+
+fn ends(source: &Source, body: Node<'_>) -> bool {
+    let text = source.text_of(body);
+    text.contains("throw ") || text.contains("process.exit(1")
+}
+
+/// `assert(process.env.X)`, `invariant(process.env.X, "…")`.
+fn is_asserted(source: &Source, parent: Node<'_>) -> bool {
+    parent.kind() == "arguments"
+        && parent
+            .parent()
+            .and_then(|call| call.child_by_field_name("function"))
+            .is_some_and(|function| {
+                matches!(
+                    source.text_of(function),
+                    "assert" | "assert.ok" | "invariant" | "ok" | "assertEnv"
+                )
+            })
+}
+
+/// Whether a statement beside a declaration ends the work where the declared name is empty.
+fn checked_below(source: &Source, declarator: Node<'_>, name: &str) -> bool {
+    let Some(block) = declarator.parent().and_then(|statement| {
+        let around = statement.parent()?;
+        match around.kind() {
+            "export_statement" => around.parent(),
+            _ => Some(around),
+        }
+    }) else {
+        return false;
+    };
+    named_children(block)
+        .into_iter()
+        .filter(|statement| statement.kind() == "if_statement")
+        .filter_map(|statement| statement.child_by_field_name("condition"))
+        .any(|condition| checks(source, condition, name, 0))
+}
+
+fn checks(source: &Source, node: Node<'_>, name: &str, depth: usize) -> bool {
+    if depth > 12 {
+        return false;
+    }
+    node.kind() == "identifier" && source.text_of(node) == name && ends_where_missing(source, node)
+        || named_children(node)
+            .into_iter()
+            .any(|child| checks(source, child, name, depth + 1))
+}
+
+/// `const { X, Y = "d" } = process.env`.
+pub(super) fn taken_apart(source: &Source, declarator: Node<'_>, found: &mut Sources) {
+    let (Some(pattern), Some(value)) = (
+        declarator.child_by_field_name("name"),
+        declarator.child_by_field_name("value"),
+    ) else {
+        return;
+    };
+    if pattern.kind() != "object_pattern"
+        || !matches!(
+            source.text_of(value),
+            "process.env" | "import.meta.env" | "Bun.env"
+        )
+    {
+        return;
+    }
+    for part in named_children(pattern) {
+        let (name, local, default) = match part.kind() {
+            "shorthand_property_identifier_pattern" => (part, part, None),
+            "pair_pattern" => {
+                let (Some(key), Some(value)) = (
+                    part.child_by_field_name("key"),
+                    part.child_by_field_name("value"),
+                ) else {
+                    continue;
+                };
+                (key, value, None)
+            }
+            "object_assignment_pattern" => {
+                let (Some(left), Some(right)) = (
+                    part.child_by_field_name("left"),
+                    part.child_by_field_name("right"),
+                ) else {
+                    continue;
+                };
+                (left, left, text(source, right))
+            }
+            _ => continue,
+        };
+        let checked = default.is_none() && checked_below(source, declarator, source.text_of(local));
+        if checked {
+            found
+                .missed
+                .insert(found.variables.len(), moment(source, declarator));
+        }
+        add(source, name, source.text_of(name), default, checked, found);
+    }
+}
+
+/// `const required = ["X", "Y"]`, each of which is looked up and ends the work: the lookup by a name that is not
+/// written out.
+pub(super) fn listed(source: &Source, subscript: Node<'_>, found: &mut Sources) {
+    let (Some(object), Some(index)) = (
+        subscript.child_by_field_name("object"),
+        subscript.child_by_field_name("index"),
+    ) else {
+        return;
+    };
+    if source.text_of(object) != "process.env" || index.kind() != "identifier" {
+        return;
+    }
+    let name = source.text_of(index);
+    let Some((list, around)) = goes_through(source, subscript, name) else {
+        return;
+    };
+    let list = match list.kind() {
+        "identifier" => declaration(source, source.root(), source.text_of(list), 0),
+        _ => Some(list),
+    };
+    let Some(mut list) = list else {
+        return;
+    };
+    while matches!(list.kind(), "as_expression" | "satisfies_expression") {
+        let Some(inner) = list.named_child(0) else {
+            return;
+        };
+        list = inner;
+    }
+    if list.kind() != "array" {
+        return;
+    }
+    // The work ends in the loop itself, or in a check of what it gathered, right behind it.
+    let ended = ends(source, around)
+        || around
+            .next_named_sibling()
+            .is_some_and(|next| next.kind() == "if_statement" && ends(source, next));
+    let when = moment(source, around);
+    for item in named_children(list) {
+        let Some(name) = text(source, item) else {
+            continue;
+        };
+        if ended {
+            found.missed.insert(found.variables.len(), when.clone());
+        }
+        add(source, item, &name, None, ended, found);
+    }
+}
+
+/// What the loop around a lookup goes through, and the statement of the loop: `for (const name of LIST)`,
+/// `LIST.filter((name) => …)`.
+fn goes_through<'t>(
+    source: &'t Source,
+    lookup: Node<'t>,
+    name: &str,
+) -> Option<(Node<'t>, Node<'t>)> {
+    let mut inner = lookup;
+    for _ in 0..DEPTH {
+        let around = inner.parent()?;
+        if around.kind() == "for_in_statement"
+            && around
+                .child_by_field_name("left")
+                .is_some_and(|left| source.text_of(left).ends_with(name))
+        {
+            return Some((around.child_by_field_name("right")?, around));
+        }
+        let callback = matches!(around.kind(), "arrow_function" | "function_expression")
+            && around
+                .child_by_field_name("parameter")
+                .or_else(|| around.child_by_field_name("parameters"))
+                .is_some_and(|parameters| {
+                    let text = source.text_of(parameters).trim_matches(['(', ')']);
+                    text.split([':', ',']).next() == Some(name)
+                });
+        if callback {
+            let call = around.parent()?.parent()?;
+            let function = call.child_by_field_name("function")?;
+            let list = function.child_by_field_name("object")?;
+            let mut statement = call;
+            while !statement.kind().ends_with("_statement")
+                && !statement.kind().ends_with("_declaration")
+            {
+                statement = statement.parent()?;
+            }
+            return Some((list, statement));
+        }
+        inner = around;
+    }
+    None
+}
+
+fn add(
+    source: &Source,
+    place: Node<'_>,
+    name: &str,
+    default: Option<String>,
+    required: bool,
+    found: &mut Sources,
+) {
+    let plain = !name.is_empty() && name.chars().all(|c| c.is_ascii_alphanumeric() || c == '_');
+    if !plain || name == "NODE_ENV" {
+        return;
+    }
+    found.variables.push(FoundVariable {
+        required,
+        secret: is_secret(name),
+        kind: kind_of(name, default.as_deref(), None),
+        default,
+        type_name: None,
+        span: source.place(place).in_file(source.path.clone()),
+        why: format!("reads `{name}`"),
+        name: name.to_owned(),
+    });
+}

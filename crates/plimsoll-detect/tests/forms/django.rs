@@ -1,0 +1,87 @@
+//! Projects of Django: what their settings say.
+
+use crate::tree::{found, lines, required};
+
+const WSGI: &str = "import os\nfrom django.core.wsgi import get_wsgi_application\n\
+                    os.environ.setdefault('DJANGO_SETTINGS_MODULE', 'tide.settings')\napplication = get_wsgi_application()\n";
+
+#[test]
+fn settings_say_what_is_needed_and_required() {
+    let detection = found(&[
+        (
+            "requirements.txt",
+            "django\npsycopg[binary]\ncelery[redis]\ndjango-environ\n",
+        ),
+        (
+            "manage.py",
+            "import os\ndef main():\n    os.environ.setdefault('DJANGO_SETTINGS_MODULE', 'tide.settings')\nif __name__ == '__main__':\n    main()\n",
+        ),
+        ("tide/__init__.py", "from .celery import app\n"),
+        ("tide/wsgi.py", WSGI),
+        (
+            "tide/celery.py",
+            "import os\nfrom celery import Celery\nos.environ.setdefault('DJANGO_SETTINGS_MODULE', 'tide.settings')\napp = Celery('tide')\n\
+             app.config_from_object('django.conf:settings', namespace='CELERY')\napp.autodiscover_tasks()\n",
+        ),
+        (
+            "tide/settings.py",
+            "import environ\nenv = environ.Env()\nSECRET_KEY = env('SECRET_KEY')\nROOT_URLCONF = 'tide.urls'\n\
+             DATABASES = {'default': {'ENGINE': 'django.db.backends.postgresql', 'HOST': env('DB_HOST', default='localhost')}}\n\
+             CELERY_BROKER_URL = env('BROKER_URL', default='redis://localhost:6379/0')\n\
+             CELERY_BEAT_SCHEDULER = 'django_celery_beat.schedulers:DatabaseScheduler'\n",
+        ),
+        (
+            "tide/urls.py",
+            "import os\nADMIN = os.environ['ADMIN_PATH']\nurlpatterns = []\n",
+        ),
+    ]);
+    let mut kinds: Vec<String> = lines(&detection)
+        .iter()
+        .map(|line| line.split(' ').next().unwrap().to_owned())
+        .collect();
+    kinds.sort();
+    assert_eq!(kinds, ["scheduler", "web", "worker"]);
+    assert_eq!(required(&detection), ["ADMIN_PATH", "SECRET_KEY"]);
+    let mut needs: Vec<(&str, bool)> = detection
+        .needs
+        .iter()
+        .map(|need| (need.kind.word(), need.required))
+        .collect();
+    needs.sort();
+    assert_eq!(needs, [("postgres", true), ("redis", true)]);
+}
+
+#[test]
+fn a_database_in_a_file_stands_in() {
+    let detection = found(&[
+        ("requirements.txt", "django\npsycopg2\n"),
+        ("tide/wsgi.py", WSGI),
+        (
+            "tide/settings.py",
+            "import os\nif os.getenv('DB_HOST'):\n    DATABASES = {'default': {'ENGINE': 'django.db.backends.postgresql'}}\n\
+             else:\n    DATABASES = {'default': {'ENGINE': 'django.db.backends.sqlite3'}}\n",
+        ),
+    ]);
+    assert!(detection.needs.iter().all(|need| !need.required));
+}
+
+#[test]
+fn installed_applications_bring_workers() {
+    let detection = found(&[
+        ("requirements.txt", "django\ndjango-q2\n"),
+        (
+            "manage.py",
+            "import os\nif __name__ == '__main__':\n    os.environ.setdefault('DJANGO_SETTINGS_MODULE', 'tide.settings')\n",
+        ),
+        ("tide/wsgi.py", WSGI),
+        (
+            "tide/settings.py",
+            "INSTALLED_APPS = ['django.contrib.admin', 'django_q']\nDATABASES = {}\nSCHEDULE = 'application'\n",
+        ),
+    ]);
+    let lines = lines(&detection);
+    assert!(
+        lines.contains(&"worker python manage.py qcluster []".to_owned()),
+        "{lines:?}"
+    );
+}

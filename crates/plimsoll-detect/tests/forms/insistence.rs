@@ -1,0 +1,103 @@
+//! What code ends without, in the ways that real projects check it, and checks that only look so.
+
+use crate::tree::{found, required};
+
+fn python(source: &str) -> Vec<String> {
+    let source = format!(
+        "import os\nimport sys\nfrom flask import Flask\n{source}\napp = Flask(__name__)\n"
+    );
+    let detection = found(&[("requirements.txt", "flask\n"), ("app.py", &source)]);
+    required(&detection)
+        .into_iter()
+        .map(str::to_owned)
+        .collect()
+}
+
+fn node(source: &str) -> Vec<String> {
+    let detection = found(&[
+        (
+            "package.json",
+            r#"{"name":"a","scripts":{"start":"node server.js"},"dependencies":{"express":"5"}}"#,
+        ),
+        (
+            "server.js",
+            &format!("import express from 'express';\n{source}\nexpress().listen(4000);\n"),
+        ),
+    ]);
+    required(&detection)
+        .into_iter()
+        .map(str::to_owned)
+        .collect()
+}
+
+#[test]
+fn several_at_once_in_python() {
+    for source in [
+        "EBB = os.getenv('EBB')\nFLOW = os.getenv('FLOW')\nif not EBB or not FLOW:\n    raise ValueError('x')",
+        "EBB = os.getenv('EBB')\nFLOW = os.getenv('FLOW')\nif not all([EBB, FLOW]):\n    sys.exit(1)",
+        "EBB = os.getenv('EBB')\nFLOW = os.environ.get('FLOW')\nassert EBB\nassert FLOW is not None",
+        "missing = [name for name in ['EBB', 'FLOW'] if not os.getenv(name)]\nif missing:\n    raise RuntimeError(missing)",
+        "REQUIRED = ('EBB', 'FLOW')\nfor name in REQUIRED:\n    if name not in os.environ:\n        raise RuntimeError(name)",
+        "REQUIRED = ['EBB', 'FLOW']\ndef check():\n    for name in REQUIRED:\n        if not os.environ.get(name):\n            sys.exit(name)\ncheck()",
+    ] {
+        assert_eq!(python(source), ["EBB", "FLOW"], "{source}");
+    }
+}
+
+#[test]
+fn one_of_several_in_python() {
+    // Either is enough, so that neither is required by itself.
+    let source = "EBB = os.getenv('EBB')\nFLOW = os.getenv('FLOW')\nif not EBB and not FLOW:\n    raise ValueError('x')";
+    assert!(python(source).is_empty());
+    // Nobody calls it when it starts.
+    let source = "def check():\n    for name in ['EBB']:\n        if not os.getenv(name):\n            raise ValueError(name)";
+    assert!(python(source).is_empty());
+}
+
+#[test]
+fn several_at_once_in_javascript() {
+    for source in [
+        "if (!process.env.EBB || !process.env.FLOW) { throw new Error('x'); }",
+        "const ebb = process.env.EBB;\nconst flow = process.env.FLOW;\nif (!ebb || flow === undefined) { process.exit(1); }",
+        "const { EBB, FLOW } = process.env;\nif (!EBB || !FLOW) throw new Error('x');",
+        "const required = ['EBB', 'FLOW'];\nfor (const name of required) { if (!process.env[name]) { throw new Error(name); } }",
+        "const missing = ['EBB', 'FLOW'].filter((name) => !process.env[name]);\nif (missing.length) { throw new Error('x'); }",
+        "function check() { if (!process.env.EBB) throw new Error('x'); if (!process.env.FLOW) throw new Error('x'); }\ncheck();",
+        "import assert from 'node:assert';\nassert(process.env.EBB, 'x');\nassert(process.env.FLOW);",
+    ] {
+        assert_eq!(node(source), ["EBB", "FLOW"], "{source}");
+    }
+}
+
+#[test]
+fn checks_for_requests_are_none_of_the_start() {
+    for source in [
+        "const app = express();\napp.get('/', (a, b) => { if (!process.env.EBB) throw new Error('x'); });",
+        "class Ebb { constructor() { if (!process.env.EBB) throw new Error('x'); } }\nexport const make = () => new Ebb();",
+        "if (process.env.MODE === 'x') { if (!process.env.EBB) throw new Error('x'); }",
+        "if (!process.env.EBB && !process.env.FLOW) { throw new Error('x'); }",
+    ] {
+        assert!(node(source).is_empty(), "{source}: {:?}", node(source));
+    }
+}
+
+#[test]
+fn clients_that_are_handed_no_key_insist_on_one() {
+    assert_eq!(
+        python("from openai import OpenAI\nclient = OpenAI()"),
+        ["OPENAI_API_KEY"]
+    );
+    assert!(
+        python("from openai import OpenAI\nclient = OpenAI(base_url='http://x', api_key='y')")
+            .is_empty()
+    );
+    assert!(python("from openai import OpenAI\ndef ask():\n    return OpenAI()").is_empty());
+    let detection = found(&[
+        ("requirements.txt", "chainlit\n"),
+        (
+            "app.py",
+            "import chainlit as cl\n@cl.password_auth_callback\ndef login(name, word):\n    return None\n@cl.on_message\nasync def answer(message):\n    pass\n",
+        ),
+    ]);
+    assert_eq!(required(&detection), ["CHAINLIT_AUTH_SECRET"]);
+}
