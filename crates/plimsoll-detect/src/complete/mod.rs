@@ -26,6 +26,9 @@ use programs::run_program;
 
 use crate::tree::{Bounds, Tree, TreeError};
 
+/// How it is told that an application which a service starts is in no file.
+const NOTHING_MAKES: &str = "which nothing in the code makes";
+
 /// The port that a static site is served on.
 const STATIC_PORT: u16 = 8080;
 
@@ -80,7 +83,8 @@ pub fn complete_with(
             .as_ref()
             .is_some_and(|build| build.dockerfile_inline.is_some());
         if dockerfiles == DockerfileUse::Fallback && !inline {
-            // What is not assembled is as the file says it, and nothing is told of the attempt.
+            // What is not assembled is as the file says it, and nothing is told of the attempt but
+            // what the service starts in vain.
             let mut attempt = service.clone();
             let mut attempt_variables = variables.clone();
             let mut findings = Vec::new();
@@ -97,6 +101,8 @@ pub fn complete_with(
                 diagnostics.extend(findings);
                 continue;
             }
+            // Whatever its image holds, this is not in it.
+            diagnostics.extend(findings.into_iter().filter(is_of_the_start));
         }
         service.recipe = Some(own);
         diagnostics.extend(told);
@@ -457,12 +463,17 @@ fn unknown_start(service: &Service, claim: &Claim) -> Option<Diagnostic> {
         .or_else(|| service.span.clone());
     Some(
         Diagnostic::warning(format!(
-            "`{}` starts the Celery application `{target}`, which nothing in the code makes",
+            "`{}` starts the Celery application `{target}`, {NOTHING_MAKES}",
             service.name
         ))
         .at(span)
         .hint("drop the service, or name the application that there is"),
     )
+}
+
+/// Whether it tells that what a service starts is not there.
+fn is_of_the_start(diagnostic: &Diagnostic) -> bool {
+    diagnostic.message.ends_with(NOTHING_MAKES)
 }
 
 /// What two services must share to differ by their command alone.

@@ -20,6 +20,7 @@ use crate::cli::UpArguments;
 use crate::commands::logs::LineStyle;
 use crate::environment_contract;
 use crate::exit_status::ExitStatus;
+use crate::failed_start;
 use crate::failure::Failure;
 use crate::format::{count, elapsed};
 use crate::interruption::Interruption;
@@ -133,7 +134,7 @@ pub(crate) fn run(
     let report = match result {
         Ok(report) => report,
         Err(error) => {
-            let failure = Failure::from_up(error);
+            let failure = Failure::from_up(failed_start::explained(error, &project, &paths));
             if arguments.detach && !interruption.is_requested() {
                 return Err(failure.hint("what started runs on: `plimsoll logs`, `plimsoll down`"));
             }

@@ -56,10 +56,11 @@ pub(super) fn of(
                     })
                     .flatten()
                     .collect();
+                told.extend(loaded.warnings.iter().cloned());
                 all.push(Candidates::of_loaded(loaded, &|_| true));
             }
             // What `up` would say; the source can be tried all the same.
-            Err(failure) => told = failure.diagnostics,
+            Err(failure) => told.extend(failure.diagnostics),
         }
     }
     let rest: BTreeSet<&str> = detection

@@ -7,7 +7,7 @@ use plimsoll_diag::{Evidence, Severity, Span};
 use plimsoll_model::{Project, Service};
 
 use super::observe::{check_port, serves};
-use super::trace;
+use crate::remedy::remedy;
 
 /// Exit code of a program that was killed because it did not end: 128 + SIGKILL.
 const KILLED: i32 = 137;
@@ -17,6 +17,7 @@ pub(super) fn problems(service: &Service, stated: &Project, trial: &Trial) -> Ve
     let findings = Findings {
         service,
         stated: stated.services.get(&service.name).unwrap_or(service),
+        project: stated,
         has_files: !stated.files.is_empty(),
         trial,
     };
@@ -36,6 +37,7 @@ struct Findings<'f> {
     service: &'f Service,
     /// As the project says it.
     stated: &'f Service,
+    project: &'f Project,
     has_files: bool,
     trial: &'f Trial,
 }
@@ -73,7 +75,7 @@ impl Findings<'_> {
             ),
             Verdict::NotTried => (Severity::Warning, format!("`{name}` was not tried: {why}")),
         };
-        let hint = trace::hint(why);
+        let hint = remedy(why, &self.trial.last_lines, self.stated, self.project);
         let hint = hint.or_else(|| {
             let variables = &self.trial.made_up;
             (!variables.is_empty() && self.trial.fails()).then(|| {

@@ -13,7 +13,6 @@ mod observe;
 mod page;
 mod protocol;
 mod stage;
-mod trace;
 mod writing;
 
 use std::collections::{BTreeMap, BTreeSet};
@@ -22,6 +21,7 @@ use std::thread::ScopedJoinHandle;
 use std::time::Duration;
 
 use plimsoll_detect::{Detection, NamedTrial, Problem, Trial, Verdict};
+use plimsoll_diag::Diagnostic;
 use plimsoll_image::Variant;
 use plimsoll_image::builder::{Memory, PullPolicy};
 use plimsoll_image::project_lock::LockPolicy;
@@ -36,6 +36,7 @@ use crate::service_images::{self, HealthChecks, ImagePolicy};
 use crate::settings::Settings;
 use crate::stack_of_project::{engine, lock};
 use crate::terminal_progress::TerminalProgress;
+use crate::trace;
 use crate::workshop::Workshop;
 
 use candidates::Candidates;
@@ -63,6 +64,11 @@ pub(crate) fn run(
     let (all, told) = candidates::of(settings, detection, wanted)?;
     let interruption = Interruption::listen()?;
     let mut problems: Vec<Problem> = told.iter().map(Problem::from).collect();
+    let known = &detection.problems;
+    problems.retain(|one| {
+        let mut known = known.iter();
+        !known.any(|other| (&other.what, &other.path) == (&one.what, &one.path))
+    });
     for candidates in all {
         let attempt = Attempt {
             engine: &engine,
@@ -88,6 +94,20 @@ pub(crate) fn fails(detection: &Detection) -> bool {
         .filter_map(|service| service.trial.as_ref());
     let others = detection.also_tried.iter().map(|named| &named.trial);
     own.chain(others).any(Trial::fails)
+}
+
+/// Why a build failed in one line, and the last lines of the program that failed.
+fn told_by_build(diagnostic: Option<&Diagnostic>) -> (String, Vec<String>) {
+    let Some(diagnostic) = diagnostic else {
+        return ("nobody knows why".to_owned(), Vec::new());
+    };
+    let mut lines = diagnostic.message.lines().map(str::to_owned);
+    let said = lines.next().unwrap_or_default();
+    let lines: Vec<String> = lines.collect();
+    match trace::complaint(&lines) {
+        Some(complaint) => (format!("{said}: {complaint}"), lines),
+        None => (said, lines),
+    }
 }
 
 /// The trial of one project.
@@ -190,15 +210,13 @@ impl Attempt<'_> {
                 }
                 Err(failure) => {
                     let first = failure.diagnostics.into_iter().next();
-                    let said = first
-                        .as_ref()
-                        .map_or("it cannot be built", |one| &one.message);
-                    let said = said.lines().next().unwrap_or_default().to_owned();
+                    let (said, lines) = told_by_build(first.as_ref());
                     match trials.get_mut(name) {
                         // Who waits for it is tried without it.
                         Some(trial) => {
                             trial.place = first.and_then(|diagnostic| diagnostic.span);
                             trial.fail(format!("it cannot be built: {said}"));
+                            trial.last_lines = lines;
                         }
                         None => lacks(project, trials, name, &said),
                     }

@@ -16,8 +16,8 @@ use super::inside::Inside;
 use super::loading::{self, Places};
 use super::page;
 use super::protocol;
-use super::trace::{self, Sources};
 use super::writing::writes;
+use crate::trace::{self, Sources};
 
 /// How often it is looked at a container.
 const LOOK: Duration = Duration::from_millis(100);
@@ -338,7 +338,7 @@ impl Observer<'_> {
         }
         trial.refused_writes = trace::refused_writes(&lines);
         if trial.fails() {
-            explain(trial, &lines, &sources(self.project, service));
+            explain(trial, &lines, &Sources::of(self.project, service));
         }
     }
 
@@ -351,7 +351,7 @@ impl Observer<'_> {
         let drawn = page::draw(self.engine, service, &self.container(service));
         if let Some(drawn) = drawn.filter(|drawn| !drawn.raised.is_empty()) {
             trial.fail(format!("the page `{}` raises an error", drawn.script));
-            explain(trial, &drawn.raised, &sources(self.project, service));
+            explain(trial, &drawn.raised, &Sources::of(self.project, service));
         }
         self.progress.report(ProgressEvent::Finished {
             subject: service.name.clone(),
@@ -400,14 +400,6 @@ pub(super) fn explain(trial: &mut Trial, lines: &[String], sources: &Sources<'_>
     trial.place = failure.and_then(|failure| failure.span);
     let last = lines.len().saturating_sub(LAST_LINES);
     trial.last_lines = lines[last..].to_vec();
-}
-
-/// Where the source of a service's image lies.
-pub(super) fn sources<'p>(project: &'p Project, service: &Service) -> Sources<'p> {
-    Sources {
-        directory: &project.directory,
-        context: service.recipe.as_ref().map(|recipe| recipe.context.clone()),
-    }
 }
 
 /// Whether a service only has to end well before others start.

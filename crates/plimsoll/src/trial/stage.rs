@@ -19,11 +19,12 @@ use plimsoll_run::stack::{
 
 use super::Trials;
 use super::loading::{self, Places};
-use super::observe::{Observer, explain, sources};
+use super::observe::{Observer, explain};
 use super::protocol::{self, Spoken};
-use super::trace;
+
 use crate::failure::Failure;
 use crate::settings::Settings;
+use crate::trace::{self, Sources};
 
 /// Longest time for what services need to come up.
 const NEEDS: Duration = Duration::from_secs(180);
@@ -158,7 +159,10 @@ impl Stage<'_> {
             Ok(_) | Err(UpError::Cancelled) => Ok(()),
             Err(UpError::Services(failures)) => {
                 for failure in failures {
-                    let said = failure.diagnostic.message;
+                    let mut said = failure.diagnostic.message;
+                    if let Some(complaint) = trace::complaint(&failure.last_lines) {
+                        said = format!("{said}: {complaint}");
+                    }
                     lacks(self.project, trials, &failure.service, &said);
                 }
                 Ok(())
@@ -297,7 +301,7 @@ impl Stage<'_> {
                     self.patience.as_secs()
                 ),
             });
-            explain(trial, &said, &sources(self.project, service));
+            explain(trial, &said, &Sources::of(self.project, service));
         }
         Ok(())
     }
@@ -306,6 +310,8 @@ impl Stage<'_> {
 /// Notes of all that need it, directly or not, that something is not there.
 pub(super) fn lacks(project: &Project, trials: &mut Trials, missing: &str, why: &str) {
     let mut gone = BTreeSet::from([missing.to_owned()]);
+    let needed = project.services.get(missing);
+    let place = needed.and_then(|service| service.span.clone());
     loop {
         let more: Vec<String> = project
             .services
@@ -334,6 +340,8 @@ pub(super) fn lacks(project: &Project, trials: &mut Trials, missing: &str, why: 
             let why = format!("it needs `{missing}`: {why}");
             *trial = Trial {
                 made_up: std::mem::take(&mut trial.made_up),
+                // What has to be mended stands there.
+                place: place.clone(),
                 ..Trial::not_tried(why)
             };
         }

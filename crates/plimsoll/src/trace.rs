@@ -5,41 +5,37 @@
 use std::path::{Path, PathBuf};
 
 use plimsoll_diag::Span;
+use plimsoll_model::{Project, Service};
 
 /// What failed.
 #[derive(Debug, Clone)]
-pub(super) struct Failure {
+pub(crate) struct Failure {
     /// The error as it was written: `ModuleNotFoundError: No module named 'yaml'`.
-    pub(super) what: String,
+    pub(crate) what: String,
     /// The deepest place that lies in the project.
-    pub(super) span: Option<Span>,
+    pub(crate) span: Option<Span>,
 }
 
 /// Longest error that is told whole.
 const LONGEST: usize = 240;
 
-/// What to do about an error, where that is plain.
-pub(super) fn hint(error: &str) -> Option<String> {
-    let after = |what: &str| error.split_once(what).map(|(_, rest)| rest);
-    if let Some(module) = after("ModuleNotFoundError: No module named ") {
-        let module = module.trim_matches('\'');
-        let top = module.split('.').next().unwrap_or(module);
-        return Some(format!("declare the distribution that has `{top}`"));
-    }
-    let module = after("Error: Cannot find module ")?;
-    let module = module.trim_matches('\'');
-    (!module.starts_with(['.', '/'])).then(|| format!("add `{module}` to the dependencies"))
-}
-
 /// Where the files of a service lie.
-pub(super) struct Sources<'p> {
+pub(crate) struct Sources<'p> {
     /// The project's directory, which places are told relative to.
-    pub(super) directory: &'p Path,
+    pub(crate) directory: &'p Path,
     /// The directory whose files are in the service's image; `None`: not known.
-    pub(super) context: Option<PathBuf>,
+    pub(crate) context: Option<PathBuf>,
 }
 
-impl Sources<'_> {
+impl<'p> Sources<'p> {
+    /// Those of a service's image.
+    pub(crate) fn of(project: &'p Project, service: &Service) -> Self {
+        Self {
+            directory: &project.directory,
+            context: service.recipe.as_ref().map(|recipe| recipe.context.clone()),
+        }
+    }
+
     /// The file that is called so in the service's image, as it is shown to the user.
     fn find(&self, inside: &str) -> Option<PathBuf> {
         let inside = inside.strip_prefix("file://").unwrap_or(inside);
@@ -78,7 +74,7 @@ impl Sources<'_> {
 }
 
 /// The last failure that the lines tell.
-pub(super) fn failure(lines: &[String], sources: &Sources<'_>) -> Option<Failure> {
+pub(crate) fn failure(lines: &[String], sources: &Sources<'_>) -> Option<Failure> {
     let found = [
         python(lines, sources),
         node(lines, sources),
@@ -94,10 +90,23 @@ pub(super) fn failure(lines: &[String], sources: &Sources<'_>) -> Option<Failure
 }
 
 /// The last line that says anything.
-pub(super) fn last_word(lines: &[String]) -> Option<String> {
+pub(crate) fn last_word(lines: &[String]) -> Option<String> {
     let mut said = lines.iter().rev().map(|line| line.trim());
     said.find(|line| line.chars().any(char::is_alphanumeric))
         .map(shortened)
+}
+
+/// The line in which a program says what is wrong: the last one that speaks of an error, or the last
+/// word.
+pub(crate) fn complaint(lines: &[String]) -> Option<String> {
+    let complains = |line: &&str| {
+        let line = line.to_ascii_lowercase();
+        let starts = ["error", "npm err!", "fatal", "e: "];
+        starts.iter().any(|start| line.starts_with(start)) && line.len() > "error: ".len()
+    };
+    let mut said = lines.iter().map(|line| line.trim());
+    let found = said.rfind(|line| complains(line)).map(shortened);
+    found.or_else(|| last_word(lines))
 }
 
 fn shortened(text: &str) -> String {
@@ -243,7 +252,7 @@ fn rust(lines: &[String], sources: &Sources<'_>) -> Option<(usize, Failure)> {
 }
 
 /// Paths that could not be written to, as the lines name them.
-pub(super) fn refused_writes(lines: &[String]) -> Vec<String> {
+pub(crate) fn refused_writes(lines: &[String]) -> Vec<String> {
     const SAID: &[&str] = &["Read-only file system", "read-only file system"];
     let mut paths: Vec<String> = lines
         .iter()
@@ -359,6 +368,18 @@ ModuleNotFoundError: No module named 'yaml'
         assert_eq!(last_word(&lines).as_deref(), Some("no token was given"));
     }
 
+    #[test]
+    fn what_is_wrong_stands_above_the_last_word() {
+        let lines = lines(
+            "Collecting x\nERROR: No matching distribution found for x==9\n\n[notice] a new release is there\n",
+        );
+        assert_eq!(
+            complaint(&lines).as_deref(),
+            Some("ERROR: No matching distribution found for x==9")
+        );
+        assert_eq!(complaint(&lines[..1]).as_deref(), Some("Collecting x"));
+    }
+
     proptest::proptest! {
         #[test]
         fn no_log_is_too_strange(text in "(?s).{0,400}") {
@@ -366,6 +387,7 @@ ModuleNotFoundError: No module named 'yaml'
             let lines = lines(&text);
             let _ = failure(&lines, &sources);
             let _ = refused_writes(&lines);
+            let _ = complaint(&lines);
         }
     }
 }
