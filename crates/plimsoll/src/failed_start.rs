@@ -38,10 +38,15 @@ fn explain(
     if failure.last_lines.is_empty() {
         return failure;
     }
-    let found = trace::failure(lines, &Sources::of(project, service));
+    let sources = Sources::of(project, service);
+    let found = trace::failure(lines, &sources);
     let said = match &found {
         Some(found) => Some(found.what.clone()),
         None => trace::last_word(lines),
+    };
+    let place = match &found {
+        Some(found) => found.span.clone(),
+        None => said.as_ref().and_then(|said| trace::author(said, &sources)),
     };
     let hint = said.and_then(|said| remedy(&said, lines, service, project));
     let Diagnostic { message, span, .. } = &mut failure.diagnostic;
@@ -49,9 +54,9 @@ fn explain(
         // What a check said tells less than what the service itself said.
         let what = message.split(": its check says").next().unwrap_or_default();
         *message = format!("{what}: {}", found.what);
-        if found.span.is_some() {
-            *span = found.span;
-        }
+    }
+    if place.is_some() {
+        *span = place;
     }
     if let Some(hint) = hint {
         failure.diagnostic = failure.diagnostic.hint(hint);

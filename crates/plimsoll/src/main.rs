@@ -3,6 +3,7 @@
 //! The only crate that prints, reads the environment, and decides the exit code.
 
 mod all_in_one;
+mod astray;
 mod attestations;
 mod build_cache;
 mod cli;
@@ -30,6 +31,7 @@ mod rendered_report;
 mod secret_guard;
 mod service_images;
 mod settings;
+mod source_directories;
 mod stack_of_project;
 mod tag_rules;
 mod terminal_progress;

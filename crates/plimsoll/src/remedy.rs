@@ -8,12 +8,8 @@ use std::path::{Path, PathBuf};
 use plimsoll_model::facts::NeedKind;
 use plimsoll_model::{Project, RecipeKind, Service};
 
-/// How deep below the project a module is looked for.
-const DEPTH: usize = 4;
-/// More directories than these are not looked into.
-const MOST_DIRECTORIES: usize = 5_000;
-/// Directories that hold what is installed or made, not what is written.
-const NOT_SOURCE: &[&str] = &["node_modules", "venv", "site-packages", "build", "dist"];
+use crate::source_directories::source_directories;
+
 /// Where the source of an image that is assembled lies.
 const IMAGE_ROOT: &str = "/app";
 
@@ -78,37 +74,14 @@ fn missing_module(error: &str, service: &Service, project: &Project) -> Option<S
 
 /// The directories of the project that a top-level module can be imported from.
 fn homes_of(directory: &Path, module: &str) -> BTreeSet<PathBuf> {
-    let mut homes = BTreeSet::new();
-    let mut waiting = vec![(PathBuf::new(), 0)];
-    let mut seen = 0;
-    while let Some((below, depth)) = waiting.pop() {
-        seen += 1;
-        if seen > MOST_DIRECTORIES {
-            break;
-        }
-        let Ok(entries) = fs_err::read_dir(directory.join(&below)) else {
-            continue;
-        };
-        let mut inner = Vec::new();
-        for entry in entries.filter_map(Result::ok) {
-            let name = entry.file_name().to_string_lossy().into_owned();
-            // A link may lead anywhere.
-            let Ok(kind) = entry.file_type() else {
-                continue;
-            };
-            let is_module = kind.is_file() && name.strip_suffix(".py") == Some(module)
-                || kind.is_dir() && name == module && holds_python(&entry.path());
-            if is_module {
-                homes.insert(below.clone());
-            }
-            let is_source = !name.starts_with(['.', '_']) && !NOT_SOURCE.contains(&name.as_str());
-            if kind.is_dir() && is_source && depth < DEPTH {
-                inner.push((below.join(&name), depth + 1));
-            }
-        }
-        waiting.extend(inner);
-    }
-    homes
+    let holds = |below: &PathBuf| {
+        let inside = directory.join(below);
+        let package = inside.join(module);
+        let is_own = fs_err::symlink_metadata(&package).is_ok_and(|found| found.is_dir());
+        is_own && holds_python(&package) || inside.join(format!("{module}.py")).is_file()
+    };
+    let directories = source_directories(directory).into_iter();
+    directories.filter(holds).collect()
 }
 
 fn holds_python(directory: &Path) -> bool {

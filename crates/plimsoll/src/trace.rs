@@ -7,6 +7,8 @@ use std::path::{Path, PathBuf};
 use plimsoll_diag::Span;
 use plimsoll_model::{Project, Service};
 
+use crate::source_directories::source_directories;
+
 /// What failed.
 #[derive(Debug, Clone)]
 pub(crate) struct Failure {
@@ -15,6 +17,13 @@ pub(crate) struct Failure {
     /// The deepest place that lies in the project.
     pub(crate) span: Option<Span>,
 }
+
+/// Words that are shorter say nothing about who wrote them.
+const TELLING: usize = 12;
+/// A larger file is no source that somebody wrote.
+const LARGEST: u64 = 1024 * 1024;
+/// How files of source are called that texts are looked for in.
+const SOURCE: &[&str] = &["go", "js", "mjs", "cjs", "py", "rs", "ts"];
 
 /// Longest error that is told whole.
 const LONGEST: usize = 240;
@@ -91,9 +100,64 @@ pub(crate) fn failure(lines: &[String], sources: &Sources<'_>) -> Option<Failure
 
 /// The last line that says anything.
 pub(crate) fn last_word(lines: &[String]) -> Option<String> {
-    let mut said = lines.iter().rev().map(|line| line.trim());
+    let mut said = lines.iter().rev().map(|line| without_time(line.trim()));
     said.find(|line| line.chars().any(char::is_alphanumeric))
         .map(shortened)
+}
+
+/// A line without the time that many programs put before their words.
+fn without_time(line: &str) -> &str {
+    let is_time = |word: &str| {
+        let digits = word.chars().filter(char::is_ascii_digit).count();
+        digits >= 4
+            && word
+                .chars()
+                .all(|c| c.is_ascii_digit() || matches!(c, '/' | '-' | ':' | '.' | ',' | 'T' | 'Z'))
+    };
+    match line.split_once(' ') {
+        Some((first, rest)) if is_time(first) => without_time(rest.trim_start()),
+        _ => line,
+    }
+}
+
+/// The only place in a service's source where words of an error stand as the beginning of a text. An
+/// error is told from the outside in: the last of its parts that is found is the closest.
+pub(crate) fn author(error: &str, sources: &Sources<'_>) -> Option<Span> {
+    let parts: Vec<&str> = error
+        .split(": ")
+        .map(str::trim)
+        .filter(|part| part.len() >= TELLING && part.contains(' ') && !part.contains(['"', '\'']))
+        .collect();
+    let context = sources.context.as_deref().unwrap_or(sources.directory);
+    if parts.is_empty() {
+        return None;
+    }
+    let mut found: Vec<Vec<Span>> = vec![Vec::new(); parts.len()];
+    for below in source_directories(context) {
+        let entries = fs_err::read_dir(context.join(below)).into_iter().flatten();
+        for path in entries.filter_map(Result::ok).map(|entry| entry.path()) {
+            let end = path.extension().and_then(|end| end.to_str());
+            let small = fs_err::symlink_metadata(&path)
+                .is_ok_and(|file| file.is_file() && file.len() < LARGEST);
+            if !end.is_some_and(|end| SOURCE.contains(&end)) || !small {
+                continue;
+            }
+            let Ok(text) = fs_err::read_to_string(&path) else {
+                continue;
+            };
+            let shown = path.strip_prefix(sources.directory).unwrap_or(&path);
+            for (line, number) in text.lines().zip(1..) {
+                for (part, places) in parts.iter().zip(&mut found) {
+                    let begins = |quote: char| line.contains(&format!("{quote}{part}"));
+                    if ['"', '\'', '`'].into_iter().any(begins) {
+                        places.push(Span::line(shown.to_owned(), number));
+                    }
+                }
+            }
+        }
+    }
+    let mut only = found.into_iter().rev().filter(|places| places.len() == 1);
+    only.next()?.pop()
 }
 
 /// The line in which a program says what is wrong: the last one that speaks of an error, or the last
@@ -366,6 +430,44 @@ ModuleNotFoundError: No module named 'yaml'
     fn the_last_word_is_a_line_that_says_something() {
         let lines = lines("starting\nno token was given\n----\n\n");
         assert_eq!(last_word(&lines).as_deref(), Some("no token was given"));
+    }
+
+    #[test]
+    fn words_of_an_error_lead_to_who_wrote_them() {
+        let directory = tempfile::tempdir().unwrap();
+        let sources = Sources {
+            directory: directory.path(),
+            context: None,
+        };
+        fs_err::write(
+            directory.path().join("main.go"),
+            "func main() {\n\tlog.Fatalf(\"cannot make a desk: %v\", err)\n\tfmt.Errorf(\"open the drawer: %w\", err)\n}\n",
+        )
+        .unwrap();
+        let place = |error: &str| {
+            let span = author(error, &sources)?;
+            Some((span.file.display().to_string(), span.start.line))
+        };
+        let at = |line| Some(("main.go".to_owned(), line));
+        assert_eq!(place("cannot make a desk: open the drawer: no key"), at(3));
+        assert_eq!(place("cannot make a desk: no key"), at(2));
+        assert_eq!(
+            place("make a desk: stat /x: no such file or directory"),
+            None
+        );
+        fs_err::write(directory.path().join("other.go"), "\"cannot make a desk\"").unwrap();
+        assert_eq!(place("cannot make a desk: no key"), None);
+    }
+
+    #[test]
+    fn times_are_no_part_of_a_last_word() {
+        for line in [
+            "2026/11/21 20:45:52 no key",
+            "2026-11-21T20:45:52.123Z no key",
+            "no key",
+        ] {
+            assert_eq!(last_word(&[line.to_owned()]).as_deref(), Some("no key"));
+        }
     }
 
     #[test]

@@ -1,6 +1,6 @@
 //! Which files and which distributions a file needs: its imports, followed.
 
-use std::cell::RefCell;
+use std::cell::{OnceCell, RefCell};
 use std::collections::{BTreeMap, BTreeSet, HashMap, VecDeque};
 use std::path::{Path, PathBuf};
 use std::rc::Rc;
@@ -24,6 +24,8 @@ pub(crate) struct Modules<'t> {
     adopted: RefCell<BTreeSet<Arc<Path>>>,
     /// Names of functions and classes in those files.
     defined: RefCell<BTreeSet<String>>,
+    /// Packages of the tree that lie in no other, and the directories they lie in.
+    packages: OnceCell<BTreeMap<String, Vec<PathBuf>>>,
     /// Where the imports of a file lead, for one list of roots.
     resolved: RefCell<HashMap<Lookup, Rc<Vec<Target>>>>,
 }
@@ -77,6 +79,7 @@ impl<'t> Modules<'t> {
             parsed: RefCell::default(),
             adopted: RefCell::default(),
             defined: RefCell::default(),
+            packages: OnceCell::new(),
             resolved: RefCell::default(),
         }
     }
@@ -224,7 +227,37 @@ impl<'t> Modules<'t> {
         }
     }
 
-    /// A directory above a file that holds a module which the file imports, and which nothing else gives.
+    /// The one directory of the tree that holds a package of this name: a part of the repository that no
+    /// manifest declares.
+    fn member(&self, top: &str) -> Option<&Path> {
+        let packages = self.packages.get_or_init(|| {
+            let mut packages: BTreeMap<String, Vec<PathBuf>> = BTreeMap::new();
+            for file in self.tree.files() {
+                let is_package = file.path.file_name().is_some_and(|it| it == "__init__.py");
+                if !is_package || places::set_aside(&file.path).is_some() {
+                    continue;
+                }
+                let Some(directory) = file.path.parent() else {
+                    continue;
+                };
+                let (Some(name), Some(home)) = (directory.file_name(), directory.parent()) else {
+                    continue;
+                };
+                if !self.tree.has_file(&home.join("__init__.py")) {
+                    let name = name.to_string_lossy().into_owned();
+                    packages.entry(name).or_default().push(home.to_owned());
+                }
+            }
+            packages
+        });
+        match packages.get(top)?.as_slice() {
+            [home] => Some(home),
+            _ => None,
+        }
+    }
+
+    /// A directory above a file, or elsewhere in the tree, that holds a module which the file imports, and
+    /// which nothing else gives.
     fn unsearched(
         &self,
         module: &Module,
@@ -242,16 +275,21 @@ impl<'t> Modules<'t> {
             if !candidate || roots.iter().any(|root| self.exists(root, top)) || given(top) {
                 return None;
             }
-            let above = module.path.ancestors().skip(1);
-            let root = above.into_iter().find(|directory| {
-                // What is searched for modules is itself no package.
-                !self.tree.has_file(&directory.join("__init__.py"))
-                    && self.exists(directory, top)
-                    && matches!(
-                        self.resolve_below(directory, &import.module, import),
-                        Target::Files(files) if !files.is_empty()
-                    )
-            })?;
+            let gives = |directory: &&Path| {
+                matches!(
+                    self.resolve_below(directory, &import.module, import),
+                    Target::Files(files) if !files.is_empty()
+                )
+            };
+            let mut above = module.path.ancestors().skip(1);
+            let root = above
+                .find(|directory| {
+                    // What is searched for modules is itself no package.
+                    !self.tree.has_file(&directory.join("__init__.py"))
+                        && self.exists(directory, top)
+                        && gives(directory)
+                })
+                .or_else(|| self.member(top).filter(gives))?;
             (!roots.iter().any(|known| known == root))
                 .then(|| (root.to_owned(), module.span(import.place)))
         })

@@ -10,6 +10,7 @@ mod frameworks;
 mod gunicorn;
 mod insistence;
 mod locks;
+mod members;
 mod projects;
 mod shapes;
 mod stated_commands;

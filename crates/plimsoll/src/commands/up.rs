@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 use std::net::IpAddr;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::mpsc::{Receiver, RecvTimeoutError, TryRecvError, channel};
 use std::time::{Duration, Instant};
 
@@ -16,6 +17,7 @@ use plimsoll_run::stack::{
     taken_ports, up,
 };
 
+use crate::astray;
 use crate::cli::UpArguments;
 use crate::commands::logs::LineStyle;
 use crate::environment_contract;
@@ -80,6 +82,14 @@ pub(crate) fn run(
     let paths = StackPaths::new(&settings.data, &settings.runtime, &project.name);
     let interruption = Interruption::listen()?;
     let held = lock(&paths)?;
+    let is_inferred = project.files.is_empty();
+    let mut moves = Vec::new();
+    if is_inferred {
+        moves = astray::remembered(&project, &paths);
+        for one in &moves {
+            printer.tell(&astray::follow(&mut project, one, &paths));
+        }
+    }
     check_ports(&project, order.sequence(), &paths, arguments.bind)?;
 
     // From before the build: what changes meanwhile is not missed.
@@ -114,8 +124,9 @@ pub(crate) fn run(
         .map(|(name, image)| (name.clone(), image.for_engine.clone()))
         .collect();
 
-    let result = {
+    let result = loop {
         let progress = TerminalProgress::new(printer);
+        let enough = AtomicBool::new(false);
         let request = UpRequest {
             project: &project,
             order: &order,
@@ -126,11 +137,29 @@ pub(crate) fn run(
             environment: &settings.environment.0,
             bind: arguments.bind,
             patience: Duration::from_secs(arguments.wait_timeout),
-            cancelled: interruption.flag(),
+            cancelled: if is_inferred {
+                &enough
+            } else {
+                interruption.flag()
+            },
             progress: &progress,
         };
-        up(&engine, &request)
+        if !is_inferred {
+            break up(&engine, &request);
+        }
+        let (result, seen) = watched(&engine, &request, &interruption, &enough);
+        if seen.is_empty() || interruption.is_requested() {
+            break result;
+        }
+        drop(progress);
+        for one in &seen {
+            printer.tell(&astray::follow(&mut project, one, &paths));
+        }
+        astray::join(&mut moves, seen);
     };
+    if is_inferred {
+        astray::remember(&moves, &paths);
+    }
     let report = match result {
         Ok(report) => report,
         Err(error) => {
@@ -157,6 +186,9 @@ pub(crate) fn run(
         &paths,
         printer,
     );
+    for warning in astray::unreachable(&project, &report.services, &paths) {
+        printer.tell(&warning);
+    }
     if arguments.detach {
         return Ok(ExitStatus::Success);
     }
@@ -191,6 +223,39 @@ pub(crate) fn run(
     let _held = lock(&paths)?;
     take_down(&engine, &project, &paths, printer)?;
     Ok(ExitStatus::Success)
+}
+
+/// Brings a stack up whose ports were read from code, until some of its services are seen to listen
+/// elsewhere.
+fn watched(
+    engine: &Engine,
+    request: &UpRequest<'_>,
+    interruption: &Interruption,
+    enough: &AtomicBool,
+) -> (Result<UpReport, UpError>, Vec<astray::Move>) {
+    let over = AtomicBool::new(false);
+    let ended = AtomicBool::new(false);
+    std::thread::scope(|scope| {
+        let services = request.order.sequence();
+        let watching =
+            scope.spawn(|| astray::watch(request.project, services, request.paths, &over, enough));
+        scope.spawn(|| {
+            while !ended.load(Ordering::Relaxed) {
+                if interruption.is_requested() {
+                    enough.store(true, Ordering::Relaxed);
+                }
+                std::thread::sleep(LOOK);
+            }
+        });
+        let result = up(engine, request);
+        over.store(true, Ordering::Relaxed);
+        if result.is_err() {
+            enough.store(true, Ordering::Relaxed);
+        }
+        let seen = watching.join().unwrap_or_default();
+        ended.store(true, Ordering::Relaxed);
+        (result, seen)
+    })
 }
 
 /// Tells a taken port before anything is built, with who holds it.

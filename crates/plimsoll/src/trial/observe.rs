@@ -389,15 +389,17 @@ pub(super) fn explain(trial: &mut Trial, lines: &[String], sources: &Sources<'_>
     let failure = trace::failure(lines, sources);
     // That it ended follows from what failed.
     let follows = why.starts_with("it ended") || why.starts_with("the page");
-    trial.why = Some(match &failure {
-        Some(failure) if follows => failure.what.clone(),
-        Some(failure) => format!("{why}: {}", failure.what),
-        None => match trace::last_word(lines) {
-            Some(word) => format!("{why}: {word}"),
-            None => why,
-        },
+    let word = trace::last_word(lines).filter(|_| failure.is_none());
+    trial.place = match &failure {
+        Some(failure) => failure.span.clone(),
+        None => word.as_ref().and_then(|word| trace::author(word, sources)),
+    };
+    trial.why = Some(match (failure, word) {
+        (Some(failure), _) if follows => failure.what,
+        (Some(failure), _) => format!("{why}: {}", failure.what),
+        (None, Some(word)) => format!("{why}: {word}"),
+        (None, None) => why,
     });
-    trial.place = failure.and_then(|failure| failure.span);
     let last = lines.len().saturating_sub(LAST_LINES);
     trial.last_lines = lines[last..].to_vec();
 }

@@ -4,7 +4,7 @@ use std::process::Stdio;
 
 use serde_json::Value;
 
-use crate::stage::{Stage, eventually};
+use crate::stage::{Stage, eventually, free_port, get};
 
 /// Answers on a port; ends when it is asked to.
 const SERVER: &str = r#"import http.server
@@ -229,5 +229,76 @@ fn a_service_that_listens_elsewhere_is_explained_by_up() {
         "{}",
         ran.stderr
     );
+    stage.down_to_nothing();
+}
+
+/// Listens where no reader of its code would look for it.
+const SURPRISE: &str = r#"import http.server
+import os
+
+if __name__ == "__main__":
+    port = PORT
+    MORE
+    http.server.ThreadingHTTPServer(("0.0.0.0", port), http.server.SimpleHTTPRequestHandler).serve_forever()
+"#;
+
+#[test]
+fn without_a_compose_file_up_follows_a_service_to_where_it_listens() {
+    let Some(stage) = Stage::empty("follow") else {
+        return;
+    };
+    let (port, other) = (free_port(), free_port());
+    stage.write("web/requirements.txt", "");
+    let more = "if os.environ.get(\"USUAL\"):\n        port = 8000";
+    let misleading = SURPRISE.replace("PORT", &port.to_string());
+    stage.write("web/main.py", &misleading.replace("MORE", more));
+    stage.write("silent/requirements.txt", "");
+    let computed = SURPRISE.replace("PORT", &format!("len(\"1\" * {other})"));
+    stage.write("silent/main.py", &computed.replace("MORE", ""));
+    let ran = stage.succeed(&["up", "--detach"]);
+    for part in [
+        format!("`web` listens on {port}, not on 8000 as its code reads"),
+        format!("`silent` listens on {other}, which its code does not show"),
+        format!("http://127.0.0.1:{port}"),
+        format!("http://127.0.0.1:{other}"),
+    ] {
+        assert!(ran.stderr.contains(&part), "{part}\n{}", ran.stderr);
+    }
+    for port in [port, other] {
+        assert_eq!(eventually("an answer", || get(port, "/")).0, 200);
+    }
+    // The next start knows: nothing is started again.
+    let again = stage.succeed(&["up", "--detach"]);
+    assert!(
+        again.stderr.contains("running  silent · web"),
+        "{}",
+        again.stderr
+    );
+    stage.down_to_nothing();
+}
+
+#[test]
+fn a_service_that_does_not_come_up_tells_its_own_line_and_what_would_help() {
+    let Some(stage) = Stage::empty("halting") else {
+        return;
+    };
+    stage.write("requirements.txt", "");
+    stage.write("kit/desk/__init__.py", "");
+    stage.write(
+        "main.py",
+        &SERVER.replace("PORT", "8000").replace(
+            "import sys\n",
+            "import sys\nimport importlib\nimportlib.import_module('desk')\n",
+        ),
+    );
+    let ran = stage.run(&["up", "--detach"]);
+    assert_eq!(ran.code, 1, "{}", ran.stderr);
+    for part in [
+        "ModuleNotFoundError: No module named 'desk'",
+        "--> main.py:5:1",
+        "`desk` lies in `kit`: set `PYTHONPATH: /app/kit` for `halting`",
+    ] {
+        assert!(ran.stderr.contains(part), "{part}\n{}", ran.stderr);
+    }
     stage.down_to_nothing();
 }

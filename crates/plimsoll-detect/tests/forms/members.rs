@@ -1,0 +1,81 @@
+//! Packages of a repository that a service imports from a directory which no manifest declares.
+
+use plimsoll_detect::Detection;
+
+use crate::tree::found;
+
+const API: &str = "from fastapi import FastAPI\nfrom deskkit.client import hello\n\napp = FastAPI()\n\n\
+    @app.get('/health')\ndef health():\n    return hello()\n";
+
+const MANIFEST: &str =
+    "[project]\nname = 'backend'\nversion = '1'\ndependencies = ['fastapi', 'uvicorn']\n";
+
+const CLIENT: &str = "import yaml\n\ndef hello():\n    return yaml.safe_load('1')\n";
+
+fn with(more: &[(&str, &str)]) -> Detection {
+    let backend = [
+        ("backend/pyproject.toml", MANIFEST),
+        ("backend/app/__init__.py", ""),
+        ("backend/app/main.py", API),
+    ];
+    found(&[&backend, more].concat())
+}
+
+fn help(detection: &Detection) -> Vec<String> {
+    let shims = detection.shims.iter();
+    shims.map(plimsoll_detect::Shim::words).collect()
+}
+
+#[test]
+fn a_package_beside_the_service_is_searched() {
+    let detection = with(&[
+        ("sdk/deskkit/__init__.py", ""),
+        ("sdk/deskkit/client.py", CLIENT),
+    ]);
+    assert_eq!(
+        help(&detection),
+        ["backend searches /app/sdk"],
+        "{:#?}",
+        detection.problems
+    );
+    let place = &detection.shims[0].evidence[0];
+    assert_eq!(place.span.file.to_str(), Some("backend/app/main.py"));
+    assert_eq!(place.span.start.line, 2);
+    let recipe = detection.services[0].recipe.as_ref().unwrap();
+    assert_eq!(recipe.working_dir.to_str(), Some("/app/backend"));
+    assert!(
+        detection
+            .problems
+            .iter()
+            .all(|problem| !problem.what.contains("deskkit")),
+        "{:#?}",
+        detection.problems
+    );
+}
+
+#[test]
+fn a_package_that_could_be_any_of_several_is_not_guessed() {
+    for others in [
+        &[
+            ("sdk/deskkit/__init__.py", ""),
+            ("sdk/deskkit/client.py", CLIENT),
+            ("old_sdk/deskkit/__init__.py", ""),
+            ("old_sdk/deskkit/client.py", CLIENT),
+        ][..],
+        // It has no such module.
+        &[("sdk/deskkit/__init__.py", "")][..],
+        // Nobody runs with what is there for tests.
+        &[
+            ("tests/deskkit/__init__.py", ""),
+            ("tests/deskkit/client.py", CLIENT),
+        ][..],
+    ] {
+        let detection = with(others);
+        assert!(help(&detection).is_empty(), "{:?}", help(&detection));
+        let told = |part: &str| {
+            let mut problems = detection.problems.iter();
+            problems.any(|problem| problem.what.contains(part))
+        };
+        assert!(told("`deskkit`"), "{:#?}", detection.problems);
+    }
+}
