@@ -1,17 +1,27 @@
 //! Why services did not come up, told with the line of the project that failed and what would help:
 //! their logs are read where the engine only knows that they ended.
 
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::{Duration, SystemTime};
+
 use plimsoll_diag::Diagnostic;
+use plimsoll_model::facts::ServiceKind;
 use plimsoll_model::{Project, Service};
-use plimsoll_run::container::LogOptions;
+use plimsoll_run::container::{ContainerState, LogOptions};
 use plimsoll_run::stack::{ServiceFailure, StackPaths, UpError};
 use plimsoll_run::{ContainerHandle, Follow};
 
 use crate::remedy::remedy;
 use crate::trace::{self, Sources};
 
+/// How long a program that nobody can ask must stay alive to count as started.
+const STAY: Duration = Duration::from_secs(3);
+/// How often it is looked whether it does.
+const LOOK: Duration = Duration::from_millis(100);
 /// Lines of a log in which the failure is looked for.
 const LAST: usize = 400;
+/// Lines of it that are shown.
+const SHOWN: usize = 12;
 
 /// The same error, each service's failure with what its log tells.
 pub(crate) fn explained(error: UpError, project: &Project, paths: &StackPaths) -> UpError {
@@ -26,6 +36,54 @@ pub(crate) fn explained(error: UpError, project: &Project, paths: &StackPaths) -
         explain(failure, &lines, service, project)
     });
     UpError::Services(explained.collect())
+}
+
+/// Those of these services that came up without any check and ended soon after.
+pub(crate) fn soon_ended(
+    project: &Project,
+    services: &[String],
+    paths: &StackPaths,
+    cancelled: &AtomicBool,
+) -> Vec<ServiceFailure> {
+    let unasked = services
+        .iter()
+        .filter_map(|name| project.services.get(name))
+        .filter(|service| service.healthcheck.is_none() && service.recipe.is_some())
+        .filter(|service| service.facts.kind.is_some_and(ServiceKind::is_daemon));
+    unasked
+        .filter_map(|service| {
+            loop {
+                let container = paths.container(&format!("{}-{}-1", project.name, service.name));
+                let state = ContainerHandle::new(&container).state().ok()?;
+                if state.is_final() || state.restarts > 0 {
+                    return Some(soon(
+                        service,
+                        &state,
+                        log(paths, &project.name, &service.name),
+                    ));
+                }
+                let started = state.started_at.map(|at| at.to_system_time());
+                let since = started.and_then(|at| SystemTime::now().duration_since(at).ok());
+                if since.is_none_or(|since| since > STAY) || cancelled.load(Ordering::Relaxed) {
+                    return None;
+                }
+                std::thread::sleep(LOOK);
+            }
+        })
+        .collect()
+}
+
+fn soon(service: &Service, state: &ContainerState, mut lines: Vec<String>) -> ServiceFailure {
+    let code = state
+        .exit_code
+        .map(|code| format!(" with code {code}"))
+        .unwrap_or_default();
+    let message = format!("`{}` ended{code} soon after its start", service.name);
+    ServiceFailure {
+        service: service.name.clone(),
+        diagnostic: Diagnostic::error(message).at(service.span.clone()),
+        last_lines: lines.split_off(lines.len().saturating_sub(SHOWN)),
+    }
 }
 
 fn explain(

@@ -42,6 +42,7 @@ pub(crate) mod stated;
 mod system;
 mod tools;
 mod transport;
+mod unrequired;
 mod value;
 mod workers;
 mod workspace;

@@ -33,6 +33,8 @@ pub(crate) struct Lock {
     pub(crate) requires_python: Option<Spanned<String>>,
     /// Workspace members: directory of the project, normalised distribution name.
     pub(crate) members: BTreeMap<PathBuf, String>,
+    /// What each distribution requires, also under conditions.
+    pub(crate) requires: BTreeMap<String, BTreeSet<String>>,
 }
 
 /// A directory that states dependencies.
@@ -385,6 +387,14 @@ impl Lock {
             if let Some(directory) = local.and_then(|local| places::within(base, local)) {
                 lock.members.insert(directory, name.clone());
             }
+            let required = ["dependencies", "optional-dependencies"]
+                .into_iter()
+                .filter_map(|key| package.get(&[key]))
+                .flat_map(names_within);
+            lock.requires
+                .entry(name.clone())
+                .or_default()
+                .extend(required);
             let every = lock.every_version.entry(name.clone()).or_default();
             if let Some(version) = package.text(&["version"]) {
                 every.insert(version.to_owned());
@@ -403,6 +413,30 @@ impl Lock {
         }
         Some(lock)
     }
+
+    /// A distribution and all that it brings.
+    pub(crate) fn brought_by<'l>(&'l self, distribution: &'l str) -> BTreeSet<&'l str> {
+        let mut brought = BTreeSet::from([distribution]);
+        let mut waiting = vec![distribution];
+        while let Some(next) = waiting.pop() {
+            for required in self.requires.get(next).into_iter().flatten() {
+                if brought.insert(required) {
+                    waiting.push(required);
+                }
+            }
+        }
+        brought
+    }
+}
+
+/// The names of a list of requirements, or of a table of such lists.
+fn names_within(item: &Item) -> Vec<String> {
+    let lists = item.table().iter().map(|(_, list)| list);
+    lists
+        .chain([item])
+        .flat_map(Item::list)
+        .filter_map(|one| one.text(&["name"]).map(normalize))
+        .collect()
 }
 
 /// A version constraint of Poetry as a PEP 440 specifier: `^1.2` is `>=1.2,<2`.

@@ -28,6 +28,7 @@ use crate::python::soundness::{CannotRun, check};
 use crate::python::startup::Startup;
 use crate::python::state::state;
 use crate::python::system;
+use crate::python::unrequired::unrequired;
 use crate::python::workspace::Workspace;
 
 /// Where an image keeps the files of a build context.
@@ -71,12 +72,16 @@ pub(crate) fn assemble(
         })
         .map(|requirement| requirement.name.clone())
         .collect();
-    let closure = workspace
+    let mut closure = workspace
         .modules
         .closure_beside(path, &roots, start, &|module| {
             provider(module, &declared).is_some()
         });
     check(workspace, candidate, &closure)?;
+    let unrequired = project.map(|project| unrequired(workspace, project, &closure));
+    closure
+        .also_searched
+        .extend(unrequired.into_iter().flatten());
     let mut dependencies = choose(project, &closure);
     let directory =
         project.map_or_else(|| import_root.clone(), |project| project.directory.clone());

@@ -79,3 +79,32 @@ fn a_package_that_could_be_any_of_several_is_not_guessed() {
         assert!(told("`deskkit`"), "{:#?}", detection.problems);
     }
 }
+
+#[test]
+fn a_member_of_the_workspace_that_the_package_does_not_require_is_searched() {
+    let with_lock = |requires: &str| {
+        let lock = format!(
+            "version = 1\n[[package]]\nname = 'backend'\nversion = '1'\nsource = {{ editable = 'backend' }}\n\
+            dependencies = [{{ name = 'fastapi' }}, {{ name = 'uvicorn' }}{requires}]\n\
+            [[package]]\nname = 'fastapi'\nversion = '0.115.0'\n\
+            [[package]]\nname = 'uvicorn'\nversion = '0.30.0'\n\
+            [[package]]\nname = 'desk-kit'\nversion = '1'\nsource = {{ editable = 'sdk' }}\n\
+            [[package]]\nname = 'desk'\nversion = '1'\nsource = {{ virtual = '.' }}\n"
+        );
+        with(&[
+            (
+                "pyproject.toml",
+                "[project]\nname = 'desk'\nversion = '1'\n[tool.uv.workspace]\nmembers = ['backend', 'sdk']\n",
+            ),
+            ("uv.lock", &lock),
+            (
+                "sdk/pyproject.toml",
+                "[project]\nname = 'desk-kit'\nversion = '1'\n",
+            ),
+            ("sdk/src/deskkit/__init__.py", ""),
+            ("sdk/src/deskkit/client.py", CLIENT),
+        ])
+    };
+    assert_eq!(help(&with_lock("")), ["backend searches /app/sdk/src"]);
+    assert!(help(&with_lock(", { name = 'desk-kit' }")).is_empty());
+}

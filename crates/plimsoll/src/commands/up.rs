@@ -157,9 +157,18 @@ pub(crate) fn run(
         }
         astray::join(&mut moves, seen);
     };
-    if is_inferred {
-        astray::remember(&moves, &paths);
-    }
+    let result = match result {
+        Ok(report) if is_inferred => {
+            astray::remember(&moves, &paths);
+            let services = order.sequence();
+            let ended = failed_start::soon_ended(&project, services, &paths, interruption.flag());
+            match ended.is_empty() {
+                true => Ok(report),
+                false => Err(UpError::Services(ended)),
+            }
+        }
+        result => result,
+    };
     let report = match result {
         Ok(report) => report,
         Err(error) => {
