@@ -30,10 +30,14 @@ pub(crate) fn unrequired(
         if brought.contains(name.as_str()) {
             continue;
         }
-        for root in &member.import_roots {
-            let span = importer(workspace, closure, directory, root);
-            found.extend(span.map(|span| (root.clone(), span)));
-        }
+        // `sdk/src` says more than `sdk`.
+        let mut roots: Vec<_> = member.import_roots.iter().collect();
+        roots.sort_by_key(|root| std::cmp::Reverse(root.components().count()));
+        let shown = roots.into_iter().find_map(|root| {
+            let span = importer(workspace, closure, directory, root)?;
+            Some((root.clone(), span))
+        });
+        found.extend(shown);
     }
     found
 }

@@ -134,7 +134,7 @@ impl Plan<'_> {
                 cluster: ClusterOptions::default(),
             },
         };
-        if let Some(file) = overlay::overlay(&of, &self.told) {
+        if let Some(file) = overlay::overlay(&of, detection, &self.told) {
             self.compose(OVERLAY, &file)?;
         }
         self.variables(&completed.project);

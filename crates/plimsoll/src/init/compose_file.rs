@@ -2,7 +2,7 @@
 
 use std::collections::BTreeSet;
 
-use plimsoll_detect::{DetectedService, Detection};
+use plimsoll_detect::{DetectedService, Detection, Shim};
 use plimsoll_model::facts::{Health, Stream};
 use plimsoll_model::yaml::{Key, Map, Node, to_yaml};
 use plimsoll_model::{Project, Service};
@@ -138,13 +138,18 @@ fn comment(project: &Project, service: &Service, detection: &Detection) -> Vec<S
     }
     for shim in &detection.shims {
         if shim.service == service.name {
-            let place = shim.evidence.first().map_or(String::new(), |evidence| {
-                format!(" ({}: {})", place(&evidence.span), evidence.why)
-            });
-            lines.push(format!("help: {}{place}", shim.words()));
+            lines.push(help_line(shim));
         }
     }
     lines.iter().flat_map(|line| wrapped(line)).collect()
+}
+
+/// Help, and why it is needed.
+pub(super) fn help_line(shim: &Shim) -> String {
+    let place = shim.evidence.first().map_or(String::new(), |evidence| {
+        format!(" ({}: {})", place(&evidence.span), evidence.why)
+    });
+    format!("help: {}{place}", shim.words())
 }
 
 fn of_detected(detected: &DetectedService, lines: &mut Vec<String>) {

@@ -7,6 +7,7 @@
 pub(crate) mod compose_file;
 pub(crate) mod merge;
 pub(crate) mod overlay;
+mod overlay_help;
 pub(crate) mod service_entry;
 pub(crate) mod variables_file;
 

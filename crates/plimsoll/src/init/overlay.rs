@@ -8,6 +8,7 @@ use plimsoll_model::{HealthTest, Project, Service};
 use plimsoll_render::{Input, Workload};
 
 use super::compose_file::{ComposeFile, place, wrapped};
+use super::overlay_help::Additions;
 use super::{OVERLAY, service_entry, variables_file};
 
 /// A project with a Compose file: as it says itself, and completed by what its source tells.
@@ -21,17 +22,27 @@ pub(crate) struct Stated<'s> {
 }
 
 /// The overlay; `None` where there is nothing to add.
-pub(crate) fn overlay(of: &Stated<'_>, contradictions: &[Diagnostic]) -> Option<ComposeFile> {
+pub(crate) fn overlay(
+    of: &Stated<'_>,
+    detection: &Detection,
+    contradictions: &[Diagnostic],
+) -> Option<ComposeFile> {
     let mut services = Map::new();
     let mut comments = Vec::new();
+    let mut help = Additions::of(of, detection);
     for service in of.completed.services.values() {
         if service.build.is_none() {
             continue;
         }
-        let mut entry = Map::new();
-        let mut comment = Vec::new();
-        let missing = missing(of.completed, service);
+        let (mut entry, lines) = help.take(&service.name);
+        let mut comment: Vec<String> = lines.iter().flat_map(|line| wrapped(line)).collect();
+        let mut missing = missing(of.completed, service);
         if !missing.is_empty() {
+            if let Some(Value::Map(helped)) = entry.get("environment").map(|node| &node.value) {
+                for (key, node) in helped.iter() {
+                    missing.insert(key.clone(), node.clone());
+                }
+            }
             entry.insert("environment", Node::made(missing));
             comment.push("reads variables that no Compose file passes on".to_owned());
         }
@@ -43,6 +54,10 @@ pub(crate) fn overlay(of: &Stated<'_>, contradictions: &[Diagnostic]) -> Option<
             services.insert(service.name.as_str(), Node::made(entry));
             comments.push((service.name.clone(), comment));
         }
+    }
+    for (name, (entry, _)) in help.rest() {
+        services.insert(name.as_str(), Node::made(entry));
+        comments.push((name, vec!["runs once, before what waits for it".to_owned()]));
     }
     (!services.is_empty()).then(|| {
         let header = header(of.stated, contradictions);
@@ -66,7 +81,7 @@ fn header(project: &Project, contradictions: &[Diagnostic]) -> String {
         .collect::<String>();
     let mut text = format!(
         "# What `plimsoll init` found in the source and {} does not say. Nothing reads this file\n\
-         # unless it is named; `plimsoll up` knows all of it without the file.\n\
+         # unless it is named; `plimsoll up` knows it without the file, but for what is called help.\n\
          #\n\
          #   docker compose {options}-f {OVERLAY} up\n",
         files.join(", ")

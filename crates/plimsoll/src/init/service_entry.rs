@@ -202,7 +202,7 @@ fn duration(time: Duration) -> String {
     }
 }
 
-fn port(port: &Port) -> Value {
+pub(super) fn port(port: &Port) -> Value {
     let mut text = String::new();
     if let Some(address) = port.host_ip {
         text.push_str(&match address.is_ipv6() {

@@ -284,3 +284,66 @@ fn an_environment_file_that_is_not_there_is_told() {
     // Whoever starts it still has to have it.
     assert!(project::load(&place.settings(), &[]).is_err());
 }
+
+/// A server that needs a package beside it and tables, and a page that calls it at a fixed address.
+const HELPED: &[(&str, &str)] = &[
+    (
+        "backend/requirements.txt",
+        "fastapi==0.121.0\nuvicorn==0.38.0\nsqlalchemy==2.0.40\npsycopg==3.2.0\nalembic==1.15.0\n",
+    ),
+    ("backend/desk/__init__.py", ""),
+    (
+        "backend/desk/main.py",
+        "import os\n\nimport psycopg\nfrom deskkit import hello\nfrom fastapi import FastAPI\n\napp = FastAPI()\nURL = os.environ[\"DATABASE_URL\"]\n\n@app.get(\"/health\")\ndef health():\n    return hello()\n",
+    ),
+    ("backend/alembic.ini", "[alembic]\n"),
+    (
+        "backend/Dockerfile",
+        "FROM python:3.12\nWORKDIR /srv\nCOPY . .\nCMD [\"uvicorn\", \"desk.main:app\", \"--host\", \"0.0.0.0\", \"--port\", \"8000\"]\n",
+    ),
+    (
+        "sdk/deskkit/__init__.py",
+        "def hello():\n    return {\"ok\": True}\n",
+    ),
+    (
+        "page/requirements.txt",
+        "streamlit==1.51.0\nrequests==2.32.0\n",
+    ),
+    (
+        "page/app.py",
+        "import requests\nimport streamlit as st\n\nst.title(\"Desk\")\nst.json(requests.get(\"http://localhost:8000/health\").json())\n",
+    ),
+    (
+        "page/Dockerfile",
+        "FROM python:3.12\nWORKDIR /srv\nCOPY . .\nCMD [\"streamlit\", \"run\", \"app.py\", \"--server.port\", \"8501\"]\n",
+    ),
+    (
+        "compose.yaml",
+        "services:\n  api:\n    build: ./backend\n    environment:\n      DATABASE_URL: postgresql://desk:desk-of-oak@db/desk\n    ports: ['8000:8000']\n    depends_on: [db]\n  board:\n    build: ./page\n    ports: ['8501:8501']\n  db:\n    image: postgres:16\n    environment:\n      POSTGRES_PASSWORD: desk-of-oak\n",
+    ),
+];
+
+#[test]
+fn an_overlay_gives_the_help_that_services_need() {
+    let place = Place::new(HELPED);
+    place.init();
+    insta::assert_snapshot!(place.read("compose.plimsoll.yaml"), @"");
+    let mut settings = place.settings();
+    settings.files = vec!["compose.yaml".into(), "compose.plimsoll.yaml".into()];
+    let project = project::load(&settings, &[]).unwrap().project;
+    let job = &project.services["api-tables"];
+    assert!(job.recipe.is_some() && job.ports.is_empty());
+    assert!(job.environment.contains_key("DATABASE_URL"));
+    assert!(
+        project.services["api"]
+            .depends_on
+            .contains_key("api-tables")
+    );
+    let board = &project.services["board"];
+    assert!(board.network_mode.is_some() && board.ports.is_empty() && board.networks.is_empty());
+    assert_eq!(project.services["api"].ports.len(), 2);
+    // Written again, it is the same.
+    let first = place.read("compose.plimsoll.yaml");
+    place.init();
+    assert_eq!(first, place.read("compose.plimsoll.yaml"));
+}

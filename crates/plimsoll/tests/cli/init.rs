@@ -211,7 +211,7 @@ fn a_compose_file_of_ones_own_gets_an_overlay() {
     assert_eq!(context.read("compose.yaml"), own);
     assert_snapshot!(context.read("compose.plimsoll.yaml"), @"
     # What `plimsoll init` found in the source and compose.yaml does not say. Nothing reads this file
-    # unless it is named; `plimsoll up` knows all of it without the file.
+    # unless it is named; `plimsoll up` knows it without the file, but for what is called help.
     #
     #   docker compose -f compose.yaml -f compose.plimsoll.yaml up
     #
