@@ -1,6 +1,7 @@
 //! Members of a `uv` workspace that a service imports and that its own package does not require: they
 //! are there for whoever works on the whole, and not where the package is installed by itself.
 
+use std::collections::BTreeSet;
 use std::path::PathBuf;
 
 use plimsoll_diag::Span;
@@ -21,7 +22,12 @@ pub(crate) fn unrequired(
     let Some(own) = lock.members.get(&project.directory) else {
         return Vec::new();
     };
-    let brought = lock.brought_by(own);
+    // What the manifest says counts as well: a lock file may be behind it.
+    let stated = project.dependencies.iter().map(|one| one.name.as_str());
+    let brought: BTreeSet<&str> = stated
+        .chain([own.as_str()])
+        .flat_map(|name| lock.brought_by(name))
+        .collect();
     let mut found = Vec::new();
     for (directory, name) in &lock.members {
         let Some(member) = workspace.projects.get(directory) else {

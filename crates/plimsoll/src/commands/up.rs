@@ -56,9 +56,7 @@ pub(crate) fn run(
         false => variants::Following::Mounted,
     };
     variants::apply_to_stack(&mut project, arguments.images.variant, following)?;
-    for warning in &warnings {
-        printer.tell(warning);
-    }
+    tell_warnings(&project, &warnings, printer);
     let order = if arguments.no_deps {
         start_order_of_these(&project, &arguments.services)?
     } else {
@@ -232,6 +230,27 @@ pub(crate) fn run(
     let _held = lock(&paths)?;
     take_down(&engine, &project, &paths, printer)?;
     Ok(ExitStatus::Success)
+}
+
+/// Warnings that are told where a whole source tree was looked at.
+const TOLD: usize = 3;
+
+/// Tells what is worth knowing. Where nothing but the source says what is started, much of what is
+/// found there has nothing to do with a start.
+fn tell_warnings(project: &Project, warnings: &[Diagnostic], printer: &Printer) {
+    let told = match project.files.is_empty() {
+        true => TOLD,
+        false => warnings.len(),
+    };
+    for warning in warnings.iter().take(told) {
+        printer.tell(warning);
+    }
+    if let more @ 1.. = warnings.len().saturating_sub(told) {
+        printer.say(&format!(
+            "{} more about the source: plimsoll inspect",
+            count(more, "warning")
+        ));
+    }
 }
 
 /// Brings a stack up whose ports were read from code, until some of its services are seen to listen

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
 use plimsoll_detect::{Detection, Help, Shim};
-use plimsoll_model::yaml::{Map, Node, Tag, Value};
+use plimsoll_model::yaml::{Key, Map, Node, Tag, Value};
 use plimsoll_model::{Build, Project, Service};
 
 use super::compose_file::help_line;
@@ -64,8 +64,8 @@ impl Additions {
                     .map(|owner| owner.name.clone());
                 owner.is_some_and(|owner| self.shared_network(of.stated, service, stated, &owner))
             }
-            Help::InitJob { name, command } => {
-                !makes_tables(of.stated) && self.init_job(of.stated, service, name, command)
+            Help::InitJob { command, .. } => {
+                !makes_tables(of.stated) && self.init_job(of.stated, service, command)
             }
             Help::SharedSecret { variable, .. } => {
                 let is_given = stated.environment.contains_key(variable);
@@ -74,6 +74,7 @@ impl Additions {
             }
         };
         if helped {
+            let shim = &renamed(of.completed, shim, service);
             let (_, lines) = self.entries.entry(service.name.clone()).or_default();
             lines.push(help_line(shim));
         }
@@ -175,45 +176,54 @@ impl Additions {
     }
 
     /// A service of its own that makes the tables, and that this one waits for.
-    fn init_job(
-        &mut self,
-        project: &Project,
-        service: &Service,
-        name: &str,
-        command: &[String],
-    ) -> bool {
+    fn init_job(&mut self, project: &Project, service: &Service, command: &[String]) -> bool {
         let Some(file) = project.files.first() else {
             return false;
         };
         let file = file.strip_prefix(&project.directory).unwrap_or(file);
-        let from: Map = [
-            ("file", file.display().to_string()),
-            ("service", service.name.clone()),
-        ]
-        .into_iter()
-        .map(|(key, value)| (plimsoll_model::yaml::Key::made(key), Node::made(value)))
-        .collect();
-        let job = self.entry(name);
+        let name = job_name(service);
+        let from = map([
+            ("file", file.display().to_string().into()),
+            ("service", service.name.clone().into()),
+        ]);
+        // What it runs may need the same.
+        let own = self.entry(&service.name);
+        let shared: Vec<(&str, Node)> = ["volumes", "environment"]
+            .into_iter()
+            .filter_map(|key| Some((key, own.get(key)?.clone())))
+            .collect();
+        let job = self.entry(&name);
         job.insert("extends", Node::made(from));
         job.insert("command", Node::made(service_entry::list(command)));
+        for (key, node) in shared {
+            job.insert(key, node);
+        }
         job.insert("restart", Node::made("no"));
         job.insert("container_name", forgotten(Value::Null));
         job.insert("ports", forgotten(Value::List(Vec::new())));
-        job.insert(
-            "healthcheck",
-            Node::made(Map::from_iter([(
-                plimsoll_model::yaml::Key::made("disable"),
-                Node::made(true),
-            )])),
-        );
-        let mut condition = Map::new();
-        condition.insert("condition", Node::made("service_completed_successfully"));
-        let mut waits = Map::new();
-        waits.insert(name, Node::made(condition));
+        let disabled = map([("disable", true.into())]);
+        job.insert("healthcheck", Node::made(disabled));
+        let condition = map([(
+            "condition",
+            "service_completed_successfully".to_owned().into(),
+        )]);
+        let waits = map([(name.as_str(), Value::Map(condition))]);
         self.entry(&service.name)
             .insert("depends_on", Node::made(waits));
         true
     }
+}
+
+/// What the job is called that makes a service's tables.
+fn job_name(service: &Service) -> String {
+    format!("{}-tables", service.name)
+}
+
+fn map<const N: usize>(pairs: [(&str, Value); N]) -> Map {
+    let pairs = pairs.into_iter();
+    pairs
+        .map(|(key, value)| (Key::made(key), Node::made(value)))
+        .collect()
 }
 
 /// A value that makes what earlier files say forgotten.
@@ -229,6 +239,35 @@ fn named<'p>(project: &'p Project, detected: &'p str) -> impl Iterator<Item = &'
     project.services.values().filter(move |service| {
         service.build.is_some() && service.facts.found_as.as_deref() == Some(detected)
     })
+}
+
+/// Help in the names of the project's own services.
+fn renamed(project: &Project, shim: &Shim, service: &Service) -> Shim {
+    let name = |detected: &String| {
+        let own = named(project, detected).next();
+        own.map_or_else(|| detected.clone(), |own| own.name.clone())
+    };
+    let help = match &shim.help {
+        Help::SharedNetwork { with } => Help::SharedNetwork { with: name(with) },
+        Help::InitJob { command, .. } => Help::InitJob {
+            name: job_name(service),
+            command: command.clone(),
+        },
+        Help::Peer { variable, value } => Help::Peer {
+            variable: variable.clone(),
+            value: led(project, value),
+        },
+        Help::SharedSecret { variable, with } => Help::SharedSecret {
+            variable: variable.clone(),
+            with: with.iter().map(name).collect(),
+        },
+        Help::ModulePath { path } => Help::ModulePath { path: path.clone() },
+    };
+    Shim {
+        service: service.name.clone(),
+        help,
+        ..shim.clone()
+    }
 }
 
 /// An address with the names of the project's own services.

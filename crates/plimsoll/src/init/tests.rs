@@ -327,7 +327,80 @@ const HELPED: &[(&str, &str)] = &[
 fn an_overlay_gives_the_help_that_services_need() {
     let place = Place::new(HELPED);
     place.init();
-    insta::assert_snapshot!(place.read("compose.plimsoll.yaml"), @"");
+    insta::assert_snapshot!(place.read("compose.plimsoll.yaml"), @r#"
+    # What `plimsoll init` found in the source and compose.yaml does not say. Nothing reads this file
+    # unless it is named; `plimsoll up` knows it without the file, but for what is called help.
+    #
+    #   docker compose -f compose.yaml -f compose.plimsoll.yaml up
+
+    services:
+      # help: api searches /app/sdk (backend/desk/main.py:4: imports what lies in sdk)
+      # help: api-tables runs python -m alembic upgrade head before api (backend/alembic.ini:1: keeps the
+      #   tables as migrations, which nothing in the code applies)
+      # its health shows otherwise than its Compose file says
+      api:
+        volumes:
+          - ./sdk:/opt/sdk:ro
+        environment:
+          PYTHONPATH: /opt/sdk
+        ports:
+          - 8501:8501
+        depends_on:
+          api-tables:
+            condition: service_completed_successfully
+        healthcheck:
+          test:
+            - CMD
+            - python
+            - -c
+            - import urllib.request as r; r.urlopen('http://127.0.0.1:8000/health', timeout=4)
+          interval: 10s
+          timeout: 5s
+          start_period: 60s
+          start_interval: 500ms
+          retries: 3
+
+      # help: board shares api's network (page/app.py:5: `page` calls `backend` at the fixed address
+      #   `http://localhost:8000/health`)
+      # its health shows otherwise than its Compose file says
+      board:
+        network_mode: service:api
+        networks: !reset null
+        ports: !reset []
+        hostname: !reset null
+        healthcheck:
+          test:
+            - CMD
+            - python
+            - -c
+            - import urllib.request as r; r.urlopen('http://127.0.0.1:8501/_stcore/health', timeout=4)
+          interval: 10s
+          timeout: 5s
+          start_period: 60s
+          start_interval: 500ms
+          retries: 3
+
+      # runs once, before what waits for it
+      api-tables:
+        extends:
+          file: compose.yaml
+          service: api
+        command:
+          - python
+          - -m
+          - alembic
+          - upgrade
+          - head
+        volumes:
+          - ./sdk:/opt/sdk:ro
+        environment:
+          PYTHONPATH: /opt/sdk
+        restart: "no"
+        container_name: !reset null
+        ports: !reset []
+        healthcheck:
+          disable: true
+    "#);
     let mut settings = place.settings();
     settings.files = vec!["compose.yaml".into(), "compose.plimsoll.yaml".into()];
     let project = project::load(&settings, &[]).unwrap().project;
