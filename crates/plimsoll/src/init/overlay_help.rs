@@ -289,7 +289,7 @@ fn makes_tables(project: &Project) -> bool {
         let by_command = words
             .flat_map(|command| &command.value.0)
             .any(|word| says(word));
-        let text = service.build.as_ref().and_then(|build| dockerfile(build));
+        let text = service.build.as_ref().and_then(dockerfile);
         by_command || text.is_some_and(|text| says(&text))
     })
 }
