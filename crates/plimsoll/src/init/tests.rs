@@ -335,8 +335,8 @@ fn an_overlay_gives_the_help_that_services_need() {
 
     services:
       # help: api searches /app/sdk (backend/desk/main.py:4: imports what lies in sdk)
-      # help: api-tables runs python -m alembic upgrade head before api (backend/alembic.ini:1: keeps the
-      #   tables as migrations, which nothing in the code applies)
+      # help: api-tables runs python -m alembic upgrade head before api (backend/alembic.ini:1: keeps
+      #   the tables as migrations, which nothing in the code applies)
       # its health shows otherwise than its Compose file says
       api:
         volumes:
