@@ -299,6 +299,19 @@ fn smaller_servers_start() {
         ("nats:2", "--version", "nats-server: v2"),
         ("prom/prometheus", "--version", "prometheus, version 2"),
         ("prom/alertmanager", "--version", "alertmanager, version"),
+        ("caddy:2.10-alpine", "caddy version", "2."),
+        ("prom/node-exporter", "--version", "node_exporter, version"),
+        (
+            "prom/blackbox-exporter",
+            "--version",
+            "blackbox_exporter, version",
+        ),
+        (
+            "prometheuscommunity/postgres-exporter",
+            "--version",
+            "postgres_exporter, version",
+        ),
+        ("oliver006/redis_exporter", "--version", "exporter"),
     ] {
         let Some(obtained) = obtain(&bench, reference) else {
             return;

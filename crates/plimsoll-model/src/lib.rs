@@ -18,6 +18,7 @@ mod process;
 mod project;
 mod recipe;
 pub mod settings;
+mod stage;
 mod watch;
 pub mod yaml;
 
@@ -36,4 +37,5 @@ pub use recipe::{
     NodeManager, NodeServerRecipe, PythonDependencies, PythonLock, PythonRecipe, RecipeKind,
     RustRecipe, SiteProxy, StaticSiteRecipe,
 };
+pub use stage::StagePurpose;
 pub use watch::{Watch, WatchAction};

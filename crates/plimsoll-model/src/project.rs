@@ -14,6 +14,7 @@ use crate::process::{
     BlockIo, Device, DeviceRule, Hook, IpcMode, Link, LoggingDriver, PidMode, PreStart, Sharing,
     Ulimit, VolumesFrom,
 };
+use crate::stage::StagePurpose;
 use crate::watch::Watch;
 
 /// One application: what Compose calls a project.
@@ -206,6 +207,13 @@ pub struct Build {
     pub target: Option<Spanned<String>>,
     /// Platforms to build for, where they are named.
     pub platforms: Vec<Spanned<String>>,
+}
+
+impl Build {
+    /// What the stage to build is for, where one is named and its name tells it.
+    pub fn purpose(&self) -> Option<StagePurpose> {
+        StagePurpose::of_name(&self.target.as_ref()?.value)
+    }
 }
 
 /// `command` or `entrypoint`.

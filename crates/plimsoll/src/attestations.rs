@@ -4,7 +4,6 @@ use std::path::Path;
 use std::process::Command;
 
 use plimsoll_diag::{Diagnostic, Secret};
-use plimsoll_image::Variant;
 use plimsoll_image::inventory::Inventory;
 use plimsoll_image::oci::{Descriptor, EPOCH};
 use plimsoll_image::provenance::{
@@ -21,6 +20,7 @@ use crate::cli::AttestationArguments;
 use crate::environment::Environment;
 use crate::failure::{Failure, chain};
 use crate::settings::Settings;
+use crate::variants::VariantChoice;
 
 /// What is to be attached.
 #[derive(Debug, Default)]
@@ -29,7 +29,7 @@ pub(crate) struct Wanted {
     pub(crate) provenance: bool,
     pub(crate) key: Option<PrivateKey>,
     /// What the images are for, which provenance says.
-    pub(crate) variant: Variant,
+    pub(crate) variant: VariantChoice,
 }
 
 impl Wanted {
@@ -37,7 +37,7 @@ impl Wanted {
     pub(crate) fn read(
         settings: &Settings,
         arguments: &AttestationArguments,
-        variant: Variant,
+        variant: VariantChoice,
     ) -> Result<Self, Failure> {
         let key = arguments.sign.as_deref();
         Ok(Self {
@@ -99,7 +99,7 @@ pub(crate) fn attachments(
         let predicate = provenance(&BuildFacts {
             service: &service.name,
             recipe: recipe_word(service),
-            variant: wanted.variant.name(),
+            variant: wanted.variant.of(service).name(),
             architecture: image.architecture,
             source: source.as_ref(),
             materials: &materials,

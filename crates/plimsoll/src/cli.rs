@@ -341,9 +341,10 @@ pub(crate) struct ImageArguments {
     /// Fail when `plimsoll.lock` would have to change
     #[arg(long)]
     pub(crate) locked: bool,
-    /// What images are for: `production`, `slim`, `dev`, `debug` or `test`
-    #[arg(long, default_value_t = Variant::Production, value_name = "NAME")]
-    pub(crate) variant: Variant,
+    /// What images are for: `production`, `slim`, `dev`, `debug` or `test`; without it what
+    /// `build.target` names, else `production`
+    #[arg(long, value_name = "NAME")]
+    pub(crate) variant: Option<Variant>,
     /// Assemble well-known images (PostgreSQL, Redis, nginx …) from Debian packages, ask no registry
     #[arg(long, conflicts_with = "pull")]
     pub(crate) local_bases: bool,
@@ -364,7 +365,7 @@ impl ImageArguments {
                 PullChoice::Missing => PullPolicy::Missing,
                 PullChoice::Never => PullPolicy::Never,
             },
-            variant: self.variant,
+            variant: self.variant.into(),
             checks: HealthChecks::ByEngine,
             lock: if self.locked {
                 LockPolicy::Locked
@@ -526,9 +527,9 @@ pub(crate) struct PushArguments {
     pub(crate) publish: PublishArguments,
     #[command(flatten)]
     pub(crate) attestations: AttestationArguments,
-    /// Variant of the images
-    #[arg(long, default_value_t = Variant::Production, value_name = "NAME")]
-    pub(crate) variant: Variant,
+    /// Variant of the images; without it what `build.target` names, else `production`
+    #[arg(long, value_name = "NAME")]
+    pub(crate) variant: Option<Variant>,
     /// Services whose images are pushed
     pub(crate) services: Vec<String>,
 }

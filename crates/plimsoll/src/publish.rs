@@ -15,7 +15,7 @@ use crate::format::size;
 use crate::printer::Printer;
 use crate::project;
 use crate::secret_guard;
-use crate::service_images::image_name_of;
+use crate::service_images::image_name;
 use crate::settings::Settings;
 use crate::tag_rules::{Revision, TagRule, tags};
 use crate::terminal_progress::TerminalProgress;
@@ -59,7 +59,7 @@ pub(crate) fn publish(
             continue;
         }
         let images = store
-            .images_named(&image_name_of(project, service, wanted.variant))
+            .images_named(&wanted.variant.image_name(project, service))
             .map_err(Failure::from_store)?;
         let Some(first) = images.first() else {
             return Err(Failure::failed(
@@ -69,9 +69,11 @@ pub(crate) fn publish(
         };
         let repository = repository(project, service, arguments)?;
         let mut tags = wanted_tags(service, arguments, &revision, first)?;
-        if wanted.variant != Variant::Production {
-            let end = format!("-{}", wanted.variant);
-            for tag in tags.iter_mut().filter(|tag| !tag.ends_with(&end)) {
+        let variant = wanted.variant.of(service);
+        if variant != Variant::Production {
+            let end = format!("-{variant}");
+            let is_bare = |tag: &&mut String| **tag != variant.name() && !tag.ends_with(&end);
+            for tag in tags.iter_mut().filter(is_bare) {
                 tag.push_str(&end);
             }
         }
@@ -125,7 +127,7 @@ fn repository(
 ) -> Result<Reference, Failure> {
     let wrong =
         |error: &dyn std::fmt::Display| Failure::usage(Diagnostic::error(error.to_string()));
-    let name = image_name_of(project, service, Variant::Production);
+    let name = image_name(project, service);
     let own: Reference = name.parse().map_err(|error| wrong(&error))?;
     let repository = match (&arguments.to, &service.image) {
         (Some(prefix), _) => Reference::repository(&format!(

@@ -19,6 +19,7 @@ use crate::commit_time;
 use crate::failure::Failure;
 use crate::format::{elapsed, size};
 use crate::printer::Printer;
+use crate::variants::{VariantChoice, with_tools};
 
 /// How many findings about images are told; the data has all of them.
 const MOST_FINDINGS: usize = 5;
@@ -28,7 +29,7 @@ const MOST_FINDINGS: usize = 5;
 pub(crate) struct ImagePolicy {
     pub(crate) memory: Memory,
     pub(crate) pull: PullPolicy,
-    pub(crate) variant: Variant,
+    pub(crate) variant: VariantChoice,
     pub(crate) checks: HealthChecks,
     pub(crate) lock: LockPolicy,
 }
@@ -131,11 +132,13 @@ fn prepare_one(
     architecture: Architecture,
 ) -> Result<Prepared, Failure> {
     if let Some(recipe) = &service.recipe {
-        let reference = image_name_of(project, service, policy.variant);
+        let variant = policy.variant.of(service);
+        let reference = policy.variant.image_name(project, service);
+        let recipe = &with_tools(recipe, service, variant);
         let built = builder
             .build(&BuildRequest {
                 memory: policy.memory,
-                variant: policy.variant,
+                variant,
                 as_of: commit_time::moment(recipe),
                 health: match policy.checks {
                     HealthChecks::ByEngine => None,
@@ -150,7 +153,7 @@ fn prepare_one(
             // Tools of development write among the sources.
             origin: match recipe.kind {
                 RecipeKind::Dockerfile(_) => ImageOrigin::Pulled,
-                _ if matches!(policy.variant, Variant::Dev | Variant::Test) => ImageOrigin::Pulled,
+                _ if matches!(variant, Variant::Dev | Variant::Test) => ImageOrigin::Pulled,
                 _ => ImageOrigin::Assembled,
             },
             built: Some(built.outcome),
@@ -271,16 +274,6 @@ pub(crate) fn image_name(project: &Project, service: &Service) -> String {
         None => format!("{}-{}", project.name, service.name),
     };
     tagged(&name)
-}
-
-/// The same for a variant, whose name is the end of the tag.
-pub(crate) fn image_name_of(project: &Project, service: &Service, variant: Variant) -> String {
-    let name = image_name(project, service);
-    match variant {
-        Variant::Production => name,
-        _ if name.contains('@') => name,
-        _ => format!("{name}-{variant}"),
-    }
 }
 
 fn tagged(name: &str) -> String {

@@ -239,7 +239,10 @@ fn again(
         DockerfileUse::Never => command.arg("--native"),
         DockerfileUse::Fallback => &mut command,
     };
-    command.args(["build", "--variant", &arguments.images.variant.to_string()]);
+    command.arg("build");
+    if let Some(variant) = arguments.images.variant {
+        command.args(["--variant", variant.name()]);
+    }
     if settings.file.store.path.is_some() {
         // It may be the store that the first image is in.
         command.arg("--no-cache");

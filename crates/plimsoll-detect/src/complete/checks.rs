@@ -1,7 +1,7 @@
 //! Ports and health checks of a Compose file that the code contradicts.
 
 use plimsoll_diag::Diagnostic;
-use plimsoll_model::{BuildRecipe, RecipeKind, Service};
+use plimsoll_model::{Build, BuildRecipe, RecipeKind, Service, StagePurpose};
 
 use super::STATIC_PORT;
 use crate::claims::answers;
@@ -23,6 +23,10 @@ pub(super) fn published_ports(
         _ => return,
     };
     for port in &service.ports {
+        // A debugger's, for instance.
+        if is_named(service, port.target) {
+            continue;
+        }
         diagnostics.push(
             Diagnostic::warning(format!(
                 "port {} is published, but `{}` {why} and listens on none",
@@ -50,6 +54,27 @@ pub(super) fn published_ports(
                 service.name
             )),
         );
+    }
+}
+
+/// Whether a word of the service's own command names a port: `--listen 0.0.0.0:5678`.
+fn is_named(service: &Service, port: u16) -> bool {
+    let port = port.to_string();
+    let words = service.command.iter().flat_map(|command| &command.value.0);
+    words
+        .filter_map(|word| word.rsplit([':', '=']).next())
+        .any(|end| end == port)
+}
+
+/// Whether the image of a service has Node: sites are developed with it, and served without.
+fn has_node(service: &Service, recipe: &BuildRecipe) -> bool {
+    let purpose = service.build.as_ref().and_then(Build::purpose);
+    match &recipe.kind {
+        RecipeKind::NodeServer(_) => true,
+        RecipeKind::StaticSite(site) => {
+            site.script.is_some() && purpose == Some(StagePurpose::Development)
+        }
+        _ => false,
     }
 }
 
@@ -130,6 +155,7 @@ pub(super) fn health(
         }
         Check::Program { program, .. } => {
             let there = program.starts_with("python")
+                || program == "node" && has_node(service, recipe)
                 || matches!(
                     program.as_str(),
                     "celery" | "uvicorn" | "test" | "true" | "nc" | "plimsoll-probe"

@@ -1,29 +1,34 @@
 //! What a service of a Compose file runs, and on which port.
 
 use plimsoll_diag::{Diagnostic, Spanned};
-use plimsoll_model::{BuildRecipe, Command, RecipeKind, Service};
+use plimsoll_model::{Build, BuildRecipe, Command, RecipeKind, Service, StagePurpose};
 
 use super::STATIC_PORT;
 use crate::claims::matching::Claim;
 use crate::claims::{Starts, inside_shell, without_runner};
 use crate::detection::{DetectedService, Health, ServiceKind};
 
-/// A site is built and served; what the file starts is its development server.
+/// A site is built and served, or developed with its own server; what the file starts is neither.
 pub(super) fn serve_site(
     service: &mut Service,
     recipe: &mut BuildRecipe,
     diagnostics: &mut Vec<Diagnostic>,
 ) {
-    if let Some(command) = service.command.take() {
-        diagnostics.push(
-            Diagnostic::note(format!(
-                "`{}` is built and served as files; this command is not run",
-                service.name
-            ))
-            .at(command.span),
-        );
+    let purpose = service.build.as_ref().and_then(Build::purpose);
+    let how = match purpose {
+        Some(StagePurpose::Development) => "is served by its `dev` script",
+        _ => "is built and served as files",
+    };
+    // Tests are a command like any other.
+    if purpose != Some(StagePurpose::Tests) {
+        if let Some(command) = service.command.take() {
+            diagnostics.push(
+                Diagnostic::note(format!("`{}` {how}; this command is not run", service.name))
+                    .at(command.span),
+            );
+        }
+        service.entrypoint = None;
     }
-    service.entrypoint = None;
     for port in &mut service.ports {
         if port.value.target != STATIC_PORT {
             diagnostics.push(

@@ -9,7 +9,7 @@ mod programs;
 use std::path::{Path, PathBuf};
 
 use plimsoll_diag::{Diagnostic, Span};
-use plimsoll_model::{Project, RecipeKind, Service};
+use plimsoll_model::{Project, RecipeKind, Service, StagePurpose};
 
 use crate::claims::flag_contradiction;
 use crate::claims::health::{of_test, unknown_flag};
@@ -309,7 +309,14 @@ impl Completion<'_> {
             RecipeKind::Dockerfile(_) => {}
         }
         published_ports(service, &detected, diagnostics);
-        health(service, &detected, &recipe, diagnostics);
+        let is_for_tests = service
+            .build
+            .as_ref()
+            .is_some_and(|build| build.purpose() == Some(StagePurpose::Tests));
+        // Tests end, and answer no request.
+        if !is_for_tests {
+            health(service, &detected, &recipe, diagnostics);
+        }
         diagnostics.extend(self.other_stage(service));
         service.recipe = Some(recipe);
     }
@@ -377,11 +384,14 @@ impl Completion<'_> {
         Some(file.image(build.target.as_ref().map(|target| target.value.as_str())))
     }
 
-    /// That the stage which the file names is not what is assembled: only the last one is what
-    /// everybody runs.
+    /// That the stage which the file names is not what is assembled: the last one is what everybody
+    /// runs, and some names tell which variant of the image is meant.
     fn other_stage(&self, service: &Service) -> Option<Diagnostic> {
         let build = service.build.as_ref()?;
         let target = build.target.as_ref()?;
+        if build.purpose().is_some() {
+            return None;
+        }
         let name = build
             .dockerfile
             .as_ref()
@@ -392,18 +402,15 @@ impl Completion<'_> {
         if last.is_some_and(|last| last.name.as_deref() == Some(target.value.as_str())) {
             return None;
         }
-        let told = Diagnostic::note(format!(
-            "`{}` is assembled as for production: stage `{}` of its Dockerfile is not built",
-            service.name, target.value
-        ))
-        .at(target.span.clone());
-        let hint = match target.value.as_str() {
-            "dev" | "develop" | "development" => "`--variant dev` assembles it for development",
-            "test" | "tests" | "testing" => "`--variant test` assembles it for its tests",
-            "prod" | "production" | "runtime" | "release" | "final" => return None,
-            _ => "`--dockerfile` builds what the Dockerfile says",
-        };
-        Some(told.hint(hint))
+        Some(
+            Diagnostic::note(format!(
+                "`{}` is assembled as for production: what stage `{}` of its Dockerfile is for, its \
+                 name does not tell",
+                service.name, target.value
+            ))
+            .at(target.span.clone())
+            .hint("`--dockerfile` builds what the Dockerfile says, `--variant NAME` names another image"),
+        )
     }
 
     /// A check that calls the service's own program with a flag that it does not have is not run.

@@ -128,9 +128,72 @@ fn a_stage_that_is_not_what_is_assembled_is_told() {
         ]);
         assert!(project.services["bot"].recipe.is_some(), "{told:?}");
         told.into_iter()
-            .any(|line| line.contains(&format!("stage `{target}` of its Dockerfile is not built")))
+            .any(|line| line.contains(&format!("what stage `{target}` of its Dockerfile is for")))
     };
     assert!(told("debugged"));
     assert!(!told("released"));
-    assert!(!told("production"));
+    // Their names say it, and choose the variant of the image.
+    for target in ["production", "dev", "test", "debug", "slim"] {
+        assert!(!told(target), "{target}");
+    }
+}
+
+#[test]
+fn what_is_developed_may_have_a_debugger_and_ask_itself_by_node() {
+    let (project, told) = completed(&[
+        (
+            "compose.yaml",
+            "services:\n  bot:\n    build: {context: ./bot, target: dev}\n    command: python -m debugpy --listen \
+             0.0.0.0:5678 -m celery -A jobs worker\n    ports: ['5678:5678', '5679:5679']\n  \
+             page:\n    build: {context: ./page, target: dev}\n    command: npm run dev\n    \
+             healthcheck: {test: [CMD, node, -e, 'process.exit(0)']}\n",
+        ),
+        ("bot/requirements.txt", "celery==5.4.0\n"),
+        (
+            "bot/jobs.py",
+            "from celery import Celery\n\napp = Celery('jobs')\n",
+        ),
+        (
+            "page/package.json",
+            r#"{"name":"page","scripts":{"dev":"vite","build":"vite build"},"devDependencies":{"vite":"6.0.7"}}"#,
+        ),
+        (
+            "page/index.html",
+            "<!doctype html><script type=\"module\" src=\"/main.js\"></script>",
+        ),
+        ("page/main.js", "document.title = 1;\n"),
+    ]);
+    assert!(project.services["bot"].recipe.is_some(), "{told:?}");
+    assert!(project.services["page"].recipe.is_some(), "{told:?}");
+    assert_eq!(
+        told,
+        [
+            "port 5679 is published, but `bot` takes its work from a queue and listens on none",
+            "`page` is served by its `dev` script; this command is not run",
+        ]
+    );
+}
+
+#[test]
+fn tests_are_not_asked_whether_they_are_well() {
+    let compose = |target: &str| {
+        format!("services:\n  api:\n    build: {{context: ./api, target: {target}}}\n")
+    };
+    let is_asked = |target: &str| {
+        let (project, told) = completed(&[
+            ("compose.yaml", &compose(target)),
+            (
+                "api/requirements.txt",
+                "fastapi==0.115.6\nuvicorn==0.34.0\n",
+            ),
+            (
+                "api/main.py",
+                "from fastapi import FastAPI\n\napp = FastAPI()\n\n\n@app.get('/health')\ndef health():\n    return 'ok'\n",
+            ),
+        ]);
+        assert!(project.services["api"].recipe.is_some(), "{told:?}");
+        project.services["api"].healthcheck.is_some()
+    };
+    assert!(is_asked("dev"));
+    assert!(!is_asked("test"));
 }

@@ -60,6 +60,14 @@ pub enum BuildError {
         /// The image.
         reference: String,
     },
+    /// Only what Debian packages stand in for is wanted, and none does.
+    #[error(
+        "nothing stands in for the image `{reference}`, and with local bases no registry is asked"
+    )]
+    NoStandIn {
+        /// The image.
+        reference: String,
+    },
     /// The store could not do its part.
     #[error(transparent)]
     Store(#[from] StoreError),
@@ -80,9 +88,11 @@ impl BuildError {
             Self::StandIn(error) => Diagnostic::error(error.to_string()),
             Self::Unfit { .. } => Diagnostic::error(self.to_string())
                 .hint("add the packages that hold what is missing, for this platform"),
-            Self::NotHere { .. } => {
-                Diagnostic::error(self.to_string()).hint("allow it: `pull_policy: missing`")
-            }
+            Self::NotHere { .. } => Diagnostic::error(self.to_string())
+                .hint("allow it: `--pull missing`, and `pull_policy: missing` in the Compose file"),
+            Self::NoStandIn { .. } => Diagnostic::error(self.to_string()).hint(
+                "without `--local-bases` it is pulled; `plimsoll images` shows what is here already",
+            ),
             Self::Variant(error) => Diagnostic::error(error.to_string()),
             Self::NotAssembled => {
                 Diagnostic::error(self.to_string()).hint("name an image that holds it: `image:`")

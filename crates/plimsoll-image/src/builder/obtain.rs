@@ -89,8 +89,10 @@ impl Builder<'_> {
                 return Ok(obtained);
             }
         }
-        if matches!(policy, PullPolicy::Never | PullPolicy::LocalBases) {
-            return Err(BuildError::NotHere { reference: name });
+        match policy {
+            PullPolicy::Never => return Err(BuildError::NotHere { reference: name }),
+            PullPolicy::LocalBases => return Err(BuildError::NoStandIn { reference: name }),
+            PullPolicy::Missing | PullPolicy::Always => {}
         }
         self.progress.report(ProgressEvent::Started {
             subject: name.clone(),

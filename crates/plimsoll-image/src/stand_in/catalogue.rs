@@ -1,7 +1,7 @@
 //! Which references there are stand-ins for.
 
 use crate::debian::Suite;
-use crate::layer::FileSetError;
+use crate::layer::{FileSet, FileSetError};
 use crate::registry::Reference;
 
 use super::Recipe;
@@ -24,10 +24,28 @@ pub(super) fn find(reference: &Reference) -> Option<Result<Recipe, FileSetError>
         "memcached" => servers::memcached(),
         "nats" => servers::nats(),
         "prom/prometheus" => servers::prometheus(),
+        "caddy" => servers::caddy(),
         "prom/alertmanager" => servers::alertmanager(),
-        _ => return None,
+        "prom/blackbox-exporter" => servers::blackbox(),
+        _ => Ok(exporter(&name)?),
     };
     Some(recipe)
+}
+
+/// An exporter of Prometheus that Debian has and that needs no configuration.
+fn exporter(name: &str) -> Option<Recipe> {
+    let (product, package, port) = match name {
+        "prom/node-exporter" => ("Node exporter", "prometheus-node-exporter", "9100/tcp"),
+        "prometheuscommunity/postgres-exporter" => (
+            "PostgreSQL exporter",
+            "prometheus-postgres-exporter",
+            "9187/tcp",
+        ),
+        "oliver006/redis_exporter" => ("Redis exporter", "prometheus-redis-exporter", "9121/tcp"),
+        _ => return None,
+    };
+    let files = FileSet::new();
+    Some(servers::exporter(product, package, port, &[], files))
 }
 
 /// The system that a reference asks for; `None` when there is none.

@@ -228,6 +228,11 @@ mod tests {
             "prom/prometheus:v2.53.0",
             "prom/alertmanager",
             "nats:2",
+            "caddy:2.10-alpine",
+            "prom/node-exporter:v1.9.1",
+            "prom/blackbox-exporter",
+            "prometheuscommunity/postgres-exporter:v0.17.1",
+            "oliver006/redis_exporter:v1.74.0",
         ] {
             assert!(is_known(&name.parse().unwrap()), "{name}");
         }

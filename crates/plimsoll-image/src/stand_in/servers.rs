@@ -256,6 +256,38 @@ pub(super) fn nginx(name: &str) -> Result<Recipe, FileSetError> {
     })
 }
 
+/// Caddy: certificates are kept in `/data`, the configuration it last ran with in `/config`.
+pub(super) fn caddy() -> Result<Recipe, FileSetError> {
+    let mut files = FileSet::new();
+    for directory in ["data", "config", "srv"] {
+        files.directory(directory, Attributes::DIRECTORY)?;
+    }
+    let run = "caddy run --config /etc/caddy/Caddyfile --adapter caddyfile";
+    Ok(Recipe {
+        product: "Caddy",
+        suite: Suite::Trixie,
+        packages: vec!["caddy"],
+        tools: SHELL,
+        // It installs its own authority into browsers.
+        without: &["libnss3-tools"],
+        user: user("caddy", 999, "/data"),
+        files,
+        config: ImageConfig {
+            environment: environment(&[
+                ("PATH", PATH),
+                ("XDG_CONFIG_HOME", "/config"),
+                ("XDG_DATA_HOME", "/data"),
+            ]),
+            command: run.split(' ').map(str::to_string).collect(),
+            working_dir: "/srv".to_string(),
+            exposed_ports: ["80/tcp", "443/tcp", "443/udp", "2019/tcp"]
+                .map(str::to_string)
+                .into(),
+            ..ImageConfig::default()
+        },
+    })
+}
+
 pub(super) fn memcached() -> Result<Recipe, FileSetError> {
     let account = user("memcache", 11211, "/nonexistent");
     let mut files = FileSet::new();
@@ -333,6 +365,44 @@ fn monitoring(
             ..ImageConfig::default()
         },
     })
+}
+
+/// A program that asks others and gives the answers as metrics. It keeps nothing.
+pub(super) fn exporter(
+    product: &'static str,
+    package: &'static str,
+    port: &str,
+    arguments: &[&str],
+    files: FileSet,
+) -> Recipe {
+    Recipe {
+        product,
+        suite: Suite::Trixie,
+        packages: vec![package],
+        tools: &["coreutils", "dash"],
+        without: &["daemon", "perl"],
+        user: user("nobody", 65534, "/nonexistent"),
+        files,
+        config: ImageConfig {
+            user: "65534:65534".to_string(),
+            environment: environment(&[("PATH", PATH)]),
+            entrypoint: words(&[&format!("/usr/bin/{package}")]),
+            command: words(arguments),
+            exposed_ports: set(port),
+            ..ImageConfig::default()
+        },
+    }
+}
+
+/// The configuration of the Blackbox exporter is looked for where its usual image has it.
+pub(super) fn blackbox() -> Result<Recipe, FileSetError> {
+    let place = "etc/blackbox_exporter/config.yml";
+    let mut files = FileSet::new();
+    files.symlink(place, "/etc/prometheus/blackbox.yml")?;
+    let option = format!("--config.file=/{place}");
+    let package = "prometheus-blackbox-exporter";
+    let product = "Blackbox exporter";
+    Ok(exporter(product, package, "9115/tcp", &[&option], files))
 }
 
 pub(super) fn prometheus() -> Result<Recipe, FileSetError> {

@@ -9,14 +9,17 @@ mod recipe;
 mod reload;
 mod shell;
 pub(crate) mod slim;
+mod tools;
 
 use std::str::FromStr;
 
+use plimsoll_model::StagePurpose;
 use serde::{Deserialize, Serialize};
 use thiserror::Error;
 
 pub use development::{Development, development};
 pub use reload::{loads_again, reloading};
+pub use tools::add_tools_of;
 
 pub(crate) use recipe::{Adapted, adapted};
 pub(crate) use shell::attach as attach_shell;
@@ -74,6 +77,19 @@ impl std::fmt::Display for Variant {
     }
 }
 
+/// The image that a stage of this purpose stands for.
+impl From<StagePurpose> for Variant {
+    fn from(purpose: StagePurpose) -> Self {
+        match purpose {
+            StagePurpose::Production => Self::Production,
+            StagePurpose::Slim => Self::Slim,
+            StagePurpose::Development => Self::Dev,
+            StagePurpose::Debugging => Self::Debug,
+            StagePurpose::Tests => Self::Test,
+        }
+    }
+}
+
 /// A word that names no variant.
 #[derive(Debug, Error)]
 #[error("`{0}` is no variant: `production`, `slim`, `dev`, `debug` or `test`")]
@@ -102,7 +118,7 @@ pub enum VariantError {
         /// The variant.
         variant: Variant,
         /// Names that were looked for.
-        wanted: String,
+        wanted: &'static str,
     },
     /// Debian's package of the shell holds no such program.
     #[error("`busybox-static` has no `bin/busybox`")]

@@ -6,11 +6,11 @@ use fs_err as fs;
 use plimsoll_diag::Spanned;
 use plimsoll_model::{
     BuildRecipe, DockerfileRecipe, DockerfileSource, NodeLayout, NodeServerRecipe,
-    PythonDependencies, PythonRecipe, RecipeKind, StaticSiteRecipe,
+    PythonDependencies, PythonRecipe, RecipeKind, StagePurpose, StaticSiteRecipe,
 };
 use serde_json::Value;
 
-use super::{Variant, VariantError, groups, reload, shell};
+use super::{Variant, VariantError, groups, reload, shell, tools};
 
 /// A recipe for one variant.
 #[derive(Debug)]
@@ -192,35 +192,7 @@ fn test_python(
         return Ok(());
     }
     *command = words("python -m pytest -p no:cacheprovider");
-    let stated = [
-        "pyproject.toml",
-        "Pipfile",
-        "setup.cfg",
-        "uv.lock",
-        "poetry.lock",
-        "pdm.lock",
-    ]
-    .iter()
-    .map(|name| fs::read_to_string(root.join(name)).unwrap_or_default())
-    .chain(match &python.dependencies {
-        PythonDependencies::Requirements { files } => files
-            .iter()
-            .map(|file| fs::read_to_string(context.join(file)).unwrap_or_default())
-            .collect(),
-        PythonDependencies::UvLock { lock, .. } | PythonDependencies::Lock { lock, .. } => {
-            vec![fs::read_to_string(context.join(lock)).unwrap_or_default()]
-        }
-        _ => Vec::new(),
-    })
-    .any(|text| text.contains("pytest"));
-    let undeclared = &mut python.undeclared;
-    if !stated
-        && !undeclared
-            .iter()
-            .any(|name| name.value.starts_with("pytest"))
-    {
-        undeclared.push(Spanned::unplaced("pytest".to_owned()));
-    }
+    tools::add(context, python, "pytest");
     Ok(())
 }
 
@@ -393,23 +365,22 @@ fn reachable(mut words: Vec<String>, port: u16) -> Vec<String> {
 
 /// The stage of a Dockerfile that is for a variant.
 fn stage_for(file: &mut DockerfileRecipe, variant: Variant) -> Result<(), VariantError> {
-    let names = match variant {
-        Variant::Test => ["test", "tests", "testing"],
-        _ => ["dev", "develop", "development"],
-    };
     let text = match &file.source {
         DockerfileSource::File(path) => fs::read_to_string(path)?,
         DockerfileSource::Inline(text) => text.value.clone(),
     };
-    let stage = stages(&text).find(|stage| names.contains(&stage.to_ascii_lowercase().as_str()));
-    match stage {
+    let is_for = |stage: &String| StagePurpose::of_name(stage).map(Variant::from) == Some(variant);
+    match stages(&text).find(is_for) {
         Some(stage) => {
             file.target = Some(Spanned::unplaced(stage));
             Ok(())
         }
         None => Err(VariantError::NoStage {
             variant,
-            wanted: names.map(|name| format!("`{name}`")).join(" or "),
+            wanted: match variant {
+                Variant::Test => "`test` or `tests` or `testing`",
+                _ => "`dev` or `develop` or `development`",
+            },
         }),
     }
 }

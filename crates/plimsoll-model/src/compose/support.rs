@@ -87,7 +87,7 @@ pub const SERVICE: &[KeySupport] = &[
     ),
     approximated(
         "build",
-        "images are assembled from the source tree, or built by the Dockerfile; `context`, `dockerfile`, `dockerfile_inline`, `args`, `additional_contexts`, `labels`, `network`, `secrets`, `shm_size` and `target` are read; the other keys are told",
+        "images are assembled from the source tree, or built by the Dockerfile; `context`, `dockerfile`, `dockerfile_inline`, `args`, `additional_contexts`, `labels`, `network`, `secrets`, `shm_size` and `target` (of an assembled image: its variant) are read; the other keys are told",
     ),
     honoured("cap_add", ""),
     honoured("cap_drop", ""),

@@ -1,7 +1,7 @@
 //! `compose.dev.yaml`: changed files reach running services, debuggers find a port, stores can be
 //! looked into.
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use plimsoll_model::facts::NeedKind;
 use plimsoll_model::{PythonDependencies, RecipeKind};
@@ -9,6 +9,7 @@ use serde_json::{Map, Value, json};
 
 use super::document::{literals, text};
 use super::stack::Stack;
+use crate::dockerfile::node::{START, development_script};
 use crate::dockerfile::{Place, python};
 use crate::{Rendering, Workload};
 
@@ -145,36 +146,33 @@ fn watch(stack: &Stack<'_>, one: &Workload<'_>) -> Vec<Value> {
         path => format!("./{path}"),
     };
     let context = here(Path::new(""));
-    let (action, target, installs) = match &recipe.kind {
+    let node = |root: &Path, lock: &Option<PathBuf>| {
+        let files = [Some(root.join("package.json")), lock.clone()];
+        files.into_iter().flatten().collect()
+    };
+    let (action, installs): (_, Vec<PathBuf>) = match &recipe.kind {
         RecipeKind::Python(python) => {
             let action = match python::reloads(&Stack::command(one)) {
                 true => "sync",
                 false => "sync+restart",
             };
-            (action, "/app", manifests(python))
+            (action, manifests(python))
         }
-        RecipeKind::StaticSite(site) => (
-            "sync",
-            "/src",
-            [Some(site.root.join("package.json")), site.lock.clone()]
-                .into_iter()
-                .flatten()
-                .collect(),
-        ),
-        RecipeKind::NodeServer(node) => (
-            "sync",
-            "/src",
-            [Some(node.root.join("package.json")), node.lock.clone()]
-                .into_iter()
-                .flatten()
-                .collect(),
-        ),
+        RecipeKind::StaticSite(site) => ("sync", node(&site.root, &site.lock)),
+        RecipeKind::NodeServer(server) => {
+            let action = match development_script(stack.input, recipe, &server.root) {
+                START => "sync+restart",
+                _ => "sync",
+            };
+            (action, node(&server.root, &server.lock))
+        }
         _ => return vec![json!({ "action": "rebuild", "path": context })],
     };
     let mut rules = vec![json!({
         "action": action,
         "path": context,
-        "target": target,
+        // Where the image has the sources, whoever made it.
+        "target": "/app",
         "ignore": NOISE,
     })];
     for file in installs {
@@ -184,7 +182,7 @@ fn watch(stack: &Stack<'_>, one: &Workload<'_>) -> Vec<Value> {
 }
 
 /// Files that say what a Python application installs.
-fn manifests(python: &plimsoll_model::PythonRecipe) -> Vec<std::path::PathBuf> {
+fn manifests(python: &plimsoll_model::PythonRecipe) -> Vec<PathBuf> {
     match &python.dependencies {
         PythonDependencies::UvLock { lock, .. } | PythonDependencies::Lock { lock, .. } => {
             vec![lock.clone()]

@@ -11,7 +11,7 @@
 mod compiled;
 mod ignore;
 mod images;
-mod node;
+pub(crate) mod node;
 mod place;
 pub(crate) mod python;
 mod script;

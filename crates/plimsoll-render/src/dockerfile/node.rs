@@ -2,10 +2,11 @@
 
 use std::path::{Path, PathBuf};
 
-use plimsoll_model::{NodeLayout, NodeManager, NodeServerRecipe};
+use plimsoll_model::{BuildRecipe, NodeLayout, NodeManager, NodeServerRecipe};
 
 use super::site::{below, build_variables};
 use super::{NOBODY, USER, Writer, images, place};
+use crate::Input;
 
 /// How a package manager is called.
 #[derive(Debug, Clone, Copy)]
@@ -85,28 +86,6 @@ impl Tools {
         self.manager == NodeManager::Npm
     }
 
-    /// The script that serves while people work: `dev` or `start`, as far as the manifest is known.
-    pub(super) fn development_script(&self, writer: &Writer<'_, '_>, root: &Path) -> String {
-        let manifest = writer
-            .recipe
-            .context
-            .join(place::plain(root))
-            .join("package.json");
-        let has = |name: &str| {
-            writer
-                .input
-                .contents
-                .get(&manifest)
-                .and_then(|text| serde_json::from_str::<serde_json::Value>(text).ok())
-                .is_some_and(|manifest| manifest["scripts"][name].is_string())
-        };
-        ["dev", "start:dev", "develop", "start"]
-            .into_iter()
-            .find(|name| has(name))
-            .unwrap_or("dev")
-            .to_owned()
-    }
-
     fn files(&self, root: &Path, lock: Option<&Path>) -> Vec<PathBuf> {
         let mut files = vec![place::plain(&root.join("package.json"))];
         if let Some(lock) = lock {
@@ -121,6 +100,28 @@ impl Tools {
     }
 }
 
+/// The script that serves while people work, as far as the manifest is known: one of development, or
+/// `start`, which loads nothing again.
+pub(crate) fn development_script(
+    input: &Input<'_>,
+    recipe: &BuildRecipe,
+    root: &Path,
+) -> &'static str {
+    let manifest = recipe.context.join(place::plain(root)).join("package.json");
+    let manifest = input
+        .contents
+        .get(&manifest)
+        .and_then(|text| serde_json::from_str::<serde_json::Value>(text).ok())
+        .unwrap_or_default();
+    ["dev", "start:dev", "develop", START]
+        .into_iter()
+        .find(|name| manifest["scripts"][name].is_string())
+        .unwrap_or("dev")
+}
+
+/// The script that serves as in production.
+pub(crate) const START: &str = "start";
+
 /// Mounts of a step that installs: the caches of the managers, settings of a private registry.
 fn mounts(files: &[String]) -> Vec<String> {
     let mut mounts = vec![
@@ -131,6 +132,24 @@ fn mounts(files: &[String]) -> Vec<String> {
     ];
     mounts.extend(files.iter().cloned());
     mounts
+}
+
+/// The sources of a service that is developed. They, and what its server writes beside them and
+/// among the packages (`.next`, `node_modules/.vite`), are of the user that it runs as.
+pub(super) fn developed_sources(writer: &mut Writer<'_, '_>, root: &str) {
+    let directory = writer.place.directory();
+    let owner = format!("{0}:{0}", NOBODY.1);
+    writer
+        .script
+        .line(&format!("COPY --chown={owner} {directory} /app/"));
+    writer.script.run(
+        &[],
+        &[
+            format!("chown {owner} {root}"),
+            format!("mkdir -p {root}/node_modules && chown {owner} {root}/node_modules"),
+        ],
+    );
+    writer.script.line(&format!("WORKDIR {root}"));
 }
 
 /// The stage that installs packages, from the manifest and the lock file alone. Members of a
@@ -152,11 +171,11 @@ pub(super) fn packages(
         .and_then(Path::parent)
         .map_or_else(|| place::plain(root), place::plain);
     let is_workspace = top != place::plain(root);
-    let directory = below("/src", &place::text(&top));
+    let directory = below("/app", &place::text(&top));
     let files = tools.files(root, lock);
     if is_workspace {
         let all = writer.place.directory();
-        writer.script.line(&format!("COPY {all} /src/"));
+        writer.script.line(&format!("COPY {all} /app/"));
     }
     writer.script.line(&format!("WORKDIR {directory}"));
     let binds: Vec<String> = match is_workspace {
@@ -166,7 +185,7 @@ pub(super) fn packages(
             .map(|file| {
                 // Managers write into them; what they write is gone after the step.
                 format!(
-                    "type=bind,source={},target=/src/{},rw",
+                    "type=bind,source={},target=/app/{},rw",
                     writer.place.path(file),
                     place::text(file)
                 )
@@ -202,13 +221,13 @@ pub(super) fn write(writer: &mut Writer<'_, '_>, node: &NodeServerRecipe) {
         "tools",
     );
 
-    let root = below("/src", &place::text(&place::plain(&node.root)));
+    let root = below("/app", &place::text(&place::plain(&node.root)));
     let directory = writer.place.directory();
     writer
         .script
         .stage("dependencies", "builder", "The application, built.");
     build_variables(writer, &node.build_environment);
-    writer.script.line(&format!("COPY {directory} /src/"));
+    writer.script.line(&format!("COPY {directory} /app/"));
     writer.script.line(&format!("WORKDIR {root}"));
     if let Some(script) = &node.script {
         writer.script.run(&[], &[tools.script(script)]);
@@ -216,7 +235,7 @@ pub(super) fn write(writer: &mut Writer<'_, '_>, node: &NodeServerRecipe) {
     let kept = match &node.layout {
         NodeLayout::Application => {
             writer.script.run(&mounts(&[]), &[tools.prune().to_owned()]);
-            vec![("/src".to_owned(), "/app".to_owned())]
+            vec![("/app".to_owned(), "/app".to_owned())]
         }
         NodeLayout::Standalone { directories } => directories
             .iter()
@@ -234,18 +253,15 @@ pub(super) fn write(writer: &mut Writer<'_, '_>, node: &NodeServerRecipe) {
         "dev",
         "For development: a server that reloads what changes.",
     );
-    writer
-        .script
-        .line(&format!("COPY --chown={0}:{0} {directory} /src/", NOBODY.1));
-    writer.script.line(&format!("WORKDIR {root}"));
+    developed_sources(writer, &root);
     writer.volumes(NOBODY.1);
     writer.script.line("ENV HOME=/tmp NODE_ENV=development");
     writer.script.line(&format!("USER {}", NOBODY.0));
     for port in &writer.recipe.ports.clone() {
         writer.script.line(&format!("EXPOSE {port}"));
     }
-    let word = tools.development_script(writer, &node.root);
-    writer.script.exec("CMD", &tools.run(&word));
+    let word = development_script(writer.input, writer.recipe, &node.root);
+    writer.script.exec("CMD", &tools.run(word));
 
     writer.script.stage(
         "builder",

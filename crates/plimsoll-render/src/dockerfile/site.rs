@@ -2,7 +2,7 @@
 
 use plimsoll_model::{RecipeKind, StaticSiteRecipe};
 
-use super::node::{Tools, packages};
+use super::node::{Tools, developed_sources, development_script, packages};
 use super::{DIRECTORY, NOBODY, USER, Writer, images, place};
 use crate::{Fidelity, Loss, addresses};
 
@@ -38,34 +38,18 @@ pub(super) fn write(writer: &mut Writer<'_, '_>, site: &StaticSiteRecipe) {
         build_variables(writer, &site.build_environment);
         unset_variables(writer);
         let directory = writer.place.directory();
-        writer.script.line(&format!("COPY {directory} /src/"));
+        writer.script.line(&format!("COPY {directory} /app/"));
         writer
             .script
-            .line(&format!("WORKDIR {}", below("/src", &root)));
+            .line(&format!("WORKDIR {}", below("/app", &root)));
         writer.script.run(&[], &[tools.script(script)]);
 
-        let nobody = NOBODY.1;
         writer.script.stage(
             "dependencies",
             "dev",
             "For development: the bundler's own server, which shows a change at once.",
         );
-        writer
-            .script
-            .line(&format!("COPY --chown={nobody}:{nobody} {directory} /src/"));
-        writer.script.run(
-            &[],
-            &[
-                format!("chown {nobody}:{nobody} {}", below("/src", &root)),
-                format!(
-                    "mkdir -p {0}/node_modules && chown {nobody}:{nobody} {0}/node_modules",
-                    below("/src", &root)
-                ),
-            ],
-        );
-        writer
-            .script
-            .line(&format!("WORKDIR {}", below("/src", &root)));
+        developed_sources(writer, &below("/app", &root));
         writer.script.line("ENV HOME=/tmp NODE_ENV=development");
         writer
             .script
@@ -73,8 +57,8 @@ pub(super) fn write(writer: &mut Writer<'_, '_>, site: &StaticSiteRecipe) {
         writer.script.line(&format!("USER {}", NOBODY.0));
         writer.script.line(&format!("EXPOSE {PORT}"));
         writer.script.line("HEALTHCHECK NONE");
-        let word = tools.development_script(writer, &site.root);
-        let mut command = tools.run(&word);
+        let word = development_script(writer.input, writer.recipe, &site.root);
+        let mut command = tools.run(word);
         if tools.separates() {
             command.push("--".to_owned());
         }
@@ -124,7 +108,7 @@ pub(super) fn write(writer: &mut Writer<'_, '_>, site: &StaticSiteRecipe) {
     let copy = match site.script {
         Some(_) => format!(
             "COPY --from=builder {} {SITE}",
-            below("/src", &place::text(&output))
+            below("/app", &place::text(&output))
         ),
         None => format!("COPY {} {SITE}", writer.place.path(&output)),
     };

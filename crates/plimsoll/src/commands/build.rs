@@ -281,7 +281,7 @@ fn wanted(
     arguments: &BuildArguments,
     destination: Option<&Destination>,
 ) -> Result<Wanted, Failure> {
-    let variant = arguments.images.variant;
+    let variant = arguments.images.variant.into();
     let wanted = Wanted::read(settings, &arguments.attestations, variant)?;
     let has_place = matches!(
         destination,

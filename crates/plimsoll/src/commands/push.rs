@@ -18,7 +18,8 @@ pub(crate) fn run(
     arguments: &PushArguments,
     printer: &Printer,
 ) -> Result<ExitStatus, Failure> {
-    let wanted = Wanted::read(settings, &arguments.attestations, arguments.variant)?;
+    let variant = arguments.variant.into();
+    let wanted = Wanted::read(settings, &arguments.attestations, variant)?;
     let project::Loaded { project, .. } = project::load(settings, &arguments.services)?;
     let services: Vec<String> = if arguments.services.is_empty() {
         project.services.keys().cloned().collect()

@@ -3,11 +3,11 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
 
-use plimsoll_diag::Diagnostic;
+use plimsoll_diag::{Diagnostic, Severity};
 use plimsoll_model::{FileSource, MountKind, Project, RecipeKind};
 use plimsoll_render::{
-    ClusterOptions, Discovery, Entry, Fidelity, Input, Loss, Mesh, Rendering, SecretSource, Stage,
-    Target,
+    ClusterOptions, Discovery, Entry, Fidelity, Input, Loss, Mesh, PathTaken, Rendering,
+    SecretSource, Stage, Target,
 };
 
 use crate::cli::{MeshChoice, RenderArguments, RenderStage, RenderTarget, SecretChoice};
@@ -33,29 +33,46 @@ pub(crate) fn run(
     for warning in &loaded.warnings {
         printer.tell(warning);
     }
-    let rendering = render(&loaded, arguments)?;
+    let Outcome { rendering, refused } = render(&loaded, arguments)?;
     let directory = arguments
         .output
         .as_ref()
         .map_or_else(|| settings.directory.clone(), |path| path.clone());
     let compared = rendered_files::compare(&rendering, &directory)?;
     if printer.form() == Form::Json {
-        tell_json(&rendering, &compared, printer);
-    }
-    let refused = refusals(&rendering.losses, arguments);
-    if !refused.is_empty() {
-        return Err(Failure {
-            diagnostics: refused,
-            status: ExitStatus::Failure,
-        });
+        tell_json(&rendering, &refused, &compared, printer);
     }
     tell_losses(&rendering.losses, arguments, printer);
+    match (
+        write(&compared, &directory, arguments, printer),
+        refused.failure(),
+    ) {
+        (written, None) => written,
+        (Ok(_), Some(refusal)) => Err(refusal),
+        (Err(mut failure), Some(refusal)) => {
+            failure.diagnostics.extend(refusal.diagnostics);
+            Err(failure)
+        }
+    }
+}
+
+/// Writes the files, or tells what that would change.
+fn write(
+    compared: &[Compared<'_>],
+    directory: &Path,
+    arguments: &RenderArguments,
+    printer: &Printer,
+) -> Result<ExitStatus, Failure> {
+    // Everything was refused, which is told.
+    if compared.is_empty() {
+        return Ok(ExitStatus::Success);
+    }
     if arguments.diff {
-        rendered_report::differences(&compared, printer);
+        rendered_report::differences(compared, printer);
         return Ok(ExitStatus::Success);
     }
     if arguments.check {
-        return Ok(rendered_report::check(&compared, "render", printer));
+        return Ok(rendered_report::check(compared, "render", printer));
     }
     let foreign: Vec<&str> = compared
         .iter()
@@ -65,12 +82,53 @@ pub(crate) fn run(
     if !foreign.is_empty() && !arguments.force {
         return Err(not_ours(&foreign));
     }
-    rendered_files::write(&compared, &directory)?;
-    rendered_report::summary(&compared, &directory, printer);
+    rendered_files::write(compared, directory)?;
+    rendered_report::summary(compared, directory, printer);
     Ok(ExitStatus::Success)
 }
 
-fn render(loaded: &Rendered, arguments: &RenderArguments) -> Result<Rendering, Failure> {
+/// What is rendered, and what is not.
+struct Outcome {
+    /// The files of targets that say the project as it is meant.
+    rendering: Rendering,
+    refused: Refused,
+}
+
+/// Targets of which nothing is written, and why.
+#[derive(Default)]
+struct Refused {
+    targets: Vec<Target>,
+    losses: Vec<Loss>,
+}
+
+impl Refused {
+    /// The reasons, each once: two targets may refuse the same.
+    fn failure(&self) -> Option<Failure> {
+        if self.targets.is_empty() {
+            return None;
+        }
+        let words: Vec<&str> = self.targets.iter().map(|target| target.word()).collect();
+        let mut diagnostics: Vec<Diagnostic> = self
+            .losses
+            .iter()
+            .map(|loss| {
+                let mut diagnostic = diagnostic(loss);
+                diagnostic.severity = Severity::Error;
+                diagnostic
+            })
+            .collect();
+        if let Some(last) = diagnostics.pop() {
+            diagnostics.push(last.hint(format!("not rendered: {}", words.join(", "))));
+        }
+        Some(Failure {
+            diagnostics,
+            status: ExitStatus::Failure,
+        })
+    }
+}
+
+/// Renders target by target: one that refuses something keeps no other from being written.
+fn render(loaded: &Rendered, arguments: &RenderArguments) -> Result<Outcome, Failure> {
     let images = match &arguments.images {
         Some(file) => published_images::read(file, &loaded.project)?,
         None => BTreeMap::new(),
@@ -86,19 +144,40 @@ fn render(loaded: &Rendered, arguments: &RenderArguments) -> Result<Rendering, F
         contents: &contents,
         cluster: cluster_options(arguments),
     };
-    let mut targets: Vec<Target> = arguments
+    let targets: BTreeSet<Target> = arguments
         .targets
         .iter()
         .flat_map(|&one| target(one))
         .collect();
-    targets.sort();
-    targets.dedup();
-    plimsoll_render::render(&input, &targets).map_err(|taken| {
-        Failure::internal(Diagnostic::error(format!(
-            "two targets render `{}` differently",
-            taken.0
-        )))
-    })
+    let mut outcome = Outcome {
+        rendering: Rendering::default(),
+        refused: Refused::default(),
+    };
+    for target in targets {
+        let taken = |PathTaken(path)| {
+            Failure::internal(Diagnostic::error(format!(
+                "two targets render `{path}` differently"
+            )))
+        };
+        let one = plimsoll_render::render(&input, &[target]).map_err(taken)?;
+        let stands_against = |loss: &&Loss| match loss.fidelity {
+            Fidelity::Refused => true,
+            Fidelity::Dropped => arguments.strict,
+            Fidelity::Approximate => false,
+        };
+        let reasons: Vec<Loss> = one.losses.iter().filter(stands_against).cloned().collect();
+        if reasons.is_empty() {
+            outcome.rendering.extend(one).map_err(taken)?;
+            continue;
+        }
+        outcome.refused.targets.push(target);
+        for loss in reasons {
+            if !outcome.refused.losses.contains(&loss) {
+                outcome.refused.losses.push(loss);
+            }
+        }
+    }
+    Ok(outcome)
 }
 
 /// Files that say what a build installs and leaves out.
@@ -213,23 +292,6 @@ fn stage(word: RenderStage) -> Stage {
     }
 }
 
-/// What stands against writing anything.
-fn refusals(losses: &[Loss], arguments: &RenderArguments) -> Vec<Diagnostic> {
-    losses
-        .iter()
-        .filter(|loss| match loss.fidelity {
-            Fidelity::Refused => true,
-            Fidelity::Dropped => arguments.strict,
-            Fidelity::Approximate => false,
-        })
-        .map(|loss| {
-            let mut diagnostic = diagnostic(loss);
-            diagnostic.severity = plimsoll_diag::Severity::Error;
-            diagnostic
-        })
-        .collect()
-}
-
 /// Tells like losses together, or each with its place.
 fn tell_losses(losses: &[Loss], arguments: &RenderArguments, printer: &Printer) {
     if arguments.losses {
@@ -285,11 +347,18 @@ fn diagnostic(loss: &Loss) -> Diagnostic {
     }
 }
 
-fn tell_json(rendering: &Rendering, compared: &[Compared<'_>], printer: &Printer) {
+fn tell_json(
+    rendering: &Rendering,
+    refused: &Refused,
+    compared: &[Compared<'_>],
+    printer: &Printer,
+) {
+    let losses: Vec<&Loss> = rendering.losses.iter().chain(&refused.losses).collect();
     printer.answer_json(&serde_json::json!({
         "schema": 1,
         "files": rendered_report::json(compared),
-        "losses": rendering.losses,
+        "losses": losses,
+        "refused": refused.targets,
     }));
 }
 

@@ -8,7 +8,6 @@ use std::sync::atomic::AtomicBool;
 use std::time::Duration;
 
 use plimsoll_diag::{Diagnostic, Spanned};
-use plimsoll_image::Variant;
 use plimsoll_model::{Command, MountKind, Project, Service, compose};
 use plimsoll_run::container::{StdinMode, Terminal};
 use plimsoll_run::stack::{
@@ -26,7 +25,7 @@ use crate::settings::Settings;
 use crate::stack_of_project::{engine, lock};
 use crate::terminal_progress::TerminalProgress;
 use crate::variables::assignments;
-use crate::variants;
+use crate::variants::{self, VariantChoice};
 use crate::workshop::Workshop;
 
 /// Longest time for what the service depends on to come up.
@@ -39,7 +38,7 @@ pub(crate) fn run(
     printer: &Printer,
 ) -> Result<ExitStatus, Failure> {
     let project::Loaded {
-        project,
+        mut project,
         extensions,
         warnings,
     } = project::load(settings, std::slice::from_ref(&arguments.service))?;
@@ -55,9 +54,12 @@ pub(crate) fn run(
             arguments.service
         ))));
     };
-    let variant = arguments.images.variant;
+    let choice = VariantChoice::from(arguments.images.variant);
     let mut declared = declared.clone();
-    variants::apply_to_one(&mut declared, variant)?;
+    variants::apply_to_one(&mut declared, choice)?;
+    // What it depends on is not what is worked on.
+    let of_others = VariantChoice::ByTarget;
+    variants::apply_to_stack(&mut project, of_others, variants::Following::Mounted)?;
     let service = changed(&declared, &project, &arguments, settings)?;
     let mut as_run = project.clone();
     as_run
@@ -77,14 +79,13 @@ pub(crate) fn run(
     let workshop = Workshop::open(settings, &engine)?;
     let policy = arguments.images.policy();
     let builder = workshop.builder(progress.clone(), policy.lock)?;
-    // What it depends on is not what is worked on.
     let (own, others): (Vec<String>, Vec<String>) = wanted
         .iter()
         .cloned()
         .partition(|name| *name == arguments.service);
-    let mut prepared = service_images::prepare(&builder, &project, &own, policy)?;
+    let mut prepared = service_images::prepare(&builder, &as_run, &own, policy)?;
     let for_others = ImagePolicy {
-        variant: Variant::Production,
+        variant: of_others,
         ..policy
     };
     prepared.extend(service_images::prepare(

@@ -12,8 +12,8 @@ use crate::exit_status::ExitStatus;
 use crate::failure::Failure;
 use crate::printer::Printer;
 use crate::project;
-use crate::service_images::image_name;
 use crate::settings::Settings;
+use crate::variants::VariantChoice;
 
 impl From<BillFormat> for SbomFormat {
     fn from(format: BillFormat) -> Self {
@@ -85,7 +85,7 @@ pub(crate) fn find(
             Diagnostic::error(message).hint(format!("services: {}", names.join(", "))),
         ));
     };
-    let reference = image_name(&project, service);
+    let reference = VariantChoice::ByTarget.image_name(&project, service);
     match store
         .image(&reference, architecture)
         .map_err(Failure::from_store)?

@@ -55,7 +55,8 @@ pub(crate) fn run(
         true => variants::Following::Watched,
         false => variants::Following::Mounted,
     };
-    variants::apply_to_stack(&mut project, arguments.images.variant, following)?;
+    let choice = arguments.images.variant.into();
+    variants::apply_to_stack(&mut project, choice, following)?;
     tell_warnings(&project, &warnings, printer);
     let order = if arguments.no_deps {
         start_order_of_these(&project, &arguments.services)?

@@ -11,8 +11,8 @@ use crate::failure::Failure;
 use crate::format::{count, size};
 use crate::printer::{Form, Printer};
 use crate::project;
-use crate::service_images::image_name;
 use crate::settings::Settings;
+use crate::variants::VariantChoice;
 use crate::weight::{self, counts, shares, together};
 
 /// How many owners of each image are told.
@@ -41,7 +41,7 @@ pub(crate) fn run(
         if !asked {
             continue;
         }
-        let reference = image_name(&project, service);
+        let reference = VariantChoice::ByTarget.image_name(&project, service);
         let image = store
             .image(&reference, architecture)
             .map_err(Failure::from_store)?;

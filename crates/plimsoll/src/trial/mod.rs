@@ -37,6 +37,7 @@ use crate::settings::Settings;
 use crate::stack_of_project::{engine, lock};
 use crate::terminal_progress::TerminalProgress;
 use crate::trace;
+use crate::variants::VariantChoice;
 use crate::workshop::Workshop;
 
 use candidates::Candidates;
@@ -172,7 +173,7 @@ impl Attempt<'_> {
         let policy = ImagePolicy {
             memory: Memory::Use,
             pull: PullPolicy::Missing,
-            variant: Variant::Production,
+            variant: VariantChoice::Named(Variant::Production),
             checks: HealthChecks::ByEngine,
             // A trial leaves the project as it is.
             lock: LockPolicy::Aside,

@@ -188,8 +188,8 @@ fn help_of_commands() {
           --pull <WHEN>             When to ask a registry for an image [default: missing] [possible
                                     values: always, missing, never]
           --locked                  Fail when `plimsoll.lock` would have to change
-          --variant <NAME>          What images are for: `production`, `slim`, `dev`, `debug` or `test`
-                                    [default: production]
+          --variant <NAME>          What images are for: `production`, `slim`, `dev`, `debug` or `test`;
+                                    without it what `build.target` names, else `production`
           --local-bases             Assemble well-known images (PostgreSQL, Redis, nginx …) from Debian
                                     packages, ask no registry
       -d, --detach                  Leave the stack running and return once it is up
@@ -344,7 +344,8 @@ fn help_of_commands_for_files_and_registries() {
           --sbom[=<FORMAT>]       Attach a software bill: `cyclonedx` or `spdx`
           --provenance            Attach where the image comes from, as SLSA provenance
           --sign <KEY>            Sign the image and what is attached with this key
-          --variant <NAME>        Variant of the images [default: production]
+          --variant <NAME>        Variant of the images; without it what `build.target` names, else
+                                  `production`
           --color <WHEN>          When to use colour: `auto`, `always` or `never` [default: auto]
           --dockerfile            Build by the Dockerfile wherever a service has one
           --json                  Print data as JSON

@@ -137,3 +137,43 @@ fn what_is_no_answer_of_push_is_refused() {
     hint: `plimsoll push --json > images.json` writes it; then `--images images.json`
     ");
 }
+
+#[test]
+fn what_one_target_refuses_keeps_no_other_from_being_written() {
+    let context = project();
+    context.write(
+        "compose.yaml",
+        "name: desk\nservices:\n  web_app:\n    build: .\n    ports: [\"8000:8000\"]\n",
+    );
+    assert_snapshot!(context.run(&["render", "dockerfile", "kubernetes", "helm"]), @"
+    exit code: 1
+    ----- stdout -----
+    ----- stderr -----
+    note: `images.python:3.13-slim-trixie`: its digest is not known here; its tag names it, whose content changes with updates
+    hint: let the updater of dependencies pin it: it keeps digests current, too
+      new       .dockerignore
+      new       docker/web_app.Dockerfile
+    2 of 2 files written to [ROOT]/desk
+    error: `services.web_app`: Kubernetes allows small letters, digits and `-` in a name, 63 at most
+      --> compose.yaml:3:3
+       |
+     3 |   web_app:
+       |   ^^^^^^^
+    hint: call it `web-app`, and keep the old name as an alias under `networks`
+    hint: not rendered: kubernetes, helm
+    ");
+    assert!(!context.project().join("kubernetes").exists());
+    // Alone it writes nothing.
+    assert_snapshot!(context.run(&["render", "helm"]), @"
+    exit code: 1
+    ----- stdout -----
+    ----- stderr -----
+    error: `services.web_app`: Kubernetes allows small letters, digits and `-` in a name, 63 at most
+      --> compose.yaml:3:3
+       |
+     3 |   web_app:
+       |   ^^^^^^^
+    hint: call it `web-app`, and keep the old name as an alias under `networks`
+    hint: not rendered: helm
+    ");
+}

@@ -220,8 +220,51 @@ fn services_that_are_developed_show_each_change() {
     if !can_build(&stage, &["build", "--variant", "dev"]) {
         return;
     }
+    each_change_is_shown(&stage, &answers, &["up", "--variant", "dev", "--watch"]);
+    stage.down_to_nothing();
+}
+
+#[test]
+fn a_rendered_overlay_is_developed_in_as_it_says() {
+    let _alone = ALONE.lock().unwrap_or_else(PoisonError::into_inner);
+    let Some(stage) = Stage::empty("overlaid") else {
+        return;
+    };
+    // Those that are not built again for each change.
+    let answers = four(&stage).into_iter();
+    let answers: Vec<Answer> = answers.filter(|it| it.service != "relay").collect();
+    stage.write(
+        ".env",
+        &format!(
+            "API_DEBUG_PORT={}\nWEB_DEBUG_PORT={}\n",
+            free_port(),
+            free_port()
+        ),
+    );
+    stage.succeed(&["render", "dockerfile", "compose"]);
+    let overlaid = |rest: &[&'static str]| {
+        let files = ["-f", "compose.yaml", "-f", "compose.dev.yaml"];
+        [&files, rest].concat()
+    };
+    each_change_is_shown(
+        &stage,
+        &answers,
+        &overlaid(&["up", "--watch", "api", "web", "page"]),
+    );
+    // Without it the sources are mounted.
+    stage.succeed(&overlaid(&["up", "--detach", "api"]));
+    let api = &answers[0];
+    stage.write(api.source, &API.replace("first", "fourth"));
+    eventually("a mounted change", || {
+        get(api.port, api.path).filter(|(_, body)| body.contains("fourth"))
+    });
+    stage.down_to_nothing();
+}
+
+/// Brings a stack up, edits what its services answer with, and sees it answered.
+fn each_change_is_shown(stage: &Stage, answers: &[Answer], up: &[&str]) {
     let up = stage
-        .command(&["up", "--variant", "dev", "--watch"])
+        .command(up)
         .stdout(Stdio::null())
         .stderr(Stdio::null())
         .spawn()
@@ -232,13 +275,13 @@ fn services_that_are_developed_show_each_change() {
         _ => get(answer.port, answer.path),
     };
     let mut now = "first";
-    for answer in &answers {
+    for answer in answers {
         eventually(answer.service, || {
             shown(answer).filter(|(_, body)| body.contains(now))
         });
     }
     for next in ["second", "third"] {
-        for answer in &answers {
+        for answer in answers {
             // As editors do it: a new file in the place of the old one.
             let path = stage.project().join(answer.source);
             let text = std::fs::read_to_string(&path).unwrap();
@@ -246,7 +289,7 @@ fn services_that_are_developed_show_each_change() {
             std::fs::write(&new, text.replace(now, next)).unwrap();
             std::fs::rename(&new, &path).unwrap();
         }
-        for answer in &answers {
+        for answer in answers {
             eventually(answer.service, || {
                 shown(answer).filter(|(_, body)| body.contains(next))
             });
@@ -254,7 +297,6 @@ fn services_that_are_developed_show_each_change() {
         now = next;
     }
     drop(up);
-    stage.down_to_nothing();
 }
 
 /// A command that is interrupted at the end of its test.

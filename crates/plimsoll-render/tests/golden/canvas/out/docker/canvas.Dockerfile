@@ -12,28 +12,28 @@ FROM node:24-trixie-slim AS base
 # Its packages, from the lock file; made anew only when that changes.
 # A private registry: --secret id=npmrc,src=$HOME/.npmrc.
 FROM base AS dependencies
-WORKDIR /src
+WORKDIR /app
 RUN --mount=type=cache,target=/root/.npm \
     --mount=type=cache,target=/root/.local/share/pnpm \
     --mount=type=cache,target=/root/.bun/install/cache \
     --mount=type=secret,id=npmrc,target=/root/.npmrc \
-    --mount=type=bind,source=apps/canvas/package.json,target=/src/package.json,rw \
+    --mount=type=bind,source=apps/canvas/package.json,target=/app/package.json,rw \
     npm install --include=dev
 
 # The pages.
 FROM dependencies AS builder
 # Read by the pages, with defaults of their own; `--build-arg` sets them.
 ARG VITE_NAME
-COPY apps/canvas/ /src/
-WORKDIR /src
+COPY apps/canvas/ /app/
+WORKDIR /app
 RUN npm run build
 
 # For development: the bundler's own server, which shows a change at once.
 FROM dependencies AS dev
-COPY --chown=65534:65534 apps/canvas/ /src/
-RUN chown 65534:65534 /src \
-    && mkdir -p /src/node_modules && chown 65534:65534 /src/node_modules
-WORKDIR /src
+COPY --chown=65534:65534 apps/canvas/ /app/
+RUN chown 65534:65534 /app \
+    && mkdir -p /app/node_modules && chown 65534:65534 /app/node_modules
+WORKDIR /app
 ENV HOME=/tmp NODE_ENV=development
 ENV PORT=8080 \
     HOST=0.0.0.0
@@ -68,12 +68,12 @@ LABEL org.opencontainers.image.version="${VERSION}" \
 
 # The same: nothing in it is there for comfort.
 FROM runtime AS slim
-COPY --from=builder /src/dist /srv/site
+COPY --from=builder /app/dist /srv/site
 
 # The image of production; its base has a shell already.
 FROM runtime AS debug
-COPY --from=builder /src/dist /srv/site
+COPY --from=builder /app/dist /srv/site
 
 # What is published and runs.
 FROM runtime AS production
-COPY --from=builder /src/dist /srv/site
+COPY --from=builder /app/dist /srv/site

@@ -18,19 +18,19 @@ FROM base AS tools
 # Its packages, from the lock file; made anew only when that changes.
 # A private registry: --secret id=npmrc,src=$HOME/.npmrc.
 FROM tools AS dependencies
-WORKDIR /src
+WORKDIR /app
 RUN --mount=type=cache,target=/root/.npm \
     --mount=type=cache,target=/root/.local/share/pnpm \
     --mount=type=cache,target=/root/.bun/install/cache \
     --mount=type=secret,id=npmrc,target=/root/.npmrc \
-    --mount=type=bind,source=frontend/package.json,target=/src/package.json,rw \
-    --mount=type=bind,source=frontend/package-lock.json,target=/src/package-lock.json,rw \
+    --mount=type=bind,source=frontend/package.json,target=/app/package.json,rw \
+    --mount=type=bind,source=frontend/package-lock.json,target=/app/package-lock.json,rw \
     npm ci --include=dev || npm install --include=dev --no-save
 
 # The application, built.
 FROM dependencies AS builder
-COPY frontend/ /src/
-WORKDIR /src
+COPY frontend/ /app/
+WORKDIR /app
 RUN --mount=type=cache,target=/root/.npm \
     --mount=type=cache,target=/root/.local/share/pnpm \
     --mount=type=cache,target=/root/.bun/install/cache \
@@ -39,8 +39,10 @@ RUN --mount=type=cache,target=/root/.npm \
 
 # For development: a server that reloads what changes.
 FROM dependencies AS dev
-COPY --chown=65534:65534 frontend/ /src/
-WORKDIR /src
+COPY --chown=65534:65534 frontend/ /app/
+RUN chown 65534:65534 /app \
+    && mkdir -p /app/node_modules && chown 65534:65534 /app/node_modules
+WORKDIR /app
 ENV HOME=/tmp NODE_ENV=development
 USER nobody
 EXPOSE 3000
@@ -78,7 +80,7 @@ FROM runtime AS slim
 USER 0
 RUN rm -rf /usr/local/lib/node_modules /usr/local/bin/npm /usr/local/bin/npx /opt/yarn*
 USER 65532:65532
-COPY --from=builder /src /app
+COPY --from=builder /app /app
 
 # The image of production with a debugger and tools to look around.
 FROM runtime AS debug
@@ -91,8 +93,8 @@ RUN --mount=type=cache,target=/var/cache/apt,sharing=locked \
 USER 65532:65532
 EXPOSE 9229
 ENV NODE_OPTIONS=--inspect=0.0.0.0:9229
-COPY --from=builder /src /app
+COPY --from=builder /app /app
 
 # What is published and runs.
 FROM runtime AS production
-COPY --from=builder /src /app
+COPY --from=builder /app /app
