@@ -117,11 +117,13 @@ impl Scene {
 }
 
 fn holds_nothing(path: &Path) {
-    if path.is_dir() {
+    // An unpacked layer has links to places of this machine: these are not the image's.
+    let kind = fs::symlink_metadata(path).unwrap().file_type();
+    if kind.is_dir() {
         for entry in fs::read_dir(path).unwrap() {
             holds_nothing(&entry.unwrap().path());
         }
-    } else if path.is_file() {
+    } else if kind.is_file() {
         let bytes = fs::read(path).unwrap();
         for secret in [PASSWORD, QUOTED] {
             let found = bytes

@@ -265,6 +265,14 @@ impl Scene<'_> {
         let reached = self
             .files
             .reached(&self.package.directory, entry.as_deref());
+        let can_both = reached
+            .iter()
+            .any(|(_, facts)| facts.sources.stdio_transport.is_some());
+        // A program that can speak either way takes its usual one without an argument.
+        let start = start.map(|start| match (start.name.as_str(), speaks && can_both) {
+            ("", true) => self.over_http().unwrap_or(start),
+            _ => start,
+        });
         let listens = start
             .as_ref()
             .and_then(|start| listening::place(start, &reached));
@@ -354,6 +362,17 @@ impl Scene<'_> {
             }
         };
         Some(Ok(Box::new(found)))
+    }
+
+    /// The script that starts an MCP server which others reach.
+    fn over_http(&self) -> Option<Start> {
+        ["http", "sse"].iter().find_map(|transport| {
+            let mut names = self.package.script_names();
+            let name = names.find(|name| {
+                name.starts_with("start") && name.to_lowercase().contains(transport)
+            })?;
+            script(self.package, name)
+        })
     }
 
     /// Workers and the like that scripts start besides the server.

@@ -202,6 +202,15 @@ fn what_speaks_mcp_and_what_nothing_starts() {
             "remote/src/index.ts",
             "const t = new StreamableHTTPServerTransport({});\napp.listen(3333);",
         ),
+        (
+            "either/package.json",
+            r#"{"bin":{"either":"dist/index.js"},"scripts":{"build":"tsc","start:stdio":"node dist/index.js stdio","start:sse":"node dist/index.js sse","start:streamableHttp":"node dist/index.js http"},"dependencies":{"@modelcontextprotocol/sdk":"1","express":"5"}}"#,
+        ),
+        (
+            "either/index.ts",
+            "if (process.argv[2] === 'http') await import('./http.js'); else await server.connect(new StdioServerTransport());",
+        ),
+        ("either/http.ts", "app.listen(3001);"),
         ("library/package.json", r#"{"main":"index.js"}"#),
         ("library/index.js", ""),
         (
@@ -219,6 +228,7 @@ fn what_speaks_mcp_and_what_nothing_starts() {
         ),
     ]);
     insta::assert_snapshot!(text, @"
+    mcp-http MCP [3001] accepts `node dist/index.js http` application in /app
     mcp-stdio MCP [] handshake `node dist/index.js` application in /app
     mcp-http MCP [3333] accepts `tsx src/index.ts` application in /app
     not examples/package.json: an example

@@ -60,6 +60,12 @@ fn is_noise(line: &str) -> bool {
         "npm error A complete log of this run",
         "npm error     /tmp/",
         "npm error     /plimsoll/",
+        // pnpm draws how far it is, line after line where there is no terminal.
+        "Progress: ",
+        "Packages: ",
+        "Scope: ",
+        "++",
+        "Lockfile is up to date",
     ];
     noise.iter().any(|start| line.starts_with(start))
 }
@@ -93,5 +99,11 @@ mod tests {
             lines,
             ["> build", "src/a.ts(1,1): error TS1", "npm error code 2"]
         );
+        let lines = last_lines(
+            b"Scope: all 7 workspace projects\nPackages: +600\n++++++\nProgress: resolved 600, reused 0\n \
+              ERR_PNPM_FETCH_404  not found\n",
+            b"",
+        );
+        assert_eq!(lines, [" ERR_PNPM_FETCH_404  not found"]);
     }
 }
