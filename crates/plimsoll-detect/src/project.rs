@@ -7,8 +7,8 @@ use std::time::Duration;
 
 use plimsoll_diag::{Diagnostic, Spanned};
 use plimsoll_model::{
-    Command, Dependency, DependencyCondition, HealthTest, Healthcheck, Network, NetworkAttachment,
-    NetworkMode, Port, Project, Protocol, RecipeKind, Restart, Service,
+    Command, Dependency, DependencyCondition, HealthTest, Healthcheck, Hook, Network,
+    NetworkAttachment, NetworkMode, Port, Project, Protocol, RecipeKind, Restart, Service,
 };
 
 use crate::backing::{Backing, backing, value};
@@ -222,6 +222,17 @@ fn help(shims: &[Shim], project: &mut Project) {
                 }
             }
             Help::InitJob { name, command } => init_job(shim, name, command, project),
+            Help::OwnTables { command } => {
+                let span = shim.evidence.first().map(|evidence| evidence.span.clone());
+                let hook = Hook {
+                    command: command.clone(),
+                    ..Hook::default()
+                };
+                if let Some(service) = project.services.get_mut(&shim.service) {
+                    let hook = Spanned { value: hook, span };
+                    service.post_start.push(hook);
+                }
+            }
             Help::SharedSecret { variable, with } => share(&shim.service, variable, with, project),
         }
     }

@@ -58,6 +58,12 @@ pub enum Help {
         /// The command, in exec form.
         command: Vec<String>,
     },
+    /// A command that runs in its own container once that has started: it makes the tables of a
+    /// database that is a file there.
+    OwnTables {
+        /// The command, in exec form.
+        command: Vec<String>,
+    },
     /// A secret that it must have in common with other services.
     SharedSecret {
         /// The variable.
@@ -88,6 +94,13 @@ impl Shim {
             }
             Help::InitJob { name, command } => {
                 format!("{name} runs {} before {}", command.join(" "), self.service)
+            }
+            Help::OwnTables { command } => {
+                format!(
+                    "{} runs {} once it has started",
+                    self.service,
+                    command.join(" ")
+                )
             }
             Help::SharedSecret { variable, with } => {
                 format!("{} and {} share {variable}", self.service, with.join(", "))
@@ -299,17 +312,30 @@ fn init_jobs(tree: &Tree, detection: &Detection) -> Vec<Shim> {
         if shims.iter().any(|shim: &Shim| matches!(&shim.help, Help::InitJob { command: other, .. } if *other == command)) {
             continue;
         }
+        // Another container would make them in a file that this one never sees.
+        let embedded = !sql && service.writes.iter().any(|path| is_database(path));
         shims.push(Shim {
             service: service.name.clone(),
-            help: Help::InitJob {
-                name: format!("{}-tables", service.name),
-                command,
+            help: if embedded {
+                Help::OwnTables { command }
+            } else {
+                Help::InitJob {
+                    name: format!("{}-tables", service.name),
+                    command,
+                }
             },
             trial: None,
             evidence: vec![Evidence::new(Span::line(tree.shown(&file), 1), why)],
         });
     }
     shims
+}
+
+/// Whether a file's name says that it is an embedded database.
+fn is_database(path: &str) -> bool {
+    [".sqlite3", ".sqlite", ".db"]
+        .iter()
+        .any(|end| path.ends_with(end))
 }
 
 /// A file in the directory of a service, or in one directly inside of it.

@@ -30,6 +30,10 @@ pub(super) fn tell(tree: &Tree, findings: &mut NodeFindings) {
                     .file_name()
                     .is_some_and(|name| name == "project.json")
         }) {
+            if let Some(start) = started_by_nx(tree, &file.path) {
+                findings.problems.push(start);
+                continue;
+            }
             let Some((name, builder)) = application(tree, &file.path) else {
                 continue;
             };
@@ -56,6 +60,30 @@ pub(super) fn tell(tree: &Tree, findings: &mut NodeFindings) {
                 .hint("give each a `package.json` with its dependencies and a `start` script, or name its image in a Compose file"),
         );
     }
+}
+
+/// Tells a package whose `start` is Nx's own server for development: what it builds runs without it.
+fn started_by_nx(tree: &Tree, path: &Path) -> Option<Diagnostic> {
+    let manifest = path.parent()?.join("package.json");
+    let package = Item::json(&manifest.as_path().into(), tree.source(&manifest)?)?;
+    let start = package.get(&["scripts", "start"])?;
+    let words: Vec<&str> = start.as_text()?.split_whitespace().collect();
+    if !matches!(words.as_slice(), ["nx", ..] | ["npx", "nx", ..]) {
+        return None;
+    }
+    let project = Item::json(&path.into(), tree.source(path)?)?;
+    let option = |name: &str| project.text(&["targets", "build", "options", name]);
+    let output = option("outputPath")?;
+    let entry = Path::new(option("main").unwrap_or("main.ts")).file_stem()?;
+    let what = "`start` runs Nx's server for development, which no image holds";
+    Some(
+        Diagnostic::warning(what)
+            .at(start.place.in_file(tree.shown(&manifest)))
+            .hint(format!(
+                "start what `nx build` makes: `node {output}/{}.js`",
+                entry.to_str()?
+            )),
+    )
 }
 
 /// The name of the application that a `project.json` describes, and what builds it.

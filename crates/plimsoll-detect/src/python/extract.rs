@@ -1,6 +1,7 @@
 //! From a Python file's syntax tree to a [`Module`].
 
 mod conditions;
+mod named;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
@@ -135,6 +136,7 @@ impl Extractor<'_> {
             }
             "call" => {
                 if let Value::Call(call) = self.value(node, 0) {
+                    self.named_settings(&call, scope);
                     if matches!(
                         call.method(),
                         Some(

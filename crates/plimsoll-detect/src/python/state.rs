@@ -1,6 +1,7 @@
 //! What a service keeps to itself: files it writes, and state that a second process of it would not see.
 
 use std::collections::BTreeSet;
+use std::path::Path;
 use std::rc::Rc;
 
 use plimsoll_diag::Evidence;
@@ -64,6 +65,10 @@ pub(crate) fn state(
         state.in_process = state
             .in_process
             .or_else(|| state.single.get(before).cloned());
+    }
+    if let Some((path, evidence)) = django_database(modules) {
+        state.single.push(evidence);
+        state.writes.insert(path);
     }
     for variable in variables {
         let default = variable.default.as_deref();
@@ -145,6 +150,39 @@ fn database(module: &Module, call: &Call, scope: &str) -> Option<String> {
         }
         _ => None,
     }
+}
+
+/// The file that Django's settings name as its database; `None` where it is another one, or where
+/// several settings say different things.
+fn django_database(modules: &[Rc<Module>]) -> Option<(String, Evidence)> {
+    let mut stated = modules
+        .iter()
+        .filter_map(|module| Some((module, module.top_value("DATABASES")?)));
+    let (module, binding) = stated.next()?;
+    if stated.next().is_some() {
+        return None;
+    }
+    let usual = entry(binding.value.as_ref()?, "default")?;
+    let text = |key: &str| evaluate(entry(usual, key)?, module, "").text;
+    if !text("ENGINE")?.ends_with("sqlite3") {
+        return None;
+    }
+    // A path from the settings' own place is one beside the code.
+    let name = text("NAME").unwrap_or_else(|| "db.sqlite3".to_owned());
+    let file = Path::new(&name).file_name()?.to_str()?;
+    let path = own_path(if name.starts_with('/') { file } else { &name })?;
+    let why = format!("keeps its data in the file `{path}`: one process only");
+    Some((path, Evidence::new(module.span(binding.place), why)))
+}
+
+/// The value of a key of a dictionary.
+fn entry<'v>(value: &'v Value, key: &str) -> Option<&'v Value> {
+    let Value::Table(entries) = value else {
+        return None;
+    };
+    let mut entries = entries.iter();
+    let found = entries.find(|(name, _)| matches!(name, Value::Text(name) if name == key))?;
+    Some(&found.1)
 }
 
 /// `app.db` of `sqlite+aiosqlite:///./app.db`.

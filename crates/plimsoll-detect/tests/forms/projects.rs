@@ -368,3 +368,42 @@ fn a_program_that_works_until_a_signal_is_a_worker() {
     ]);
     assert_eq!(lines(&detection), ["worker python -m sweep []"]);
 }
+
+#[test]
+fn tables_in_a_file_are_made_in_the_container_that_has_it() {
+    let started = |engine: &str, name: &str| {
+        let settings = format!(
+            "from pathlib import Path\nBASE_DIR = Path(__file__).resolve().parent.parent\nINSTALLED_APPS = []\nDATABASES = {{'default': {{'ENGINE': 'django.db.backends.{engine}', 'NAME': {name}}}}}\n"
+        );
+        found(&[
+            ("requirements.txt", "django==5.1\ngunicorn==23.0.0\n"),
+            (
+                "manage.py",
+                "import os, sys\nif __name__ == '__main__':\n    os.environ.setdefault('DJANGO_SETTINGS_MODULE', 'site.settings')\n    from django.core.management import execute_from_command_line\n    execute_from_command_line(sys.argv)\n",
+            ),
+            ("desk/__init__.py", ""),
+            ("desk/settings.py", &settings),
+            (
+                "desk/wsgi.py",
+                "import os\nfrom django.core.wsgi import get_wsgi_application\nos.environ.setdefault('DJANGO_SETTINGS_MODULE', 'desk.settings')\napplication = get_wsgi_application()\n",
+            ),
+        ])
+    };
+    let project = |detection: plimsoll_detect::Detection| {
+        let directory = std::path::Path::new("/desk");
+        detection
+            .into_project("desk", directory, &|_| String::new())
+            .0
+    };
+    let embedded = started("sqlite3", "BASE_DIR / 'db.sqlite3'");
+    assert_eq!(embedded.services[0].writes, ["db.sqlite3"]);
+    assert_eq!(embedded.services[0].replicas_max, Some(1));
+    let embedded = project(embedded);
+    assert_eq!(embedded.services.len(), 1);
+    let service = embedded.services.values().next().unwrap();
+    let hook = service.post_start[0].value.command.join(" ");
+    assert_eq!(hook, "python manage.py migrate --noinput");
+
+    let beside = project(started("postgresql", "'desk'"));
+    assert!(beside.services.keys().any(|name| name.ends_with("-tables")));
+}

@@ -445,6 +445,43 @@ fn applications_that_only_nx_builds_are_told() {
 }
 
 #[test]
+fn a_package_that_nx_serves_is_told_what_to_start() {
+    let manifest = |start: &str| {
+        format!(
+            r#"{{"name":"api","scripts":{{"start":"{start}","build":"nx build"}},"dependencies":{{"express":"5"}}}}"#
+        )
+    };
+    let detected = |start: &str| {
+        found(&[
+            ("nx.json", "{}"),
+            ("package.json", &manifest(start)),
+            ("package-lock.json", "{}"),
+            (
+                "project.json",
+                r#"{"name":"api","projectType":"application","targets":{"build":{"executor":"@nx/esbuild:esbuild","options":{"outputPath":"dist/api","main":"src/main.ts"}}}}"#,
+            ),
+            (
+                "src/main.ts",
+                "import express from 'express';\nexpress().listen(4100);\n",
+            ),
+        ])
+    };
+    let told = detected("nx serve");
+    let problem = told
+        .problems
+        .iter()
+        .find(|one| one.what.contains("Nx's server"));
+    let hint = problem.unwrap().hint.as_deref();
+    assert_eq!(
+        hint,
+        Some("start what `nx build` makes: `node dist/api/main.js`")
+    );
+    assert!(told.services.is_empty());
+    let built = detected("node dist/api/main.js");
+    assert_eq!(lines(&built), ["web node dist/api/main.js [4100]"]);
+}
+
+#[test]
 fn applications_of_a_turborepo_are_found_by_their_packages() {
     let detection = found(&[
         ("turbo.json", r#"{"tasks":{"build":{}}}"#),

@@ -118,6 +118,28 @@ mod tests {
     }
 
     #[test]
+    fn of_a_hundred_thousand_files_an_edit_changes_one_piece() {
+        let of = |edited: &str| {
+            let mut set = FileSet::new();
+            for index in 0..100_000 {
+                let path = format!("d{}/{index}", index % 331);
+                let text = if path == edited { "new" } else { "old" };
+                set.file(&path, Attributes::FILE, text).unwrap();
+            }
+            set.cut()
+        };
+        let (before, after) = (of(""), of("d5/5"));
+        assert_eq!(before.len(), after.len());
+        let differ = before
+            .iter()
+            .zip(&after)
+            .filter(|(old, new)| tar(old) != tar(new));
+        let changed: Vec<usize> = differ.map(|(_, new)| new.iter().count()).collect();
+        assert_eq!(changed.len(), 1);
+        assert!(changed[0] < 5_000, "{changed:?}");
+    }
+
+    #[test]
     fn much_content_is_cut_and_hard_links_are_not() {
         let mut set = FileSet::new();
         for index in 0..10 {

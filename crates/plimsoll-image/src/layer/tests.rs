@@ -335,3 +335,46 @@ fn whiteouts_of_other_builders_become_those_of_overlayfs() {
     names.sort();
     assert_eq!(names, ["etc", "opt", "srv", "var"]);
 }
+
+/// Counts what it is given, and keeps the size of the largest part.
+#[derive(Default)]
+struct Gauge {
+    total: u64,
+    largest: usize,
+}
+
+impl std::io::Write for Gauge {
+    fn write(&mut self, bytes: &[u8]) -> std::io::Result<usize> {
+        self.total += bytes.len() as u64;
+        self.largest = self.largest.max(bytes.len());
+        Ok(bytes.len())
+    }
+
+    fn flush(&mut self) -> std::io::Result<()> {
+        Ok(())
+    }
+}
+
+#[test]
+#[ignore = "reads files of fourteen gigabytes, which take no room"]
+fn what_is_larger_than_memory_is_written_in_small_parts() {
+    let directory = TempDir::new().unwrap();
+    let mut files = FileSet::new();
+    // The second is larger than a plain header can say.
+    for (name, size) in [("wheel.so", 5_u64 << 30), ("weights", 9 << 30)] {
+        let source = directory.path().join(name);
+        fs_err::File::create(&source)
+            .unwrap()
+            .set_len(size)
+            .unwrap();
+        let content = Content::File(source);
+        files
+            .insert(name, Node::File(Attributes::FILE, content))
+            .unwrap();
+    }
+    let mut gauge = Gauge::default();
+    let length = write_tar(&files, &mut gauge).unwrap();
+    assert_eq!(length, gauge.total);
+    assert!(length > 14 << 30, "{length}");
+    assert!(gauge.largest <= 1 << 20, "{}", gauge.largest);
+}
