@@ -68,6 +68,7 @@ pub(super) fn start(
                 start.packages.insert(package);
                 start.shims.insert(word.to_string(), command);
             }
+            start.bun |= matches!(word, "bun" | "bunx");
         }
         return Ok(start);
     }
@@ -279,6 +280,9 @@ mod tests {
         let start = started(&line).unwrap();
         assert_eq!(start.command, ["/bin/sh", "-c", "next build && next start"]);
         assert_eq!(start.shims.keys().collect::<Vec<_>>(), ["next"]);
+        assert!(!start.bun);
+        let line = ["sh", "-c", "bun run migrate && bun src/index.ts"].map(str::to_string);
+        assert!(started(&line).unwrap().bun);
     }
 
     #[test]

@@ -162,6 +162,7 @@ fn made(
         attempts.sort_by_key(|attempt| !known(attempt));
     }
     let mut failed: Option<PythonError> = None;
+    let mut compiler_failed = false;
     for (interpreter, compilers) in attempts {
         let build = Build {
             steps: steps_base(workshop, &interpreter, &inputs)?,
@@ -192,12 +193,14 @@ fn made(
                 }
                 return Ok((layers, build.config()));
             }
-            Err(error) if lacks_wheels(&error) => match &failed {
+            Err(error) if lacks_wheels(&error) => {
                 // The last word is that of the compiler, of the preferred interpreter.
-                Some(_) if compilers == Compilers::Without => {}
-                Some(PythonError::Uv(known)) if known.was_compiled => {}
-                _ => failed = Some(error),
-            },
+                let by_compiler = compilers == Compilers::WhereNeeded;
+                if failed.is_none() || by_compiler && !compiler_failed {
+                    failed = Some(error);
+                }
+                compiler_failed |= by_compiler;
+            }
             Err(error) => return Err(error),
         }
     }
