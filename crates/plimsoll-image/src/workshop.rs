@@ -13,6 +13,7 @@ use serde::{Deserialize, Serialize};
 use crate::base::Debian;
 use crate::builder::Outcome;
 use crate::clients::Registries;
+use crate::fetch::Fetcher;
 use crate::oci::Architecture;
 use crate::project_lock::ProjectLock;
 use crate::provenance::Material;
@@ -29,6 +30,8 @@ pub(crate) struct Workshop<'a> {
     pub progress: &'a dyn Progress,
     pub toolchains: &'a Toolchains,
     pub registries: &'a Registries,
+    /// The way to the network.
+    pub fetcher: &'a Fetcher,
     pub debian: &'a Debian,
     pub locks: &'a KeyLocks,
     /// The project's lock file, where one is kept.

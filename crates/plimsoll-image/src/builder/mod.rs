@@ -376,6 +376,7 @@ impl<'a> Builder<'a> {
             progress: self.progress.as_ref(),
             toolchains: &self.toolchains,
             registries: &self.registries,
+            fetcher: &self.debian.fetcher,
             debian: &self.debian,
             locks: &self.locks,
             project_lock: self.project_lock.as_deref(),

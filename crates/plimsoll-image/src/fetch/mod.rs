@@ -17,7 +17,8 @@ pub(crate) mod test_server;
 #[cfg(test)]
 mod tests;
 
-use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use plimsoll_diag::{Progress, Secret};
@@ -187,6 +188,35 @@ impl Fetcher {
                 attempts: 1,
             })
         }
+    }
+
+    /// Works on all items at once, as many as are fetched at once; results in their order.
+    pub(crate) fn at_once<T: Sync, R: Send>(
+        &self,
+        items: &[T],
+        work: impl Fn(&T) -> R + Sync,
+    ) -> Vec<R> {
+        let next = AtomicUsize::new(0);
+        let results: Vec<Mutex<Option<R>>> = items.iter().map(|_| Mutex::new(None)).collect();
+        let run = || {
+            loop {
+                let index = next.fetch_add(1, Ordering::Relaxed);
+                let (Some(item), Some(place)) = (items.get(index), results.get(index)) else {
+                    break;
+                };
+                let result = work(item);
+                *place.lock().unwrap_or_else(PoisonError::into_inner) = Some(result);
+            }
+        };
+        std::thread::scope(|scope| {
+            for _ in 0..self.settings.parallel.min(items.len()) {
+                scope.spawn(run);
+            }
+        });
+        let taken = results
+            .into_iter()
+            .filter_map(|place| place.into_inner().unwrap_or_else(PoisonError::into_inner));
+        taken.collect()
     }
 
     fn agent(&self, url: &str) -> &Agent {

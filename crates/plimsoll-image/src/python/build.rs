@@ -12,7 +12,7 @@ use super::interpreter::{self, Interpreter};
 use super::libraries::Needed;
 use super::sources::Compilers;
 use super::target::Target;
-use super::uv::{BUILD_USER, Uv};
+use super::uv::{BUILD_USER, Program, Uv};
 use super::{PythonError, inputs::Inputs, library, locks, resolve, settling};
 use crate::application::{Application, Purpose};
 use crate::base::{self, Base};
@@ -346,6 +346,7 @@ impl Build<'_> {
         )
     }
 
+    /// Works with uv in a sandbox.
     pub(super) fn with_uv<T>(
         &self,
         work: impl FnOnce(&Uv<'_>, &Scratch) -> Result<T, PythonError>,
@@ -357,12 +358,32 @@ impl Build<'_> {
             fs::create_dir_all(&cache)?;
         }
         std::os::unix::fs::chown(&cache, Some(BUILD_USER.0), Some(BUILD_USER.1))?;
+        let program = Program {
+            file: &program.path,
+            cache: &cache,
+        };
+        self.in_sandbox(Some(program), work)
+    }
+
+    /// Works with the interpreter alone: uv is not fetched for it.
+    pub(super) fn with_interpreter<T>(
+        &self,
+        work: impl FnOnce(&Uv<'_>, &Scratch) -> Result<T, PythonError>,
+    ) -> Result<T, PythonError> {
+        self.in_sandbox(None, work)
+    }
+
+    fn in_sandbox<T>(
+        &self,
+        program: Option<Program<'_>>,
+        work: impl FnOnce(&Uv<'_>, &Scratch) -> Result<T, PythonError>,
+    ) -> Result<T, PythonError> {
+        let workshop = self.workshop;
         let root = workshop.trees(self.steps.layers())?;
         let uv = Uv {
             sandbox: workshop.sandbox,
             registries: workshop.registries,
-            program: &program.path,
-            cache: &cache,
+            program,
             root: &root,
             subject: workshop.subject,
         };
@@ -384,11 +405,10 @@ impl Build<'_> {
         );
         workshop.layers(&key, || {
             workshop.tell("compiling the standard library");
-            self.with_uv(|uv, scratch| {
+            self.with_interpreter(|uv, scratch| {
                 let work = scratch.directory("work", BUILD_USER)?;
-                let out = scratch.directory("out", BUILD_USER)?;
                 let trees = workshop.trees(base.layers())?;
-                let Some(files) = library::compiled(uv, &trees, interpreter, &work, &out)? else {
+                let Some(files) = library::compiled(uv, &trees, interpreter, &work)? else {
                     return Ok(Vec::new());
                 };
                 let segment = workshop.store.put_segment(&key, &files)?;

@@ -1,6 +1,6 @@
 //! The layers of what an application depends on, and of its own distributions.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
 
 use fs_err as fs;
@@ -12,14 +12,14 @@ use super::build::{Build, RULES};
 use super::environment;
 use super::failure::UvFailureKind;
 use super::install;
-use super::libraries::{self, Needed};
-use super::pinned::normalised;
+use super::libraries::{self, Loads, Needed};
+use super::pinned::{Pinned, normalised};
 use super::settling::Settlement;
 use super::sources::SourceBuilds;
 use super::uv::{BUILD_USER, Uv};
+use super::wheels::{Packed, Wheels};
 use crate::project_lock::Settled;
-use crate::step::scratch::Scratch;
-use crate::store::{ImageLayer, Segment};
+use crate::store::{ImageLayer, Segment, StoreError};
 
 /// A distribution of at least this size gets a layer of its own, so that it is stored and sent
 /// once for all services that use it.
@@ -54,13 +54,10 @@ impl Build<'_> {
         }
         let facts = format!("facts of {key}");
         let layers = workshop.layers(&key, || {
-            self.with_uv(|uv, scratch| {
-                let copy = self.copy(scratch)?;
-                let installed = self.install(uv, scratch, &copy, &settlement);
-                let (layers, needed) = installed.map_err(|error| self.where_locked(error))?;
-                workshop.store.remember(&facts, &needed, &[])?;
-                Ok::<_, PythonError>(layers)
-            })
+            let installed = self.install(&settlement);
+            let (layers, needed) = installed.map_err(|error| self.where_locked(error))?;
+            workshop.store.remember(&facts, &needed, &[])?;
+            Ok::<_, PythonError>(layers)
         })?;
         let needed: Needed = workshop.store.recall(&facts).unwrap_or_default();
         self.tell(&needed);
@@ -152,30 +149,70 @@ impl Build<'_> {
         self.workshop.progress.report(ProgressEvent::Notice(notice));
     }
 
-    fn install(
+    fn install(&self, settlement: &Settlement) -> Result<(Vec<ImageLayer>, Needed), PythonError> {
+        self.workshop.tell("installing dependencies");
+        let requirements = &settlement.resolution.requirements;
+        let Wheels { packed, rest } = self.wheels(requirements)?;
+        let all = match rest.is_empty() {
+            true => packed,
+            false => [packed, self.installed(rest, settlement)?].concat(),
+        };
+        match self.dependency_layers(all) {
+            // Of two distributions with one file, the installer decides whose it is.
+            Err(PythonError::Store(StoreError::Overlap { .. })) => {
+                let all = self.installed(Pinned::parse(requirements), settlement)?;
+                self.dependency_layers(all)
+            }
+            other => other,
+        }
+    }
+
+    /// Lets uv install requirements.
+    fn installed(
         &self,
-        uv: &Uv<'_>,
-        scratch: &Scratch,
-        copy: &Path,
+        requirements: Pinned,
         settlement: &Settlement,
+    ) -> Result<Vec<Packed>, PythonError> {
+        self.with_uv(|uv, scratch| {
+            let copy = self.copy(scratch)?;
+            let work = scratch.directory("work", BUILD_USER)?;
+            let out = scratch.directory("out", BUILD_USER)?;
+            self.with_builds(uv, settlement.as_of.as_deref(), |builds| {
+                install::requirements(builds, &copy, requirements, &work, &out)
+            })?;
+            let interpreter = &self.target.interpreter;
+            let mut loads: BTreeMap<String, Loads> = BTreeMap::new();
+            for distribution in environment::take_apart(&out, interpreter)? {
+                loads.insert(distribution.name.clone(), Loads::of(&distribution)?);
+            }
+            let segments = self.segments(uv, &work, &out)?.into_iter();
+            Ok(segments
+                .map(|(name, segment)| Packed {
+                    loads: loads.remove(&name).unwrap_or_default(),
+                    name,
+                    segment,
+                })
+                .collect())
+        })
+    }
+
+    /// The layers of distributions, and what these need from Debian.
+    fn dependency_layers(
+        &self,
+        mut packed: Vec<Packed>,
     ) -> Result<(Vec<ImageLayer>, Needed), PythonError> {
         let workshop = self.workshop;
-        workshop.tell("installing dependencies");
-        let work = scratch.directory("work", BUILD_USER)?;
-        let out = scratch.directory("out", BUILD_USER)?;
-        let requirements = &settlement.resolution.requirements;
-        self.with_builds(uv, settlement.as_of.as_deref(), |builds| {
-            install::requirements(builds, copy, requirements, &work, &out)
-        })?;
+        packed.sort_by(|a, b| a.name.cmp(&b.name));
+        let loads: Vec<Loads> = packed.iter().map(|one| one.loads.clone()).collect();
+        let provided =
+            libraries::provided(&workshop.trees(self.steps.layers())?, self.target.host)?;
+        let needed = libraries::look(&loads, &provided, &self.target)?;
         let interpreter = &self.target.interpreter;
-        let provided = libraries::provided(uv.root, self.target.host)?;
-        let installed = environment::take_apart(&out, interpreter)?;
-        let needed = libraries::look(&installed, &provided, &self.target)?;
         let frame = environment::skeleton(interpreter)?;
         let frame_key = format!("frame of {RULES} {}", interpreter.minor);
         let mut heavy = Vec::new();
         let mut light = vec![workshop.store.put_segment(&frame_key, &frame)?];
-        for (name, segment) in self.segments(uv, &work, &out)? {
+        for Packed { name, segment, .. } in packed {
             if segment.size >= HEAVY && heavy.len() < MOST_HEAVY {
                 heavy.push(self.layer(&[segment], name)?);
             } else {

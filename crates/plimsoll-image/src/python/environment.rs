@@ -16,7 +16,7 @@ use crate::variant::slim;
 pub(crate) const ENVIRONMENT: &str = "/app/.venv";
 
 /// Files of an installation that tell about the machine that installed, or about the time.
-const RESIDUE: &[&str] = &[
+pub(super) const RESIDUE: &[&str] = &[
     "direct_url.json",
     "uv_cache.json",
     "uv_build.json",
@@ -109,11 +109,20 @@ impl Distribution {
             .filter(|(path, _)| !path.ends_with(".pyc"))
     }
 
-    /// The files as they stand in the image.
-    pub(super) fn file_set(&self) -> Result<FileSet, InstalledError> {
+    /// The files as they stand in the image, and what was `compiled` of them, by its path there.
+    pub(super) fn file_set(
+        &self,
+        compiled: BTreeMap<String, Vec<u8>>,
+    ) -> Result<FileSet, InstalledError> {
         let mut set = FileSet::new();
+        for (path, bytes) in compiled {
+            set.file(below_root(&path), Attributes::FILE, bytes)?;
+        }
         for (path, source) in &self.files {
             let target = format!("{}/{path}", below_root(ENVIRONMENT));
+            if set.get(&target).is_some() {
+                continue;
+            }
             let metadata = fs::symlink_metadata(source)?;
             if metadata.is_symlink() {
                 let link = fs::read_link(source)?;
@@ -143,13 +152,18 @@ impl Distribution {
             .collect()
     }
 
-    /// Modules to compile, as paths in the image.
-    pub(super) fn modules(&self) -> impl Iterator<Item = String> {
+    /// Modules to compile: their paths in the image, and where they are.
+    pub(super) fn modules(&self) -> impl Iterator<Item = (String, &PathBuf)> {
         self.files
-            .keys()
-            .filter(|path| path.ends_with(".py") && path.starts_with("lib/"))
-            .map(|path| format!("{ENVIRONMENT}/{path}"))
+            .iter()
+            .filter(|(path, _)| is_module(path))
+            .map(|(path, source)| (format!("{ENVIRONMENT}/{path}"), source))
     }
+}
+
+/// Whether a file below the environment is a module to compile.
+pub(super) fn is_module(path: &str) -> bool {
+    path.ends_with(".py") && path.starts_with("lib/")
 }
 
 /// An installation cannot be read back.
@@ -365,7 +379,7 @@ mod tests {
         assert_eq!(paths, expected);
         let record = root.path().join(&site).join("a-1.dist-info/RECORD");
         assert!(!fs::read_to_string(record).unwrap().contains("direct_url"));
-        let set = found[1].file_set().unwrap();
+        let set = found[1].file_set(BTreeMap::new()).unwrap();
         assert!(
             set.get("app/.venv/lib/python3.13/site-packages/b.py")
                 .is_some()

@@ -5,18 +5,15 @@ use std::path::Path;
 use fs_err as fs;
 
 use super::PythonError;
-use super::environment::{self, Distribution, ENVIRONMENT};
+use super::environment::{self, ENVIRONMENT};
 use super::failure::{UvFailure, UvFailureKind};
 use super::interpreter::Interpreter;
 use super::pinned::{Entry, Pinned, normalised};
 use super::resolve::{project, writable};
 use super::sources::SourceBuilds;
 use super::uv::{BUILD_USER, Call, Uv, place};
+use crate::StepNetwork;
 use crate::step::scratch::give;
-use crate::{Access, BindMount, StepNetwork};
-
-/// The script that compiles modules ahead of time.
-const COMPILE: &str = include_str!("bytecode.py");
 
 /// Whether modules are compiled ahead of time. The root of a running container is read-only, so
 /// that Python cannot keep what it compiles: without this, every start compiles anew.
@@ -36,13 +33,12 @@ pub enum Bytecode {
 pub(super) fn requirements(
     builds: &SourceBuilds<'_>,
     context: &Path,
-    requirements: &str,
+    mut wheels: Pinned,
     work: &Path,
     out: &Path,
 ) -> Result<(), PythonError> {
     environment::lay_out(out, &builds.target.interpreter)?;
     give(out, BUILD_USER)?;
-    let mut wheels = Pinned::parse(requirements);
     let mut sources = wheels.take(Entry::is_source_address);
     let install = |pinned: &Pinned, mode: &[&str]| -> Result<(), PythonError> {
         if pinned.is_empty() {
@@ -283,88 +279,4 @@ fn build_requires(directory: &Path) -> Result<Vec<String>, PythonError> {
             .collect(),
         None => vec!["setuptools >= 40.8.0".to_string()],
     })
-}
-
-/// Compiles the modules of an installation at `out`, one process a distribution.
-pub(super) fn compile(
-    uv: &Uv<'_>,
-    distributions: &[Distribution],
-    interpreter: &Interpreter,
-    work: &Path,
-    out: &Path,
-) -> Result<(), PythonError> {
-    let mut listing = String::new();
-    for distribution in distributions {
-        for module in distribution.modules() {
-            listing.push_str(&format!("{}\t{module}\n", distribution.name));
-        }
-    }
-    if listing.is_empty() {
-        return Ok(());
-    }
-    compile_listing(
-        uv,
-        &listing,
-        interpreter,
-        work,
-        vec![writable(out, ENVIRONMENT)],
-        None,
-    )
-}
-
-/// Compiles the standard library into `out`, which gets the paths of the sources below it.
-pub(super) fn compile_library(
-    uv: &Uv<'_>,
-    modules: &[String],
-    interpreter: &Interpreter,
-    work: &Path,
-    out: &Path,
-) -> Result<(), PythonError> {
-    const OUT: &str = "/plimsoll/out";
-    let mut listing = String::new();
-    for module in modules {
-        let group = module
-            .rsplit_once('/')
-            .map_or("", |(directory, _)| directory);
-        listing.push_str(&format!("{group}\t{module}\n"));
-    }
-    compile_listing(
-        uv,
-        &listing,
-        interpreter,
-        work,
-        vec![writable(out, OUT)],
-        Some(OUT),
-    )
-}
-
-fn compile_listing(
-    uv: &Uv<'_>,
-    listing: &str,
-    interpreter: &Interpreter,
-    work: &Path,
-    mut mounts: Vec<BindMount>,
-    out: Option<&str>,
-) -> Result<(), PythonError> {
-    fs::write(work.join("modules.txt"), listing)?;
-    fs::write(work.join("bytecode.py"), COMPILE)?;
-    mounts.push(BindMount {
-        access: Access::ReadOnly,
-        ..writable(work, place::WORK)
-    });
-    let mut command: Vec<String> = vec![interpreter.program()];
-    // Isolated, without site: nothing of an environment takes part.
-    command.extend(["-I", "-S", "-B"].map(str::to_string));
-    command.push(format!("{}/bytecode.py", place::WORK));
-    command.push(format!("{}/modules.txt", place::WORK));
-    command.extend(out.map(str::to_string));
-    uv.call(Call {
-        what: "compile modules",
-        command,
-        mounts,
-        network: StepNetwork::None,
-        working_dir: place::WORK,
-        environment: Vec::new(),
-    })?;
-    Ok(())
 }

@@ -2,6 +2,7 @@
 //! objects load and by what is known of a few that load libraries by name.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::io::Cursor;
 use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 
@@ -10,7 +11,7 @@ use serde::{Deserialize, Serialize};
 
 use super::PythonError;
 use super::environment::Distribution;
-use super::shared_objects;
+use super::shared_objects::{self, SharedObject};
 use super::target::Target;
 use crate::debian::Suite;
 use crate::oci::Architecture;
@@ -147,34 +148,87 @@ fn is_program(path: &Path) -> std::io::Result<bool> {
     Ok(metadata.is_file() && metadata.permissions().mode() & 0o100 != 0)
 }
 
-/// Looks at every shared object and program of an installation. `provided` has the names of the base's
+/// What the files of one distribution load.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub(super) struct Loads {
+    /// The distribution: `fastapi-0.121.0`.
+    pub name: String,
+    /// File names of the libraries that it brings.
+    own: BTreeSet<String>,
+    /// Its shared objects and programs by their paths.
+    objects: BTreeMap<String, SharedObject>,
+}
+
+/// What a file's name says of it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Kind {
+    Library,
+    /// A program, if it may be started.
+    Nameless,
+    Other,
+}
+
+fn kind(name: &str) -> Kind {
+    match name {
+        name if name.ends_with(".so") || name.contains(".so.") => Kind::Library,
+        name if !name.contains('.') => Kind::Nameless,
+        _ => Kind::Other,
+    }
+}
+
+impl Loads {
+    /// Those of a distribution without files.
+    pub(super) fn named(name: &str) -> Self {
+        Self {
+            name: name.to_string(),
+            ..Self::default()
+        }
+    }
+
+    /// Those of an installed distribution.
+    pub(super) fn of(distribution: &Distribution) -> std::io::Result<Self> {
+        let mut loads = Self::named(&distribution.name);
+        for (path, source) in &distribution.files {
+            let name = path.rsplit('/').next().unwrap_or_default();
+            match kind(name) {
+                Kind::Library => drop(loads.own.insert(name.to_string())),
+                Kind::Nameless if is_program(source)? => {}
+                Kind::Nameless | Kind::Other => continue,
+            }
+            if !fs::symlink_metadata(source)?.is_symlink()
+                && let Some(object) = shared_objects::read(source)?
+            {
+                loads.objects.insert(path.clone(), object);
+            }
+        }
+        Ok(loads)
+    }
+
+    /// Adds a file that is in memory.
+    pub(super) fn look_at(&mut self, path: &str, executable: bool, bytes: &[u8]) {
+        let name = path.rsplit('/').next().unwrap_or_default();
+        match kind(name) {
+            Kind::Library => drop(self.own.insert(name.to_string())),
+            Kind::Nameless if executable => {}
+            Kind::Nameless | Kind::Other => return,
+        }
+        // What ends too early in memory is no library either.
+        if let Ok(Some(object)) = shared_objects::read_from(&mut Cursor::new(bytes)) {
+            self.objects.insert(path.to_string(), object);
+        }
+    }
+}
+
+/// Judges what the distributions of an installation load. `provided` has the names of the base's
 /// libraries.
 pub(super) fn look(
-    distributions: &[Distribution],
+    distributions: &[Loads],
     provided: &BTreeSet<String>,
     target: &Target,
 ) -> Result<Needed, PythonError> {
-    let mut own: BTreeSet<&str> = BTreeSet::new();
-    let mut objects: Vec<(&str, &PathBuf)> = Vec::new();
-    for distribution in distributions {
-        for (path, source) in &distribution.files {
-            let name = path.rsplit('/').next().unwrap_or_default();
-            if name.ends_with(".so") || name.contains(".so.") {
-                own.insert(name);
-                objects.push((path, source));
-            } else if !name.contains('.') && is_program(source)? {
-                objects.push((path, source));
-            }
-        }
-    }
+    let own: BTreeSet<&String> = distributions.iter().flat_map(|one| &one.own).collect();
     let mut wanted: BTreeMap<String, String> = BTreeMap::new();
-    for (path, source) in objects {
-        if fs::symlink_metadata(source)?.is_symlink() {
-            continue;
-        }
-        let Some(object) = shared_objects::read(source)? else {
-            continue;
-        };
+    for (path, object) in distributions.iter().flat_map(|one| &one.objects) {
         // Tools that carry libraries for several processors load those of their own.
         let shown = path.strip_prefix("lib/").unwrap_or(path);
         if object.architecture != Some(target.architecture) {
@@ -187,9 +241,10 @@ pub(super) fn look(
             }
             continue;
         }
-        for library in object.needed {
-            if !own.contains(library.as_str()) && !provided.contains(&library) {
-                wanted.entry(library).or_insert_with(|| shown.to_string());
+        for library in &object.needed {
+            if !own.contains(library) && !provided.contains(library) {
+                let place = wanted.entry(library.clone());
+                place.or_insert_with(|| shown.to_string());
             }
         }
     }

@@ -1,14 +1,15 @@
 //! The standard library's bytecode: a layer of its own, made once for each interpreter.
 
+use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
 use fs_err as fs;
 
 use super::PythonError;
-use super::install;
+use super::bytecode::{self, Module};
 use super::interpreter::Interpreter;
-use super::uv::{BUILD_USER, Uv};
-use crate::layer::{Attributes, Content, FileSet, Node};
+use super::uv::Uv;
+use crate::layer::{Attributes, FileSet};
 
 /// Parts of the library that no service imports.
 const LEFT_OUT: &[&str] = &["test", "idlelib", "turtledemo", "lib2to3", "ensurepip"];
@@ -20,7 +21,6 @@ pub(super) fn compiled(
     image: &[PathBuf],
     interpreter: &Interpreter,
     work: &Path,
-    out: &Path,
 ) -> Result<Option<FileSet>, PythonError> {
     let library = format!("usr/lib/python{}", interpreter.minor);
     let mut modules = Vec::new();
@@ -40,16 +40,31 @@ pub(super) fn compiled(
     if modules.is_empty() {
         return Ok(None);
     }
-    // The compiler writes below directories that stand ready.
-    for module in &modules {
-        if let Some((directory, _)) = module.rsplit_once('/') {
-            fs::create_dir_all(out.join(directory.trim_start_matches('/')))?;
+    let texts: Vec<(String, Vec<u8>)> = modules
+        .into_iter()
+        .filter_map(|module| Some((found(uv.root, &module)?, module)))
+        .map(|(text, module)| (module, text))
+        .collect();
+    // A process for each directory.
+    let directory = |path: &str| {
+        path.rsplit_once('/')
+            .map_or("", |(place, _)| place)
+            .to_string()
+    };
+    let mut groups: BTreeMap<String, Vec<Module<'_>>> = BTreeMap::new();
+    for (path, source) in &texts {
+        groups.entry(directory(path)).or_default().push(Module {
+            path: path.clone(),
+            source,
+        });
+    }
+    let groups: Vec<Vec<Module<'_>>> = groups.into_values().collect();
+    let mut set = FileSet::new();
+    for group in bytecode::compile(uv, &groups, interpreter, work)? {
+        for (path, bytes) in group {
+            set.file(path.trim_start_matches('/'), Attributes::FILE, bytes)?;
         }
     }
-    crate::step::scratch::give(out, BUILD_USER)?;
-    install::compile_library(uv, &modules, interpreter, work, out)?;
-    let mut set = FileSet::new();
-    pack(out, "", &mut set)?;
     Ok((!set.is_empty()).then_some(set))
 }
 
@@ -66,23 +81,6 @@ fn collect(directory: &Path, shown: &str, modules: &mut Vec<String>) -> Result<(
             collect(&entry.path(), &path, modules)?;
         } else if kind.is_file() && name.ends_with(".py") {
             modules.push(path);
-        }
-    }
-    Ok(())
-}
-
-fn pack(directory: &Path, prefix: &str, set: &mut FileSet) -> Result<(), PythonError> {
-    let mut paths: Vec<PathBuf> = fs::read_dir(directory)?
-        .map(|entry| Ok(entry?.path()))
-        .collect::<std::io::Result<_>>()?;
-    paths.sort();
-    for path in paths {
-        let name = path.file_name().unwrap_or_default().to_string_lossy();
-        let relative = format!("{prefix}{name}");
-        if path.is_dir() {
-            pack(&path, &format!("{relative}/"), set)?;
-        } else if relative.ends_with(".pyc") {
-            set.insert(&relative, Node::File(Attributes::FILE, Content::File(path)))?;
         }
     }
     Ok(())

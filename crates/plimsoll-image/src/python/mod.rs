@@ -7,6 +7,7 @@
 //! versions were settled, into the project's lock file.
 
 mod build;
+mod bytecode;
 mod configuration;
 mod dependencies;
 mod environment;
@@ -28,6 +29,7 @@ mod shared_objects;
 mod sources;
 mod target;
 mod uv;
+mod wheels;
 
 pub use environment::InstalledError;
 pub use error::PythonError;

@@ -3,12 +3,14 @@
 use std::collections::BTreeMap;
 use std::path::Path;
 
+use fs_err as fs;
 use rayon::prelude::*;
 
 use super::PythonError;
 use super::build::{Build, RULES};
+use super::bytecode::{self, Module};
 use super::environment::{self, Distribution};
-use super::install::{self, Bytecode};
+use super::install::Bytecode;
 use super::uv::Uv;
 use crate::store::{ImageLayer, Segment};
 use crate::variant::Variant;
@@ -41,17 +43,16 @@ impl Build<'_> {
                 None => new.push(distribution),
             }
         }
-        if self.options.bytecode == Bytecode::Compiled && !new.is_empty() {
-            install::compile(uv, &new, &self.target.interpreter, work, out)?;
-            // Once more, with the compiled modules.
-            new = environment::take_apart(out, &self.target.interpreter)?;
-            new.retain(|distribution| !found.contains_key(&distribution.name));
-        }
+        let compiled = match self.options.bytecode {
+            Bytecode::Compiled => self.compile(uv, &new, work)?,
+            Bytecode::Sources => new.iter().map(|_| BTreeMap::new()).collect(),
+        };
         let made: Vec<(String, Segment)> = new
             .into_par_iter()
-            .map(|distribution| {
+            .zip(compiled)
+            .map(|(distribution, compiled)| {
                 let key = self.key_of(&distribution)?;
-                let mut files = distribution.file_set()?;
+                let mut files = distribution.file_set(compiled)?;
                 if self.is_slim() {
                     for path in distribution.extras() {
                         files.remove(&path);
@@ -63,6 +64,34 @@ impl Build<'_> {
             .collect::<Result<_, PythonError>>()?;
         found.extend(made);
         Ok(found.into_iter().collect())
+    }
+
+    /// The bytecode of distributions that were installed.
+    fn compile(
+        &self,
+        uv: &Uv<'_>,
+        distributions: &[Distribution],
+        work: &Path,
+    ) -> Result<Vec<BTreeMap<String, Vec<u8>>>, PythonError> {
+        let mut texts: Vec<Vec<(String, Vec<u8>)>> = Vec::new();
+        for distribution in distributions {
+            let read = |(path, source)| Ok((path, fs::read(source)?));
+            let modules = distribution.modules().map(read);
+            texts.push(modules.collect::<Result<_, PythonError>>()?);
+        }
+        let groups: Vec<Vec<Module<'_>>> = texts
+            .iter()
+            .map(|group| {
+                let modules = group.iter();
+                modules
+                    .map(|(path, source)| Module {
+                        path: path.clone(),
+                        source,
+                    })
+                    .collect()
+            })
+            .collect();
+        bytecode::compile(uv, &groups, &self.target.interpreter, work)
     }
 
     /// What tells an installed distribution from any other: its record lists the hash of every
@@ -83,7 +112,7 @@ impl Build<'_> {
         ))
     }
 
-    fn is_slim(&self) -> bool {
+    pub(super) fn is_slim(&self) -> bool {
         self.workshop.variant == Variant::Slim
     }
 

@@ -50,6 +50,11 @@ impl Pinned {
         taken
     }
 
+    /// Adds one at the end.
+    pub(super) fn add(&mut self, entry: Entry) {
+        self.entries.push(entry);
+    }
+
     #[cfg(test)]
     pub(super) fn iter(&self) -> impl Iterator<Item = &Entry> {
         self.entries.iter()

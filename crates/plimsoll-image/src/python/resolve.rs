@@ -62,6 +62,51 @@ enum Sources {
     Built,
 }
 
+/// What a recipe's files settle by themselves, in words that need no uv to be read.
+pub(super) fn stated(
+    context: &Path,
+    recipe: &PythonRecipe,
+    terms: Terms<'_>,
+) -> Result<Option<Resolution>, PythonError> {
+    if !recipe.undeclared.is_empty() {
+        return Ok(None);
+    }
+    match &recipe.dependencies {
+        PythonDependencies::UvLock { lock, package } => locks::read_plain_uv(
+            context,
+            lock,
+            package.as_deref(),
+            &recipe.extras,
+            terms.groups,
+            terms.target,
+        ),
+        PythonDependencies::Lock {
+            format,
+            lock,
+            groups,
+        } => {
+            let wanted = Wanted {
+                lock,
+                manifest: &locks::manifest_of(*format, lock),
+                format: *format,
+                extras: &recipe.extras,
+                groups,
+                target: terms.target,
+            };
+            locks::read(context, &wanted).map(Some)
+        }
+        PythonDependencies::Requirements { files } => {
+            let requirements = exact(context, files)?;
+            Ok(requirements.map(|requirements| Resolution {
+                requirements,
+                ..Resolution::default()
+            }))
+        }
+        PythonDependencies::Pyproject { .. } => Ok(None),
+        PythonDependencies::None => Ok(Some(Resolution::default())),
+    }
+}
+
 /// Resolves a recipe's dependencies. `work` is a scratch directory for uv.
 pub(super) fn resolve(
     uv: &Uv<'_>,

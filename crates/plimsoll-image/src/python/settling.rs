@@ -188,6 +188,16 @@ impl Build<'_> {
     /// counts.
     fn make(&self, preferred: &str) -> Result<(Resolution, Option<String>), PythonError> {
         self.workshop.tell("resolving dependencies");
+        let terms = Terms {
+            target: &self.target,
+            as_of: None,
+            preferred,
+            environment: &[],
+            groups: &self.options.groups,
+        };
+        if let Some(stated) = resolve::stated(&self.recipe.context, self.python, terms)? {
+            return Ok((stated, self.options.as_of.clone()));
+        }
         self.with_uv(|uv, scratch| {
             let copy = self.copy(scratch)?;
             let as_of = self.options.as_of.as_deref();

@@ -7,6 +7,7 @@ use std::io::{Read, Seek, SeekFrom};
 use std::path::Path;
 
 use fs_err as fs;
+use serde::{Deserialize, Serialize};
 
 use crate::oci::Architecture;
 
@@ -16,7 +17,7 @@ const MOST_ENTRIES: u64 = 4096;
 const LONGEST_NAMES: u64 = 64 << 20;
 
 /// What a shared object says about itself.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub(super) struct SharedObject {
     /// The processor it is for; `None`: another one.
     pub architecture: Option<Architecture>,
@@ -26,14 +27,18 @@ pub(super) struct SharedObject {
 
 /// Reads a file; `None` when it is no 64-bit little-endian ELF file.
 pub(super) fn read(path: &Path) -> std::io::Result<Option<SharedObject>> {
-    let mut file = fs::File::open(path)?;
+    read_from(&mut fs::File::open(path)?)
+}
+
+/// The same for what is in memory or open.
+pub(super) fn read_from(file: &mut (impl Read + Seek)) -> std::io::Result<Option<SharedObject>> {
     let mut start = [0; 64];
     match file.read_exact(&mut start) {
         Ok(()) => {}
         Err(error) if error.kind() == std::io::ErrorKind::UnexpectedEof => return Ok(None),
         Err(error) => return Err(error),
     }
-    match parse(&mut file, &start) {
+    match parse(file, &start) {
         Ok(found) => Ok(found),
         // What ends too early is no library; whoever loads it says so better.
         Err(error) if error.kind() == std::io::ErrorKind::UnexpectedEof => Ok(None),

@@ -38,14 +38,21 @@ pub(super) struct Uv<'a> {
     pub sandbox: &'a dyn Sandbox,
     /// Whose indexes are used.
     pub registries: &'a Registries,
-    /// uv's program on this machine.
-    pub program: &'a Path,
-    /// uv's cache on this machine.
-    pub cache: &'a Path,
+    /// uv itself; `None` where only the interpreter runs.
+    pub program: Option<Program<'a>>,
     /// The unpacked layers of the Python base, lowest first.
     pub root: &'a [PathBuf],
     /// Whose work it is, for step names.
     pub subject: &'a str,
+}
+
+/// uv on this machine.
+#[derive(Clone, Copy)]
+pub(super) struct Program<'a> {
+    /// Its program.
+    pub file: &'a Path,
+    /// Its cache.
+    pub cache: &'a Path,
 }
 
 /// One call.
@@ -67,18 +74,19 @@ pub(super) struct Call<'a> {
 impl Uv<'_> {
     /// Makes one call and gives its standard output.
     pub(super) fn call(&self, call: Call<'_>) -> Result<String, PythonError> {
-        let mut mounts = vec![
-            BindMount {
-                source: self.program.to_path_buf(),
+        let mut mounts = Vec::new();
+        if let Some(program) = self.program {
+            mounts.push(BindMount {
+                source: program.file.to_path_buf(),
                 target: PathBuf::from(place::UV),
                 access: Access::ReadOnly,
-            },
-            BindMount {
-                source: self.cache.to_path_buf(),
+            });
+            mounts.push(BindMount {
+                source: program.cache.to_path_buf(),
                 target: PathBuf::from(place::CACHE),
                 access: Access::ReadWrite,
-            },
-        ];
+            });
+        }
         mounts.extend(call.mounts);
         let mut environment = base_environment();
         match call.network {

@@ -1,9 +1,11 @@
 //! One project's page of a Python package index, in either of its two forms (JSON and HTML).
 
+use std::collections::BTreeMap;
+
 use serde::Deserialize;
 
 /// What to ask for: the JSON form, or the HTML form of an index that has no other.
-pub(super) const ACCEPT: &str = "application/vnd.pypi.simple.v1+json, application/vnd.pypi.simple.v1+html;q=0.2, text/html;q=0.1";
+pub(crate) const ACCEPT: &str = "application/vnd.pypi.simple.v1+json, application/vnd.pypi.simple.v1+html;q=0.2, text/html;q=0.1";
 
 /// The address of `file` as the page at `page_url` gives it.
 pub(super) fn address_of(page: &[u8], page_url: &str, file: &str) -> Option<String> {
@@ -17,6 +19,31 @@ pub(super) fn address_of(page: &[u8], page_url: &str, file: &str) -> Option<Stri
     Some(resolve(page_url, href))
 }
 
+/// A file as a page lists it.
+#[derive(Debug, PartialEq, Eq)]
+pub(crate) struct Listed {
+    /// Its name.
+    pub name: String,
+    /// Its address.
+    pub url: String,
+    /// Its SHA-256, where the page states it.
+    pub sha256: Option<String>,
+    /// Its length, where the page states it.
+    pub size: Option<u64>,
+}
+
+/// All files that a page in JSON lists; `None` for a page in another form.
+pub(crate) fn files_of(page: &[u8], page_url: &str) -> Option<Vec<Listed>> {
+    let page: Page = serde_json::from_slice(page).ok()?;
+    let files = page.files.into_iter().map(|mut file| Listed {
+        name: file.filename,
+        url: resolve(page_url, file.url.split('#').next().unwrap_or_default()),
+        sha256: file.hashes.remove("sha256"),
+        size: file.size,
+    });
+    Some(files.collect())
+}
+
 #[derive(Deserialize)]
 struct Page {
     files: Vec<File>,
@@ -26,6 +53,9 @@ struct Page {
 struct File {
     filename: String,
     url: String,
+    #[serde(default)]
+    hashes: BTreeMap<String, String>,
+    size: Option<u64>,
 }
 
 fn from_json(text: &str, file: &str) -> Option<String> {
@@ -100,6 +130,17 @@ mod tests {
             );
             assert_eq!(address_of(page.as_bytes(), URL, "uv-2.whl"), None);
         }
+    }
+
+    #[test]
+    fn a_page_lists_files_with_their_hashes() {
+        let page = r#"{"files":[{"filename":"a-1.whl","url":"../f/a-1.whl","hashes":{"sha256":"00"}},
+            {"filename":"b.tar.gz","url":"https://files.example/b","hashes":{}}]}"#;
+        let files = files_of(page.as_bytes(), URL).unwrap();
+        assert_eq!(files[0].url, "https://index.example/simple/f/a-1.whl");
+        assert_eq!(files[0].sha256.as_deref(), Some("00"));
+        assert_eq!(files[1].sha256, None);
+        assert_eq!(files_of(b"<html>", URL), None);
     }
 
     #[test]

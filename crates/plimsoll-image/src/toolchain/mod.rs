@@ -5,11 +5,11 @@
 //! them enters an image. No program of the user's machine is used.
 
 pub(crate) mod go;
-mod index_page;
+pub(crate) mod index_page;
 mod pins;
 mod unpack;
 mod wheel;
-mod zip;
+pub(crate) mod zip;
 
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, PoisonError};

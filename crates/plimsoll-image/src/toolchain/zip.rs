@@ -1,29 +1,28 @@
 //! Reading ZIP archives in memory, which wheels and Go modules are. Only what these use: no
 //! encryption, no ZIP64, stored or deflated entries.
 
-use std::io::Read;
-
-use flate2::read::DeflateDecoder;
+use libdeflater::Decompressor;
 
 /// Signature of the record at the end of the archive.
 const END: &[u8; 4] = b"PK\x05\x06";
 /// Signature of an entry of the central directory.
 const ENTRY: &[u8; 4] = b"PK\x01\x02";
 /// The largest file that is read.
-const LARGEST: u64 = 512 << 20;
+const LARGEST: usize = 512 << 20;
 
 /// One entry of an archive.
 #[derive(Debug, Clone, Copy)]
-pub(super) struct Entry<'a> {
+pub(crate) struct Entry<'a> {
     /// Its path as written.
     pub name: &'a str,
     method: usize,
     data: &'a [u8],
+    size: usize,
     mode: u32,
 }
 
 /// The entries of an archive, in the order of its directory. The error is a short reason.
-pub(super) fn entries(archive: &[u8]) -> Result<Vec<Entry<'_>>, String> {
+pub(crate) fn entries(archive: &[u8]) -> Result<Vec<Entry<'_>>, String> {
     let broken = || "it is not a whole ZIP archive".to_string();
     let end = archive
         .windows(4)
@@ -57,6 +56,7 @@ fn entry(archive: &[u8], at: usize) -> Option<(Entry<'_>, usize)> {
         name: std::str::from_utf8(name).ok()?,
         method: number(record, 10, 2)?,
         data: archive.get(start..start.checked_add(packed)?)?,
+        size: number(record, 24, 4)?,
         mode: (number(record, 38, 4)? >> 16) as u32,
     };
     Some((entry, 46 + name_length + rest))
@@ -64,24 +64,30 @@ fn entry(archive: &[u8], at: usize) -> Option<(Entry<'_>, usize)> {
 
 impl Entry<'_> {
     /// Its bytes, inflated.
-    pub(super) fn content(&self) -> Result<Vec<u8>, String> {
+    pub(crate) fn content(&self) -> Result<Vec<u8>, String> {
         match self.method {
             0 => Ok(self.data.to_vec()),
-            8 => {
-                let mut out = Vec::new();
-                DeflateDecoder::new(self.data)
-                    .take(LARGEST)
-                    .read_to_end(&mut out)
-                    .map_err(|error| format!("an entry cannot be inflated: {error}"))?;
-                Ok(out)
+            8 if self.size <= LARGEST => {
+                let mut out = vec![0; self.size];
+                match Decompressor::new().deflate_decompress(self.data, &mut out) {
+                    Ok(length) if length == self.size => Ok(out),
+                    Ok(_) => Err("an entry is shorter than it says".to_string()),
+                    Err(error) => Err(format!("an entry cannot be inflated: {error}")),
+                }
             }
+            8 => Err("an entry is larger than what is read".to_string()),
             other => Err(format!("an entry uses compression method {other}")),
         }
     }
 
     /// Whether it says that its owner may run it.
-    pub(super) fn is_executable(&self) -> bool {
+    pub(crate) fn is_executable(&self) -> bool {
         self.mode & 0o100 != 0
+    }
+
+    /// The permissions it states.
+    pub(crate) fn permissions(&self) -> u32 {
+        self.mode & 0o777
     }
 }
 
@@ -96,12 +102,12 @@ fn number(bytes: &[u8], at: usize, length: usize) -> Option<usize> {
 }
 
 #[cfg(test)]
-pub(super) mod tests {
+pub(crate) mod tests {
     use super::*;
     use proptest::prelude::*;
 
     /// A ZIP archive of stored entries.
-    pub(in crate::toolchain) fn archive(files: &[(&str, &[u8], u32)]) -> Vec<u8> {
+    pub(crate) fn archive(files: &[(&str, &[u8], u32)]) -> Vec<u8> {
         let mut out = Vec::new();
         let mut directory = Vec::new();
         for (name, data, mode) in files {

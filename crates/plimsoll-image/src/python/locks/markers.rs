@@ -8,12 +8,12 @@ use crate::oci::Architecture;
 use crate::python::target::Target;
 
 /// Tells whether a marker holds for the image.
-pub(super) struct Markers {
+pub(in crate::python) struct Markers {
     environment: Option<MarkerEnvironment>,
 }
 
 impl Markers {
-    pub(super) fn of(target: &Target) -> Self {
+    pub(in crate::python) fn of(target: &Target) -> Self {
         let interpreter = &target.interpreter;
         let environment = MarkerEnvironment::try_from(MarkerEnvironmentBuilder {
             implementation_name: "cpython",
@@ -36,8 +36,13 @@ impl Markers {
         }
     }
 
+    /// Whether a marker is one that can be read.
+    pub(in crate::python) fn is_readable(&self, marker: &str) -> bool {
+        self.environment.is_some() && MarkerTree::from_str(marker).is_ok()
+    }
+
     /// Whether a marker holds. One that cannot be read holds: too much is better than too little.
-    pub(super) fn hold(&self, marker: &str, extras: &[String]) -> bool {
+    pub(in crate::python) fn hold(&self, marker: &str, extras: &[String]) -> bool {
         let Some(environment) = &self.environment else {
             return true;
         };

@@ -12,6 +12,7 @@ mod poetry;
 mod pylock;
 mod selection;
 mod soundness;
+mod uv;
 
 use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
@@ -23,7 +24,7 @@ use plimsoll_model::PythonLock;
 use super::PythonError;
 use super::resolve::Resolution;
 use super::target::Target;
-use markers::Markers;
+pub(super) use markers::Markers;
 use selection::{Locked, Source};
 pub(super) use soundness::mended;
 
@@ -82,6 +83,25 @@ pub(super) fn read(context: &Path, wanted: &Wanted<'_>) -> Result<Resolution, Py
         PythonLock::Pylock => pylock::select(&lock, wanted, &markers)?,
     };
     Ok(resolution(&selected, wanted.lock))
+}
+
+/// Selects what a plain `uv.lock` settles; `None` where uv has to read it.
+pub(super) fn read_plain_uv(
+    context: &Path,
+    lock: &Path,
+    package: Option<&str>,
+    extras: &[String],
+    groups: &[String],
+    target: &Target,
+) -> Result<Option<Resolution>, PythonError> {
+    let text = fs::read_to_string(context.join(lock))?;
+    let choice = uv::Choice {
+        package,
+        extras,
+        groups,
+    };
+    let selected = uv::select(&text, &choice, &Markers::of(target));
+    Ok(selected.map(|selected| resolution(&selected, lock)))
 }
 
 fn resolution(selected: &[Locked], lock: &Path) -> Resolution {
