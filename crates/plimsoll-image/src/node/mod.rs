@@ -7,16 +7,20 @@
 //! dependency and no shell enters the image, except where a start script needs one.
 
 mod command;
+mod direct;
 mod error;
 mod install;
 mod installed;
+mod locked;
 mod manager;
 mod members;
 mod output;
 mod pack;
+mod packages;
 mod project;
 mod server;
 mod steps;
+mod tarball;
 mod version_range;
 
 pub use error::NodeError;

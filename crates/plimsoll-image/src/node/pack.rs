@@ -1,7 +1,7 @@
 //! Installed packages as layers: one segment for each package, kept by its content, so that a
 //! package is packed and compressed once for all services that have it at the same place.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::io::Read;
 use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
@@ -18,7 +18,7 @@ use crate::variant::{Variant, slim};
 use crate::workshop::Workshop;
 
 /// Changes whenever a package's segment comes out otherwise.
-const RULES: &str = "node package 1";
+pub(super) const RULES: &str = "node package 1";
 
 /// A package of at least this size gets a layer of its own.
 const HEAVY: u64 = 50 << 20;
@@ -33,6 +33,8 @@ pub(super) struct Pack<'p> {
     pub site: &'p Path,
     /// Where that root is in the image, without a leading slash.
     pub place: &'p str,
+    /// Packages that were packed before they were laid out.
+    pub packed: &'p BTreeMap<String, Segment>,
 }
 
 /// A layer of segments.
@@ -77,6 +79,9 @@ impl Pack<'_> {
     }
 
     fn segment(&self, directory: &str) -> Result<Segment, NodeError> {
+        if let Some(packed) = self.packed.get(directory) {
+            return Ok(*packed);
+        }
         let root = self.site.join(directory);
         let mut set = FileSet::new();
         let mut hasher = Hasher::default();

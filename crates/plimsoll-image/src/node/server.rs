@@ -8,10 +8,10 @@ use fs_err as fs;
 use plimsoll_diag::Diagnostic;
 use plimsoll_model::{BuildRecipe, NodeLayout, NodeServerRecipe};
 
-use super::command::{self, APPLICATION, SHIMS, Start};
-use super::installed::{Closure, Installed};
-use super::members::{Members, names};
-use super::pack::{self, Pack};
+use super::command::{APPLICATION, SHIMS, Start};
+use super::installed::Installed;
+use super::members::Members;
+use super::pack;
 use super::project::{NodeProject, SUITE, Tools};
 use super::steps::{OUT, Scripts};
 use super::{NodeError, clean};
@@ -24,10 +24,10 @@ use crate::python::BUILD_USER;
 use crate::step::scratch::{Scratch, give};
 use crate::store::ImageLayer;
 use crate::variant::Variant;
-use crate::workshop::{Memory, Workshop};
+use crate::workshop::Workshop;
 
 /// Changes whenever layers of the same inputs come out otherwise.
-const RULES: &str = "node server 1";
+pub(super) const RULES: &str = "node server 1";
 
 /// What Node's own build links to besides the foundation.
 const RUNTIME: &[&str] = &["libatomic1"];
@@ -57,24 +57,24 @@ find . \( -path '*/node_modules/.cache' -o -path '*/node_modules/.vite' -o -path
 const PREPARING: &str = "postinstall";
 
 /// A server to build.
-struct Server<'a> {
-    project: NodeProject<'a>,
-    recipe: &'a BuildRecipe,
-    server: &'a NodeServerRecipe,
-    members: Members,
+pub(super) struct Server<'a> {
+    pub(super) project: NodeProject<'a>,
+    pub(super) recipe: &'a BuildRecipe,
+    pub(super) server: &'a NodeServerRecipe,
+    pub(super) members: Members,
     /// Files that may enter the image.
     files: Application,
 }
 
 /// A script to run: whether its failure counts, and where it stands.
-struct Script {
+pub(super) struct Script {
     must: bool,
     directory: String,
     name: String,
 }
 
 /// Trees that take long to make, made when something needs them.
-struct Trees {
+pub(super) struct Trees {
     scratch: Scratch,
     tools: Tools,
     root: Vec<PathBuf>,
@@ -127,16 +127,8 @@ pub(crate) fn build(
     Ok((layers, server.config(packages.start)))
 }
 
-/// The production packages of a server.
-struct Packages {
-    layers: Vec<ImageLayer>,
-    start: Start,
-    /// Directories of the workspace that belong to it.
-    workspace: BTreeSet<String>,
-}
-
 impl Server<'_> {
-    fn workshop(&self) -> &Workshop<'_> {
+    pub(super) fn workshop(&self) -> &Workshop<'_> {
         self.project.workshop
     }
 
@@ -173,7 +165,7 @@ impl Server<'_> {
         })
     }
 
-    fn trees(&self) -> Result<Trees, NodeError> {
+    pub(super) fn trees(&self) -> Result<Trees, NodeError> {
         let scratch = self.workshop().scratch()?;
         Ok(Trees {
             tools: self.project.tools(&scratch)?,
@@ -183,7 +175,11 @@ impl Server<'_> {
     }
 
     /// The tree of packages for a processor.
-    fn installed(&self, trees: &Trees, architecture: Architecture) -> Result<PathBuf, NodeError> {
+    pub(super) fn installed(
+        &self,
+        trees: &Trees,
+        architecture: Architecture,
+    ) -> Result<PathBuf, NodeError> {
         let Trees {
             tools,
             root,
@@ -192,122 +188,9 @@ impl Server<'_> {
         self.project.packages(tools, root, scratch, architecture)
     }
 
-    /// The production packages, and what starts the server with them.
-    fn packages(&self) -> Result<Packages, NodeError> {
-        let workshop = self.workshop();
-        let key = format!(
-            "{RULES} {} of {} starting {:?} in {:?}{}",
-            self.project.packages_key(workshop.architecture),
-            self.project.root,
-            self.recipe.command,
-            self.server.layout,
-            match workshop.variant {
-                Variant::Slim => " slim",
-                variant if variant.has_tools() => " with tools",
-                _ => "",
-            },
-        );
-        let known = format!("start of {key}");
-        if workshop.memory == Memory::Use
-            && let Some((start, workspace)) = workshop.store.recall(&known)
-            && let Ok(layers) = workshop.layers(&key, || Err(NodeError::Forgotten))
-        {
-            return Ok(Packages {
-                layers,
-                start,
-                workspace,
-            });
-        }
-        let trees = self.trees()?;
-        let tree = self.installed(&trees, workshop.architecture)?;
-        let installed = Installed {
-            site: &tree.join("site"),
-            architecture: workshop.architecture,
-        };
-        let install_root = self.project.install_root().display().to_string();
-        let root = &self.project.root;
-        let words = &self.recipe.command;
-        let mut start = command::start(&installed, &self.members, root, &install_root, words)?;
-        if workshop.variant.has_tools() {
-            for at in [root.as_str(), install_root.as_str()] {
-                let member = self.members.at(at);
-                let named = member
-                    .into_iter()
-                    .flat_map(|member| names(&member.manifest));
-                start.packages.extend(named.map(str::to_string));
-            }
-        }
-        let closure = installed.closure(&self.members, root, &start.packages);
-        let needs_packages = matches!(self.server.layout, NodeLayout::Application);
-        let layers = workshop.layers(&key, || {
-            if !needs_packages {
-                return Ok(Vec::new());
-            }
-            self.tell_of(&closure, installed.site);
-            Pack {
-                workshop,
-                site: installed.site,
-                place: APPLICATION.trim_start_matches('/'),
-            }
-            .layers(&closure)
-        })?;
-        let workspace = closure.workspace;
-        let needs: Vec<_> = layers.iter().map(|entry| entry.layer.diff_id).collect();
-        workshop
-            .store
-            .remember(&known, &(&start, &workspace), &needs)?;
-        Ok(Packages {
-            layers,
-            start,
-            workspace,
-        })
-    }
-
-    /// Says which packages lack what their install scripts would have made, and which lack others.
-    fn tell_of(&self, closure: &Closure, site: &Path) {
-        let allowed = self.project.allowed_scripts();
-        let without: Vec<String> = closure
-            .packages
-            .iter()
-            .filter(|(place, package)| pack::lacks_build(&site.join(place), &package.manifest))
-            .filter(|(_, package)| {
-                let name = package.manifest.get("name").and_then(|name| name.as_str());
-                name.is_some_and(|name| !allowed.iter().any(|known| known == name))
-            })
-            .map(|(_, package)| package.label())
-            .collect();
-        if !without.is_empty() {
-            self.project.notice(
-                Diagnostic::warning(format!(
-                    "install scripts of {} did not run, and the packages hold no program that is \
-                     built already",
-                    without.join(", ")
-                ))
-                .hint(
-                    "allow them: `allowScripts` of npm, `pnpm.onlyBuiltDependencies`, \
-                     `trustedDependencies`",
-                ),
-            );
-        }
-        if !closure.missing.is_empty() {
-            let told: Vec<String> = closure
-                .missing
-                .iter()
-                .map(|(who, what)| match who.as_str() {
-                    "" => format!("`{what}`"),
-                    who => format!("`{what}` of `{who}`"),
-                })
-                .collect();
-            self.project.notice(Diagnostic::warning(format!(
-                "not installed although `package.json` names it: {}",
-                told.join(", ")
-            )));
-        }
-    }
-
     /// Scripts to run before the files are packed: those of the workspace's packages that the
     /// service depends on first.
-    fn scripts(&self) -> Vec<Script> {
+    pub(super) fn scripts(&self) -> Vec<Script> {
         let closure = self.members.closure(&self.project.root);
         let install_root = self.project.install_root().display().to_string();
         let mut scripts = Vec::new();
