@@ -57,7 +57,7 @@ pub fn detect(tree: &Tree) -> Detection {
     let claims = claims::Reviewed::read(tree);
     let versions: Vec<_> = claims.files.iter().map(|file| file.python(None)).collect();
     let workspace = python::Workspace::new(tree);
-    let commands: Vec<claims::Starts> = claims.commands().collect();
+    let commands: Vec<(claims::Starts, PathBuf)> = claims.commands().collect();
     let servers = python::gunicorn::configurations(&workspace, &configured(&commands));
     let python = python::find(&workspace, &|dotted, path| {
         let (port, file) = claims.about(dotted, path);
@@ -68,8 +68,19 @@ pub fn detect(tree: &Tree) -> Detection {
                 .position(|other| other.path == file.path)
         });
         let launched = claims::start_scripts::of(&claims.launched, dotted, path);
-        let about = || commands.iter().filter(|starts| starts.is_about(dotted));
-        let named = about().find_map(claims::Starts::configuration);
+        let about = || {
+            let those = commands
+                .iter()
+                .filter(|(starts, _)| starts.is_about(dotted));
+            those.filter(|(starts, said)| {
+                // A file of the same name beside the command is the one that it means.
+                path.starts_with(said)
+                    || starts
+                        .file()
+                        .is_none_or(|file| !tree.has_file(&said.join(file)))
+            })
+        };
+        let named = about().find_map(|(starts, _)| starts.configuration());
         python::Claimed {
             port: port.or_else(|| launched?.port),
             served: about().next().is_some(),
@@ -109,7 +120,9 @@ pub fn detect(tree: &Tree) -> Detection {
 }
 
 /// Configuration files of servers that commands name.
-fn configured(commands: &[claims::Starts]) -> Vec<PathBuf> {
-    let named = commands.iter().filter_map(claims::Starts::configuration);
+fn configured(commands: &[(claims::Starts, PathBuf)]) -> Vec<PathBuf> {
+    let named = commands
+        .iter()
+        .filter_map(|(starts, _)| starts.configuration());
     named.map(Path::to_owned).collect()
 }

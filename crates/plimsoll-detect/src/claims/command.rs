@@ -33,6 +33,18 @@ impl Starts {
         }
     }
 
+    /// The Python file that it starts, seen from where it is started.
+    pub(crate) fn file(&self) -> Option<String> {
+        let module = match self {
+            Starts::Application { target, .. }
+            | Starts::CeleryWorker { target }
+            | Starts::CeleryBeat { target } => target.split(':').next()?,
+            Starts::Module(module) => module.trim_start_matches("./").trim_end_matches(".py"),
+            Starts::Program(_) | Starts::NodeScript(_) => return None,
+        };
+        Some(format!("{}.py", module.replace('.', "/")))
+    }
+
     /// Whether it is the module `dotted` that is started, as far as the words say.
     pub(crate) fn is_about(&self, dotted: &str) -> bool {
         let module = match self {

@@ -130,20 +130,22 @@ impl Reviewed {
         })
     }
 
-    /// What commands start, wherever one is written.
-    pub(crate) fn commands(&self) -> impl Iterator<Item = Starts> + '_ {
+    /// What commands start, wherever one is written, and the directory that each is said about.
+    pub(crate) fn commands(&self) -> impl Iterator<Item = (Starts, PathBuf)> + '_ {
         let images = self.files.iter().filter_map(|file| {
-            of_stage(
-                &file.image(None),
-                file.path.parent().unwrap_or(Path::new("")),
-            )
-            .starts
+            let directory = file.path.parent().unwrap_or(Path::new(""));
+            let starts = of_stage(&file.image(None), directory).starts?;
+            Some((starts, directory.to_owned()))
         });
-        let scripts = self.launched.iter().map(|launched| launched.starts.clone());
-        let deployed = self.deployments.programs.iter();
-        scripts
-            .chain(images)
-            .chain(deployed.filter_map(|deployed| deployed.starts()))
+        let scripts = self
+            .launched
+            .iter()
+            .map(|launched| (launched.starts.clone(), launched.directory.clone()));
+        let deployed = self.deployments.programs.iter().filter_map(|deployed| {
+            let directory = deployed.directory.clone().unwrap_or_default();
+            Some((deployed.starts()?, directory))
+        });
+        scripts.chain(images).chain(deployed)
     }
 
     /// What Dockerfiles say of the port of `module:variable`, and of the Python version of its directory.

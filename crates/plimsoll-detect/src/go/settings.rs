@@ -215,6 +215,13 @@ pub(super) fn condition(source: &Source, node: Node<'_>, function: &mut Function
             Some(value.to_owned())
         })
         .filter(|_| !local.is_empty());
+    // A value that the body works out by itself is a default as well.
+    let replaced = !local.is_empty()
+        && text_of_body.lines().any(|line| {
+            line.trim()
+                .strip_prefix(local.as_str())
+                .is_some_and(|rest| rest.trim_start().starts_with('='))
+        });
     let ends = [
         "log.Fatal",
         "panic(",
@@ -226,7 +233,8 @@ pub(super) fn condition(source: &Source, node: Node<'_>, function: &mut Function
     .iter()
     .any(|word| text_of_body.contains(word));
     let refuses = ends
-        || !answers_requests(source, node)
+        || !replaced
+            && !answers_requests(source, node)
             && text_of_body.contains("return")
             && (text_of_body.contains("errors.New") || text_of_body.contains("fmt.Errorf"));
     if let Some(found) = function

@@ -29,7 +29,11 @@ const FRAMEWORKS: &[(&str, &str, ServiceKind)] = &[
     ("@sveltejs/kit", "SvelteKit", ServiceKind::Ui),
     ("@astrojs/node", "Astro", ServiceKind::Ui),
     ("@angular/ssr", "Angular", ServiceKind::Ui),
+    ("@tanstack/react-start", "TanStack Start", ServiceKind::Ui),
+    ("@tanstack/solid-start", "TanStack Start", ServiceKind::Ui),
+    ("@solidjs/start", "SolidStart", ServiceKind::Ui),
     ("nitropack", "Nitro", ServiceKind::Web),
+    ("nitro", "Nitro", ServiceKind::Web),
     ("mastra", "Mastra", ServiceKind::Web),
     ("@nestjs/core", "NestJS", ServiceKind::Web),
     ("@modelcontextprotocol/sdk", "MCP", ServiceKind::McpStdio),
@@ -79,6 +83,8 @@ impl Framework {
                 | "Astro"
                 | "Angular"
                 | "Nitro"
+                | "TanStack Start"
+                | "SolidStart"
                 | "Mastra"
                 | "NestJS"
         )
@@ -185,7 +191,17 @@ pub(crate) fn form(
             }
         }
         "SvelteKit" => super::svelte::form(tree, package, everywhere(3000)),
-        "Nitro" => Form::Server {
+        "TanStack Start"
+            if !["nitro", "nitropack", "@tanstack/nitro-v2-vite-plugin"]
+                .iter()
+                .any(|server| package.depends_on(server)) =>
+        {
+            Form::Neither {
+                why: "its build makes no server that Node runs".to_owned(),
+                hint: "add `nitro` to the plugins of Vite".to_owned(),
+            }
+        }
+        "Nitro" | "TanStack Start" | "SolidStart" => Form::Server {
             layout: NodeLayout::Standalone {
                 directories: vec![(PathBuf::from(".output"), PathBuf::from("."))],
             },

@@ -49,6 +49,13 @@ const ORCHESTRATORS: &[&str] = &[
     "serve",
     "vite",
     "json-server",
+    // Servers for development of what a platform runs.
+    "wrangler",
+    "vercel",
+    "netlify",
+    "firebase",
+    "serverless",
+    "sst",
 ];
 
 /// Programs that a build runs, before `&&`.

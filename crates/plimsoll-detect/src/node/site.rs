@@ -35,6 +35,9 @@ pub(super) fn bundler(tree: &Tree, package: &Package) -> Option<Bundler> {
         "@sveltejs/kit",
         "@astrojs/node",
         "@angular/ssr",
+        "@tanstack/react-start",
+        "@tanstack/solid-start",
+        "@solidjs/start",
     ]
     .into_iter()
     .any(|distribution| package.depends_on(distribution));

@@ -15,7 +15,10 @@ const STARTS: &[&str] = &[
     "start",
     "serve",
     "server",
+    "start:server",
+    "start:node",
     "dev",
+    "dev:node",
 ];
 
 /// Files that start a package that names none.
@@ -59,7 +62,7 @@ pub(super) fn start(tree: &Tree, package: &Package) -> Option<Start> {
     };
     let names = STARTS.iter().filter(|name| {
         // `start:prod` stands beside a `start` for development; beside another it is an alias.
-        !name.starts_with("start:") || developing("start") || package.script("start").is_none()
+        !name.starts_with("start:prod") || developing("start") || package.script("start").is_none()
     });
     for name in names {
         if let Some(start) = script(package, name) {

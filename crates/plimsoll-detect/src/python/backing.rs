@@ -153,6 +153,21 @@ pub(crate) fn falls_back(closure: &Closure, variables: &[FoundVariable]) -> bool
         })
 }
 
+/// A value, where it stands, and whether it is worked out whenever the service starts.
+type Placed<'m> = (&'m Value, Place, String, bool);
+
+/// Each of the values that an expression may come to: `os.getenv("URL") or f"postgresql://{host}"`.
+fn alternatives((value, place, path, at_start): Placed<'_>) -> Vec<Placed<'_>> {
+    match value {
+        // One of several is not what it comes to for certain.
+        Value::Either(several) => several
+            .iter()
+            .map(|value| (value, place, path.clone(), false))
+            .collect(),
+        other => vec![(other, place, path, at_start)],
+    }
+}
+
 /// An address that code puts together.
 struct Composed<'m> {
     kind: NeedKind,
@@ -191,29 +206,29 @@ pub(crate) fn composed_addresses(
         let values = function.returns.iter();
         values.map(move |value| (value, function.place, path.clone(), at_start))
     });
-    let joined =
-        arguments
-            .chain(bound)
-            .chain(returned)
-            .filter_map(|(value, place, path, at_start)| {
-                let Value::Joined(parts) = value else {
-                    return None;
-                };
-                let start = match parts.first()? {
-                    Value::Text(text) => text.clone(),
-                    // `f"{driver}://{host}"`.
-                    name => {
-                        let driver = evaluate(name, module, &path).text?;
-                        format!("{driver}{}", parts.get(1)?.as_text()?)
-                    }
-                };
-                Some(Composed {
-                    kind: needs::of_url(&start)?,
-                    parts: parts.iter().collect(),
-                    place,
-                    at_start,
-                })
-            });
+    let joined = arguments
+        .chain(bound)
+        .chain(returned)
+        .flat_map(alternatives)
+        .filter_map(|(value, place, path, at_start)| {
+            let Value::Joined(parts) = value else {
+                return None;
+            };
+            let start = match parts.first()? {
+                Value::Text(text) => text.clone(),
+                // `f"{driver}://{host}"`.
+                name => {
+                    let driver = evaluate(name, module, &path).text?;
+                    format!("{driver}{}", parts.get(1)?.as_text()?)
+                }
+            };
+            Some(Composed {
+                kind: needs::of_url(&start)?,
+                parts: parts.iter().collect(),
+                place,
+                at_start,
+            })
+        });
     // `URL.build(scheme="mysql+aiomysql", host=settings.db_host)`.
     let built = module.calls.iter().filter_map(|placed| {
         let call = &placed.call;

@@ -329,6 +329,10 @@ pub(crate) fn command(
             ]);
         }
     }
+    // Its program has subcommands; this one works until the process ends.
+    if candidate.framework == "LiveKit agent" {
+        started.command.push("start".to_owned());
+    }
     if candidate.framework == "Gradio" {
         started
             .environment

@@ -181,6 +181,18 @@ impl Extractor<'_> {
                 self.assertion(node, scope);
                 self.children(node, scope, depth);
             }
+            // `environ["X"] if "X" in environ else None`.
+            "conditional_expression" => {
+                let inner = Scope {
+                    moment: scope.moment.max(Moment::Guarded),
+                    conditional: true,
+                    ..scope.clone()
+                };
+                for (index, child) in named_children(node).into_iter().enumerate() {
+                    let scope = if index == 1 { scope } else { &inner };
+                    self.walk(child, scope, depth + 1);
+                }
+            }
             "for_in_clause" => {
                 self.iteration(node, scope);
                 self.children(node, scope, depth);

@@ -284,10 +284,13 @@ impl<'t> Modules<'t> {
             let mut above = module.path.ancestors().skip(1);
             let root = above
                 .find(|directory| {
-                    // What is searched for modules is itself no package.
-                    !self.tree.has_file(&directory.join("__init__.py"))
-                        && self.exists(directory, top)
-                        && gives(directory)
+                    // What is searched for modules is itself no package, but for a file that makes it one and says
+                    // nothing.
+                    let marker = directory.join("__init__.py");
+                    let says_nothing = |text: String| text.trim().is_empty();
+                    let package = self.tree.has_file(&marker)
+                        && !self.tree.source(&marker).is_some_and(says_nothing);
+                    !package && self.exists(directory, top) && gives(directory)
                 })
                 .or_else(|| self.member(top).filter(gives))?;
             (!roots.iter().any(|known| known == root))

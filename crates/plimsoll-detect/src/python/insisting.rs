@@ -1,6 +1,7 @@
 //! Variables that no file of the project reads, and that a library ends the work without: clients that are made
 //! while the service starts and are handed no key.
 
+use crate::needs::is_secret;
 use crate::python::environment::VariableRead;
 use crate::python::module::Module;
 use crate::python::startup::Startup;
@@ -55,6 +56,22 @@ pub(crate) fn reads(module: &Module, startup: &Startup, found: &mut Vec<Variable
             found.push(insisted(variable, module, placed.call.place, why));
         }
     }
+    for placed in &module.calls {
+        if module.callee(&placed.call).as_deref() != Some("livekit.agents.cli.run_app") {
+            continue;
+        }
+        let told = module.calls.iter().any(|other| {
+            other.call.keyword("ws_url").is_some()
+                || other.call.keyword("api_key").is_some()
+                    && other.call.method() == Some("WorkerOptions")
+        });
+        for name in ["LIVEKIT_URL", "LIVEKIT_API_KEY", "LIVEKIT_API_SECRET"] {
+            if !told {
+                let why = format!("an agent of LiveKit does not start without `{name}`");
+                found.push(insisted(name, module, placed.call.place, why));
+            }
+        }
+    }
     let decorators = module
         .functions
         .iter()
@@ -86,7 +103,7 @@ fn insisted(name: &str, module: &Module, place: crate::syntax::Place, why: Strin
     VariableRead {
         name: name.to_owned(),
         required: true,
-        secret: true,
+        secret: is_secret(name),
         default: None,
         type_name: None,
         span: module.span(place),

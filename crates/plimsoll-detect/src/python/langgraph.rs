@@ -1,6 +1,6 @@
 //! Graphs that a LangGraph server serves: what `langgraph.json` names.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::rc::Rc;
 
 use plimsoll_diag::Evidence;
@@ -27,9 +27,33 @@ pub(crate) fn parts(workspace: &Workspace<'_>) -> Vec<(PathBuf, String)> {
             let item = Item::json(&file.path, workspace.tree.manifest(&file.path)?)?;
             let (path, variable) = item.text(&["http", "app"])?.rsplit_once(':')?;
             let directory = file.path.parent()?;
-            Some((places::within(directory, path)?, variable.to_owned()))
+            let file = module_file(workspace, directory, path)?;
+            // The file may only hand on what another one makes.
+            let origin = workspace
+                .modules
+                .get(&file)
+                .and_then(|module| workspace.origin(&module, variable));
+            Some(match origin {
+                Some((module, variable)) => (module.path.to_path_buf(), variable),
+                None => (file, variable.to_owned()),
+            })
         })
         .collect()
+}
+
+/// The file that a configuration names: by its path, or as a module is imported. Graphs in another language are
+/// served by that language's own server.
+fn module_file(workspace: &Workspace<'_>, directory: &Path, name: &str) -> Option<PathBuf> {
+    let path = places::within(directory, name)?;
+    if path.extension().is_some_and(|end| end == "py") {
+        return Some(path);
+    }
+    if name.contains('/') {
+        return None;
+    }
+    let roots = [directory.to_owned(), directory.join("src")];
+    let file = workspace.modules.find(&roots, name)?;
+    Some(file.to_path_buf())
 }
 
 /// Finds the servers that configuration files describe; one for each graph, however many files name it.
@@ -59,9 +83,7 @@ pub(crate) fn find(workspace: &Workspace<'_>) -> Vec<Candidate> {
                     Data::Text(text) => text.as_str(),
                     _ => graph.text(&["path"])?,
                 };
-                let path = places::within(&directory, target.rsplit_once(':')?.0)?;
-                // Graphs in another language are served by that language's own server.
-                path.extension().filter(|end| *end == "py")?;
+                let path = module_file(workspace, &directory, target.rsplit_once(':')?.0)?;
                 Some((name, graph.place, workspace.modules.get(&path)?))
             });
         let graphs: Vec<_> = graphs.collect();

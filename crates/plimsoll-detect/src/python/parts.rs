@@ -1,6 +1,7 @@
 //! Applications that another server of the project serves as a part of itself.
 
-use std::path::Path;
+use std::collections::BTreeSet;
+use std::path::{Path, PathBuf};
 
 use crate::detection::Rejected;
 use crate::places;
@@ -44,6 +45,61 @@ pub(crate) fn is_about_health(module: &Module) -> bool {
     any && only && !joins
 }
 
+/// Leaves out applications that serve the same routes as another one of the project which somebody says is served.
+fn leave_doubles<'c>(
+    workspace: &Workspace<'_>,
+    candidates: &mut Vec<Candidate>,
+    rejected: &mut Vec<Rejected>,
+    claims: &dyn Fn(&str, &Path) -> Claimed<'c>,
+) {
+    let routers = |candidate: &Candidate| -> BTreeSet<(PathBuf, String)> {
+        let module = &candidate.module;
+        let joined = module.calls.iter().filter(|placed| {
+            matches!(
+                placed.call.method(),
+                Some("include_router" | "register_blueprint")
+            )
+        });
+        joined
+            .filter_map(|placed| placed.call.arguments.first()?.as_name())
+            .filter_map(|name| workspace.origin(module, name))
+            .map(|(origin, name)| (origin.path.to_path_buf(), name))
+            .collect()
+    };
+    let application = |candidate: &Candidate| {
+        matches!(candidate.launch, Launch::Asgi { .. } | Launch::Wsgi { .. })
+            && places::set_aside(&candidate.module.path).is_none()
+    };
+    let served = |candidate: &Candidate| {
+        let path = &candidate.module.path;
+        claims(&workspace.home(path).1, path).served
+    };
+    let said: Vec<(PathBuf, BTreeSet<(PathBuf, String)>)> = candidates
+        .iter()
+        .filter(|candidate| application(candidate) && served(candidate))
+        .map(|candidate| (candidate.module.path.to_path_buf(), routers(candidate)))
+        .collect();
+    candidates.retain(|candidate| {
+        let path = &candidate.module.path;
+        if !application(candidate) || said.iter().any(|(other, _)| **path == **other) {
+            return true;
+        }
+        let own = routers(candidate);
+        let double = said
+            .iter()
+            .find(|(_, routers)| !own.is_empty() && own.is_subset(routers));
+        let Some((other, _)) = double.filter(|_| !served(candidate)) else {
+            return true;
+        };
+        rejected.push(Rejected {
+            path: path.clone(),
+            looks_like: looks_like(candidate),
+            why: format!("`{}` serves the same routes", places::text(other)),
+        });
+        false
+    });
+}
+
 /// Leaves out what is part of something else, and one of the two applications that a Django project has.
 pub(crate) fn leave<'c>(
     workspace: &Workspace<'_>,
@@ -60,6 +116,7 @@ pub(crate) fn leave<'c>(
             })
         })
     };
+    leave_doubles(workspace, candidates, rejected, claims);
     let host = candidates
         .iter()
         .filter(|candidate| !django(candidate) && makes_django(candidate))

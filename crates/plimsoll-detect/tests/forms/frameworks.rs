@@ -340,3 +340,135 @@ fn one_package_may_hold_a_server_and_its_pages() {
     );
     assert_eq!(with(&format!("{listens}app.listen(5000);\n")), 2);
 }
+
+#[test]
+fn an_agent_of_livekit_is_told_to_start() {
+    let detection = found(&[
+        ("requirements.txt", "livekit-agents\n"),
+        (
+            "src/agent.py",
+            "from livekit.agents import AgentServer, cli\nserver = AgentServer()\nif __name__ == '__main__':\n    cli.run_app(server)\n",
+        ),
+    ]);
+    assert_eq!(lines(&detection), ["worker python -m agent start []"]);
+    assert_eq!(
+        crate::tree::required(&detection),
+        ["LIVEKIT_API_KEY", "LIVEKIT_API_SECRET", "LIVEKIT_URL"]
+    );
+}
+
+#[test]
+fn graphs_may_be_named_as_modules() {
+    let detection = found(&[
+        ("requirements.txt", "langgraph\nfastapi\n"),
+        (
+            "langgraph.json",
+            r#"{"dependencies":["."],"graphs":{"tide":"tide.graph:graph"},"http":{"app":"tide.web:app"}}"#,
+        ),
+        ("tide/__init__.py", ""),
+        ("tide/graph.py", "graph = 1\n"),
+        ("tide/web.py", "from .api import app\n"),
+        (
+            "tide/api.py",
+            "from fastapi import FastAPI\napp = FastAPI()\n",
+        ),
+    ]);
+    let lines = lines(&detection);
+    assert_eq!(lines.len(), 1, "{lines:?}");
+    assert!(
+        lines[0].starts_with("web python -m langgraph_cli dev"),
+        "{lines:?}"
+    );
+}
+
+#[test]
+fn pages_on_nitro_have_its_server() {
+    let detection = found(&[
+        (
+            "package.json",
+            r#"{"name":"tide","scripts":{"dev":"vite dev","build":"vite build"},
+            "dependencies":{"@tanstack/react-start":"1","nitro":"3","vite":"7"}}"#,
+        ),
+        ("vite.config.ts", "export default {}\n"),
+    ]);
+    assert_eq!(lines(&detection), ["ui node server/index.mjs [3000]"]);
+}
+
+#[test]
+fn a_platforms_own_server_is_for_development() {
+    let detection = found(&[
+        (
+            "package.json",
+            r#"{"name":"tide","scripts":{"dev":"wrangler dev src/index.ts","start:node":"tsx src/server.ts"},"dependencies":{"hono":"4","tsx":"4"}}"#,
+        ),
+        ("src/index.ts", "export default app;\n"),
+        (
+            "src/server.ts",
+            "import { serve } from '@hono/node-server';\nserve({ fetch: app.fetch, port: 8787 });\n",
+        ),
+    ]);
+    assert_eq!(lines(&detection), ["web tsx src/server.ts [8787]"]);
+}
+
+#[test]
+fn of_two_applications_with_the_same_routes_one_is_served() {
+    let application = "from fastapi import FastAPI\nfrom routes import router\napp = FastAPI()\napp.include_router(router, prefix='/x')\n";
+    let detection = found(&[
+        ("back/requirements.txt", "fastapi\nuvicorn\n"),
+        (
+            "back/routes.py",
+            "from fastapi import APIRouter\nrouter = APIRouter()\n",
+        ),
+        ("back/main.py", application),
+        ("back/server.py", application),
+        (
+            "back/Dockerfile",
+            "FROM python:3.12\nCOPY . .\nCMD [\"sh\", \"-c\", \"fastapi run server.py --host 0.0.0.0 --port 8000\"]\n",
+        ),
+        ("other/requirements.txt", "fastapi\nuvicorn\n"),
+        (
+            "other/main.py",
+            "from fastapi import FastAPI\napp = FastAPI()\n",
+        ),
+        (
+            "other/Dockerfile",
+            "FROM python:3.12\nCOPY . .\nCMD [\"uvicorn\", \"main:app\", \"--port\", \"5001\", \"--host\", \"0.0.0.0\"]\n",
+        ),
+    ]);
+    let mut lines = lines(&detection);
+    lines.sort();
+    assert_eq!(lines.len(), 2, "{lines:?}");
+    assert!(
+        lines.iter().any(|line| line.contains("server:app")),
+        "{lines:?}"
+    );
+}
+
+#[test]
+fn a_directory_that_is_a_package_by_name_alone_is_searched() {
+    let detection = found(&[
+        (
+            "pyproject.toml",
+            "[tool.poetry]\nname = \"tide\"\n[tool.poetry.dependencies]\npython = \"^3.11\"\nfastapi = \"*\"\nsqlalchemy = \"*\"\npsycopg2-binary = \"*\"\n",
+        ),
+        ("src/__init__.py", ""),
+        ("src/tide/__init__.py", ""),
+        (
+            "src/tide/main.py",
+            "from fastapi import FastAPI\nfrom tide.store import engine\napp = FastAPI()\n",
+        ),
+        (
+            "src/tide/store.py",
+            "import os\nfrom sqlalchemy import create_engine\nHOST = os.environ.get('DB_HOST') or 'localhost'\n\
+             URL = (\n    os.environ.get('DATABASE_URL')\n    or f'postgresql+psycopg2://me:you@{HOST}/tide'\n)\nengine = create_engine(URL)\n",
+        ),
+    ]);
+    assert!(
+        detection
+            .needs
+            .iter()
+            .any(|need| need.kind.word() == "postgres"),
+        "{:?}",
+        detection.needs
+    );
+}
