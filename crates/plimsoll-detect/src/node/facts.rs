@@ -254,7 +254,9 @@ impl Files {
 
     /// Whether any of them makes a server of the Model Context Protocol.
     pub(crate) fn make_mcp(&self) -> bool {
-        self.all.values().any(|facts| facts.makes_mcp)
+        self.all.values().any(|facts| {
+            facts.makes_mcp || facts.mcp_http.is_some() || facts.sources.stdio_transport.is_some()
+        })
     }
 
     /// Files whose names say that they answer below a path, as Next's do.

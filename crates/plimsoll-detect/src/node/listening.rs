@@ -61,7 +61,10 @@ impl Scene<'_> {
         let listens = place(&start, reached);
         let over_http = reached.iter().any(|(_, facts)| facts.mcp_http.is_some());
         // A client of the protocol depends on the same kit as a server does.
-        let serves_mcp = over_http || reached.iter().any(|(_, facts)| facts.makes_mcp);
+        let serves_mcp = over_http
+            || reached
+                .iter()
+                .any(|(_, facts)| facts.makes_mcp || facts.sources.stdio_transport.is_some());
         let kind = match self.framework {
             Some(framework) if framework.kind == ServiceKind::McpStdio && serves_mcp => {
                 ServiceKind::McpHttp

@@ -158,7 +158,6 @@ impl Extractor<'_> {
                             place: call.place,
                         });
                     }
-                    self.settings_of_django(&call, scope);
                     self.module.calls.push(PlacedCall {
                         call: *call,
                         scope: scope.clone(),
@@ -259,35 +258,6 @@ impl Extractor<'_> {
         self.module.calls.push(PlacedCall {
             call,
             scope: scope.clone(),
-        });
-    }
-
-    /// Django imports its settings by the name that it is told.
-    fn settings_of_django(&mut self, call: &Call, scope: &Scope) {
-        let named = matches!(
-            call.function.as_name(),
-            Some("os.environ.setdefault" | "environ.setdefault")
-        );
-        if let [Value::Text(variable), Value::Text(module)] = call.arguments.as_slice()
-            && named
-            && variable == "DJANGO_SETTINGS_MODULE"
-        {
-            self.named_import(module, scope, call.place);
-        }
-    }
-
-    /// An import by a text, which binds no name.
-    fn named_import(&mut self, module: &str, scope: &Scope, place: Place) {
-        self.module.imports.push(Import {
-            level: 0,
-            module: module.to_owned(),
-            name: None,
-            local: String::new(),
-            scope: Scope {
-                moment: scope.moment.max(Moment::Guarded),
-                ..scope.clone()
-            },
-            place,
         });
     }
 

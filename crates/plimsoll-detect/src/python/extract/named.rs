@@ -1,8 +1,9 @@
-//! Modules that a text names: what Django imports as its settings.
+//! Modules that a text names: what Django imports as its settings, and what these name as its routes.
 
 use super::Extractor;
 use crate::python::module::{Import, Scope};
 use crate::python::value::{Call, Value};
+use crate::syntax::Place;
 
 impl Extractor<'_> {
     /// `os.environ.setdefault("DJANGO_SETTINGS_MODULE", "desk.settings")` imports that module.
@@ -11,14 +12,19 @@ impl Extractor<'_> {
             return;
         };
         if call.method() == Some("setdefault") && variable == "DJANGO_SETTINGS_MODULE" {
-            self.module.imports.push(Import {
-                level: 0,
-                module: module.clone(),
-                name: None,
-                local: String::new(),
-                scope: scope.clone(),
-                place: call.place,
-            });
+            self.named_import(module, scope, call.place);
         }
+    }
+
+    /// An import by a text, which binds no name.
+    pub(super) fn named_import(&mut self, module: &str, scope: &Scope, place: Place) {
+        self.module.imports.push(Import {
+            level: 0,
+            module: module.to_owned(),
+            name: None,
+            local: String::new(),
+            scope: scope.clone(),
+            place,
+        });
     }
 }
