@@ -67,6 +67,9 @@ impl Additions {
             Help::InitJob { command, .. } => {
                 !makes_tables(of.stated) && self.init_job(of.stated, service, command)
             }
+            Help::OwnTables { command } => {
+                !makes_tables(of.stated) && self.own_tables(service, command)
+            }
             Help::SharedSecret { variable, .. } => {
                 let is_given = stated.environment.contains_key(variable);
                 let value = format!("${{{variable}:?set it in .env}}");
@@ -176,6 +179,12 @@ impl Additions {
     }
 
     /// A service of its own that makes the tables, and that this one waits for.
+    fn own_tables(&mut self, service: &Service, command: &[String]) -> bool {
+        let entry = self.entry(&service.name);
+        entry.insert("post_start", Node::made(tables_hook(command)));
+        true
+    }
+
     fn init_job(&mut self, project: &Project, service: &Service, command: &[String]) -> bool {
         let Some(file) = project.files.first() else {
             return false;
@@ -212,6 +221,12 @@ impl Additions {
             .insert("depends_on", Node::made(waits));
         true
     }
+}
+
+/// What makes the tables of a database in a file once the container runs.
+pub(super) fn tables_hook(command: &[String]) -> Value {
+    let hook = map([("command", service_entry::list(command))]);
+    Value::List(vec![Node::made(hook)])
 }
 
 /// What the job is called that makes a service's tables.
@@ -251,6 +266,9 @@ fn renamed(project: &Project, shim: &Shim, service: &Service) -> Shim {
         Help::SharedNetwork { with } => Help::SharedNetwork { with: name(with) },
         Help::InitJob { command, .. } => Help::InitJob {
             name: job_name(service),
+            command: command.clone(),
+        },
+        Help::OwnTables { command } => Help::OwnTables {
             command: command.clone(),
         },
         Help::Peer { variable, value } => Help::Peer {
