@@ -8,6 +8,7 @@ use super::service::{file_variable, secret_name};
 use super::stack::{DATABASE, FRONT, Stack};
 use super::{hardening, proxy};
 use crate::addresses::{self, Addresses};
+use crate::dockerfile::USER;
 use crate::{Fidelity, Loss, Rendering, Role, Workload};
 
 /// Where the proxy's configuration goes.
@@ -153,7 +154,10 @@ fn service(
                 subject("volumes"),
                 "its mounts are for a user of another image, whose home becomes the home of this one's",
             )
-            .at(one.service.span.clone()),
+            .at(one.service.span.clone())
+            .hint(format!(
+                "give directories of the host that it writes to its user: `chown -R {USER}:{USER} DIRECTORY`"
+            )),
         );
     }
     let given = stores_secrets(stack, one, secrets, &mut value, rendering);

@@ -14,6 +14,7 @@ mod compose_keys;
 mod faults;
 mod go_program;
 mod machine;
+mod rendered;
 mod settings;
 mod stage;
 mod trial;
