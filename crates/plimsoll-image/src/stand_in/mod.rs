@@ -140,7 +140,9 @@ pub(crate) fn assemble(
         reason: reason.to_string(),
     };
     let mut layers = base.layers().to_vec();
-    layers.push(own_layer(workshop, &recipe)?);
+    if !recipe.files.is_empty() {
+        layers.push(own_layer(workshop, &recipe)?);
+    }
     let mut config = recipe.config;
     config
         .labels
