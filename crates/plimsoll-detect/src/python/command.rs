@@ -5,6 +5,8 @@ use std::path::Path;
 
 use crate::places;
 use crate::python::candidate::{Candidate, Launch};
+use crate::python::distributions::provider;
+use crate::python::workspace::Workspace;
 
 /// A command and what goes with it.
 #[derive(Debug, Clone, Default)]
@@ -22,6 +24,21 @@ pub(crate) struct Started {
 
 fn words(words: &[&str]) -> Vec<String> {
     words.iter().map(|word| (*word).to_owned()).collect()
+}
+
+/// Whether the name of a module's directory, which is no package, is that of an installed one: `python -m`
+/// finds the latter.
+pub(crate) fn is_hidden(
+    workspace: &Workspace<'_>,
+    import_root: &Path,
+    dotted: &str,
+    declared: &BTreeSet<String>,
+) -> bool {
+    let Some((top, _)) = dotted.split_once('.') else {
+        return false;
+    };
+    let package = import_root.join(top).join("__init__.py");
+    !workspace.tree.has_file(&package) && provider(top, declared).is_some()
 }
 
 /// The command for `candidate`, whose module is `dotted` and lies at `file` seen from `directory`, where it starts.

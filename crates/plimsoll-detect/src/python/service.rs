@@ -1,5 +1,6 @@
 //! From a candidate to a service: dependencies, command, recipe, health, variables, needs.
 
+use std::collections::BTreeSet;
 use std::rc::Rc;
 
 use plimsoll_diag::{Diagnostic, Evidence, Spanned};
@@ -12,7 +13,7 @@ use crate::places;
 use crate::python::Calls;
 use crate::python::backing::{composed_addresses, falls_back, fixed_addresses, needs_of};
 use crate::python::candidate::{Candidate, Launch};
-use crate::python::command::{Started, command};
+use crate::python::command::{Started, command, is_hidden};
 use crate::python::dependencies::{Dependencies, choose};
 use crate::python::distributions::provider;
 use crate::python::django::engines;
@@ -62,7 +63,7 @@ pub(crate) fn assemble(
         Launch::Module | Launch::Streamlit | Launch::Chainlit | Launch::Panel => Start::Script,
         _ => Start::Imported,
     };
-    let declared: std::collections::BTreeSet<String> = project
+    let declared: BTreeSet<String> = project
         .into_iter()
         .flat_map(|project| {
             let listed = project.files.iter().flat_map(|file| &file.requirements);
@@ -104,6 +105,11 @@ pub(crate) fn assemble(
         &dependencies.declared,
         claimed.port,
     );
+    if matches!(candidate.launch, Launch::Module)
+        && is_hidden(workspace, &import_root, &dotted, &dependencies.declared)
+    {
+        started.command = vec!["python".to_owned(), places::text(&file).to_owned()];
+    }
     let mut problems = std::mem::take(&mut dependencies.problems);
     if let Some(also) = started.also {
         let span = candidate.evidence[0].span.clone();

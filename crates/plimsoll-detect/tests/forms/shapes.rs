@@ -558,3 +558,17 @@ fn programs_that_are_declared_in_a_source_directory_are_imported_from_it() {
     let missing = detection.problems.iter().find(|found| missing(&found.what));
     assert!(missing.is_none(), "{missing:?}");
 }
+
+#[test]
+fn a_directory_called_as_an_installed_package_is_run_by_its_path() {
+    let program = "import http.server\n\nfrom common import handler\n\nif __name__ == '__main__':\n    http.server.HTTPServer(('0.0.0.0', 9000), handler).serve_forever()\n";
+    let detection = found(&[
+        (
+            "redis/pyproject.toml",
+            "[project]\nname = 'desk'\nversion = '1'\ndependencies = ['redis']\n",
+        ),
+        ("redis/main.py", program),
+        ("common/__init__.py", "handler = None\n"),
+    ]);
+    assert_eq!(detection.services[0].command.join(" "), "python main.py");
+}
