@@ -6,6 +6,13 @@ RUN apt-get update \
     && rm -rf /var/lib/apt/lists/* /var/log/* /var/cache/apt/* /var/cache/ldconfig/aux-cache \
     && rm -f /usr/lib/python3*/EXTERNALLY-MANAGED \
     && find /usr/lib/python3* -name __pycache__ -prune -exec rm -rf {} + \
+    && cd /usr/lib/python3/dist-packages \
+    && find . -maxdepth 1 -name '*-info' ! -name 'pip-*' ! -name 'setuptools-*' ! -name 'wheel-*' -exec rm -rf {} + \
+    && for known in pip-*.dist-info setuptools-*.dist-info wheel-*.dist-info; do \
+        [ ! -d "$known" ] || find "${known%%-*}" "$known" -type f | sed 's/$/,,/' > /tmp/RECORD; \
+        [ ! -d "$known" ] || mv /tmp/RECORD "$known/RECORD"; \
+    done \
+    && cd / \
     && mkdir -p /usr/local/bin /usr/local/lib/python3.@MINOR@/dist-packages \
     && ln -s dist-packages /usr/local/lib/python3.@MINOR@/site-packages \
     && { [ @WANTED@ = @MINOR@ ] || ln -s python3.@MINOR@ /usr/local/lib/python3.@WANTED@; } \
