@@ -224,7 +224,7 @@ impl Additions {
 }
 
 /// What makes the tables of a database in a file once the container runs.
-pub(super) fn tables_hook(command: &[String]) -> Value {
+fn tables_hook(command: &[String]) -> Value {
     let hook = map([("command", service_entry::list(command))]);
     Value::List(vec![Node::made(hook)])
 }

@@ -58,6 +58,13 @@ pub(super) fn entry(project: &Project, service: &Service) -> Map {
             }),
     );
     put("depends_on", depends_on(service));
+    put(
+        "post_start",
+        some_list(service.post_start.iter().map(|hook| {
+            let command = (Key::made("command"), Node::made(list(&hook.value.command)));
+            Value::Map([command].into_iter().collect())
+        })),
+    );
     // What is assembled from source is asked by Plimsoll itself, at the path that the code answers.
     let stated = service.healthcheck.as_ref();
     put(
