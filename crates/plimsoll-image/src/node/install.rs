@@ -1,6 +1,7 @@
 //! The packages a project needs: installed once for each set of manifests and processor, kept as
 //! a tree that build steps see below their sources and that production packages are taken from.
 
+use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 
 use fs_err as fs;
@@ -58,7 +59,7 @@ impl NodeProject<'_> {
             }
             give(&site, BUILD_USER)?;
             self.install(tools, base, &site, architecture)?;
-            only_packages(&site)?;
+            only_packages(&site, self.manager.leaves())?;
             if let Some(parent) = kept.parent() {
                 fs::create_dir_all(parent)?;
             }
@@ -115,18 +116,14 @@ impl NodeProject<'_> {
         if outcome.exit_code != 0 && locked == Locked::Yes {
             let output = without_usage(last_lines(&outcome.stdout, &outcome.stderr));
             if let Some(missing) = missing_from_lock(&output) {
-                self.notice(
-                    Diagnostic::warning(format!(
-                        "the lock file is behind `package.json`: {missing}; what it lacks is \
-                         installed in the newest version that fits"
-                    ))
-                    .hint(format!(
-                        "run `{} install` and commit the lock file",
-                        self.manager.name()
-                    )),
-                );
+                let lock = site.join(self.install_root()).join("yarn.lock");
+                let before = fs::read_to_string(&lock).unwrap_or_default();
                 step.command = words(Locked::Partly);
                 outcome = self.workshop.sandbox.run(&step)?;
+                let after = fs::read_to_string(&lock).unwrap_or_default();
+                if !is_same_in_another_form(&before, &after) {
+                    self.tell_of_old_lock(&missing);
+                }
             }
         }
         if outcome.exit_code != 0 {
@@ -137,6 +134,32 @@ impl NodeProject<'_> {
         // Scripts would make what runs on this machine.
         if architecture == self.workshop.host {
             self.run_install_scripts(step)?;
+        }
+        Ok(())
+    }
+
+    fn tell_of_old_lock(&self, missing: &str) {
+        self.notice(
+            Diagnostic::warning(format!(
+                "the lock file is behind `package.json`: {missing}; what it lacks is installed in \
+                 the newest version that fits"
+            ))
+            .hint(format!(
+                "run `{} install` and commit the lock file",
+                self.manager.name()
+            )),
+        );
+    }
+
+    /// Puts the lock file that the packages were installed by over that of the sources. A Yarn
+    /// runs no script while the lock file is in the form of an older one.
+    pub(crate) fn adopt_lock(&self, installed: &Path, site: &Path) -> Result<(), NodeError> {
+        let place = Path::new("site").join(self.install_root());
+        let lock = installed.join(&place).join("yarn.lock");
+        if lock.is_file() {
+            let to = site.join(self.install_root()).join("yarn.lock");
+            fs::copy(&lock, &to)?;
+            give(&to, BUILD_USER)?;
         }
         Ok(())
     }
@@ -302,19 +325,36 @@ pub(super) fn runs_on(manifest: &Value, architecture: Architecture) -> bool {
     allows("os", "linux") && allows("cpu", cpu(architecture)) && allows("libc", "glibc")
 }
 
-/// Removes everything but `node_modules` directories and what Yarn keeps to know that it has
-/// installed.
-fn only_packages(directory: &Path) -> std::io::Result<()> {
+/// Whether two lock files of Yarn name the same packages: each release writes its own form, and calls
+/// a file of an older one outdated.
+fn is_same_in_another_form(before: &str, after: &str) -> bool {
+    fn resolutions(text: &str) -> BTreeSet<&str> {
+        let lines = text.lines().map(str::trim);
+        lines
+            .filter(|line| line.starts_with("resolution:"))
+            // Yarn's own patches of a few packages carry the hash of its release's.
+            .filter(|line| !line.contains("builtin<"))
+            .collect()
+    }
+    let after = resolutions(after);
+    !after.is_empty() && after.is_subset(&resolutions(before))
+}
+
+/// Removes everything but `node_modules` directories, what Yarn keeps to know that it has
+/// installed, and files of these names.
+fn only_packages(directory: &Path, kept: &[&str]) -> std::io::Result<()> {
     for entry in fs::read_dir(directory)? {
         let path = entry?.path();
-        let is_packages = path
-            .file_name()
-            .is_some_and(|name| name == "node_modules" || name == "install-state.gz");
+        let is_packages = path.file_name().is_some_and(|name| {
+            name == "node_modules"
+                || name == "install-state.gz"
+                || kept.iter().any(|kept| name == *kept)
+        });
         if is_packages {
             continue;
         }
         if fs::symlink_metadata(&path)?.is_dir() {
-            only_packages(&path)?;
+            only_packages(&path, kept)?;
             if fs::read_dir(&path)?.next().is_none() {
                 fs::remove_dir(&path)?;
             }
@@ -364,6 +404,7 @@ mod tests {
         let root = tempfile::tempdir().unwrap();
         for path in [
             "package.json",
+            "yarn.lock",
             "src/a.ts",
             "web/node_modules/x/index.js",
             "node_modules/y",
@@ -372,12 +413,35 @@ mod tests {
             fs::create_dir_all(path.parent().unwrap()).unwrap();
             fs::write(path, "").unwrap();
         }
-        only_packages(root.path()).unwrap();
-        let mut left: Vec<_> = fs::read_dir(root.path())
-            .unwrap()
-            .map(|entry| entry.unwrap().file_name().into_string().unwrap())
-            .collect();
-        left.sort();
-        assert_eq!(left, ["node_modules", "web"]);
+        let left = |kept: &[&str]| {
+            only_packages(root.path(), kept).unwrap();
+            let mut left: Vec<_> = fs::read_dir(root.path())
+                .unwrap()
+                .map(|entry| entry.unwrap().file_name().into_string().unwrap())
+                .collect();
+            left.sort();
+            left
+        };
+        assert_eq!(left(&["yarn.lock"]), ["node_modules", "web", "yarn.lock"]);
+        assert_eq!(left(&[]), ["node_modules", "web"]);
+    }
+
+    #[test]
+    fn a_lock_file_of_an_older_yarn_lacks_nothing() {
+        let old = "__metadata:\n  version: 8\n\n\"which@npm:^4\":\n  resolution: \"which@npm:4.0.0\"\n  bin:\n    node-which: bin/which.js\n";
+        let new = "__metadata:\n  version: 10\n\n\"which@npm:^4\":\n  resolution: \"which@npm:4.0.0\"\n  bin:\n    node-which: ./bin/which.js\n";
+        assert!(is_same_in_another_form(old, new));
+        let patch = |hash| {
+            format!(
+                "\n  resolution: \"ts@patch:ts@npm%3A5#optional!builtin<compat/typescript>::hash={hash}\"\n"
+            )
+        };
+        assert!(is_same_in_another_form(
+            &(old.to_owned() + &patch("a")),
+            &(new.to_owned() + &patch("b"))
+        ));
+        let more = format!("{new}\n\"ms@npm:^2\":\n  resolution: \"ms@npm:2.1.3\"\n");
+        assert!(!is_same_in_another_form(old, &more));
+        assert!(!is_same_in_another_form("", ""));
     }
 }

@@ -160,6 +160,14 @@ impl Manager {
         Some(words)
     }
 
+    /// Files that an install leaves and that running a script needs, besides the packages.
+    pub(super) fn leaves(self) -> &'static [&'static str] {
+        match self.generation {
+            Generation::Berry => &["yarn.lock"],
+            _ => &[],
+        }
+    }
+
     /// Words that run a script of the project.
     pub(crate) fn run(self, script: &str) -> Vec<String> {
         self.words(&["run", script])

@@ -149,7 +149,7 @@ impl<'a> NodeProject<'a> {
             }
         }
         format!(
-            "packages {} {} {} node {} {} {} for {architecture} 2",
+            "packages {} {} {} node {} {} {} for {architecture} 2{}",
             hasher.finish(),
             self.install_root().display(),
             self.manager.tool(),
@@ -158,6 +158,7 @@ impl<'a> NodeProject<'a> {
                 .version()
                 .unwrap_or(Toolchains::version_of(self.manager.tool())),
             self.workshop.host,
+            self.manager.leaves().concat(),
         ) + match (&self.lock, &self.as_of) {
             (None, Some(moment)) => moment,
             _ => "",

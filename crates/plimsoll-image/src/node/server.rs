@@ -367,6 +367,7 @@ impl Server<'_> {
         let site = trees.scratch.directory("tree/site", BUILD_USER)?;
         sources.copy_to(&site)?;
         give(&site, BUILD_USER)?;
+        self.project.adopt_lock(&installed, &site)?;
         let mut command: Vec<String> = ["/bin/sh", "-c", SCRIPT, "sh", OUT]
             .map(str::to_string)
             .to_vec();

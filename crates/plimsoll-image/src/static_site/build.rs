@@ -169,6 +169,7 @@ impl Site<'_> {
             let place = scratch.directory("tree/site", BUILD_USER)?;
             project.sources.copy_to(&place)?;
             give(&place, BUILD_USER)?;
+            project.adopt_lock(&installed, &place)?;
             let out = scratch.directory("out", BUILD_USER)?;
             let shown = format!("{} run {script}", project.manager.name());
             workshop.tell(shown.clone());
