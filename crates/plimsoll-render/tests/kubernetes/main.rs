@@ -4,6 +4,7 @@
 
 mod decode;
 mod helm;
+mod judge;
 mod keys;
 mod kustomize;
 mod names;
