@@ -311,7 +311,11 @@ fn smaller_servers_start() {
             "--version",
             "postgres_exporter, version",
         ),
-        ("oliver006/redis_exporter", "--version", "exporter"),
+        (
+            "oliver006/redis_exporter",
+            "--version",
+            "Redis Metrics Exporter",
+        ),
     ] {
         let Some(obtained) = obtain(&bench, reference) else {
             return;
