@@ -5,6 +5,7 @@ use std::io::Read as _;
 use std::path::Path;
 
 use plimsoll_diag::Diagnostic;
+use plimsoll_image::Digest;
 use plimsoll_model::Project;
 use plimsoll_render::ImagePin;
 use serde::Deserialize;
@@ -21,7 +22,7 @@ struct Answer {
 struct Pushed {
     service: String,
     repository: String,
-    digest: String,
+    digest: Digest,
 }
 
 /// The images that were published, by service. `-` is standard input.
@@ -51,31 +52,16 @@ pub(crate) fn read(file: &Path, project: &Project) -> Result<BTreeMap<String, Im
                 one.service, project.name
             )));
         }
-        if !is_digest(&one.digest) {
-            return Err(refused(format!(
-                "{name}: `{}` of `{}` is no digest",
-                one.digest, one.service
-            )));
-        }
         images.insert(
             one.service,
             ImagePin {
                 reference: one.repository,
-                digest: Some(one.digest),
+                digest: Some(one.digest.to_string()),
                 user: None,
             },
         );
     }
     Ok(images)
-}
-
-fn is_digest(text: &str) -> bool {
-    text.strip_prefix("sha256:").is_some_and(|hex| {
-        hex.len() == 64
-            && hex
-                .chars()
-                .all(|c| c.is_ascii_digit() || ('a'..='f').contains(&c))
-    })
 }
 
 fn refused(message: String) -> Failure {

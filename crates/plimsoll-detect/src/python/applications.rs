@@ -261,14 +261,8 @@ pub(super) fn maker(
         }
     }
     // A class of the tree that extends a framework's.
-    let name = call
-        .function
-        .as_name()
-        .filter(|name| workspace.modules.may_define(name))?;
-    let (origin, name) = workspace.origin(module, name)?;
-    let class = origin.class(&name)?;
-    class.bases.iter().find_map(|base| {
-        let base = origin.qualify(base.as_name()?);
+    let mut bases = workspace.extended(module, call)?.into_iter();
+    bases.find_map(|base| {
         MAKERS
             .iter()
             .find(|(maker, ..)| *maker == base)

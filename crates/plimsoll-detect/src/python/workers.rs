@@ -491,15 +491,9 @@ fn extended(
     module: &Rc<Module>,
     call: &crate::python::value::Call,
 ) -> Option<&'static (&'static str, &'static str, &'static str, ServiceKind)> {
-    let name = call
-        .function
-        .as_name()
-        .filter(|name| workspace.modules.may_define(name))?;
-    let (origin, name) = workspace.origin(module, name)?;
-    let class = origin.class(&name)?;
-    class.bases.iter().find_map(|base| {
-        let base = origin.qualify(base.as_name()?);
-        // What is extended to be handed jobs is no bot.
+    // What is extended to be handed jobs is no bot.
+    let mut bases = workspace.extended(module, call)?.into_iter();
+    bases.find_map(|base| {
         LOOPS
             .iter()
             .find(|(name, _, _, _)| *name == base && base != "rq.Worker")

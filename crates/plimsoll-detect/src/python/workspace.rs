@@ -10,7 +10,7 @@ use crate::python::graph::{Modules, Target, import_root};
 use crate::python::module::{Binding, Module};
 use crate::python::project::{BrokenManifest, PythonProject};
 use crate::python::settings;
-use crate::python::value::Value;
+use crate::python::value::{Call, Value};
 use crate::tree::Tree;
 
 /// The Python side of a tree.
@@ -215,6 +215,19 @@ impl<'t> Workspace<'t> {
         };
         let callee = definition.module.callee(call)?;
         Some((definition, callee))
+    }
+
+    /// Full names of what is extended by the class of the tree that a call makes an object of.
+    pub(crate) fn extended(&self, module: &Rc<Module>, call: &Call) -> Option<Vec<String>> {
+        let name = call.function.as_name();
+        let name = name.filter(|name| self.modules.may_define(name))?;
+        let (origin, name) = self.origin(module, name)?;
+        let bases = origin.class(&name)?.bases.iter();
+        Some(
+            bases
+                .filter_map(|base| Some(origin.qualify(base.as_name()?)))
+                .collect(),
+        )
     }
 }
 

@@ -64,7 +64,6 @@ impl Indexes {
             } => {
                 let wanted = Wanted {
                     lock,
-                    manifest: &locks::manifest_of(*format, lock),
                     format: *format,
                     extras: &recipe.extras,
                     groups,

@@ -87,7 +87,6 @@ pub(super) fn stated(
         } => {
             let wanted = Wanted {
                 lock,
-                manifest: &locks::manifest_of(*format, lock),
                 format: *format,
                 extras: &recipe.extras,
                 groups,
@@ -133,7 +132,6 @@ pub(super) fn resolve(
         } => {
             let wanted = Wanted {
                 lock,
-                manifest: &locks::manifest_of(*format, lock),
                 format: *format,
                 extras: &recipe.extras,
                 groups,

@@ -346,25 +346,11 @@ fn monitoring(
     let mut files = FileSet::new();
     let nobody = Attributes::root(0o755).owned_by(65534, 65534);
     files.directory(data.trim_start_matches('/'), nobody)?;
-    Ok(Recipe {
-        product,
-        suite: Suite::Trixie,
-        packages: vec![package],
-        tools: &["coreutils", "dash"],
-        without: &["daemon", "perl"],
-        user: user("nobody", 65534, "/nonexistent"),
-        files,
-        config: ImageConfig {
-            user: "65534:65534".to_string(),
-            environment: environment(&[("PATH", PATH)]),
-            entrypoint: words(&[program]),
-            command: words(arguments),
-            working_dir: data.to_string(),
-            exposed_ports: set(port),
-            volumes: set(data),
-            ..ImageConfig::default()
-        },
-    })
+    let mut recipe = exporter(product, package, port, arguments, files);
+    recipe.config.entrypoint = words(&[program]);
+    recipe.config.working_dir = data.to_string();
+    recipe.config.volumes = set(data);
+    Ok(recipe)
 }
 
 /// A program that asks others and gives the answers as metrics. It keeps nothing.

@@ -118,9 +118,22 @@ fn what_is_no_answer_of_push_is_refused() {
     error: `images.json` is not what `push --json` tells: missing field `pushed` at line 1 column 2
     hint: `plimsoll push --json > images.json` writes it; then `--images images.json`
     ");
+    let pushed = |digest: &str| {
+        format!(
+            r#"{{ "pushed": [{{ "service": "web", "repository": "registry.example/x/web", "digest": "{digest}" }}] }}"#
+        )
+    };
+    context.write("images.json", &pushed("sha256:0"));
+    assert_snapshot!(context.run(&["render", "helm", "-o", "out", "--images", "images.json"]), @"
+    exit code: 2
+    ----- stdout -----
+    ----- stderr -----
+    error: `images.json` is not what `push --json` tells: `sha256:0` is not a SHA-256 digest: expected `sha256:` and 64 hexadecimal digits at line 1 column 95
+    hint: `plimsoll push --json > images.json` writes it; then `--images images.json`
+    ");
     context.write(
         "images.json",
-        r#"{ "pushed": [{ "service": "web", "repository": "registry.example/x/web", "digest": "sha256:0" }] }"#,
+        &pushed(&format!("sha256:{}", "0".repeat(64))),
     );
     assert_snapshot!(context.run(&["render", "helm", "-o", "out", "--images", "images.json"]), @"
     exit code: 2

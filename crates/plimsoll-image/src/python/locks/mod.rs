@@ -32,8 +32,6 @@ pub(super) use soundness::mended;
 pub(super) struct Wanted<'a> {
     /// The lock file, relative to the context.
     pub lock: &'a Path,
-    /// The manifest it was made from, relative to the context.
-    pub manifest: &'a Path,
     /// Whose format it has.
     pub format: PythonLock,
     /// Extras of the project.
@@ -67,9 +65,10 @@ pub(super) fn read(context: &Path, wanted: &Wanted<'_>) -> Result<Resolution, Py
         path: wanted.lock,
         text: fs::read_to_string(context.join(wanted.lock))?,
     };
-    let manifest = context.join(wanted.manifest);
+    let manifest_path = manifest_of(wanted.format, wanted.lock);
+    let manifest = context.join(&manifest_path);
     let manifest = File {
-        path: wanted.manifest,
+        path: &manifest_path,
         text: match manifest.is_file() {
             true => fs::read_to_string(manifest)?,
             false => String::new(),
@@ -194,7 +193,6 @@ mod tests {
         };
         let wanted = Wanted {
             lock: path,
-            manifest: &beside,
             format,
             extras: &extras,
             groups: &[],

@@ -17,7 +17,7 @@ use toml::{Table, Value};
 use super::document::{below, text, texts};
 use super::markers::Markers;
 use super::selection::Edge;
-use super::{File, Wanted, manifest_of, read};
+use super::{File, Wanted, read};
 use crate::project_lock;
 use crate::python::PythonError;
 use crate::python::pinned::normalised;
@@ -59,7 +59,6 @@ pub(in crate::python) fn mended(
         } => {
             let wanted = Wanted {
                 lock,
-                manifest: &manifest_of(*format, lock),
                 format: *format,
                 extras: &recipe.extras,
                 groups,
