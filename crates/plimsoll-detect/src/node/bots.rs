@@ -70,7 +70,7 @@ pub(super) fn call(source: &Source, node: Node<'_>, facts: &mut FileFacts) {
             let port = node
                 .child_by_field_name("arguments")
                 .and_then(|arguments| arguments.named_child(0))
-                .and_then(|port| super::sources::number(source, port, 0));
+                .and_then(|port| super::numbers::number(source, port, 0));
             facts.sources.listens = Some((span(), port.or(Some(3000))));
         }
         return;
@@ -143,7 +143,7 @@ fn transport(source: &Source, node: Node<'_>, method: &str, facts: &mut FileFact
                         .is_some_and(|key| source.text_of(key) == "port")
                 })
                 .find_map(|pair| {
-                    super::sources::number(source, pair.child_by_field_name("value")?, 0)
+                    super::numbers::number(source, pair.child_by_field_name("value")?, 0)
                 });
             facts.mcp_http.get_or_insert_with(span);
             facts

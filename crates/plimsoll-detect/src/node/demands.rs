@@ -2,7 +2,8 @@
 
 use tree_sitter::Node;
 
-use super::sources::{Sources, declaration, text};
+use super::numbers::declaration;
+use super::sources::{Sources, text};
 use super::startup::moment;
 use crate::found::FoundVariable;
 use crate::needs::{is_secret, kind_of};

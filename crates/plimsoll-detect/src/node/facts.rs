@@ -7,6 +7,7 @@ use plimsoll_diag::Span;
 use tree_sitter::Node;
 
 use super::bots;
+use super::numbers;
 use super::sources::{self, Sources};
 use super::startup::{Lead, called, moment};
 use crate::places;
@@ -382,7 +383,7 @@ fn handed(source: &Source, call: Node<'_>, facts: &mut FileFacts) {
         return;
     }
     for (index, argument) in named_children(arguments).into_iter().enumerate() {
-        if let Some(port) = sources::number(source, argument, 0) {
+        if let Some(port) = numbers::number(source, argument, 0) {
             facts.handed.push((last.to_owned(), index, port));
         }
     }
@@ -398,7 +399,7 @@ fn named_port(source: &Source, node: Node<'_>, facts: &mut FileFacts) {
     };
     let name = source.text_of(name).trim_matches(['"', '\'']);
     if name.to_ascii_lowercase().ends_with("port")
-        && let Some(port) = sources::number(source, value, 0)
+        && let Some(port) = numbers::number(source, value, 0)
     {
         facts.ports.entry(name.to_owned()).or_insert(port);
     }
@@ -422,7 +423,7 @@ fn given_port(source: &Source, node: Node<'_>, facts: &mut FileFacts) {
         .iter()
         .rev()
         .filter_map(|node| node.named_child(0))
-        .find_map(|value| sources::number(source, value, 0));
+        .find_map(|value| numbers::number(source, value, 0));
     if let Some(port) = port {
         facts.ports.entry(name.to_owned()).or_insert(port);
     }

@@ -8,6 +8,7 @@ mod insisting;
 mod langgraph;
 mod listening;
 mod manifest;
+mod numbers;
 mod nx;
 mod program_recipe;
 mod schema;

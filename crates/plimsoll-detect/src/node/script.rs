@@ -79,6 +79,17 @@ const BUILDERS: &[&str] = &[
     "rollup",
 ];
 
+/// Distributions whose program has another name.
+const PROGRAMS: &[(&str, &str)] = &[
+    ("@langchain/langgraph-cli", "langgraphjs"),
+    ("@nestjs/cli", "nest"),
+    ("@angular/cli", "ng"),
+    ("@remix-run/serve", "remix-serve"),
+    ("@react-router/serve", "react-router-serve"),
+    ("@modelcontextprotocol/inspector", "mcp-inspector"),
+    ("typescript", "tsc"),
+];
+
 /// Programs that start several scripts of the package side by side.
 const SIDE_BY_SIDE: &[&str] = &["concurrently", "run-p", "npm-run-all"];
 
@@ -154,8 +165,9 @@ fn read(package: &Package, line: &str, depth: usize) -> Line {
         match (first.as_str(), arguments.as_str()) {
             ("cross-env" | "cross-env-shell" | "env" | "npx" | "bunx" | "exec", _) => {
                 words.remove(0);
-                while words.first().is_some_and(|word| word.starts_with('-')) {
-                    words.remove(0);
+                match first.as_str() {
+                    "npx" | "bunx" => of_distribution(&mut words),
+                    _ => without_options(&mut words),
                 }
             }
             ("dotenv" | "dotenvx" | "env-cmd" | "dotenv-flow", _) => {
@@ -173,6 +185,7 @@ fn read(package: &Package, line: &str, depth: usize) -> Line {
                     "exec" | "x" | "dlx" => {
                         words.drain(..2);
                         words.retain(|word| word != "--");
+                        of_distribution(&mut words);
                         continue;
                     }
                     "start" | "test" => (1, Some(arguments.clone())),
@@ -219,6 +232,35 @@ fn read(package: &Package, line: &str, depth: usize) -> Line {
     }
     without_watching(&mut words);
     Line::Plain { environment, words }
+}
+
+/// Takes out the options before the first word that is none.
+fn without_options(words: &mut Vec<String>) {
+    while let Some(word) = words.first().filter(|word| word.starts_with('-')) {
+        // `npx -p DISTRIBUTION PROGRAM`
+        let takes = matches!(word.as_str(), "-p" | "--package");
+        words.drain(..if takes { 2.min(words.len()) } else { 1 });
+    }
+}
+
+/// Puts the program in the place of the distribution that `npx` and the like fetch it from:
+/// `@langchain/langgraph-cli@latest dev` starts `langgraphjs dev`.
+fn of_distribution(words: &mut Vec<String>) {
+    without_options(words);
+    let Some(first) = words.first_mut() else {
+        return;
+    };
+    let distribution = match first.rfind('@') {
+        Some(at) if at > 0 => &first[..at],
+        _ => first.as_str(),
+    };
+    let known = PROGRAMS.iter().find(|(name, _)| *name == distribution);
+    *first = match (known, distribution.split_once('/')) {
+        (Some((_, program)), _) => (*program).to_owned(),
+        // One that is named after its distribution.
+        (None, Some((scope, name))) if scope.starts_with('@') => name.to_owned(),
+        (None, _) => distribution.to_owned(),
+    };
 }
 
 /// Whether the part of a line before `&&` only prepares files.
@@ -346,6 +388,13 @@ mod tests {
             ("npm run other", "A=1 next start"),
             ("yarn next start -p 80", "next start -p 80"),
             ("pnpm exec tsx a.ts", "tsx a.ts"),
+            ("npx tsx@4 a.ts", "tsx a.ts"),
+            (
+                "pnpm dlx -y @tide/server@latest --port 80",
+                "server --port 80",
+            ),
+            ("bunx @langchain/langgraph-cli@1 dev", "langgraphjs dev"),
+            ("npx -y -p @tide/tools wave a.js", "wave a.js"),
             ("dotenv -e .env -- node a.js", "node a.js"),
             ("node --env-file=.env --watch a.js", "node a.js"),
             ("nest start --watch", "node dist/main"),

@@ -57,6 +57,11 @@ fn chats(facts: &FileFacts) -> Option<Span> {
     facts.chat.as_ref().map(|(span, _)| span.clone())
 }
 
+/// A file's name as that of a module: `src.workers.mail` for `src/workers/mail.ts`.
+fn module(file: &Path) -> String {
+    places::text(&file.with_extension("")).replace('/', ".")
+}
+
 /// What a package's place in its workspace is.
 pub(super) struct Place {
     /// The directory of the lock file, or the package's own.
@@ -430,7 +435,7 @@ impl Scene<'_> {
             } else if begins && first(listens).is_some() {
                 taken.push(entry.clone());
                 let mut one = self.web(start, NodeLayout::Application, &reached, None);
-                one.service.target = places::text(&entry).replace('/', ".");
+                one.service.target = module(&entry);
                 found.push(one);
                 continue;
             } else if let Some(span) = first(|facts| facts.sources.stdio_transport.clone()) {
@@ -447,7 +452,7 @@ impl Scene<'_> {
             if kind == ServiceKind::McpStdio {
                 one.service.health = Some(Health::McpHandshake);
             }
-            one.service.target = places::text(&entry).replace('/', ".");
+            one.service.target = module(&entry);
             found.push(self.finish(one, start, NodeLayout::Application, &reached, None));
         }
         found

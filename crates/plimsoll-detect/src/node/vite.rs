@@ -6,7 +6,8 @@ use std::sync::Arc;
 use plimsoll_diag::Span;
 use tree_sitter::Node;
 
-use super::sources::{declaration, number, text};
+use super::numbers::{declaration, number};
+use super::sources::text;
 use crate::syntax::{DEPTH, Grammar, Source, named_children};
 use crate::tree::Tree;
 

@@ -472,3 +472,76 @@ fn a_directory_that_is_a_package_by_name_alone_is_searched() {
         detection.needs
     );
 }
+
+#[test]
+fn a_class_listens_on_the_port_that_it_is_made_with() {
+    let class = |parameter: &str, made: &str| {
+        format!(
+            "import express from 'express';\nexport class Tide {{\n  private app = express();\n  private port: number;\n\
+             \x20 constructor({parameter}) {{ this.port = port; }}\n\
+             \x20 start() {{ this.app.listen(this.port); }}\n}}\nnew Tide({made}).start();\n"
+        )
+    };
+    let express = r#""express":"5","tsx":"4""#;
+    for (source, port) in [
+        (class("port = 3100", ""), 3100),
+        (class("port = 3100", "4100"), 4100),
+        (class("port: number", "4200"), 4200),
+        (
+            "import express from 'express';\nclass Tide {\n  port = 3300;\n  start() { express().listen(this.port); }\n}\n\
+             new Tide().start();\n"
+                .to_owned(),
+            3300,
+        ),
+        (
+            "import express from 'express';\nclass Tide {\n  constructor(private port = 3400) {}\n\
+             \x20 start() { express().listen(this.port); }\n}\nnew Tide().start();\n"
+                .to_owned(),
+            3400,
+        ),
+    ] {
+        assert_eq!(
+            node(express, "tsx tide.ts", "tide.ts", &source),
+            [format!("web tsx tide.ts [{port}]")],
+            "{source}"
+        );
+    }
+}
+
+#[test]
+fn graphs_are_served_as_the_script_that_fetches_their_server_says() {
+    let detection = found(&[
+        (
+            "package.json",
+            r#"{"name":"tide","scripts":{"dev":"yarn graphs","graphs":"npx @langchain/langgraph-cli@latest dev --port 4123",
+            "start:login":"tsx src/log-in.ts"},"dependencies":{"@langchain/langgraph":"1","express":"5","tsx":"4"}}"#,
+        ),
+        (
+            "langgraph.json",
+            r#"{"graphs":{"tide":"./src/graph.ts:graph"}}"#,
+        ),
+        (
+            "src/graph.ts",
+            "import { StateGraph } from '@langchain/langgraph';\nexport const graph = new StateGraph({}).compile();\n",
+        ),
+        (
+            "src/log-in.ts",
+            "import express from 'express';\nexpress().listen(3000);\n",
+        ),
+    ]);
+    let mut found = lines(&detection);
+    found.sort();
+    assert_eq!(
+        found,
+        [
+            "web langgraphjs dev --port 4123 --no-browser --host 0.0.0.0 [4123]",
+            "web tsx src/log-in.ts [3000]"
+        ]
+    );
+    assert!(
+        detection
+            .services
+            .iter()
+            .any(|service| service.name == "log-in")
+    );
+}
