@@ -244,8 +244,15 @@ fn share_dependencies(found: &mut [Found]) {
         let plimsoll_model::RecipeKind::Python(python) = &recipe.kind else {
             continue;
         };
+        // What no file as a whole states is told one by one.
+        let told: Vec<&str> = match python.dependencies {
+            plimsoll_model::PythonDependencies::None => {
+                python.undeclared.iter().map(|one| one.as_str()).collect()
+            }
+            _ => Vec::new(),
+        };
         let key = format!(
-            "{:?}{:?}{:?}{:?}",
+            "{:?}{:?}{:?}{:?}{told:?}",
             recipe.context, python.root, python.dependencies, python.extras
         );
         match first.get(&key) {

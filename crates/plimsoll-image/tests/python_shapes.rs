@@ -128,6 +128,26 @@ fn lines_for_other_files_limits_and_the_project_itself_are_followed() {
 }
 
 #[test]
+fn versions_that_go_together_on_an_older_python_alone_get_that_one() {
+    let Some(bench) = Bench::open("older") else {
+        return;
+    };
+    let project = project(&[
+        (
+            "requirements.txt",
+            "idna==3.10\nidna==3.9; python_version >= \"3.12\"\n",
+        ),
+        ("shop/__main__.py", ""),
+    ]);
+    let recipe = recipe(project.path(), requirements(), None);
+    let built = build(&bench, "older", &recipe);
+    let built = built.unwrap_or_else(|error| panic!("{:#?}", error.diagnostic()));
+    assert!(has(&bench, &built, "idna-3.10.dist-info/METADATA"));
+    assert!(has(&bench, &built, "bin/python3.11"));
+    assert!(!has(&bench, &built, "bin/python3.13"));
+}
+
+#[test]
 fn what_exists_for_another_processor_alone_is_named_before_anything_is_fetched() {
     let Some(bench) = Bench::open("one processor") else {
         return;

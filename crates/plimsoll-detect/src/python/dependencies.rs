@@ -1,7 +1,7 @@
 //! Where a service's dependencies come from, and what of them is missing.
 
 use std::collections::BTreeSet;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use plimsoll_diag::{Diagnostic, Spanned};
 use plimsoll_model::PythonDependencies;
@@ -9,6 +9,7 @@ use plimsoll_model::PythonDependencies;
 use crate::places;
 use crate::python::distributions::{distribution_of, provider};
 use crate::python::graph::Closure;
+use crate::python::heavy;
 use crate::python::module::Moment;
 use crate::python::project::PythonProject;
 use crate::python::requirement::Requirement;
@@ -38,6 +39,8 @@ struct Choice<'p> {
     requirements: Vec<&'p Requirement>,
     /// How usual it is: less is more usual.
     class: usize,
+    /// Whether it can be handed on requirement by requirement.
+    plain: bool,
 }
 
 /// Chooses where the dependencies of a service come from.
@@ -112,6 +115,7 @@ pub(crate) fn choose(project: Option<&PythonProject>, closure: &Closure) -> Depe
                 },
                 file: file.path.clone(),
                 requirements,
+                plain: file.plain,
                 class: match (usual, covers) {
                     (true, true) => 0,
                     (true, false) => 2,
@@ -132,6 +136,7 @@ pub(crate) fn choose(project: Option<&PythonProject>, closure: &Closure) -> Depe
             file: pyproject.clone(),
             requirements: own,
             class: 1,
+            plain: false,
         });
     }
     let best = choices.into_iter().min_by_key(|choice| {
@@ -175,6 +180,13 @@ pub(crate) fn choose(project: Option<&PythonProject>, closure: &Closure) -> Depe
     };
     if let Some(phantom) = phantoms(&best.requirements).next() {
         return trimmed(&best, phantom, closure);
+    }
+    if best.plain
+        && let Some((aside, kept)) = heavy::set_aside(&best.requirements, closure)
+    {
+        let mut chosen = handed_over(&best.file, &kept, closure);
+        chosen.problems.extend(heavy::told(&best.file, &aside));
+        return chosen;
     }
     let mut chosen = settle(
         best.from.clone(),
@@ -246,24 +258,30 @@ fn trimmed(best: &Choice<'_>, phantom: &Requirement, closure: &Closure) -> Depen
             wanted.contains(requirement.name.as_str()) && seen.insert(&requirement.name)
         })
         .collect();
-    let declared = names(taken.iter().copied());
-    let requirements: Vec<Requirement> = taken.iter().map(|one| (*one).clone()).collect();
-    let handed: Vec<_> = requirements.iter().map(handed_on).collect();
-    let mut chosen = settle(
-        PythonDependencies::None,
-        "pip",
-        Some(best.file.clone()),
-        requirements,
-        declared,
-        closure,
-    );
+    let mut chosen = handed_over(&best.file, &taken, closure);
     chosen.problems.push(
         Diagnostic::warning(format!(
             "names `{}`, which is a module of Python itself and no distribution to install",
             phantom.name
         ))
         .at(phantom.span.clone())
-        .hint(format!("drop the line; until then only the {} distributions that the code imports are taken from this file", handed.len())),
+        .hint(format!("drop the line; until then only the {} distributions that the code imports are taken from this file", taken.len())),
+    );
+    chosen
+}
+
+/// Some requirements of a file, one by one in the place of the file.
+fn handed_over(file: &Path, taken: &[&Requirement], closure: &Closure) -> Dependencies {
+    let declared = names(taken.iter().copied());
+    let requirements: Vec<Requirement> = taken.iter().map(|one| (*one).clone()).collect();
+    let handed: Vec<_> = requirements.iter().map(handed_on).collect();
+    let mut chosen = settle(
+        PythonDependencies::None,
+        "pip",
+        Some(file.to_owned()),
+        requirements,
+        declared,
+        closure,
     );
     chosen.undeclared = handed.into_iter().chain(chosen.undeclared).collect();
     chosen

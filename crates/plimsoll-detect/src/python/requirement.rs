@@ -70,6 +70,8 @@ pub(crate) struct RequirementsFile {
     pub(crate) requirements: Vec<Requirement>,
     /// Whether it names tools of development, tests or documentation.
     pub(crate) development: bool,
+    /// Whether it has nothing but names with versions: no options, no places, no conditions.
+    pub(crate) plain: bool,
 }
 
 /// Files that include each other are followed this far.
@@ -80,7 +82,8 @@ impl RequirementsFile {
     pub(crate) fn read(tree: &Tree, path: &Path) -> Option<Self> {
         let mut requirements = Vec::new();
         let mut seen = BTreeSet::new();
-        collect(tree, path, &mut seen, &mut requirements, 0)?;
+        let mut plain = true;
+        collect(tree, path, &mut seen, &mut requirements, &mut plain, 0)?;
         let stem = path.file_stem()?.to_str()?.to_ascii_lowercase();
         let development = stem
             .split(['-', '_', '.'])
@@ -89,6 +92,7 @@ impl RequirementsFile {
             path: path.to_owned(),
             requirements,
             development,
+            plain,
         })
     }
 
@@ -135,6 +139,7 @@ fn collect(
     path: &Path,
     seen: &mut BTreeSet<PathBuf>,
     requirements: &mut Vec<Requirement>,
+    plain: &mut bool,
     depth: usize,
 ) -> Option<()> {
     if depth > INCLUDES || !seen.insert(path.to_owned()) {
@@ -155,17 +160,19 @@ fn collect(
             let other = other.trim_start_matches(['=', ' ']).trim();
             let base = path.parent().unwrap_or(Path::new(""));
             if let Some(other) = crate::places::within(base, other) {
-                let _ = collect(tree, &other, seen, requirements, depth + 1);
+                let _ = collect(tree, &other, seen, requirements, plain, depth + 1);
             }
             continue;
         }
         let mut place = Place::line(index as u32 + 1);
         place.end.column += line.chars().count() as u32;
         let requirement = line.split(" --").next().unwrap_or_default();
-        requirements.extend(Requirement::parse(
-            requirement,
-            place.in_file(shown.clone()),
-        ));
+        let read = Requirement::parse(requirement, place.in_file(shown.clone()));
+        *plain &= requirement == line
+            && read
+                .as_ref()
+                .is_some_and(|one| !one.conditional && !one.specifier.starts_with('@'));
+        requirements.extend(read);
     }
     Some(())
 }

@@ -572,3 +572,61 @@ fn a_directory_called_as_an_installed_package_is_run_by_its_path() {
     ]);
     assert_eq!(detection.services[0].command.join(" "), "python main.py");
 }
+
+#[test]
+fn what_fills_gigabytes_is_installed_where_something_imports_it() {
+    let requirements = "torch>=2\nsentence-transformers\nfastapi\nuvicorn==0.35.0\npyyaml\n";
+    let api = "import fastapi\nimport yaml\nimport uvicorn\napp = fastapi.FastAPI()\n\
+        if __name__ == '__main__':\n    uvicorn.run(app, port=8000)\n";
+    let handed = |requirements: &str, source: &str| {
+        let detection = found(&[("requirements.txt", requirements), ("api.py", source)]);
+        let [service] = detection.services.as_slice() else {
+            panic!("{:?}", lines(&detection));
+        };
+        let plimsoll_model::RecipeKind::Python(python) = &service.recipe.as_ref().unwrap().kind
+        else {
+            panic!("{service:?}");
+        };
+        let whole = !matches!(
+            python.dependencies,
+            plimsoll_model::PythonDependencies::None
+        );
+        let names: Vec<String> = python
+            .undeclared
+            .iter()
+            .map(|one| one.value.clone())
+            .collect();
+        let told = detection
+            .problems
+            .iter()
+            .any(|problem| problem.what.contains("`torch`, `sentence-transformers` of"));
+        (whole, names, told)
+    };
+    assert_eq!(
+        handed(requirements, api),
+        (
+            false,
+            vec![
+                "fastapi".to_owned(),
+                "uvicorn==0.35.0".to_owned(),
+                "pyyaml".to_owned()
+            ],
+            true
+        )
+    );
+    // Imported anywhere in reach, loaded by another, or with options that cannot be handed on: all stay.
+    for source in [
+        "import torch\n",
+        "def late():\n    import langchain_huggingface\n",
+    ] {
+        let (whole, _, told) = handed(requirements, &format!("{source}{api}"));
+        assert_eq!((whole, told), (true, false), "{source}");
+    }
+    for line in [
+        "--extra-index-url http://localhost/simple",
+        "httpx; python_version < '3.12'",
+    ] {
+        let (whole, _, told) = handed(&format!("{requirements}{line}\n"), api);
+        assert_eq!((whole, told), (true, false), "{line}");
+    }
+}

@@ -62,8 +62,9 @@ pub(super) struct Build<'a> {
 
 /// Makes the layers of an application, and says how its image starts.
 ///
-/// Old versions of packages often have no wheel for a new Python. Where the project allows an
-/// older one too, it is tried before compilers are, and what did is remembered for these inputs.
+/// Old versions of packages often have no wheel for a new Python, or do not go together on it. Where
+/// the project allows an older one too, it is tried before compilers are, and what did is remembered
+/// for these inputs.
 pub(crate) fn build(
     workshop: &Workshop<'_>,
     recipe: &BuildRecipe,
@@ -163,7 +164,12 @@ fn made(
     }
     let mut failed: Option<PythonError> = None;
     let mut compiler_failed = false;
+    let mut contradicted: Vec<&str> = Vec::new();
     for (interpreter, compilers) in attempts {
+        // A compiler does not make versions go together.
+        if contradicted.contains(&interpreter.minor) {
+            continue;
+        }
         let build = Build {
             steps: steps_base(workshop, &interpreter, &inputs)?,
             workshop,
@@ -200,6 +206,11 @@ fn made(
                     failed = Some(error);
                 }
                 compiler_failed |= by_compiler;
+            }
+            // Versions may go together on another Python: what they require depends on it.
+            Err(error) if is_contradiction(&error) && fitting.len() > 1 => {
+                contradicted.push(interpreter.minor);
+                failed.get_or_insert(error);
             }
             Err(error) => return Err(error),
         }
@@ -242,6 +253,11 @@ fn lacks_wheels(error: &PythonError) -> bool {
     }
 }
 
+/// Whether no set of versions satisfies what is asked for.
+fn is_contradiction(error: &PythonError) -> bool {
+    matches!(error, PythonError::Uv(failure) if failure.kind == UvFailureKind::Unsatisfiable)
+}
+
 /// What is told of a choice that was forced.
 fn chosen(
     interpreter: &Interpreter,
@@ -257,6 +273,11 @@ fn chosen(
         _ => "a dependency",
     };
     let minor = interpreter.minor;
+    if is_contradiction(failure) {
+        return Some(Diagnostic::note(format!(
+            "Python {minor} is used, because the requirements do not go together on a newer one: {failure}"
+        )));
+    }
     Some(Diagnostic::note(match compilers {
         Compilers::Without => {
             format!("Python {minor} is used, because `{package}` has no wheel for a newer one")
