@@ -229,7 +229,13 @@ impl Extractor<'_> {
                 self.children(node, scope, depth);
             }
             "lambda" => {
+                // What a function makes to be called later does not run with it.
+                let path = match scope.moment {
+                    Moment::Call => Arc::from(join(&scope.path, "<lambda>")),
+                    _ => scope.path.clone(),
+                };
                 let inner = Scope {
+                    path,
                     moment: scope.moment.max(Moment::Call),
                     ..scope.clone()
                 };

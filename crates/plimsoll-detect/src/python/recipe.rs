@@ -10,6 +10,7 @@ use crate::python::command::Started;
 use crate::python::dependencies::Dependencies;
 use crate::python::graph::Closure;
 use crate::python::project::PythonProject;
+use crate::python::requirement::RequirementsFile;
 use crate::python::service::{Claimed, IMAGE_ROOT};
 use crate::python::workspace::Workspace;
 
@@ -130,7 +131,16 @@ fn installable(
         .scripts
         .iter()
         .any(|script| started.command.first() == Some(&script.name));
-    if matches!(dependencies.from, PythonDependencies::Requirements { .. }) && !script {
+    let by_file = match dependencies.from {
+        PythonDependencies::Requirements { .. } => true,
+        // Handed on one by one.
+        PythonDependencies::None => dependencies
+            .file
+            .as_deref()
+            .is_some_and(RequirementsFile::is_named_so),
+        _ => false,
+    };
+    if by_file && !script {
         return None;
     }
     // A manifest that ships packages which are not there cannot be built.

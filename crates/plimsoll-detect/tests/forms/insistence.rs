@@ -92,6 +92,10 @@ fn clients_that_are_handed_no_key_insist_on_one() {
             .is_empty()
     );
     assert!(python("from openai import OpenAI\ndef ask():\n    return OpenAI()").is_empty());
+    // Made when somebody asks for it.
+    let later = "from openai import OpenAI\nmade = {}\ndef register(name, make):\n    made[name] = make\n\
+        def defaults():\n    register('a', lambda: OpenAI())\ndefaults()";
+    assert!(python(later).is_empty());
     let detection = found(&[
         ("requirements.txt", "chainlit\n"),
         (

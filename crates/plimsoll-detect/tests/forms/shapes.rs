@@ -630,3 +630,32 @@ fn what_fills_gigabytes_is_installed_where_something_imports_it() {
         assert_eq!((whole, told), (true, false), "{line}");
     }
 }
+
+#[test]
+fn a_file_that_is_handed_on_in_parts_leaves_the_project_uninstalled_as_the_whole_file_does() {
+    let detection = found(&[
+        ("requirements.txt", "torch\nfastapi\nuvicorn\n"),
+        (
+            "pyproject.toml",
+            "[build-system]\nrequires = ['setuptools']\n[project]\nname = 'tide'\nversion = '1'\n",
+        ),
+        ("tide/__init__.py", ""),
+        (
+            "services/api.py",
+            "import fastapi\nimport uvicorn\nimport waves\ndef main():\n    uvicorn.run(fastapi.FastAPI(), port=8000)\n\
+             if __name__ == '__main__':\n    main()\n",
+        ),
+        ("services/waves.py", ""),
+    ]);
+    let [service] = detection.services.as_slice() else {
+        panic!("{:?}", lines(&detection));
+    };
+    let recipe = service.recipe.as_ref().unwrap();
+    let plimsoll_model::RecipeKind::Python(python) = &recipe.kind else {
+        panic!("{recipe:?}");
+    };
+    assert!(python.install_project.is_none());
+    // Where the command finds its module.
+    let path = ("PYTHONPATH".to_owned(), "/app/services".to_owned());
+    assert!(recipe.environment.contains(&path), "{recipe:?}");
+}

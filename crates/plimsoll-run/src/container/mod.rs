@@ -42,3 +42,6 @@ pub use user::{UserError, home_of, resolve_user};
 pub(crate) fn default_path() -> &'static str {
     spec::DEFAULT_PATH
 }
+
+#[cfg(test)]
+pub(crate) use state::tests::sample as sample_state;

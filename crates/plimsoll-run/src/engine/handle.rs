@@ -96,14 +96,8 @@ impl ContainerHandle {
     /// # Errors
     /// When it cannot be read.
     pub fn state(&self) -> Result<ContainerState, EngineError> {
-        // In this order: a supervisor that ends in between has written its last state.
-        let alive = liveness::is_held(&self.dir)?;
-        let mut state = ContainerState::read(&self.dir)?;
-        if !alive && !state.is_final() {
-            state.phase = Phase::Lost;
-            state.pid = None;
-        }
-        Ok(state)
+        let held = || Ok(liveness::is_held(&self.dir)?);
+        seen(held, || Ok(ContainerState::read(&self.dir)?))
     }
 
     /// Waits until the condition holds, the container has ended, or the time is over.
@@ -395,5 +389,53 @@ impl Iterator for StateStream {
 
     fn next(&mut self) -> Option<Self::Item> {
         self.next_state().transpose()
+    }
+}
+
+/// A container's state, by whether its supervisor lives and what that wrote last.
+fn seen(
+    held: impl Fn() -> Result<bool, EngineError>,
+    read: impl Fn() -> Result<ContainerState, EngineError>,
+) -> Result<ContainerState, EngineError> {
+    // A supervisor that ends in between has written its last state, and one that begins in between holds its lock
+    // before it writes the first: only what is twice without one has none.
+    let mut state = read()?;
+    for _ in 0..2 {
+        if held()? || state.is_final() {
+            return Ok(state);
+        }
+        state = read()?;
+    }
+    if !state.is_final() {
+        state.phase = Phase::Lost;
+        state.pid = None;
+    }
+    Ok(state)
+}
+
+#[cfg(test)]
+mod tests {
+    use std::cell::Cell;
+
+    use super::*;
+
+    /// What is seen when the lock is looked at with these outcomes, one after the other, and the state is this.
+    fn phase(held: &[bool], written: Phase) -> Phase {
+        let looked = Cell::new(0);
+        let held = || {
+            let index = looked.replace(looked.get() + 1);
+            Ok(held[index.min(held.len() - 1)])
+        };
+        let mut state = crate::container::sample_state();
+        state.phase = written;
+        seen(held, || Ok(state.clone())).unwrap().phase
+    }
+
+    #[test]
+    fn a_supervisor_that_just_began_is_not_lost() {
+        assert_eq!(phase(&[true], Phase::Running), Phase::Running);
+        assert_eq!(phase(&[false, true], Phase::Created), Phase::Created);
+        assert_eq!(phase(&[false], Phase::Running), Phase::Lost);
+        assert_eq!(phase(&[false], Phase::Exited), Phase::Exited);
     }
 }
