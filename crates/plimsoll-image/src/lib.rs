@@ -18,6 +18,8 @@ pub mod docker_engine;
 pub mod dockerfile;
 pub mod elf;
 mod fetch;
+#[cfg(fuzzing)]
+pub mod fuzzing;
 pub mod go;
 pub mod inventory;
 pub mod layer;

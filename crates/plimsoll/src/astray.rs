@@ -224,7 +224,7 @@ fn publish(project: &mut Project, one: &Move, paths: &StackPaths) {
         }
         None => {
             service.ports.push(Spanned::unplaced(Port {
-                host_ip: Some(Ipv4Addr::LOCALHOST.into()),
+                host_ip: None,
                 published: Some(one.to),
                 target: one.to,
                 protocol: Protocol::Tcp,

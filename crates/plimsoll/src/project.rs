@@ -98,6 +98,16 @@ pub(crate) fn load_inferred(
     })
 }
 
+/// Leaves to `up --bind` where the ports of a project without a Compose file are published: its
+/// source says nothing of it.
+pub(crate) fn leave_addresses_open(project: &mut Project) {
+    for service in project.services.values_mut() {
+        for port in &mut service.ports {
+            port.value.host_ip = None;
+        }
+    }
+}
+
 /// Gives the services of a project without a Compose file what its `.env` says.
 fn fill_from_file(settings: &Settings, project: &mut Project) -> Result<(), Failure> {
     const FILE: &str = ".env";
@@ -307,9 +317,25 @@ pub(crate) fn project_name(settings: &Settings) -> String {
 
 #[cfg(test)]
 mod tests {
-    use plimsoll_model::Service;
+    use plimsoll_model::{Port, Protocol, Service};
 
     use super::*;
+
+    #[test]
+    fn where_ports_are_published_is_left_to_who_starts_the_stack() {
+        let mut project = Project::default();
+        let mut service = Service::default();
+        service.ports.push(Spanned::unplaced(Port {
+            host_ip: Some(std::net::Ipv4Addr::LOCALHOST.into()),
+            published: Some(8000),
+            target: 8000,
+            protocol: Protocol::Tcp,
+        }));
+        project.services.insert("web".to_owned(), service);
+        leave_addresses_open(&mut project);
+        let port = &project.services["web"].ports[0];
+        assert_eq!((port.host_ip, port.published), (None, Some(8000)));
+    }
 
     #[test]
     fn every_key_without_effect_is_told() {

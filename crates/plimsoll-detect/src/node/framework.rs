@@ -5,6 +5,7 @@ use std::path::{Path, PathBuf};
 use plimsoll_model::NodeLayout;
 
 use super::manifest::Package;
+use super::script::Line;
 use crate::detection::ServiceKind;
 use crate::document::Item;
 use crate::tree::Tree;
@@ -184,8 +185,20 @@ pub(crate) fn form(
             let own = package.depends_on(program.0);
             Form::Server {
                 layout: NodeLayout::Application,
-                command: own
-                    .then(|| vec![program.1.to_owned(), "./build/server/index.js".to_owned()]),
+                command: own.then(|| {
+                    stated(package, program.1).unwrap_or_else(|| {
+                        // Remix's own compiler, before Vite, wrote one file.
+                        let by_remix = ["remix.config.js", "remix.config.mjs", "remix.config.cjs"]
+                            .iter()
+                            .any(|name| tree.has_file(&package.directory.join(name)));
+                        let before = configuration(&["remix.config"]);
+                        let file = match by_remix {
+                            true => before.text("serverBuildPath").unwrap_or("./build/index.js"),
+                            false => "./build/server/index.js",
+                        };
+                        vec![program.1.to_owned(), file.to_owned()]
+                    })
+                }),
                 port: 3000,
                 environment: everywhere(3000),
             }
@@ -270,6 +283,16 @@ pub(crate) fn angular_output(tree: &Tree, package: &Package) -> Option<(PathBuf,
         .map_or_else(|| Path::new("dist").join(name), PathBuf::from);
     let builder = build.text(&["builder"]).unwrap_or_default();
     Some((output, builder.ends_with(":application")))
+}
+
+/// The words of the script for production that starts `program`.
+fn stated(package: &Package, program: &str) -> Option<Vec<String>> {
+    ["start:prod", "start:production", "start"]
+        .iter()
+        .find_map(|name| match Line::of(package, name)? {
+            Line::Plain { words, .. } if words.first()? == program => Some(words),
+            _ => None,
+        })
 }
 
 /// Plain values of a configuration file, by their last key.

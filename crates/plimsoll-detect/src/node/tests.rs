@@ -67,6 +67,41 @@ fn found(files: &[(&str, &str)]) -> String {
 }
 
 #[test]
+fn what_serves_remix_and_react_router_is_what_the_start_script_says() {
+    let package = |start: &str, of: &str| {
+        format!(
+            r#"{{"name":"shop","scripts":{{"build":"x build"{start}}},"dependencies":{{"@{of}/node":"*","@{of}/serve":"*"}}}}"#
+        )
+    };
+    let remix = package(r#","start":"remix-serve ./build/index.js""#, "remix-run");
+    let own = package(
+        r#","start":"NODE_ENV=production react-router-serve out/server/index.js""#,
+        "react-router",
+    );
+    let silent = package("", "remix-run");
+    let config = ("remix.config.js", "module.exports = {};");
+    let found = [
+        found(&[("package.json", &remix), config]),
+        found(&[("package.json", &silent), config]),
+        found(&[("package.json", &silent), ("vite.config.ts", "")]),
+        found(&[("package.json", &own), ("react-router.config.ts", "")]),
+    ];
+    let commands: Vec<_> = found
+        .iter()
+        .map(|text| text.split('`').nth(1).unwrap_or(text))
+        .collect();
+    assert_eq!(
+        commands,
+        [
+            "remix-serve ./build/index.js",
+            "remix-serve ./build/index.js",
+            "remix-serve ./build/server/index.js",
+            "react-router-serve out/server/index.js"
+        ]
+    );
+}
+
+#[test]
 fn an_express_server_with_a_mounted_router_and_a_worker() {
     let text = found(&[
         (

@@ -11,6 +11,8 @@ mod deb;
 pub(crate) mod deb822;
 mod effects;
 mod error;
+#[cfg(fuzzing)]
+pub(crate) mod fuzzing;
 mod package_archives;
 mod package_file;
 mod packages;

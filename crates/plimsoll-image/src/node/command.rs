@@ -12,6 +12,7 @@ use serde_json::Value;
 use super::NodeError;
 use super::installed::{Installed, is_installed};
 use super::members::{Members, names};
+use super::shell::Called;
 
 /// Where the application is in the image.
 pub(super) const APPLICATION: &str = "/app";
@@ -26,10 +27,22 @@ pub(super) struct Start {
     pub command: Vec<String>,
     /// Packages that it names, which may be development dependencies.
     pub packages: BTreeSet<String>,
-    /// Programs that a shell calls: name, and command.
-    pub shims: BTreeMap<String, Vec<String>>,
-    /// Whether Bun runs it.
-    pub bun: bool,
+    /// Programs that a shell calls: name, and the script that starts it.
+    pub shims: BTreeMap<String, String>,
+    /// What runs it.
+    pub runtimes: Runtimes,
+    /// Packages of Debian that a shell needs.
+    pub system: BTreeSet<String>,
+}
+
+/// Which programs run JavaScript in an image.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
+pub(super) enum Runtimes {
+    #[default]
+    Node,
+    Bun,
+    /// A shell calls either.
+    Both,
 }
 
 /// Options of Node whose value is a module.
@@ -41,60 +54,80 @@ const MODULE_OPTIONS: &[&str] = &[
     "--experimental-loader",
 ];
 
-/// Finds out what the words of a command start.
+/// Finds out what the words of a command start; `called` is what a shell among them calls.
 pub(super) fn start(
-    installed: &Installed<'_>,
-    members: &Members,
-    root: &str,
-    install_root: &str,
+    search: &Search<'_>,
     words: &[String],
+    called: Option<&Called>,
 ) -> Result<Start, NodeError> {
-    let search = Search {
-        installed,
-        members,
-        root,
-        install_root,
-    };
     let mut start = Start::default();
+    if let Some(called) = called {
+        return Ok(by_shell(search, called));
+    }
     let Some((first, rest)) = words.split_first() else {
         start.command = [node(), ".".to_string()].to_vec();
         return Ok(start);
     };
-    if matches!(first.as_str(), "sh" | "/bin/sh" | "bash" | "dash") {
-        start.command.push("/bin/sh".to_string());
-        start.command.extend(rest.iter().cloned());
-        for word in rest.iter().flat_map(|line| line.split_whitespace()) {
-            if let Some((package, command)) = search.program(word) {
-                start.packages.insert(package);
-                start.shims.insert(word.to_string(), command);
-            }
-            start.bun |= matches!(word, "bun" | "bunx");
-        }
-        return Ok(start);
-    }
     let program = match first.as_str() {
         "node" | "nodejs" => {
             start.packages.extend(modules(rest));
             vec![node()]
         }
         "bun" | "bunx" => {
-            start.bun = true;
+            start.runtimes = Runtimes::Bun;
             vec![bun()]
         }
         path if path.starts_with('/') => vec![path.to_string()],
         name => {
             let found = search.program(name).ok_or_else(|| NodeError::NoProgram {
                 program: name.to_string(),
-                manifest: Path::new(root).join("package.json").display().to_string(),
+                manifest: Path::new(search.root)
+                    .join("package.json")
+                    .display()
+                    .to_string(),
             })?;
             start.packages.insert(found.0);
-            start.bun = found.1.first().is_some_and(|program| *program == bun());
+            if found.1.first().is_some_and(|program| *program == bun()) {
+                start.runtimes = Runtimes::Bun;
+            }
             found.1
         }
     };
     start.command = program;
     start.command.extend(rest.iter().cloned());
     Ok(start)
+}
+
+/// What a shell starts: it finds programs of packages, and what stands for package managers, by
+/// their names.
+fn by_shell(search: &Search<'_>, called: &Called) -> Start {
+    let mut start = Start {
+        command: called.command.clone(),
+        system: called
+            .system
+            .iter()
+            .map(|name| (*name).to_string())
+            .collect(),
+        ..Start::default()
+    };
+    let (mut runs_node, mut runs_bun) = (called.node, called.bun);
+    for word in &called.words {
+        let Some((package, command)) = search.program(word) else {
+            continue;
+        };
+        runs_node |= command[0] == node();
+        runs_bun |= command[0] == bun();
+        start.packages.insert(package);
+        let script = format!("#!/bin/sh\nexec {} \"$@\"\n", command.join(" "));
+        start.shims.insert(word.clone(), script);
+    }
+    start.shims.extend(called.stand_ins());
+    start.runtimes = match (runs_node, runs_bun) {
+        (true, true) => Runtimes::Both,
+        (false, true) => Runtimes::Bun,
+        (_, false) => Runtimes::Node,
+    };
+    start
 }
 
 /// Node's program in the image.
@@ -107,11 +140,14 @@ pub(super) fn bun() -> String {
     "/usr/local/bin/bun".to_string()
 }
 
-struct Search<'s> {
-    installed: &'s Installed<'s>,
-    members: &'s Members,
-    root: &'s str,
-    install_root: &'s str,
+/// Where programs of packages are looked for.
+pub(super) struct Search<'s> {
+    pub installed: &'s Installed<'s>,
+    pub members: &'s Members,
+    /// The directory of the service's package.
+    pub root: &'s str,
+    /// The directory of the workspace.
+    pub install_root: &'s str,
 }
 
 impl Search<'_> {
@@ -199,6 +235,7 @@ fn modules(words: &[String]) -> Vec<String> {
 
 #[cfg(test)]
 mod tests {
+    use super::super::shell;
     use super::*;
     use crate::application::{Application, Purpose};
     use crate::oci::Architecture;
@@ -243,7 +280,20 @@ mod tests {
             site: &root.path().join("site"),
             architecture: Architecture::Amd64,
         };
-        start(&installed, &Members::read(&sources), "", "", line)
+        let members = Members::read(&sources);
+        let project = shell::Project {
+            files: &sources,
+            directory: "",
+            manifest: members.at("").map(|member| &member.manifest),
+        };
+        let search = Search {
+            installed: &installed,
+            members: &members,
+            root: "",
+            install_root: "",
+        };
+        let called = Called::by(&project, line);
+        start(&search, line, called.as_ref())
     }
 
     #[test]
@@ -280,9 +330,11 @@ mod tests {
         let start = started(&line).unwrap();
         assert_eq!(start.command, ["/bin/sh", "-c", "next build && next start"]);
         assert_eq!(start.shims.keys().collect::<Vec<_>>(), ["next"]);
-        assert!(!start.bun);
+        assert_eq!(start.runtimes, Runtimes::Node);
         let line = ["sh", "-c", "bun run migrate && bun src/index.ts"].map(str::to_string);
-        assert!(started(&line).unwrap().bun);
+        assert_eq!(started(&line).unwrap().runtimes, Runtimes::Bun);
+        let line = ["sh", "-c", "bun run migrate && next start"].map(str::to_string);
+        assert_eq!(started(&line).unwrap().runtimes, Runtimes::Both);
     }
 
     #[test]

@@ -19,6 +19,7 @@ mod pack;
 mod packages;
 mod project;
 mod server;
+mod shell;
 mod steps;
 mod tarball;
 mod version_range;

@@ -2,18 +2,20 @@
 //! the project's package manager made.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::fmt::Write as _;
 use std::path::Path;
 
 use plimsoll_diag::Diagnostic;
 use plimsoll_model::NodeLayout;
 
 use super::NodeError;
-use super::command::{self, APPLICATION, Start};
+use super::command::{self, APPLICATION, Search, Start};
 use super::direct::Direct;
 use super::installed::{Closure, Installed};
 use super::members::names;
 use super::pack::{self, Pack};
 use super::server::{RULES, Server};
+use super::shell::{self, Called};
 use crate::store::{ImageLayer, Segment};
 use crate::variant::Variant;
 use crate::workshop::Memory;
@@ -35,7 +37,8 @@ impl Server<'_> {
     /// The production packages, and what starts the server with them.
     pub(super) fn packages(&self) -> Result<Packages, NodeError> {
         let workshop = self.workshop();
-        let key = format!(
+        let called = self.called();
+        let mut key = format!(
             "{RULES} {} of {} starting {:?} in {:?}{}",
             self.project.packages_key(workshop.architecture),
             self.project.root,
@@ -47,6 +50,9 @@ impl Server<'_> {
                 _ => "",
             },
         );
+        if let Some(called) = &called {
+            let _ = write!(key, " calling {called:?}");
+        }
         let known = known_key(&key);
         if workshop.memory == Memory::Use
             && let Some((start, workspace)) = workshop.store.recall(&known)
@@ -59,14 +65,29 @@ impl Server<'_> {
             });
         }
         if let Some(direct) = self.direct()?
-            && let Some(packages) = self.taken_from(&direct.site, &direct.segments, &key)?
+            && let Some(packages) =
+                self.taken_from(&direct.site, &direct.segments, called.as_ref(), &key)?
         {
             return Ok(packages);
         }
         let trees = self.trees()?;
         let tree = self.installed(&trees, workshop.architecture)?;
-        self.taken_from(&tree.join("site"), &BTreeMap::new(), &key)?
+        self.taken_from(&tree.join("site"), &BTreeMap::new(), called.as_ref(), &key)?
             .ok_or(NodeError::Forgotten)
+    }
+
+    /// What a shell calls that starts the service.
+    fn called(&self) -> Option<Called> {
+        let directory = self.recipe.working_dir.to_string_lossy();
+        let project = shell::Project {
+            files: &self.files,
+            directory: &directory,
+            manifest: self
+                .members
+                .at(&self.project.root)
+                .map(|member| &member.manifest),
+        };
+        Called::by(&project, &self.recipe.command)
     }
 
     /// Packages without an installation, where nothing of the project has to run.
@@ -85,6 +106,7 @@ impl Server<'_> {
         &self,
         site: &Path,
         packed: &BTreeMap<String, Segment>,
+        called: Option<&Called>,
         key: &str,
     ) -> Result<Option<Packages>, NodeError> {
         let workshop = self.workshop();
@@ -94,8 +116,13 @@ impl Server<'_> {
         };
         let install_root = self.project.install_root().display().to_string();
         let root = &self.project.root;
-        let words = &self.recipe.command;
-        let started = command::start(&installed, &self.members, root, &install_root, words);
+        let search = Search {
+            installed: &installed,
+            members: &self.members,
+            root,
+            install_root: &install_root,
+        };
+        let started = command::start(&search, &self.recipe.command, called);
         let mut start = match started {
             Err(NodeError::NoProgram { .. }) if !packed.is_empty() => return Ok(None),
             other => other?,

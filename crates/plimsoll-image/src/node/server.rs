@@ -8,7 +8,7 @@ use fs_err as fs;
 use plimsoll_diag::Diagnostic;
 use plimsoll_model::{BuildRecipe, NodeLayout, NodeServerRecipe};
 
-use super::command::{APPLICATION, SHIMS, Start};
+use super::command::{APPLICATION, Runtimes, SHIMS, Start};
 use super::installed::Installed;
 use super::members::Members;
 use super::pack;
@@ -63,7 +63,7 @@ pub(super) struct Server<'a> {
     pub(super) server: &'a NodeServerRecipe,
     pub(super) members: Members,
     /// Files that may enter the image.
-    files: Application,
+    pub(super) files: Application,
 }
 
 /// A script to run: whether its failure counts, and where it stands.
@@ -109,19 +109,12 @@ pub(crate) fn build(
         .iter()
         .map(|package| package.value.clone())
         .collect();
-    if packages
-        .start
-        .command
-        .first()
-        .is_some_and(|word| word == "/bin/sh")
-    {
-        request.extra.push("dash".to_string());
-    }
+    request.extra.extend(packages.start.system.iter().cloned());
     request.extra.sort();
     request.extra.dedup();
     request.users = vec![base::account()];
     let mut layers = base::assemble(workshop, &request)?.layers().to_vec();
-    layers.extend(server.runtime(packages.start.bun)?);
+    layers.extend(server.runtimes(packages.start.runtimes)?);
     layers.extend(packages.layers);
     layers.extend(server.application(&packages.start, &packages.workspace)?);
     Ok((layers, server.config(packages.start)))
@@ -132,13 +125,19 @@ impl Server<'_> {
         self.project.workshop
     }
 
-    /// Node's program, or Bun's.
-    fn runtime(&self, bun: bool) -> Result<Vec<ImageLayer>, NodeError> {
+    /// Node's program, Bun's, or both.
+    fn runtimes(&self, runtimes: Runtimes) -> Result<Vec<ImageLayer>, NodeError> {
+        let node = || self.runtime("node", Some(self.project.node_version()));
+        let bun = || self.runtime("bun", None);
+        Ok(match runtimes {
+            Runtimes::Node => node()?,
+            Runtimes::Bun => bun()?,
+            Runtimes::Both => [node()?, bun()?].concat(),
+        })
+    }
+
+    fn runtime(&self, name: &str, version: Option<&str>) -> Result<Vec<ImageLayer>, NodeError> {
         let workshop = self.workshop();
-        let (name, version) = match bun {
-            true => ("bun", None),
-            false => ("node", Some(self.project.node_version())),
-        };
         let shown = version.unwrap_or(crate::toolchain::Toolchains::version_of(name));
         let key = format!("{RULES} program {name} {shown} {}", workshop.architecture);
         workshop.layers(&key, || {
@@ -300,10 +299,9 @@ impl Server<'_> {
                     built.standalone(&self.project.root, directories, &self.shown())?
                 }
             };
-            for (name, command) in &start.shims {
-                let text = format!("#!/bin/sh\nexec {} \"$@\"\n", command.join(" "));
+            for (name, text) in &start.shims {
                 let place = format!("{}/{name}", SHIMS.trim_start_matches('/'));
-                set.file(&place, Attributes::PROGRAM, text)?;
+                set.file(&place, Attributes::PROGRAM, text.clone())?;
             }
             if workshop.variant.has_tools() {
                 self.writable(&mut set)?;

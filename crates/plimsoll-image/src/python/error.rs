@@ -156,10 +156,7 @@ fn told(failure: &UvFailure) -> String {
     let what = match (failure.kind, failure.package.as_deref()) {
         (Kind::Build, Some(package)) => format!("`{package}` does not build"),
         (Kind::OnlySource, Some(package)) => format!("`{package}` has no wheel"),
-        // What cannot be written down is told as a download that failed.
-        (Kind::Network, _) if failure.whole.contains("No space left on device") => {
-            "the disk is full".to_string()
-        }
+        (Kind::DiskFull, _) => "the disk is full".to_string(),
         (Kind::Network, _) => "the Python package index cannot be reached".to_string(),
         _ => "the Python dependencies do not resolve".to_string(),
     };
@@ -171,10 +168,13 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_full_disk_is_no_index_that_cannot_be_reached() {
-        let text = "error: Failed to download `x==1`\n  cause: failed to write to file\n  cause: No space left on device (os error 28)";
-        let mut failure = UvFailure::read(text);
-        failure.kind = super::super::failure::UvFailureKind::Network;
-        assert!(told(&failure).starts_with("the disk is full: "));
+    fn a_full_disk_is_neither_an_index_nor_a_resolution() {
+        let text =
+            "error: Failed to write to the cache\n  cause: No space left on device (os error 28)";
+        let text = told(&UvFailure::read(text));
+        assert!(
+            text.starts_with("the disk is full: Failed to write"),
+            "{text}"
+        );
     }
 }

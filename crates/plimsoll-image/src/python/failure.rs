@@ -36,6 +36,8 @@ pub enum UvFailureKind {
     WrongHash,
     /// The index cannot be reached, or broke off.
     Network,
+    /// The disk is full, or what one may use of it.
+    DiskFull,
     /// Something else.
     Other,
 }
@@ -128,6 +130,9 @@ impl UvFailure {
             UvFailureKind::Build => self.hints.push(format!(
                 "require a version of {name} that has a wheel for this Python"
             )),
+            UvFailureKind::DiskFull => self
+                .hints
+                .push("free some space, for example with `plimsoll prune`".to_string()),
             UvFailureKind::Network => self.hints.push(
                 "the index comes from the configuration of uv or pip: check UV_DEFAULT_INDEX, \
                  pip.conf and the proxy"
@@ -197,7 +202,15 @@ fn is_noise(line: &str) -> bool {
 
 fn kind_of(text: &str) -> UvFailureKind {
     let contains = |parts: &[&str]| parts.iter().any(|part| text.contains(part));
-    if text.contains("Hash mismatch for `") {
+    // Whatever could not be written, and whoever wanted to write it: uv, or what builds a package.
+    if contains(&[
+        "No space left on device",
+        "os error 28)",
+        "ENOSPC",
+        "Disk quota exceeded",
+    ]) {
+        UvFailureKind::DiskFull
+    } else if text.contains("Hash mismatch for `") {
         UvFailureKind::WrongHash
     } else if contains(&[
         "has no usable wheels",
@@ -331,6 +344,23 @@ mod tests {
         assert_eq!(failure.kind, UvFailureKind::Network);
         assert_eq!(failure.reason.len(), 4);
         assert!(failure.hints[0].contains("UV_DEFAULT_INDEX"));
+    }
+
+    #[test]
+    fn a_full_disk_is_recognised_whatever_uv_was_doing() {
+        let said = [
+            "error: Failed to download `x==1`\n  cause: failed to write to file `/c/x`\n  cause: No space left on device (os error 28)",
+            "error: Failed to write to the cache\n  cause: failed to create directory `/c/sdists-v9`\n  cause: No space left on device (os error 28)",
+            "error: Failed to install: x-1-py3-none-any.whl (x==1)\n  cause: failed to copy file from /c to /app: No space left on device (os error 28)",
+            "error: Failed to build `x==1`\n  cause: The build backend returned an error\n\n[stderr]\nOSError: [Errno 28] No space left on device\n",
+            "error: failed to create file `/c/y`\n  cause: Disk quota exceeded (os error 122)",
+        ];
+        for text in said {
+            let failure = UvFailure::read(text);
+            assert_eq!(failure.kind, UvFailureKind::DiskFull, "{text}");
+            assert!(failure.hints[0].contains("plimsoll prune"), "{text}");
+            assert_eq!(failure.hints.len(), 1, "{text}");
+        }
     }
 
     #[test]

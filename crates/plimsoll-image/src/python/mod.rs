@@ -42,3 +42,5 @@ pub(crate) use configuration::exposed;
 pub(crate) use environment::ENVIRONMENT;
 pub(crate) use locks::manifest_of;
 pub(crate) use uv::BUILD_USER;
+#[cfg(fuzzing)]
+pub(crate) use wheels::fuzzing;

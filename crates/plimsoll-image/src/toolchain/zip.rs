@@ -80,6 +80,11 @@ impl Entry<'_> {
         }
     }
 
+    /// How many bytes it says it has; never fewer than [`Self::content`] gives.
+    pub(crate) fn size(&self) -> usize {
+        self.size.max(self.data.len())
+    }
+
     /// Whether it says that its owner may run it.
     pub(crate) fn is_executable(&self) -> bool {
         self.mode & 0o100 != 0

@@ -29,7 +29,7 @@ pub use resources::{
 pub use spec::{
     Confinement, ContainerSpec, HealthSpec, HealthTest, HostEntry, InitProcess, LogKeeping,
     LogSpec, NetworkSpec, Privileges, Resolver, RootAccess, Seccomp, SpecError, StdinMode,
-    StopSpec, Terminal, UserSpec,
+    StopSpec, Terminal, Unheard, UserSpec,
 };
 pub use state::{
     ContainerState, HealthRecord, HealthState, HealthStatus, Phase, StateError, Warning,

@@ -408,6 +408,20 @@ pub struct StopSpec {
     pub signal: i32,
     /// Time before SIGKILL.
     pub grace: Duration,
+    /// What happens where the program cannot hear the signal.
+    #[serde(default)]
+    pub unheard: Unheard,
+}
+
+/// What happens to a program that a signal cannot reach: the kernel drops those that the first
+/// process of a container has no handler for.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub enum Unheard {
+    /// It is killed at once: it would not stop in any time.
+    #[default]
+    Kill,
+    /// It keeps the time that somebody stated for it.
+    Wait,
 }
 
 impl Default for StopSpec {
@@ -415,6 +429,7 @@ impl Default for StopSpec {
         Self {
             signal: libc::SIGTERM,
             grace: Duration::from_secs(10),
+            unheard: Unheard::Kill,
         }
     }
 }

@@ -34,6 +34,7 @@ pub use client::{Attachment, Keeper};
 pub use egress::EgressMethod;
 pub use error::{AddressHolder, NetworkError, PortHolder};
 pub use keeper::KeeperOptions;
+pub(crate) use names::checked_name;
 pub use protocol::{
     AttachRequest, AttachmentDetails, ContainerStatus, Egress, HostGateway, JoinNetwork,
     JoinedNetwork, KeeperStatus, NetworkSpec, NetworkStatus, NetworkWarning, PublishRequest,

@@ -5,7 +5,7 @@ use std::net::IpAddr;
 use plimsoll_model::{NetworkMode, Project, Service};
 
 use crate::container::{ContainerSpec, HostEntry, NetworkSpec, Resolver};
-use crate::network::{AttachRequest, AttachmentDetails, HostGateway, JoinNetwork};
+use crate::network::{AttachRequest, AttachmentDetails, HostGateway, JoinNetwork, checked_name};
 
 /// A service's place on its networks, under all its names.
 pub(super) fn attach_request(
@@ -17,7 +17,8 @@ pub(super) fn attach_request(
     // The service's own address is that of its first interface, unless the network names one.
     let mut own = service.mac_address.as_ref().map(|address| address.value);
     let networks = service.networks.iter().map(|(network, place)| {
-        let mut names = vec![service.name.clone(), container.to_owned()];
+        let mut names = vec![service.name.clone()];
+        names.extend(name_of_container(container));
         names.extend(place.aliases.iter().cloned());
         names.extend(link_names(project, service, network));
         names.extend(
@@ -51,6 +52,12 @@ pub(super) fn attach_request(
         },
         name_servers: service.dns.clone(),
     }
+}
+
+/// The name by which a container itself is looked up. One that is longer than a query can carry,
+/// as that of a project and a service with long names, is nobody's to look up.
+pub(super) fn name_of_container(container: &str) -> Option<String> {
+    checked_name(container).ok().map(str::to_owned)
 }
 
 /// The names by which the links of others on this network call the service.
@@ -158,6 +165,19 @@ mod tests {
             .networks
             .insert("default".to_owned(), NetworkAttachment::default());
         service
+    }
+
+    #[test]
+    fn a_container_with_too_long_a_name_is_looked_up_by_its_service() {
+        let container = format!("{}-web-1", "p".repeat(60));
+        let spec = ContainerSpec::new("web", Vec::new(), Vec::new(), "/".into());
+        let project = Project::default();
+        let names = |container: &str| {
+            let request = attach_request(&project, &service("web"), container, &spec);
+            request.networks[0].names.clone()
+        };
+        assert_eq!(names(&container), ["web"]);
+        assert_eq!(names("desk-web-1"), ["desk-web-1", "web"]);
     }
 
     #[test]

@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use plimsoll_model::{Restart, Service};
 
-use super::attachment::{attach_request, connect, own_network};
+use super::attachment::{attach_request, connect, name_of_container, own_network};
 use super::hooks;
 use super::record::StackRecord;
 use super::resources::join_namespaces;
@@ -171,7 +171,7 @@ fn join_networks(
     // Others look up the service's running containers by its name, not this one.
     let mut request = attach_request(before.project, service, container, spec);
     for network in &mut request.networks {
-        network.names = vec![container.to_owned()];
+        network.names = name_of_container(container).into_iter().collect();
     }
     let place = keeper.attach(&request)?.details;
     connect(spec, service, &place);

@@ -13,7 +13,7 @@ use super::hardening::{permissions, written_directories};
 use super::mounts::MountSources;
 use crate::container::{
     ContainerSpec, HealthSpec, HealthTest, InitProcess, LogKeeping, LogSpec, RootAccess, StdinMode,
-    StopSpec, Terminal, UserError, UserSpec, home_of, resolve_user, translate,
+    StopSpec, Terminal, Unheard, UserError, UserSpec, home_of, resolve_user, translate,
 };
 
 /// Where an image comes from.
@@ -296,6 +296,7 @@ impl SpecificationSources<'_> {
         }
         if let Some(grace) = &service.stop_grace_period {
             stop.grace = grace.value;
+            stop.unheard = Unheard::Wait;
         }
         Ok(stop)
     }

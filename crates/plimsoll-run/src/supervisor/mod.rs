@@ -10,6 +10,7 @@ pub(crate) mod console;
 mod control;
 mod run;
 mod streams;
+mod unheard;
 
 use std::io::Write;
 use std::os::fd::{AsFd, OwnedFd};

@@ -10,10 +10,10 @@ use rustix::process::{Pid, WaitOptions, WaitStatus};
 use super::check::Check;
 use super::console::Input;
 use super::streams::Streams;
-use super::{Mode, Supervisor};
+use super::{Mode, Supervisor, unheard};
 use crate::container::health::HealthMonitor;
 use crate::container::protocol::{Reply, Request};
-use crate::container::{HealthSpec, HealthState};
+use crate::container::{HealthSpec, HealthState, StopSpec, Unheard};
 use crate::runtime::bundle::Started;
 
 /// A program that runs, and what goes on around it.
@@ -66,9 +66,15 @@ impl Run {
         crate::kernel::send_signal(self.started.pid, signal)
     }
 
-    fn ask_to_stop(&mut self, signal: i32, grace: Duration) {
+    fn ask_to_stop(&mut self, stop: StopSpec) {
+        let StopSpec {
+            signal,
+            grace,
+            unheard,
+        } = stop;
         let deadline = Instant::now() + grace;
-        if grace.is_zero() {
+        let in_vain = unheard == Unheard::Kill && unheard::is_dropped(self.started.pid, signal);
+        if grace.is_zero() || in_vain {
             let _ = self.signal(libc::SIGKILL);
         } else if self.kill_at.is_none() {
             let _ = self.signal(signal);
@@ -201,11 +207,14 @@ impl Supervisor<'_> {
                     // The program gets what the caller got; if it does not care, it is killed
                     // like any container that does not stop.
                     self.stopping = true;
-                    run.ask_to_stop(signal as i32, self.spec.stop.grace);
+                    run.ask_to_stop(StopSpec {
+                        signal: signal as i32,
+                        ..self.spec.stop
+                    });
                 }
                 (_, Mode::Detached, Some(run)) => {
                     self.stopping = true;
-                    run.ask_to_stop(self.spec.stop.signal, self.spec.stop.grace);
+                    run.ask_to_stop(self.spec.stop);
                 }
                 (_, _, None) => self.stopping = true,
             }
@@ -223,15 +232,17 @@ impl Supervisor<'_> {
                 Request::Stop { grace } => {
                     self.stopping = true;
                     if let Some(run) = run.as_deref_mut() {
-                        let grace = grace.unwrap_or(self.spec.stop.grace);
-                        run.ask_to_stop(self.spec.stop.signal, grace);
+                        run.ask_to_stop(StopSpec {
+                            grace: grace.unwrap_or(self.spec.stop.grace),
+                            ..self.spec.stop
+                        });
                     }
                     self.control.reply(number, &Reply::Done);
                 }
                 Request::Restart => {
                     self.restarting = true;
                     if let Some(run) = run.as_deref_mut() {
-                        run.ask_to_stop(self.spec.stop.signal, self.spec.stop.grace);
+                        run.ask_to_stop(self.spec.stop);
                     }
                     self.control.reply(number, &Reply::Done);
                 }

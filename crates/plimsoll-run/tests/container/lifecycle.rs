@@ -5,6 +5,7 @@ use std::time::Duration;
 use plimsoll_model::Restart;
 use plimsoll_run::container::{
     HealthSpec, HealthStatus, HealthTest, LogOptions, LogStream, Phase, StdinMode, Terminal,
+    Unheard,
 };
 use plimsoll_run::{Condition, EngineError, ExecSpec, Follow, StartStage, Waited};
 
@@ -14,6 +15,7 @@ pub const TESTS: Tests = &[
     ("lifecycle::exit_codes_and_streams", exit_codes_and_streams),
     ("lifecycle::stop_signal_is_handled", stop_signal),
     ("lifecycle::killed_after_the_grace", killed_after_grace),
+    ("lifecycle::killed_where_nothing_is_heard", killed_unheard),
     ("lifecycle::signals_are_delivered", signals),
     (
         "lifecycle::programs_that_cannot_be_executed",
@@ -82,6 +84,27 @@ fn killed_after_grace() {
     wait_for_output(&handle, "up");
     let state = handle.stop(Some(Duration::from_millis(200))).unwrap();
     assert_eq!((state.phase, state.exit_code), (Phase::Stopped, Some(137)));
+}
+
+/// With a grace that no test would wait for.
+fn killed_unheard() {
+    let place = Place::new();
+    let mut spec = place.shell(&format!("echo up; {FOREVER}"));
+    spec.stop.grace = Duration::from_secs(24 * 3600);
+    let handle = place.start(&spec);
+    wait_for_output(&handle, "up");
+    let state = handle.stop(None).unwrap();
+    assert_eq!((state.phase, state.exit_code), (Phase::Stopped, Some(137)));
+
+    // Who stated a time gets it.
+    let place = Place::new();
+    let mut spec = place.shell("echo up; sleep 1; exit 3");
+    spec.stop.grace = Duration::from_secs(24 * 3600);
+    spec.stop.unheard = Unheard::Wait;
+    let handle = place.start(&spec);
+    wait_for_output(&handle, "up");
+    let state = handle.stop(None).unwrap();
+    assert_eq!((state.phase, state.exit_code), (Phase::Stopped, Some(3)));
 }
 
 fn signals() {

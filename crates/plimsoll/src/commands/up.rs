@@ -51,6 +51,10 @@ pub(crate) fn run(
         extensions,
         warnings,
     } = project::load(settings, &arguments.services)?;
+    let is_inferred = project.files.is_empty();
+    if is_inferred {
+        project::leave_addresses_open(&mut project);
+    }
     let following = match arguments.watch {
         true => variants::Following::Watched,
         false => variants::Following::Mounted,
@@ -81,7 +85,6 @@ pub(crate) fn run(
     let paths = StackPaths::new(&settings.data, &settings.runtime, &project.name);
     let interruption = Interruption::listen()?;
     let held = lock(&paths)?;
-    let is_inferred = project.files.is_empty();
     let mut moves = Vec::new();
     if is_inferred {
         moves = astray::remembered(&project, &paths);

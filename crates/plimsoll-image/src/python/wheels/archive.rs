@@ -42,6 +42,9 @@ pub(super) struct Places<'p> {
 /// A line of a record: path, hash, size.
 type Line = [String; 3];
 
+/// All files of a wheel are in memory at once: one that unpacks to more is left to uv.
+const LARGEST: usize = 1 << 30;
+
 /// Unpacks a wheel. The error is a short reason.
 pub(super) fn unpack(archive: &[u8], places: &Places<'_>) -> Result<Unpacked, String> {
     let entries = zip::entries(archive)?;
@@ -60,12 +63,17 @@ pub(super) fn unpack(archive: &[u8], places: &Places<'_>) -> Result<Unpacked, St
     let mut moved: BTreeMap<&str, (String, Option<String>)> = BTreeMap::new();
     let mut record = String::new();
     let mut commands = String::new();
+    let mut size: usize = 0;
     for entry in &entries {
         if entry.name.ends_with('/') {
             continue;
         }
         if !is_plain(entry.name) {
             return Err(format!("`{}` is no path of a file", entry.name));
+        }
+        size = size.saturating_add(entry.size());
+        if size > LARGEST {
+            return Err("it unpacks to more than is kept in memory".to_string());
         }
         let mut bytes = entry.content()?;
         if entry.name == record_name {

@@ -8,6 +8,8 @@
 
 mod archive;
 mod choice;
+#[cfg(fuzzing)]
+pub(super) mod fuzzing;
 mod tags;
 
 use std::collections::BTreeMap;

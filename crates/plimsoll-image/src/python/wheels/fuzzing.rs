@@ -1,0 +1,14 @@
+//! The reader of wheels, for the fuzz targets.
+
+use super::archive::{Places, unpack};
+
+/// Where the files of a wheel would be installed, below the environment.
+pub fn wheel(bytes: &[u8]) -> Vec<String> {
+    let places = Places {
+        packages: "lib/python3.13/site-packages",
+        minor: "3.13",
+    };
+    unpack(bytes, &places)
+        .map(|unpacked| unpacked.files.into_keys().collect())
+        .unwrap_or_default()
+}
