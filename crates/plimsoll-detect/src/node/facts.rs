@@ -7,6 +7,7 @@ use plimsoll_diag::Span;
 use tree_sitter::Node;
 
 use super::bots;
+use super::keys;
 use super::numbers;
 use super::sources::{self, Sources};
 use super::startup::{Lead, called, moment};
@@ -46,6 +47,10 @@ pub(crate) struct FileFacts {
     pub(crate) chat: Option<(Span, &'static str)>,
     /// Starts work at set times.
     pub(crate) scheduler: Option<Span>,
+    /// Hands a key to something.
+    pub(crate) hands_key: bool,
+    /// Who offers the models that it names.
+    pub(crate) models: Vec<(String, Span)>,
     /// Serves MCP over HTTP.
     pub(crate) mcp_http: Option<Span>,
     /// Keeps responses open.
@@ -60,6 +65,18 @@ pub(crate) struct Answer {
     router: String,
     path: String,
     span: Span,
+}
+
+/// Whether a path looks like a program that has no extension, as `bin/www` is.
+fn is_program(path: &Path) -> bool {
+    let inside = path.parent().is_some_and(|parent| parent.ends_with("bin"));
+    inside && path.extension().is_none()
+}
+
+/// Whether the first line of a program has Node run it.
+fn starts_node(text: &str) -> bool {
+    let first = text.lines().next().unwrap_or_default();
+    first.starts_with("#!") && ["node", "bun"].iter().any(|name| first.contains(name))
 }
 
 /// The files of a package.
@@ -82,7 +99,12 @@ impl Files {
             .take(MOST_FILES);
         let mut all = BTreeMap::new();
         for file in files {
-            let Some(grammar) = Grammar::of(&file.path).filter(|grammar| {
+            let program = is_program(&file.path);
+            let grammar = match program {
+                true => Some(Grammar::JavaScript),
+                false => Grammar::of(&file.path),
+            };
+            let Some(grammar) = grammar.filter(|grammar| {
                 matches!(
                     grammar,
                     Grammar::JavaScript | Grammar::TypeScript | Grammar::Tsx
@@ -93,6 +115,9 @@ impl Files {
             let Some(text) = tree.source(&file.path) else {
                 continue;
             };
+            if program && !starts_node(&text) {
+                continue;
+            }
             let Some(source) = Source::parse(tree.shown(&file.path), text, grammar) else {
                 continue;
             };
@@ -291,7 +316,12 @@ fn walk(source: &Source, node: Node<'_>, facts: &mut FileFacts, depth: usize) {
             bots::call(source, node, facts);
             call(source, node, facts);
         }
-        "variable_declarator" | "pair" => named_port(source, node, facts),
+        "variable_declarator" => named_port(source, node, facts),
+        "pair" => {
+            named_port(source, node, facts);
+            keys::pair(source, node, facts);
+        }
+        "shorthand_property_identifier" => facts.hands_key |= keys::is_key(source.text_of(node)),
         "function_declaration" => given_port(source, node, facts),
         "new_expression" => {
             lead(source, node, facts);

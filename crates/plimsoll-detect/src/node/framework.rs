@@ -33,6 +33,8 @@ const FRAMEWORKS: &[(&str, &str, ServiceKind)] = &[
     ("@tanstack/react-start", "TanStack Start", ServiceKind::Ui),
     ("@tanstack/solid-start", "TanStack Start", ServiceKind::Ui),
     ("@solidjs/start", "SolidStart", ServiceKind::Ui),
+    ("waku", "Waku", ServiceKind::Ui),
+    ("@builder.io/qwik-city", "Qwik", ServiceKind::Ui),
     ("nitropack", "Nitro", ServiceKind::Web),
     ("nitro", "Nitro", ServiceKind::Web),
     ("mastra", "Mastra", ServiceKind::Web),
@@ -41,6 +43,8 @@ const FRAMEWORKS: &[(&str, &str, ServiceKind)] = &[
     ("@modelcontextprotocol/server", "MCP", ServiceKind::McpStdio),
     ("fastmcp", "MCP", ServiceKind::McpStdio),
     ("mcp-framework", "MCP", ServiceKind::McpStdio),
+    ("xmcp", "xmcp", ServiceKind::McpHttp),
+    ("@llamaindex/server", "LlamaIndex", ServiceKind::Web),
     ("fastify", "Fastify", ServiceKind::Web),
     ("hono", "Hono", ServiceKind::Web),
     ("elysia", "Elysia", ServiceKind::Web),
@@ -86,6 +90,9 @@ impl Framework {
                 | "Nitro"
                 | "TanStack Start"
                 | "SolidStart"
+                | "Waku"
+                | "Qwik"
+                | "xmcp"
                 | "Mastra"
                 | "NestJS"
         )
@@ -230,6 +237,36 @@ pub(crate) fn form(
                 ("MASTRA_HOST".to_owned(), "0.0.0.0".to_owned()),
                 ("PORT".to_owned(), "4111".to_owned()),
             ],
+        },
+        "Waku" => Form::Server {
+            layout: NodeLayout::Application,
+            command: Some(
+                ["waku", "start", "--host", "0.0.0.0", "--port", "3000"]
+                    .map(str::to_owned)
+                    .to_vec(),
+            ),
+            port: 3000,
+            environment: Vec::new(),
+        },
+        // Its adapters for Node write `server/` and a script that starts it.
+        "Qwik" => match package.script("serve") {
+            Some(script) if script.starts_with("node ") => Form::Server {
+                layout: NodeLayout::Application,
+                command: Some(script.split_whitespace().map(str::to_owned).collect()),
+                port: 3000,
+                environment: everywhere(3000),
+            },
+            _ => Form::Neither {
+                why: "its build makes no server that Node runs".to_owned(),
+                hint: "`npm run qwik add` adds one (`express`, `fastify` or `node-server`)"
+                    .to_owned(),
+            },
+        },
+        "xmcp" if configuration(&["xmcp.config"]).text("http").is_some() => Form::Server {
+            layout: NodeLayout::Application,
+            command: node("dist/http.js"),
+            port: 3001,
+            environment: vec![("PORT".to_owned(), "3001".to_owned())],
         },
         "Astro" => Form::Server {
             layout: NodeLayout::Application,

@@ -140,10 +140,13 @@ impl Package {
             .map(|(_, script)| script)
     }
 
-    /// Whether the script called `name` starts a program.
+    /// Whether the script called `name` starts a program, itself or by other scripts that it calls.
     pub(crate) fn script_runs(&self, name: &str, program: &str) -> bool {
-        self.script(name).is_some_and(|script| {
-            let mut words = script.split(['&', '|', ';', ' ']);
+        super::script::called(self, name).into_iter().any(|script| {
+            let mut words = self
+                .script(script)
+                .map_or("", |line| line.as_str())
+                .split(['&', '|', ';', ' ', '"', '\'']);
             words.any(|word| word.rsplit('/').next() == Some(program))
         })
     }

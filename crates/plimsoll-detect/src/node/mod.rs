@@ -4,7 +4,9 @@ mod bots;
 mod demands;
 mod facts;
 mod framework;
+mod generators;
 mod insisting;
+mod keys;
 mod langgraph;
 mod listening;
 mod manifest;
@@ -123,6 +125,11 @@ fn services(
     if let Some(bundler) = site::bundler(tree, package) {
         let sources = Sources::read(tree, &package.directory, nested);
         let looks_like = format!("{} application", bundler.name);
+        let aside = generators::Generator::of(package)
+            .and_then(|generator| generator.set_aside(tree, package));
+        if let Some(why) = aside {
+            return Some((looks_like, vec![Err(why.to_owned())]));
+        }
         // One package may hold a server and the pages that it hands out.
         if let Some((server, hands_out)) = server::beside_pages(tree, package, nested) {
             let mut verdicts = vec![Ok(Box::new(server))];

@@ -8,7 +8,7 @@ use plimsoll_model::{BuildRecipe, NodeLayout, NodeManager, NodeServerRecipe, Rec
 use super::manifest::Package;
 use super::server::{Reached, Scene};
 use super::start::Start;
-use super::{absolute, insisting, startup};
+use super::{absolute, insisting, keys, startup};
 use crate::detection::ServiceKind;
 use crate::found::Found;
 use crate::needs;
@@ -48,6 +48,13 @@ impl Scene<'_> {
             modules.any(|(module, _)| module == library || module.starts_with(&below))
         };
         insisting::add(package, &imports, &mut found.variables);
+        let read = keys::read_by_libraries(reached.iter().map(|(_, facts)| *facts));
+        for variable in read.into_iter().filter(|variable| !given(&variable.name)) {
+            let mut known = found.variables.iter();
+            if !known.any(|one| one.name == variable.name) {
+                found.variables.push(variable);
+            }
+        }
         let mut imported: Vec<_> = reached
             .iter()
             .flat_map(|(_, facts)| &facts.imports)

@@ -93,16 +93,47 @@ const PROGRAMS: &[(&str, &str)] = &[
 /// Programs that start several scripts of the package side by side.
 const SIDE_BY_SIDE: &[&str] = &["concurrently", "run-p", "npm-run-all"];
 
+/// Programs that start scripts of the package by their names, side by side or one after the other.
+const CALLERS: &[&str] = &[
+    "concurrently",
+    "run-p",
+    "run-s",
+    "npm-run-all",
+    "npm-run-all2",
+    "npm",
+    "pnpm",
+    "yarn",
+    "bun",
+    "wsrun",
+];
+
+/// A script and the scripts that it calls, and those that they call.
+pub(super) fn called<'p>(package: &'p Package, name: &str) -> Vec<&'p str> {
+    let mut names: Vec<&str> = package.script_names().filter(|one| *one == name).collect();
+    let mut next = 0;
+    while let Some(name) = names.get(next).copied() {
+        for other in mentioned(package, name, CALLERS) {
+            if !names.contains(&other) {
+                names.push(other);
+            }
+        }
+        next += 1;
+    }
+    names
+}
+
 /// Scripts of the package that a script starts side by side: `concurrently "npm:api" "npm run web"`, `run-p api web`.
 pub(crate) fn side_by_side<'p>(package: &'p Package, name: &str) -> Vec<&'p str> {
+    mentioned(package, name, SIDE_BY_SIDE)
+}
+
+/// Other scripts of the package that a script names, where it runs one of `callers`.
+fn mentioned<'p>(package: &'p Package, name: &str, callers: &[&str]) -> Vec<&'p str> {
     let Some(line) = package.script(name) else {
         return Vec::new();
     };
     let line = line.as_str();
-    let starts = line
-        .split_whitespace()
-        .any(|word| SIDE_BY_SIDE.contains(&word));
-    if !starts {
+    if !line.split_whitespace().any(|word| callers.contains(&word)) {
         return Vec::new();
     }
     let words: Vec<&str> = line
@@ -298,6 +329,11 @@ fn without_watching(words: &mut Vec<String>) {
         ("nodemon" | "node-dev", Some(file)) if file.ends_with(".js") => {
             words[0] = "node".to_owned()
         }
+        ("nodemon", _) => {
+            if let Some(watched) = executed(words) {
+                *words = watched;
+            }
+        }
         ("ts-node-dev" | "tsnd", _) => {
             words[0] = "ts-node".to_owned();
             words.retain(|word| {
@@ -320,6 +356,17 @@ fn without_watching(words: &mut Vec<String>) {
         }
     }
     *words = kept;
+}
+
+/// What `nodemon` starts: `nodemon --watch src --exec "tsx src/a.ts"`, `nodemon --exec tsx src/a.ts`.
+fn executed(words: &[String]) -> Option<Vec<String>> {
+    let place = words
+        .iter()
+        .position(|word| matches!(word.as_str(), "--exec" | "-x"))?;
+    let program = split(words.get(place + 1)?)?;
+    let arguments = words.get(place + 2..)?.iter();
+    let arguments = arguments.take_while(|word| !word.starts_with('-')).cloned();
+    Some(program.into_iter().chain(arguments).collect())
 }
 
 /// The words of a line that is one command; `None` where a shell would do more than split it.
@@ -375,6 +422,25 @@ mod tests {
     }
 
     #[test]
+    fn scripts_are_followed_to_what_they_run() {
+        for (build, others) in [
+            (r#"run-p type-check \"build-only {@}\" --"#, "build-only"),
+            ("npm run lint && npm run bundle", "bundle"),
+            ("npm-run-all clean compile:*", "compile:pages"),
+            ("pnpm bundle", "bundle"),
+        ] {
+            let package = Package::with_scripts(&[("build", build), (others, "vite build")]);
+            assert!(package.script_runs("build", "vite"), "{build}");
+            assert!(!package.script_runs("build", "webpack"), "{build}");
+        }
+        // A script that only has the name of one is none that is called.
+        let package = Package::with_scripts(&[("build", "tsc dev"), ("dev", "vite")]);
+        assert!(!package.script_runs("build", "vite"));
+        let package = Package::with_scripts(&[("build", "npm run build")]);
+        assert!(!package.script_runs("build", "vite"));
+    }
+
+    #[test]
     fn what_a_script_starts_in_the_end() {
         for (script, wanted) in [
             ("node dist/main.js", "node dist/main.js"),
@@ -401,6 +467,11 @@ mod tests {
             ("bun run src/index.ts", "bun src/index.ts"),
             ("bun run other", "A=1 next start"),
             ("nodemon server.js", "node server.js"),
+            ("nodemon --exec tsx src/a.ts", "tsx src/a.ts"),
+            (
+                "nodemon --watch src --exec 'tsx src/a.ts' --ext ts",
+                "tsx src/a.ts",
+            ),
             ("turbo run start", "others: turbo"),
             ("npm --prefix web start", "others: npm"),
             (

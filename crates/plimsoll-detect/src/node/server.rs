@@ -165,13 +165,18 @@ pub(super) fn services(
         let (_, file) = package.programs.first()?;
         scene.entry(&["node".to_owned(), file.clone()])
     };
-    let main = match &start {
+    let mut main: Vec<PathBuf> = match &start {
         Some(start) => scene.entry(&start.command),
         None => program(),
-    };
+    }
+    .into_iter()
+    .collect();
+    // What the framework's build makes of a file is started once.
+    let made = verdicts.iter().flatten();
+    main.extend(made.filter_map(|found| scene.entry(&found.service.command)));
     verdicts.extend(
         scene
-            .besides(main.as_deref(), &images)
+            .besides(main, &images)
             .into_iter()
             .map(|found| Ok(Box::new(found))),
     );
@@ -380,8 +385,8 @@ impl Scene<'_> {
         })
     }
 
-    /// Workers and the like that scripts start besides the server.
-    fn besides(&self, main: Option<&Path>, images: &[Start]) -> Vec<Found> {
+    /// Workers and the like that scripts start besides what is started already from the files `taken`.
+    fn besides(&self, mut taken: Vec<PathBuf>, images: &[Start]) -> Vec<Found> {
         let names: Vec<&str> = self
             .package
             .script_names()
@@ -407,7 +412,6 @@ impl Scene<'_> {
                     })
             })
             .collect();
-        let mut taken: Vec<PathBuf> = main.map(Path::to_owned).into_iter().collect();
         let mut found = Vec::new();
         let scripts = names.into_iter().filter_map(|name| {
             let begins = name.starts_with("start") || name.starts_with("serve");

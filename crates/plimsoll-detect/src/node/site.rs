@@ -6,6 +6,7 @@ use plimsoll_diag::{Diagnostic, Evidence};
 use plimsoll_model::{BuildRecipe, NodeManager, RecipeKind, SiteProxy, StaticSiteRecipe};
 
 use super::framework::Framework;
+use super::generators::Generator;
 use super::manifest::Package;
 use super::sources::Sources;
 use super::vite::ViteConfig;
@@ -38,6 +39,7 @@ pub(super) fn bundler(tree: &Tree, package: &Package) -> Option<Bundler> {
         "@tanstack/react-start",
         "@tanstack/solid-start",
         "@solidjs/start",
+        "@builder.io/qwik-city",
     ]
     .into_iter()
     .any(|distribution| package.depends_on(distribution));
@@ -61,17 +63,6 @@ pub(super) fn bundler(tree: &Tree, package: &Package) -> Option<Bundler> {
             config,
         });
     }
-    let table: &[(&str, &str, &str, &str)] = &[
-        (
-            "react-scripts",
-            "Create React App",
-            "react-scripts",
-            "build",
-        ),
-        ("@vue/cli-service", "Vue CLI", "vue-cli-service", "dist"),
-        ("astro", "Astro", "astro", "dist"),
-        ("parcel", "Parcel", "parcel", "dist"),
-    ];
     if package.depends_on("@angular/core") && package.script_runs("build", "ng") {
         let (output, pages) = super::framework::angular_output(tree, package)?;
         return Some(Bundler {
@@ -86,21 +77,14 @@ pub(super) fn bundler(tree: &Tree, package: &Package) -> Option<Bundler> {
             config: None,
         });
     }
-    table
-        .iter()
-        .find(|(distribution, _, program, _)| {
-            // What others install is built into their pages; its own are there to try it out.
-            !package.library
-                && package.depends_on(distribution)
-                && package.script_runs("build", program)
-        })
-        .map(|(distribution, name, _, output)| Bundler {
-            name,
-            distribution,
-            output: PathBuf::from(output),
-            port: 3000,
-            config: None,
-        })
+    let generator = Generator::of(package)?;
+    Some(Bundler {
+        name: generator.name,
+        distribution: generator.distribution,
+        output: generator.output(package),
+        port: 3000,
+        config: None,
+    })
 }
 
 pub(super) fn site(tree: &Tree, package: &Package, bundler: &Bundler, sources: Sources) -> Verdict {

@@ -87,6 +87,9 @@ impl Sources {
 /// Files read at most for one package.
 const MOST_FILES: usize = 5_000;
 
+/// The port of LlamaIndex's server where nothing else is said.
+const LLAMA_INDEX: u16 = 3000;
+
 impl Sources {
     /// Reads the sources below `directory`, those of packages inside left out.
     pub(crate) fn read(tree: &Tree, directory: &Path, nested: &[&Path]) -> Self {
@@ -230,6 +233,11 @@ pub(super) fn walk(source: &Source, node: Node<'_>, found: &mut Sources, depth: 
                     let span = source.place(node).in_file(source.path.clone());
                     found.listens = Some((span, port));
                 }
+            }
+            if made == Some("LlamaIndexServer") && found.listens.is_none() {
+                let span = source.place(node).in_file(source.path.clone());
+                let port = port(source, node).or(Some(LLAMA_INDEX));
+                found.listens = Some((span, port));
             }
             if made == Some("StdioServerTransport") && found.stdio_transport.is_none() {
                 found.stdio_transport = Some(source.place(node).in_file(source.path.clone()));

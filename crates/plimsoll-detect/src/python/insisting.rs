@@ -1,5 +1,5 @@
-//! Variables that no file of the project reads, and that a library ends the work without: clients that are made
-//! while the service starts and are handed no key.
+//! Variables that no file of the project reads, and that a library reads for it: clients that are handed no key.
+//! Some end the work without one; where such a client is made while the service starts, the variable is required.
 
 use crate::needs::is_secret;
 use crate::python::environment::VariableRead;
@@ -26,6 +26,40 @@ const CONSTRUCTORS: &[(&str, &str, &[&str])] = &[
     ("pinecone.Pinecone", "PINECONE_API_KEY", &["api_key"]),
 ];
 
+/// Constructors that read a variable and do not miss it before they are used.
+#[rustfmt::skip]
+const PATIENT: &[(&str, &str, &[&str])] = &[
+    ("anthropic.Anthropic", "ANTHROPIC_API_KEY", &["api_key", "auth_token"]),
+    ("anthropic.AsyncAnthropic", "ANTHROPIC_API_KEY", &["api_key", "auth_token"]),
+    ("langchain_anthropic.ChatAnthropic", "ANTHROPIC_API_KEY", &["api_key", "anthropic_api_key"]),
+    ("langchain_google_genai.ChatGoogleGenerativeAI", "GOOGLE_API_KEY", &["api_key", "google_api_key"]),
+    ("langchain_google_genai.GoogleGenerativeAIEmbeddings", "GOOGLE_API_KEY", &["api_key", "google_api_key"]),
+    ("langchain_mistralai.ChatMistralAI", "MISTRAL_API_KEY", &["api_key", "mistral_api_key"]),
+    ("langchain_cohere.ChatCohere", "COHERE_API_KEY", &["cohere_api_key"]),
+    ("langchain_cohere.CohereEmbeddings", "COHERE_API_KEY", &["cohere_api_key"]),
+    ("langchain_deepseek.ChatDeepSeek", "DEEPSEEK_API_KEY", &["api_key"]),
+    ("langchain_xai.ChatXAI", "XAI_API_KEY", &["api_key", "xai_api_key"]),
+    ("llama_index.llms.openai.OpenAI", "OPENAI_API_KEY", &["api_key"]),
+    ("llama_index.embeddings.openai.OpenAIEmbedding", "OPENAI_API_KEY", &["api_key"]),
+    ("llama_index.llms.anthropic.Anthropic", "ANTHROPIC_API_KEY", &["api_key"]),
+    ("google.genai.Client", "GOOGLE_API_KEY", &["api_key", "vertexai"]),
+    ("agno.models.openai.OpenAIChat", "OPENAI_API_KEY", &["api_key"]),
+    ("agno.models.anthropic.Claude", "ANTHROPIC_API_KEY", &["api_key"]),
+    ("agno.models.google.Gemini", "GOOGLE_API_KEY", &["api_key"]),
+    ("cohere.Client", "CO_API_KEY", &["api_key"]),
+    ("cohere.ClientV2", "CO_API_KEY", &["api_key"]),
+];
+
+/// Agents of Google's kit, which take a model of Gemini by its name.
+#[rustfmt::skip]
+const GOOGLES: &[&str] = &[
+    "google.adk.agents.Agent",
+    "google.adk.agents.LlmAgent",
+    "google.adk.agents.llm_agent.Agent",
+    "google.adk.agents.llm_agent.LlmAgent",
+    "google.adk.Agent",
+];
+
 /// Keywords that lead somewhere else, where another key or none is wanted.
 const ELSEWHERE: &[&str] = &[
     "base_url",
@@ -47,13 +81,29 @@ pub(crate) fn reads(module: &Module, startup: &Startup, found: &mut Vec<Variable
         let Some(callee) = module.callee(&placed.call) else {
             continue;
         };
-        let Some((_, variable, keywords)) = CONSTRUCTORS.iter().find(|(name, ..)| *name == callee)
-        else {
-            continue;
+        let named = |known: &&(&str, &str, &[&str])| known.0 == callee;
+        if let Some((_, variable, keywords)) = CONSTRUCTORS.iter().find(named)
+            && !is_told(&placed.call, keywords)
+        {
+            let place = placed.call.place;
+            found.push(if startup.insists(&placed.scope) {
+                let why = format!("`{callee}` does not work without `{variable}`");
+                insisted(variable, module, place, why)
+            } else {
+                read(variable, module, place, &callee)
+            });
+        }
+        if let Some((_, variable, keywords)) = PATIENT.iter().find(named)
+            && !is_told(&placed.call, keywords)
+        {
+            found.push(read(variable, module, placed.call.place, &callee));
+        }
+        let model = |call: &Call| match call.keyword("model")? {
+            Value::Text(text) => Some(text.starts_with("gemini")),
+            _ => None,
         };
-        if startup.insists(&placed.scope) && !is_told(&placed.call, keywords) {
-            let why = format!("`{callee}` does not work without `{variable}`");
-            found.push(insisted(variable, module, placed.call.place, why));
+        if GOOGLES.contains(&callee.as_str()) && model(&placed.call) == Some(true) {
+            found.push(read("GOOGLE_API_KEY", module, placed.call.place, &callee));
         }
     }
     for placed in &module.calls {
@@ -97,6 +147,15 @@ fn is_told(call: &Call, keywords: &[&str]) -> bool {
         || call.keywords.iter().any(|(name, _)| {
             keywords.contains(&name.as_str()) || ELSEWHERE.contains(&name.as_str())
         })
+}
+
+/// What a library reads when it comes to it.
+fn read(name: &str, module: &Module, place: crate::syntax::Place, callee: &str) -> VariableRead {
+    let why = format!("`{callee}` reads `{name}` by itself");
+    VariableRead {
+        required: false,
+        ..insisted(name, module, place, why)
+    }
 }
 
 fn insisted(name: &str, module: &Module, place: crate::syntax::Place, why: String) -> VariableRead {

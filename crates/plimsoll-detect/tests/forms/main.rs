@@ -7,6 +7,7 @@
 
 mod django;
 mod frameworks;
+mod generated;
 mod gunicorn;
 mod insistence;
 mod locks;
