@@ -9,11 +9,12 @@ use plimsoll_diag::{Diagnostic, Spanned};
 use plimsoll_model::contract::{Exposure, Fault, Terms, breaches};
 use plimsoll_model::extension::Extensions;
 use plimsoll_model::facts::VariableKind;
-use plimsoll_model::{MountKind, NetworkMode, Project, Protocol, Restart, Service, VolumeBacking};
+use plimsoll_model::{NetworkMode, Project, Protocol, Restart, Service, VolumeBacking};
 use plimsoll_run::stack::start_order;
 
 use super::Trials;
 use super::loading::TELL_IMPORTS;
+use super::mounts;
 use super::observe::serves;
 use crate::failure::Failure;
 use crate::project::{self, Loaded};
@@ -222,25 +223,7 @@ fn alone(service: &mut Service, there: &BTreeSet<String>, patience: Duration) {
     if matches!(mode, Some(NetworkMode::Host)) {
         service.network_mode = None;
     }
-    for mount in &mut service.volumes {
-        if let MountKind::Bind { source, .. } = &mount.value.kind
-            && !mount.value.read_only
-        {
-            let is_empty =
-                fs_err::read_dir(source).map_or(true, |mut found| found.next().is_none());
-            match source.is_file() || !is_empty {
-                true => mount.value.read_only = true,
-                // It is there to be filled.
-                false => {
-                    mount.value.kind = MountKind::Volume {
-                        name: None,
-                        nocopy: false,
-                        subpath: None,
-                    };
-                }
-            }
-        }
-    }
+    mounts::unwritten(&mut service.volumes);
     if service.recipe.is_none() {
         return;
     }
@@ -272,7 +255,7 @@ fn made_up(kind: VariableKind) -> &'static str {
 
 #[cfg(test)]
 mod tests {
-    use plimsoll_model::{Mount, Port};
+    use plimsoll_model::{Mount, MountKind, Port};
 
     use super::*;
 

@@ -9,6 +9,7 @@ mod findings;
 mod http;
 mod inside;
 mod loading;
+mod mounts;
 mod observe;
 mod page;
 mod protocol;
