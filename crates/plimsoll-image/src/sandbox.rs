@@ -116,6 +116,9 @@ pub enum Access {
     ReadOnly,
     /// Reading and writing.
     ReadWrite,
+    /// Reading a copy in memory that belongs to the step's user: files with credentials are nobody
+    /// else's to read than their owner's.
+    OwnCopy,
 }
 
 /// What a step may reach.

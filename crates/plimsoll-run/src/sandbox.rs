@@ -40,7 +40,7 @@ impl EngineSandbox {
         }
     }
 
-    fn specification(&self, step: &Step, id: &str) -> ContainerSpec {
+    fn specification(&self, step: &Step, id: &str) -> std::io::Result<ContainerSpec> {
         let mut spec = ContainerSpec::new(
             id,
             step.root.clone(),
@@ -59,19 +59,27 @@ impl EngineSandbox {
         spec.mounts = step
             .mounts
             .iter()
-            .map(|mount| MountSpec {
-                target: mount.target.clone(),
-                kind: MountKind::Bind {
+            .map(|mount| {
+                let bind = |access| MountKind::Bind {
                     source: mount.source.clone(),
-                    access: match mount.access {
-                        Access::ReadOnly => MountAccess::ReadOnly,
-                        Access::ReadWrite => MountAccess::ReadWrite,
-                    },
+                    access,
                     recursive: Recursive::No,
                     propagation: MountPropagation::Private,
-                },
+                };
+                Ok(MountSpec {
+                    target: mount.target.clone(),
+                    kind: match mount.access {
+                        Access::ReadOnly => bind(MountAccess::ReadOnly),
+                        Access::ReadWrite => bind(MountAccess::ReadWrite),
+                        Access::OwnCopy => MountKind::File {
+                            content: FileContent::new(fs_err::read(&mount.source)?),
+                            mode: 0o400,
+                            owner: step.user,
+                        },
+                    },
+                })
             })
-            .collect();
+            .collect::<std::io::Result<_>>()?;
         spec.network = match step.network {
             StepNetwork::None => NetworkSpec::None,
             StepNetwork::Host => NetworkSpec::Host,
@@ -83,7 +91,7 @@ impl EngineSandbox {
         };
         // Build tools leave children behind.
         spec.init = InitProcess::Reaper;
-        spec
+        Ok(spec)
     }
 
     fn attempt(
@@ -212,11 +220,14 @@ impl EngineSandbox {
         let number = COUNTER.fetch_add(1, Ordering::Relaxed);
         let id = format!("step-{}-{number}", std::process::id());
         let dir = self.runtime.join(&id);
-        let start = |error: EngineError| SandboxError::Start {
+        let failed = |reason: String| SandboxError::Start {
             step: step.name.clone(),
-            reason: error.to_string(),
+            reason,
         };
-        let mut spec = self.specification(step, &id);
+        let start = |error: EngineError| failed(error.to_string());
+        let mut spec = self
+            .specification(step, &id)
+            .map_err(|error| failed(error.to_string()))?;
         change(&mut spec);
         let attempt = self.attempt(step, &spec, &dir);
         let cleaned = self.engine.clean(&dir);

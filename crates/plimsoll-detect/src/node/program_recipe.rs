@@ -93,6 +93,7 @@ impl Scene<'_> {
         if package.depends_on("@prisma/client") {
             found.service.packages.push("openssl".to_owned());
             system_packages.push(Spanned::new("openssl".to_owned(), package.span.clone()));
+            found.problems.extend(self.ungenerated());
         }
         let manager = package.manager.unwrap_or(match bun {
             true => NodeManager::Bun,
@@ -133,6 +134,33 @@ impl Scene<'_> {
             ports: port.into_iter().collect(),
         });
         found
+    }
+
+    /// Says so where nothing generates the client of a Prisma schema: install scripts of packages,
+    /// which would, run only where the project allows them.
+    fn ungenerated(&self) -> Option<Diagnostic> {
+        const CLIENT: &str = "@prisma/client";
+        let package = self.package;
+        let schema = prisma_schema(self.tree, package)?;
+        let generates = ["postinstall", "prebuild", "build"].iter().any(|name| {
+            package
+                .script(name)
+                .is_some_and(|line| line.contains("generate") || line.contains("prisma"))
+        });
+        // Beside the dependency itself, only a list of what may run names it.
+        let manifest = self.tree.source(&package.directory.join("package.json"));
+        let workspace = self
+            .tree
+            .source(&self.place.context.join("pnpm-workspace.yaml"));
+        let is_allowed = manifest.is_some_and(|text| text.matches(CLIENT).count() > 1)
+            || workspace.is_some_and(|text| text.contains(CLIENT));
+        (!generates && !is_allowed).then(|| {
+            Diagnostic::warning(
+                "no script of its build runs `prisma generate`, so that `@prisma/client` is empty in its image",
+            )
+            .at(Span::line(self.tree.shown(&schema), 1))
+            .hint("write `\"postinstall\": \"prisma generate\"` among the scripts of its `package.json`")
+        })
     }
 
     /// Says so where a command starts a file that nothing makes.
@@ -179,19 +207,24 @@ fn is_the_platforms(name: &str) -> bool {
     )
 }
 
-/// The database of a Prisma schema.
-fn prisma(
-    tree: &Tree,
-    package: &Package,
-) -> Option<(crate::detection::NeedKind, bool, Span, String)> {
-    let path = [
+/// The Prisma schema of a package.
+fn prisma_schema(tree: &Tree, package: &Package) -> Option<PathBuf> {
+    [
         "prisma/schema.prisma",
         "schema.prisma",
         "prisma/schema/schema.prisma",
     ]
     .iter()
     .map(|path| package.directory.join(path))
-    .find(|path| tree.has_file(path))?;
+    .find(|path| tree.has_file(path))
+}
+
+/// The database of a Prisma schema.
+fn prisma(
+    tree: &Tree,
+    package: &Package,
+) -> Option<(crate::detection::NeedKind, bool, Span, String)> {
+    let path = prisma_schema(tree, package)?;
     let text = tree.source(&path)?;
     let mut inside = false;
     for (index, line) in text.lines().enumerate() {

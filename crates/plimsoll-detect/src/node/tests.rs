@@ -67,6 +67,28 @@ fn found(files: &[(&str, &str)]) -> String {
 }
 
 #[test]
+fn a_prisma_client_that_nothing_generates_is_told() {
+    let told = |more: &str| {
+        let manifest = format!(
+            r#"{{"name":"api","scripts":{{"start":"node a.js"{more}}},"dependencies":{{"express":"*","@prisma/client":"6"}}}}"#
+        );
+        let schema = "datasource db {\n  provider = \"sqlite\"\n}\n";
+        let code = "require('express')().listen(3000)\n";
+        found(&[
+            ("package.json", &manifest),
+            ("prisma/schema.prisma", schema),
+            ("a.js", code),
+        ])
+        .contains("prisma generate")
+    };
+    assert!(told(""));
+    assert!(told(r#","setup":"prisma generate""#));
+    assert!(!told(r#","postinstall":"prisma generate""#));
+    assert!(!told(r#","build":"npm run db:generate && tsc""#));
+    assert!(!told(r#"},"trustedDependencies":["@prisma/client"],"x":{"#));
+}
+
+#[test]
 fn what_serves_remix_and_react_router_is_what_the_start_script_says() {
     let package = |start: &str, of: &str| {
         format!(

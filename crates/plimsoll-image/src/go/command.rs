@@ -185,7 +185,7 @@ impl Go<'_> {
                 mounts.push(BindMount {
                     source,
                     target: Path::new(place::HOME).join(name),
-                    access: Access::ReadOnly,
+                    access: Access::OwnCopy,
                 });
             }
         }

@@ -232,11 +232,11 @@ impl NodeProject<'_> {
             .extend(self.manager.environment(registry.url.expose()));
         let settings = workshop.registries.settings();
         fetching::prepare(settings, &mut step.mounts, &mut step.environment);
-        let mut show = |source: PathBuf, target: &str, variables: &[&str]| {
+        let mut show = |source: PathBuf, target: &str, access: Access, variables: &[&str]| {
             step.mounts.push(BindMount {
                 source,
                 target: PathBuf::from(target),
-                access: Access::ReadOnly,
+                access,
             });
             for variable in variables {
                 let variable = (variable.to_string(), target.to_string());
@@ -246,7 +246,7 @@ impl NodeProject<'_> {
         // What the user's configuration says of certificates is a path of this machine.
         if let Some(source) = npm_certificates(settings) {
             let variables = ["npm_config_cafile", "YARN_HTTPS_CA_FILE_PATH"];
-            show(source, CERTIFICATES, &variables);
+            show(source, CERTIFICATES, Access::ReadOnly, &variables);
         }
         // Tokens for private packages stand in the user's own configuration.
         let user = npmrc_files(settings).into_iter().find(|path| {
@@ -257,7 +257,8 @@ impl NodeProject<'_> {
                     .is_none_or(|p| !path.starts_with(p))
         });
         if let Some(source) = user {
-            show(source, USER_CONFIGURATION, &["npm_config_userconfig"]);
+            let variables = ["npm_config_userconfig"];
+            show(source, USER_CONFIGURATION, Access::OwnCopy, &variables);
         }
         Ok(())
     }

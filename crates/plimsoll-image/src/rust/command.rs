@@ -205,7 +205,7 @@ impl Cargo<'_> {
                 mounts.push(BindMount {
                     source,
                     target: PathBuf::from(target),
-                    access: Access::ReadOnly,
+                    access: Access::OwnCopy,
                 });
             }
         }

@@ -35,6 +35,12 @@ mount --rbind /dev "$root/dev"
 for i in $(seq 1 "$mounts"); do
   access=$1; source=$2; target=$root$3; shift 3
   if [ -d "$source" ]; then mkdir -p "$target"; else mkdir -p "$(dirname "$target")"; [ -e "$target" ] || : > "$target"; fi
+  if [ "$access" = copy ]; then
+    cp "$source" "$target"
+    chown "$user:$group" "$target"
+    chmod 400 "$target"
+    continue
+  fi
   mount --bind "$source" "$target"
   [ "$access" = rw ] || mount -o remount,bind,ro "$target"
 done
@@ -85,6 +91,7 @@ impl UnshareSandbox {
             let access = match mount.access {
                 Access::ReadOnly => "ro",
                 Access::ReadWrite => "rw",
+                Access::OwnCopy => "copy",
             };
             command.arg(access).arg(&mount.source).arg(&mount.target);
         }

@@ -10,6 +10,7 @@ use crate::fixture::{ENGINE, Place, Tests, control_groups, image};
 
 pub const TESTS: Tests = &[
     ("sandbox::output_exit_code_and_mounts", outcome),
+    ("sandbox::what_only_its_owner_reads_is_copied", own_copy),
     ("sandbox::time_is_limited", timeout),
     ("sandbox::memory_is_limited", memory),
     ("sandbox::processes_are_limited", processes),
@@ -31,6 +32,27 @@ fn step(line: &str) -> Step {
         memory: None,
         pids: Some(64),
     }
+}
+
+fn own_copy() {
+    use std::os::unix::fs::PermissionsExt;
+    let place = Place::new();
+    let file = place.path().join("credentials");
+    fs_err::write(&file, "token\n").unwrap();
+    fs_err::set_permissions(&file, std::fs::Permissions::from_mode(0o600)).unwrap();
+    let mut step = step("cat /given/credentials");
+    step.mounts.push(BindMount {
+        source: file.clone(),
+        target: PathBuf::from("/given/credentials"),
+        access: Access::OwnCopy,
+    });
+    let outcome = sandbox(&place).run(&step).unwrap();
+    let text = String::from_utf8_lossy(&outcome.stdout).into_owned();
+    assert_eq!((outcome.exit_code, text.as_str()), (0, "token\n"));
+    fs_err::remove_file(&file).unwrap();
+    let missing = sandbox(&place).run(&step).unwrap_err().to_string();
+    assert!(missing.contains("credentials"), "{missing}");
+    assert_clean(&place);
 }
 
 fn sandbox(place: &Place) -> EngineSandbox {
