@@ -6,7 +6,7 @@ use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 
 use plimsoll_model::facts::NeedKind;
-use plimsoll_model::{Project, RecipeKind, Service};
+use plimsoll_model::{Project, PythonDependencies, RecipeKind, Service};
 
 use crate::source_directories::source_directories;
 
@@ -22,9 +22,33 @@ pub(crate) fn remedy(
 ) -> Option<String> {
     missing_module(error, service, project)
         .or_else(|| missing_package(error))
+        .or_else(|| withdrawn(error, service))
         .or_else(|| missing_variable(error, service, project))
         .or_else(|| missing_tables(error, service, project))
         .or_else(|| local_peer(lines, service, project))
+}
+
+/// A version that a lock file pins and that its index has no more.
+fn withdrawn(error: &str, service: &Service) -> Option<String> {
+    let RecipeKind::Python(python) = &service.recipe.as_ref()?.kind else {
+        return None;
+    };
+    let pinned = after(error, "there is no version of ")?;
+    let pinned = pinned.split([' ', ',']).next()?;
+    let (name, _) = pinned.split_once("==")?;
+    let again = match &python.dependencies {
+        PythonDependencies::UvLock { lock, .. } => {
+            format!(
+                "`uv lock --upgrade-package {name}` writes one into `{}`",
+                lock.display()
+            )
+        }
+        PythonDependencies::Lock { lock, .. } => format!("lock `{}` anew", lock.display()),
+        _ => "require one".to_owned(),
+    };
+    Some(format!(
+        "the index has `{pinned}` no more, and may have another version: {again}"
+    ))
 }
 
 fn after<'t>(text: &'t str, what: &str) -> Option<&'t str> {
@@ -202,7 +226,7 @@ fn local_peer(lines: &[String], service: &Service, project: &Project) -> Option<
 mod tests {
     use plimsoll_diag::Spanned;
     use plimsoll_model::facts::{Variable, VariableKind};
-    use plimsoll_model::{BuildRecipe, PythonDependencies, PythonRecipe};
+    use plimsoll_model::{BuildRecipe, PythonRecipe};
 
     use super::*;
 
@@ -301,6 +325,23 @@ mod tests {
             told(&project, "api", &["ValueError: DESK_TOKEN is bad"]),
             ""
         );
+    }
+
+    #[test]
+    fn a_version_that_was_withdrawn_is_told_with_what_locks_another() {
+        let mut project = project(Path::new("/nowhere"));
+        let says = "it cannot be built: the Python dependencies do not resolve: Because there is no version of \
+                    kit==2.1 and you require kit==2.1, we can conclude that your requirements are unsatisfiable.";
+        insta::assert_snapshot!(told(&project, "api", &[says]), @"the index has `kit==2.1` no more, and may have another version: require one");
+        let api = project.services.get_mut("api").unwrap();
+        let recipe = api.recipe.as_mut().unwrap();
+        if let RecipeKind::Python(python) = &mut recipe.kind {
+            python.dependencies = PythonDependencies::UvLock {
+                lock: "uv.lock".into(),
+                package: None,
+            };
+        }
+        insta::assert_snapshot!(told(&project, "api", &[says]), @"the index has `kit==2.1` no more, and may have another version: `uv lock --upgrade-package kit` writes one into `uv.lock`");
     }
 
     #[test]

@@ -4,7 +4,7 @@
 use plimsoll_detect::{DetectedService, Detection, ServiceKind};
 use plimsoll_diag::{Diagnostic, Severity};
 use plimsoll_model::yaml::{Key, Map, Node, Value};
-use plimsoll_model::{HealthTest, Project, Service};
+use plimsoll_model::{HealthTest, Project, Restart, Service};
 use plimsoll_render::{Input, Workload};
 
 use super::compose_file::{ComposeFile, place, wrapped};
@@ -49,6 +49,15 @@ pub(crate) fn overlay(
         if let Some(check) = check(of, service) {
             entry.insert("healthcheck", Node::made(check));
             comment.push("its health shows otherwise than its Compose file says".to_owned());
+        } else if has_check_in_vain(of, service) {
+            let none = Map::from_iter([(Key::made("disable"), Node::made(Value::Bool(true)))]);
+            entry.insert("healthcheck", Node::made(none));
+            comment.push("the check that its Compose file states cannot pass".to_owned());
+        }
+        if service.facts.kind == Some(ServiceKind::McpStdio) && service.restart.value != Restart::No
+        {
+            entry.insert("restart", Node::made(Value::from("no")));
+            comment.push("ends when nobody speaks to it, which is no failure".to_owned());
         }
         if !entry.is_empty() {
             services.insert(service.name.as_str(), Node::made(entry));
@@ -147,6 +156,18 @@ fn check(of: &Stated<'_>, service: &Service) -> Option<Map> {
         }
     }
     Some(map)
+}
+
+/// Whether a check is stated that cannot work, and nothing takes its place.
+fn has_check_in_vain(of: &Stated<'_>, service: &Service) -> bool {
+    let is_on = |service: &Service| {
+        let test = service
+            .healthcheck
+            .as_ref()
+            .and_then(|check| check.test.as_ref());
+        test.is_some_and(|test| !matches!(test, HealthTest::Disabled))
+    };
+    of.stated.services.get(&service.name).is_some_and(is_on) && !is_on(service)
 }
 
 /// Everything that the project's files say and the code does not, each once, worst first.

@@ -420,3 +420,40 @@ fn an_overlay_gives_the_help_that_services_need() {
     place.init();
     assert_eq!(first, place.read("compose.plimsoll.yaml"));
 }
+
+#[test]
+fn an_overlay_takes_back_what_keeps_a_server_over_standard_input_from_working() {
+    let place = Place::new(&[
+        ("requirements.txt", "mcp==1.20.0\n"),
+        (
+            "server.py",
+            "from mcp.server.fastmcp import FastMCP\n\nmcp = FastMCP(\"tools\")\n\nif __name__ == \"__main__\":\n    mcp.run()\n",
+        ),
+        (
+            "compose.yaml",
+            "services:\n  tools:\n    build: .\n    command: python server.py\n    restart: unless-stopped\n    healthcheck:\n      test: [CMD, pgrep, python]\n",
+        ),
+    ]);
+    place.init();
+    insta::assert_snapshot!(place.read("compose.plimsoll.yaml"), @r#"
+    # What `plimsoll init` found in the source and compose.yaml does not say. Nothing reads this file
+    # unless it is named; `plimsoll up` knows it without the file, but for what is called help.
+    #
+    #   docker compose -f compose.yaml -f compose.plimsoll.yaml up
+    #
+    # What the project's files say and the code does not:
+    # - compose.yaml:5: `tools` ends when nobody speaks to it, so restarting it goes on for ever
+    # - compose.yaml:7: health check calls `pgrep`, which the image will not have
+
+    services:
+      # the check that its Compose file states cannot pass
+      # ends when nobody speaks to it, which is no failure
+      tools:
+        healthcheck:
+          disable: true
+        restart: "no"
+    "#);
+    let first = place.read("compose.plimsoll.yaml");
+    place.init();
+    assert_eq!(first, place.read("compose.plimsoll.yaml"));
+}
