@@ -229,8 +229,14 @@ pub(crate) fn form(
             port: 3000,
             environment: everywhere(3000),
         },
+        // Its output has a manifest and packages of its own, and looks for files beside itself.
         "Mastra" => Form::Server {
-            layout: NodeLayout::Application,
+            layout: NodeLayout::Standalone {
+                directories: vec![(
+                    PathBuf::from(".mastra/output"),
+                    PathBuf::from(".mastra/output"),
+                )],
+            },
             command: node(".mastra/output/index.mjs"),
             port: 4111,
             environment: vec![

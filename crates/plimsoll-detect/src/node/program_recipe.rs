@@ -8,7 +8,7 @@ use plimsoll_model::{BuildRecipe, NodeLayout, NodeManager, NodeServerRecipe, Rec
 use super::manifest::Package;
 use super::server::{Reached, Scene};
 use super::start::Start;
-use super::{absolute, insisting, keys, startup};
+use super::{absolute, insisting, keys, script, startup};
 use crate::detection::ServiceKind;
 use crate::found::Found;
 use crate::needs;
@@ -79,10 +79,12 @@ impl Scene<'_> {
             .command
             .first()
             .is_some_and(|word| matches!(word.as_str(), "tsx" | "ts-node" | "bun"));
-        let build = package.script("build").filter(|line| {
+        let build = script::builder(package, &start.name).filter(|name| {
+            let line = package.script(name).map_or("", |line| line.as_str());
             !(runs_sources && (line.starts_with("tsc") || line.starts_with("bun build")))
+                && (*name == "build" || self.lacks_entry(&start))
         });
-        match build {
+        match build.and_then(|name| package.script(name)) {
             Some(line) => found.service.evidence.push(Evidence::new(
                 line.span.clone().unwrap_or_else(|| package.span.clone()),
                 format!("`{}` builds it", line.value),
@@ -123,7 +125,7 @@ impl Scene<'_> {
                     .as_ref()
                     .map(|lock| places::below(lock, &self.place.context)),
                 node: package.node_range(),
-                script: build.map(|_| "build".to_owned()),
+                script: build.map(str::to_owned),
                 layout,
                 build_environment: Vec::new(),
             }),
@@ -165,23 +167,31 @@ impl Scene<'_> {
 
     /// Says so where a command starts a file that nothing makes.
     fn tell_of_missing_entry(&self, start: &Start, found: &mut Found) {
-        let Some(file) = start.command.get(1).filter(|file| {
-            ["dist/", "build/", "./dist/", "./build/"]
-                .iter()
-                .any(|start| file.starts_with(start))
-        }) else {
-            return;
-        };
-        let there = places::within(&self.package.directory, file).is_some_and(|path| {
-            self.tree.has_file(&path) || self.tree.has_file(&path.with_extension("js"))
-        });
-        if start.command[0] == "node" && !there {
+        if let Some(file) = self.made(start).filter(|_| start.command[0] == "node") {
             found.problems.push(
                 Diagnostic::warning(format!("starts `{file}`, which no `build` script makes"))
                     .at(start.evidence.span.clone())
                     .hint("add a script `build` that makes it"),
             );
         }
+    }
+
+    /// Whether a command starts a file that only a build makes.
+    fn lacks_entry(&self, start: &Start) -> bool {
+        self.made(start).is_some()
+    }
+
+    /// The file among a command's words that is not in the tree and stands where builds leave theirs.
+    fn made<'s>(&self, start: &'s Start) -> Option<&'s str> {
+        let mut words = start.command.iter().skip(1).map(String::as_str);
+        words.find(|word| {
+            let output = ["dist/", "build/", "out/", "lib/"];
+            let inside = word.trim_start_matches("./");
+            output.iter().any(|start| inside.starts_with(start))
+                && places::within(&self.package.directory, word).is_none_or(|path| {
+                    !self.tree.has_file(&path) && !self.tree.has_file(&path.with_extension("js"))
+                })
+        })
     }
 }
 

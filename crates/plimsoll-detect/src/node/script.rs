@@ -294,6 +294,34 @@ fn of_distribution(words: &mut Vec<String>) {
     };
 }
 
+/// The script of the package that makes the files which `name` starts, where no script has the name `build`:
+/// `npm run compile && node dist/a.js` says so, or its own name does.
+pub(super) fn builder<'p>(package: &'p Package, name: &str) -> Option<&'p str> {
+    let named = |wanted: &str| package.script_names().find(|known| *known == wanted);
+    let before = package
+        .script(name)
+        .and_then(|line| Some(line.as_str().rsplit_once("&&")?.0));
+    let called = before.into_iter().flat_map(|line| line.split("&&"));
+    let called = called.filter(|part| prepares(part)).filter_map(|part| {
+        match split(part)?.iter().map(String::as_str).collect::<Vec<_>>()[..] {
+            ["npm" | "pnpm" | "yarn" | "bun", "run", script, ..] => named(script),
+            ["pnpm" | "yarn", script, ..] => named(script),
+            _ => None,
+        }
+    });
+    let by_name = [
+        "compile",
+        "tsc",
+        "build:prod",
+        "build:production",
+        "build:server",
+        "build:ts",
+    ];
+    named("build")
+        .or_else(|| called.last())
+        .or_else(|| by_name.into_iter().find_map(named))
+}
+
 /// Whether the part of a line before `&&` only prepares files.
 fn prepares(part: &str) -> bool {
     let Some(words) = split(part) else {
@@ -438,6 +466,28 @@ mod tests {
         assert!(!package.script_runs("build", "vite"));
         let package = Package::with_scripts(&[("build", "npm run build")]);
         assert!(!package.script_runs("build", "vite"));
+    }
+
+    #[test]
+    fn what_makes_the_files_that_are_started() {
+        for (start, other, wanted) in [
+            (
+                "npm run build:ts && node dist/a.js",
+                "build:ts",
+                Some("build:ts"),
+            ),
+            (
+                "npm run clean && npm run build:it && node dist/a.js",
+                "build:it",
+                Some("build:it"),
+            ),
+            ("node dist/a.js", "compile", Some("compile")),
+            ("node dist/a.js", "build", Some("build")),
+            ("node dist/a.js", "lint", None),
+        ] {
+            let package = Package::with_scripts(&[("start", start), (other, "tsc")]);
+            assert_eq!(builder(&package, "start"), wanted, "{start}");
+        }
     }
 
     #[test]

@@ -10,7 +10,7 @@ use serde_json::Value;
 
 use super::NodeError;
 use super::manager::{Locked, cpu};
-use super::output::{last_lines, missing_from_lock, without_usage};
+use super::output::{last_lines, missing_from_lock, unmet_peer, without_usage};
 use super::project::{NodeProject, SITE, Tools, place};
 use crate::clients::{npm_certificates, npmrc_files};
 use crate::oci::Architecture;
@@ -127,15 +127,32 @@ impl NodeProject<'_> {
             }
         }
         if outcome.exit_code != 0 {
-            return Err(NodeError::Install {
-                output: without_usage(last_lines(&outcome.stdout, &outcome.stderr)),
-            });
+            let output = without_usage(last_lines(&outcome.stdout, &outcome.stderr));
+            let Some(peer) = unmet_peer(&output) else {
+                return Err(NodeError::Install { output });
+            };
+            step.command.push("--legacy-peer-deps".to_string());
+            let again = self.workshop.sandbox.run(&step)?;
+            if again.exit_code != 0 {
+                return Err(NodeError::Install { output });
+            }
+            self.tell_of_unmet_peer(&peer);
         }
         // Scripts would make what runs on this machine.
         if architecture == self.workshop.host {
             self.run_install_scripts(step)?;
         }
         Ok(())
+    }
+
+    fn tell_of_unmet_peer(&self, peer: &str) {
+        self.notice(
+            Diagnostic::warning(format!(
+                "the packages of `{}` do not fit together: {peer}; they are installed all the same",
+                Path::new(&self.root).join("package.json").display()
+            ))
+            .hint("let the versions fit, or write `legacy-peer-deps=true` into `.npmrc`"),
+        );
     }
 
     fn tell_of_old_lock(&self, missing: &str) {

@@ -28,6 +28,21 @@ pub(super) fn missing_from_lock(output: &[String]) -> Option<String> {
     })
 }
 
+/// What npm misses where packages ask for others in versions that do not go together; `None` when that is not what
+/// is wrong.
+pub(super) fn unmet_peer(output: &[String]) -> Option<String> {
+    output.iter().find(|line| line.ends_with("code ERESOLVE"))?;
+    let peers = output
+        .iter()
+        .map(|line| line.trim_start_matches("npm error").trim());
+    let after = peers.skip_while(|line| !line.starts_with("Could not resolve dependency"));
+    let told = after.skip(1).find(|line| line.contains(" from "));
+    Some(told.map_or_else(
+        || "npm does not say which".to_string(),
+        |line| line.to_string(),
+    ))
+}
+
 /// What npm says before it explains how it is used.
 pub(super) fn without_usage(lines: Vec<String>) -> Vec<String> {
     let told = |line: &String| {
@@ -73,6 +88,25 @@ fn is_noise(line: &str) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_peer_that_does_not_fit_is_named() {
+        let output: Vec<String> = [
+            "npm error code ERESOLVE",
+            "npm error ERESOLVE unable to resolve dependency tree",
+            "npm error Found: zod@3.24.4",
+            "npm error   zod@\"3.24.4\" from the root project",
+            "npm error Could not resolve dependency:",
+            "npm error peer zod@\"^3.25.76 || ^4.0.0\" from tide@1.1.3",
+        ]
+        .map(str::to_string)
+        .to_vec();
+        assert_eq!(
+            unmet_peer(&output).as_deref(),
+            Some("peer zod@\"^3.25.76 || ^4.0.0\" from tide@1.1.3")
+        );
+        assert_eq!(unmet_peer(&["npm error code E404".to_string()]), None);
+    }
 
     #[test]
     fn a_lock_that_lags_behind_is_told_from_other_failures() {

@@ -456,18 +456,27 @@ impl Built<'_> {
         let place = APPLICATION.trim_start_matches('/');
         let mut set = self.files.file_set(place)?;
         for (path, source) in pack::files_below(self.out)? {
+            let own = || {
+                let owner = self.members.owned_by(&path);
+                owner.is_some_and(|own| self.workspace.contains(own))
+            };
             let counts = match pack::package_of(&path) {
-                Some(package) => pack::belongs(package, packages),
-                None => self
-                    .members
-                    .owned_by(&path)
-                    .is_some_and(|own| self.workspace.contains(own)),
+                Some(package) => pack::belongs(package, packages) || self.is_output(&path) && own(),
+                None => own(),
             };
             if counts && !is_secret(&path) {
                 put(&mut set, &format!("{place}/{path}"), &source)?;
             }
         }
         Ok(set)
+    }
+
+    /// Whether a file of a package was installed beside a manifest that the build wrote, as a part of its output.
+    fn is_output(&self, path: &str) -> bool {
+        let Some((above, _)) = path.split_once("/node_modules/") else {
+            return false;
+        };
+        self.members.at(above).is_none() && self.out.join(above).join("package.json").is_file()
     }
 
     /// Directories that hold all they need.

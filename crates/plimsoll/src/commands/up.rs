@@ -68,10 +68,17 @@ pub(crate) fn run(
         start_order(&project, &arguments.services)?
     };
     if order.sequence().is_empty() {
-        return Err(Failure::usage(
-            Diagnostic::error("there is no service to start").hint(
-                "services with a profile start with `--profile NAME`, or when they are named",
+        let by_hand = project.services.values().find(|_| is_inferred);
+        let hint = match by_hand {
+            Some(service) => format!(
+                "`{}` waits for whoever starts it: `plimsoll run -i {}`",
+                service.name, service.name
             ),
+            None => "services with a profile start with `--profile NAME`, or when they are named"
+                .to_owned(),
+        };
+        return Err(Failure::usage(
+            Diagnostic::error("there is no service to start").hint(hint),
         ));
     }
     environment_contract::hold(
