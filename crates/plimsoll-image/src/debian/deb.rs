@@ -117,7 +117,10 @@ fn members(bytes: &[u8]) -> impl Iterator<Item = Result<(&str, &[u8]), &'static 
 
 fn member(bytes: &[u8]) -> Option<(&str, &[u8], &[u8])> {
     let (header, rest) = bytes.split_at_checked(60)?;
-    let text = std::str::from_utf8(header).ok()?;
+    // Of ASCII alone any part can be taken.
+    let text = std::str::from_utf8(header)
+        .ok()
+        .filter(|text| text.is_ascii())?;
     let name = text[..16].trim_end().trim_end_matches('/');
     let size: usize = text[48..58].trim_end().parse().ok()?;
     let content = rest.get(..size)?;
@@ -172,6 +175,15 @@ pub(super) mod tests {
         let mut cut = ar(&[("data.tar", &[0; 100])]);
         cut.truncate(120);
         assert_eq!(error(&cut), "it is malformed: an ar member is cut off");
+    }
+
+    #[test]
+    fn a_header_that_is_no_ascii_is_refused() {
+        let mut bytes = ar(&[("debian-binary", b"2.0\n")]);
+        // A letter of two bytes across the end of a field.
+        bytes[8 + 57..8 + 59].copy_from_slice("é".as_bytes());
+        let error = Deb::open(&bytes).unwrap_err().to_string();
+        assert_eq!(error, "it is malformed: an ar member is cut off");
     }
 
     proptest::proptest! {

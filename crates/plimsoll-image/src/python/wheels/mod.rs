@@ -9,7 +9,7 @@
 mod archive;
 mod choice;
 #[cfg(fuzzing)]
-pub(super) mod fuzzing;
+pub(crate) mod fuzzing;
 mod tags;
 
 use std::collections::BTreeMap;
