@@ -98,6 +98,17 @@ pub(crate) fn fails(detection: &Detection) -> bool {
     own.chain(others).any(Trial::fails)
 }
 
+/// A full disk of this machine says nothing of a service.
+fn without_room(trial: &mut Trial) {
+    let is_full = trial
+        .why
+        .as_deref()
+        .is_some_and(|why| why.contains("No space left on device"));
+    if trial.fails() && is_full {
+        trial.verdict = Verdict::NotTried;
+    }
+}
+
 /// Why a build failed in one line, and the last lines of the program that failed.
 fn told_by_build(diagnostic: Option<&Diagnostic>) -> (String, Vec<String>) {
     let Some(diagnostic) = diagnostic else {
@@ -140,7 +151,8 @@ impl Attempt<'_> {
             .collect();
         self.stage(&candidates.project, &images, &order, &mut trials)?;
         let mut problems = Vec::new();
-        for (name, trial) in trials {
+        for (name, mut trial) in trials {
+            without_room(&mut trial);
             let tried = candidates.project.services.get(&name);
             let Some(service) = tried.or_else(|| stated.services.get(&name)) else {
                 continue;
@@ -270,5 +282,23 @@ impl Attempt<'_> {
             return Err(Failure::from_up(UpError::Cancelled));
         }
         Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_full_disk_is_no_failure_of_a_service() {
+        let verdict = |why: &str| {
+            let mut trial = Trial::default();
+            trial.fail(why);
+            without_room(&mut trial);
+            trial.verdict
+        };
+        let full = "it cannot be built: `/x`: No space left on device (os error 28)";
+        assert_eq!(verdict(full), Verdict::NotTried);
+        assert_eq!(verdict("it ended with code 1"), Verdict::Fails);
     }
 }
