@@ -1,6 +1,9 @@
 //! `compose.prod.yaml`: nothing of the source mounted, nothing writable that need not be, limits for
 //! everything, stores where nothing but their users reach them, and one door in front.
 
+use std::net::Ipv4Addr;
+
+use plimsoll_model::Port;
 use serde_json::{Map, Value, json};
 
 use super::document::{literals, replaced, reset, text};
@@ -23,15 +26,23 @@ pub(super) fn write(stack: &Stack<'_>, rendering: &mut Rendering) {
         .iter()
         .map(|one| one.name().to_owned())
         .collect();
-    let proxy = match routed.is_empty() {
+    let own_door = stack.own_door().map(|one| one.name());
+    let proxy = match routed.is_empty() || own_door.is_some() {
         true => None,
         false => stack.free_name(&["proxy", "edge", "gateway-proxy"]),
     };
+    let has_door = proxy.is_some() || own_door.is_some();
     let mut networks = Map::new();
     for one in &stack.all {
         services.insert(
             one.name().to_owned(),
-            service(stack, one, proxy.is_some(), &mut secrets, rendering),
+            service(
+                stack,
+                one,
+                has_door && own_door != Some(one.name()),
+                &mut secrets,
+                rendering,
+            ),
         );
     }
     for store in stack.datastores() {
@@ -70,6 +81,17 @@ pub(super) fn write(stack: &Stack<'_>, rendering: &mut Rendering) {
         rendering.file(CADDYFILE, caddyfile);
         volumes.insert("proxy-certificates".to_owned(), Value::Null);
         volumes.insert("proxy-configuration".to_owned(), Value::Null);
+    }
+    if let Some(door) = stack.own_door() {
+        rendering.losses.push(
+            Loss::new(
+                Fidelity::Approximate,
+                format!("services.{}.ports", door.name()),
+                "it takes encrypted requests already, so no other proxy stands in front of it",
+            )
+            .at(door.service.span.clone())
+            .hint("without its port 443 there would be one, with certificates"),
+        );
     }
     if !stack.is_found() {
         keep_known(stack, &mut networks);
@@ -203,7 +225,9 @@ fn service(
         value["stop_grace_period"] = json!("30s");
     }
     // People come in by the proxy; whoever is alone with its port keeps it.
-    if !one.service.ports.is_empty() && (has_door || one.store.is_some()) {
+    if one.is_tool() {
+        on_loopback(one, &mut value, &mut rendering.losses);
+    } else if !one.service.ports.is_empty() && (has_door || one.store.is_some()) {
         let others = one.service.ports.iter().any(|port| {
             one.listeners
                 .iter()
@@ -214,6 +238,36 @@ fn service(
         }
     }
     value
+}
+
+/// Publishes a tool of whoever runs the stack where nobody else reaches it.
+fn on_loopback(one: &Workload<'_>, value: &mut Value, losses: &mut Vec<Loss>) {
+    let is_open = |port: &Port| port.host_ip.is_none_or(|address| !address.is_loopback());
+    if !one.service.ports.iter().any(|port| is_open(&port.value)) {
+        return;
+    }
+    let ports: Vec<String> = one
+        .service
+        .ports
+        .iter()
+        .map(|port| {
+            let mut port = port.value.clone();
+            if is_open(&port) {
+                port.host_ip = Some(Ipv4Addr::LOCALHOST.into());
+            }
+            super::service::port(&port)
+        })
+        .collect();
+    value["ports"] = replaced(json!(ports));
+    losses.push(
+        Loss::new(
+            Fidelity::Approximate,
+            format!("services.{}.ports", one.name()),
+            "it is a tool of whoever runs the stack: published on the host's loopback alone",
+        )
+        .at(one.service.ports.first().and_then(|port| port.span.clone()))
+        .hint("reach it through `ssh -L`, or give it an `x-plimsoll.route`"),
+    );
 }
 
 /// Passwords of a store as files, where its image takes them so. Says whether there is one.

@@ -66,7 +66,7 @@ pub(super) fn caddyfile(stack: &Stack<'_>, losses: &mut Vec<Loss>) -> String {
     text
 }
 
-/// The service that answers at the domain itself: the pages, else what asks others of the routed and
+/// The service that answers at the domain itself: a proxy of the project's own, the pages, else what asks others of the routed and
 /// is asked by none of them, else the first.
 fn home<'a>(routed: &[&Workload<'a>]) -> Option<&'a str> {
     let without_host = || routed.iter().filter(|one| hosts(one).is_empty());
@@ -74,7 +74,8 @@ fn home<'a>(routed: &[&Workload<'a>]) -> Option<&'a str> {
         one.service.depends_on.contains_key(other.name())
     };
     without_host()
-        .find(|one| one.role == Role::Ui)
+        .find(|one| one.is_door())
+        .or_else(|| without_host().find(|one| one.role == Role::Ui))
         .or_else(|| {
             without_host().find(|one| {
                 let mut others = routed.iter();

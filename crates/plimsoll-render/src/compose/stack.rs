@@ -97,7 +97,8 @@ impl<'a> Stack<'a> {
                         .values()
                         .any(|value| value.value.as_deref().is_some_and(names));
                 let is_assembled = one.service.recipe.is_some();
-                says || (!is_assembled && one.store.is_none() && one.role != Role::Ui)
+                let may = !is_assembled && one.store.is_none() && one.role != Role::Ui;
+                says || (may && !one.is_tool() && !one.is_door())
             })
             .map(Workload::name)
             .collect()
@@ -118,9 +119,18 @@ impl<'a> Stack<'a> {
                 one.store.is_none()
                     && one.is_daemon()
                     && one.service.profiles.is_empty()
-                    && (says || (serves && is_published))
+                    && (says || (serves && is_published && !one.is_tool()))
             })
             .collect()
+    }
+
+    /// The project's own proxy, where it takes encrypted requests already: no other stands in front
+    /// of it.
+    pub(super) fn own_door(&self) -> Option<&Workload<'a>> {
+        self.all.iter().find(|one| {
+            let mut ports = one.service.ports.iter();
+            one.is_door() && ports.any(|port| port.value.published == Some(443))
+        })
     }
 
     /// How others build a service: with the rendered Dockerfile, to one of its stages.

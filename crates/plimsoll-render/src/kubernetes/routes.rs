@@ -18,7 +18,8 @@ pub(crate) fn is_routed(one: &Workload<'_>) -> bool {
     let published = one
         .main()
         .is_some_and(|listener| listener.http && !listener.published.is_empty());
-    route.is_some() || (published && matches!(one.role, Role::Web | Role::Ui))
+    let serves = matches!(one.role, Role::Web | Role::Ui) && !one.is_tool();
+    route.is_some() || (published && serves)
 }
 
 /// The host names of a service that is routed. Those of production are said; another environment

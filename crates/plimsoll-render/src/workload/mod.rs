@@ -12,6 +12,7 @@ mod mounts;
 mod probe;
 mod role;
 mod secrets;
+mod tools;
 
 use std::collections::BTreeSet;
 use std::path::PathBuf;
@@ -117,6 +118,16 @@ impl<'a> Workload<'a> {
     /// Whether it keeps running.
     pub fn is_daemon(&self) -> bool {
         !matches!(self.role, Role::Job | Role::Cron | Role::Stdio)
+    }
+
+    /// Whether it is a tool of whoever runs the stack: nothing that others are to reach.
+    pub(crate) fn is_tool(&self) -> bool {
+        tools::is_tool(self.service)
+    }
+
+    /// Whether it is a proxy of the project's own in front of other services.
+    pub(crate) fn is_door(&self) -> bool {
+        tools::is_door(self.service)
     }
 
     /// The home of its user, where its image is assembled.
