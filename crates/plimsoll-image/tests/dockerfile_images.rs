@@ -199,6 +199,58 @@ fn languages_are_there() {
 }
 
 #[test]
+fn extensions_of_python_are_compiled() {
+    let Some(bench) = Bench::open("extensions") else {
+        return;
+    };
+    let context = context(&[("module.c", MODULE)]);
+    let image = built(
+        &bench,
+        context.path(),
+        "FROM python:3.13-slim-trixie AS builder\nRUN apt-get update && apt-get install -y --no-install-recommends gcc libc6-dev && rm -rf /var/lib/apt/lists/*\nCOPY module.c .\nRUN gcc -shared -fPIC $(python3-config --includes) -o /seven.so module.c\nFROM python:3.13-slim-trixie\nCOPY --from=builder /seven.so /\nRUN cd / && python -c 'import seven; print(seven.value)' > /version\n",
+    );
+    assert_eq!(text(&bench, &image, "version").trim(), "7");
+}
+
+const MODULE: &str = r#"#include <Python.h>
+
+static struct PyModuleDef definition = {PyModuleDef_HEAD_INIT, "seven", NULL, -1, NULL};
+
+PyMODINIT_FUNC PyInit_seven(void) {
+    PyObject *module = PyModule_Create(&definition);
+    PyModule_AddIntConstant(module, "value", 7);
+    return module;
+}
+"#;
+
+#[test]
+fn go_compiles_with_c() {
+    let Some(bench) = Bench::open("go") else {
+        return;
+    };
+    let context = context(&[
+        ("go.mod", "module example.com/seven\n\ngo 1.24\n"),
+        ("main.go", PROGRAM),
+    ]);
+    let image = built(
+        &bench,
+        context.path(),
+        "FROM golang:1.25-trixie AS builder\nWORKDIR /src\nCOPY . .\nRUN go build -o /seven . && /seven > /version\nFROM scratch\nCOPY --from=builder /version /version\n",
+    );
+    assert_eq!(text(&bench, &image, "version").trim(), "7");
+}
+
+const PROGRAM: &str = r#"package main
+
+// static int seven(void) { return 7; }
+import "C"
+
+import "fmt"
+
+func main() { fmt.Println(C.seven()) }
+"#;
+
+#[test]
 fn what_cannot_be_done_is_told_with_its_place() {
     let Some(bench) = Bench::open("refusals") else {
         return;

@@ -49,6 +49,15 @@ pub(super) fn prepare(
         environment.push(("NPM_CONFIG_REGISTRY".to_owned(), address.clone()));
         environment.push(("YARN_NPM_REGISTRY_SERVER".to_owned(), address));
     }
+    // Where Go modules come from can take a fetch to know.
+    let has_go = state
+        .config
+        .environment
+        .iter()
+        .any(|(name, _)| name == "GOPATH");
+    if has_go && let Ok(proxy) = workshop.registries.go() {
+        environment.extend(proxy.environment());
+    }
     around.environment.extend(environment);
     if stand_in::has_no_sources(&state.config) {
         apt(workshop, view, around, scratch)?;

@@ -1,5 +1,7 @@
 FROM system
-RUN groupadd --gid 1000 node \
+RUN { [ -z "@TOOLS@" ] || { apt-get update && apt-get install -y --no-install-recommends @TOOLS@ \
+        && rm -rf /var/lib/apt/lists/* /var/cache/apt/* /var/cache/ldconfig/aux-cache; }; } \
+    && groupadd --gid 1000 node \
     && useradd --uid 1000 --gid node --shell /bin/bash --create-home node \
     && rm -f /etc/passwd- /etc/group- /etc/shadow- /etc/gshadow- /etc/subuid- /etc/subgid- /etc/.pwd.lock \
     && rm -rf /var/log/*

@@ -1,5 +1,5 @@
 //! Whole Debian systems to build on, and languages on top of them: what `FROM debian`,
-//! `FROM python` and `FROM node` of a Dockerfile ask for.
+//! `FROM python`, `FROM node` and `FROM golang` of a Dockerfile ask for.
 //!
 //! Other stand-ins are assembled without running anything. In these, others' commands install
 //! packages: dpkg's own records, maintainer scripts and apt must be as on any Debian system. So
@@ -16,6 +16,7 @@ use crate::oci::ImageConfig;
 use crate::registry::Reference;
 use crate::store::ImageLayer;
 use crate::toolchain::Toolchains;
+use crate::toolchain::go::{self, GoPin};
 use crate::workshop::Workshop;
 
 use super::{LABEL, SOURCES_LABEL, StandInError};
@@ -71,20 +72,47 @@ const PACKAGES: [&str; 40] = [
 /// Installs what is at `/packages`, and takes away what would differ from day to day.
 const INSTALL: &str = include_str!("install.sh");
 
+/// What images of languages have that are not `slim`: compilers, and headers of what is compiled
+/// against most.
+const BUILD_TOOLS: &str = "curl dpkg-dev file g++ gcc git libbz2-dev libc6-dev libffi-dev libjpeg-dev \
+     liblzma-dev libpq-dev libreadline-dev libsqlite3-dev libssl-dev libxml2-dev libxslt1-dev libyaml-dev \
+     make openssh-client patch pkg-config procps python3 unzip wget xz-utils zlib1g-dev";
+
+/// How much of a system there is around a language.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Extent {
+    /// What the language needs to run.
+    Slim,
+    /// What others' packages are compiled with, besides.
+    Full,
+}
+
+impl Extent {
+    /// Packages, between spaces.
+    fn tools(self) -> &'static str {
+        match self {
+            Extent::Slim => "",
+            Extent::Full => BUILD_TOOLS,
+        }
+    }
+}
+
 /// A system, or a language on one.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone)]
 pub(super) struct System {
     suite: Suite,
     language: Language,
+    extent: Extent,
     /// What was asked for: `3.12` of Python.
     wanted: String,
 }
 
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy)]
 enum Language {
     None,
     Python,
     Node(&'static str),
+    Go(&'static GoPin),
 }
 
 /// The system that a reference asks for; `None` when none stands in for it.
@@ -138,11 +166,22 @@ pub(super) fn find(name: &str, reference: &Reference) -> Option<System> {
                 .find(|known| major.is_none_or(|major| known.split('.').next() == Some(major)))?;
             (named.unwrap_or(Suite::Bookworm), Language::Node(version))
         }
+        "golang" => {
+            let wanted = match version {
+                "latest" | "1" => None,
+                other if other.starts_with("1.") => Some(other),
+                _ => return None,
+            };
+            let pin = go::pin_for(wanted);
+            (named.unwrap_or(Suite::Trixie), Language::Go(pin))
+        }
         _ => return None,
     };
+    let is_slim = version == "slim" || rest.contains(&"slim");
     Some(System {
         suite,
         language,
+        extent: if is_slim { Extent::Slim } else { Extent::Full },
         wanted: version.to_owned(),
     })
 }
@@ -171,6 +210,7 @@ pub(super) fn assemble(
             let wanted: Option<u32> = wanted.split('.').next().and_then(|part| part.parse().ok());
             let other = wanted.filter(|wanted| *wanted != minor).unwrap_or(minor);
             let text = include_str!("python.Dockerfile")
+                .replace("@TOOLS@", system.extent.tools())
                 .replace("@MINOR@", &minor.to_string())
                 .replace("@WANTED@", &other.to_string());
             (text, Vec::new(), format!("Python 3.{minor} from {debian}"))
@@ -188,8 +228,22 @@ pub(super) fn assemble(
                 ("node".to_owned(), node.path.display().to_string()),
                 ("npm".to_owned(), npm.path.display().to_string()),
             ];
-            let text = include_str!("node.Dockerfile").replace("@VERSION@", version);
+            let text = include_str!("node.Dockerfile")
+                .replace("@TOOLS@", system.extent.tools())
+                .replace("@VERSION@", version);
             (text, contexts, format!("Node {version} on {debian}"))
+        }
+        Language::Go(pin) => {
+            let go = workshop
+                .toolchains
+                .go(pin, workshop.architecture)
+                .map_err(DockerfileError::from_tool)?;
+            let contexts = vec![("go".to_owned(), go.path.display().to_string())];
+            let text = include_str!("go.Dockerfile")
+                .replace("@TOOLS@", system.extent.tools())
+                .replace("@VERSION@", pin.version);
+            let product = format!("Go {} on {debian}", pin.version);
+            (text, contexts, product)
         }
     };
     let (layers, mut config) = dockerfile::build_on(workshop, &text, contexts, base, config)?;
@@ -262,10 +316,23 @@ mod tests {
             Language::Node(version) => version.split('.').next(),
             _ => None,
         };
+        let extent = |text: &str| system(text).map(|system| system.extent);
+        assert_eq!(extent("python:slim"), Some(Extent::Slim));
+        assert_eq!(extent("python:3.12-slim-bookworm"), Some(Extent::Slim));
+        assert_eq!(extent("python:3.12"), Some(Extent::Full));
+        assert_eq!(extent("node:22-trixie"), Some(Extent::Full));
         assert_eq!(node("node:20-slim"), Some("20"));
         assert_eq!(node("node:22.3.0-bookworm"), Some("22"));
         assert_eq!(node("node:lts"), Some("24"));
         assert_eq!(node("node:16"), None);
         assert_eq!(node("node:20-alpine"), None);
+        let go = |text: &str| match system(text)?.language {
+            Language::Go(pin) => Some(pin.version),
+            _ => None,
+        };
+        assert!(go("golang:1.26-bookworm").unwrap().starts_with("1.26."));
+        assert!(go("golang:latest").is_some());
+        assert_eq!(go("golang:1.26-alpine"), None);
+        assert_eq!(go("golang:tip"), None);
     }
 }
