@@ -64,7 +64,7 @@ pub(super) fn go(writer: &mut Writer<'_, '_>, go: &GoRecipe) {
     };
     let cgo = u8::from(go.cgo);
     let compile = format!(
-        "CGO_ENABLED={cgo} GOOS=${{TARGETOS}} GOARCH=${{TARGETARCH}} go build -ldflags='-s -w'"
+        "CGO_ENABLED={cgo} GOOS=${{TARGETOS}} GOARCH=${{TARGETARCH}} go build -buildvcs=false -ldflags='-s -w -buildid='"
     );
     writer.script.run(
         &mounts(&[]),
@@ -82,7 +82,7 @@ pub(super) fn go(writer: &mut Writer<'_, '_>, go: &GoRecipe) {
             &mounts(&[]),
             &[
                 "cd /asker".to_owned(),
-                "CGO_ENABLED=0 GOOS=${TARGETOS} GOARCH=${TARGETARCH} go build -ldflags='-s -w' -o /out/healthcheck main.go"
+                "CGO_ENABLED=0 GOOS=${TARGETOS} GOARCH=${TARGETARCH} go build -buildvcs=false -ldflags='-s -w -buildid=' -o /out/healthcheck main.go"
                     .to_owned(),
             ],
         );
@@ -262,7 +262,9 @@ fn running(
         writer.script.run(
             &[],
             &[
-                "mkdir -p /skeleton/etc/ssl/certs /skeleton/usr/share /skeleton/tmp /skeleton/home/app".to_owned(),
+                "mkdir -p /skeleton/etc/ssl/certs /skeleton/usr/share /skeleton/tmp /skeleton/home".to_owned(),
+                format!("install --directory --owner={USER} --group={USER} /skeleton/app"),
+                format!("install --directory --mode=700 --owner={USER} --group={USER} /skeleton/home/app"),
                 "cp /etc/ssl/certs/ca-certificates.crt /skeleton/etc/ssl/certs/".to_owned(),
                 "if [ -d /usr/share/zoneinfo ]; then cp -r /usr/share/zoneinfo /skeleton/usr/share/; fi".to_owned(),
                 format!("echo 'app:x:{USER}:{USER}:app:/home/app:/sbin/nologin' > /skeleton/etc/passwd"),
@@ -287,6 +289,13 @@ fn running(
                 wanted.extend(["curl", "procps", "strace"]);
             }
             writer.install(&wanted);
+            writer.user();
+            writer.script.run(
+                &[],
+                &[format!(
+                    "install --directory --owner={USER} --group={USER} /app"
+                )],
+            );
             writer.volumes(USER);
         }
         let environment = writer.recipe.environment.clone();

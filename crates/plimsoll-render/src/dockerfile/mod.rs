@@ -149,16 +149,21 @@ impl Writer<'_, '_> {
         packages.sort_unstable();
         packages.dedup();
         self.install(&packages);
+        self.user();
+        self.volumes(USER);
+    }
+
+    /// The user of the service, and its home, with nothing in it.
+    fn user(&mut self) {
         self.script.run(
             &[],
             &[
                 format!("groupadd --gid {USER} app"),
                 format!(
-                    "useradd --uid {USER} --gid app --create-home --home-dir /home/app --shell /usr/sbin/nologin app"
+                    "useradd --uid {USER} --gid app --create-home --skel /dev/null --home-dir /home/app --shell /usr/sbin/nologin app"
                 ),
             ],
         );
-        self.volumes(USER);
     }
 
     /// Gives directories that volumes are mounted at to a user: a new volume takes its owner from

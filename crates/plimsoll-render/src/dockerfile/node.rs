@@ -41,7 +41,7 @@ impl Tools {
             (NodeManager::Npm, true) => {
                 "npm ci --include=dev || npm install --include=dev --no-save"
             }
-            (NodeManager::Npm, false) => "npm install --include=dev",
+            (NodeManager::Npm, false) => "npm install --include=dev --no-package-lock",
             (NodeManager::Pnpm, true) => "pnpm install --frozen-lockfile",
             (NodeManager::Pnpm, false) => "pnpm install",
             (NodeManager::Yarn, true) => {
@@ -56,7 +56,7 @@ impl Tools {
     /// Takes away what only the build needed.
     fn prune(&self) -> &'static str {
         match self.manager {
-            NodeManager::Npm => "npm prune --omit=dev",
+            NodeManager::Npm => "npm prune --omit=dev --no-save",
             NodeManager::Pnpm => "pnpm prune --prod",
             NodeManager::Yarn => {
                 "yarn workspaces focus --production || yarn install --production --frozen-lockfile --ignore-scripts"

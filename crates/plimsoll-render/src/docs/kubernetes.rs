@@ -31,6 +31,7 @@ pub(super) fn page(guide: &Guide<'_>) -> String {
         .all
         .iter()
         .filter(|one| one.is_daemon() && one.store.is_none() && !one.is_stateful())
+        .filter(|one| !one.everywhere && !one.is_awaited_to_end(&guide.all))
         .map(|one| one.name())
         .collect();
     if !deployed.is_empty() {

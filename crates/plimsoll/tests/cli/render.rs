@@ -1,5 +1,7 @@
 //! Rendering files into the project, and what is said of those that are there.
 
+use std::collections::BTreeSet;
+
 use insta::assert_snapshot;
 
 use crate::context::Context;
@@ -44,6 +46,34 @@ fn what_is_rendered_is_told_and_known_again() {
     ----- stderr -----
     11 files are up to date
     ");
+}
+
+#[test]
+fn commands_that_documents_name_are_there() {
+    let context = project();
+    context.run(&["render", "docs"]);
+    let mut seen = BTreeSet::new();
+    for page in std::fs::read_dir(context.project().join("docs")).unwrap() {
+        let text = std::fs::read_to_string(page.unwrap().path()).unwrap();
+        for line in text.lines().filter(|line| line.starts_with("plimsoll ")) {
+            // `--help` comes last: everything before it is read first.
+            let (line, _) = line.split_once(" > ").unwrap_or((line, ""));
+            let mut words: Vec<&str> = line.split_whitespace().skip(1).collect();
+            words.push("--help");
+            let told = context.run(&words);
+            assert!(told.starts_with("exit code: 0\n"), "{line}\n{told}");
+            seen.insert(line.to_owned());
+        }
+    }
+    assert!(seen.len() >= 4, "{seen:?}");
+    // The one that needs neither root nor a registry, as it is written.
+    assert!(
+        context
+            .run(&["render", "all"])
+            .starts_with("exit code: 0\n")
+    );
+    let checked = context.run(&["render", "all", "--check"]);
+    assert!(checked.starts_with("exit code: 0\n"), "{checked}");
 }
 
 #[test]

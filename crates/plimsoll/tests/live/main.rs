@@ -9,12 +9,14 @@
 
 mod agent_desk;
 mod all_in_one;
+mod archive;
 mod builds;
 mod compose_keys;
 mod faults;
 mod go_program;
 mod machine;
 mod rendered;
+mod same_image;
 mod settings;
 mod stage;
 mod trial;

@@ -18,7 +18,7 @@ RUN --mount=type=cache,target=/root/.npm \
     --mount=type=cache,target=/root/.bun/install/cache \
     --mount=type=secret,id=npmrc,target=/root/.npmrc \
     --mount=type=bind,source=apps/canvas/package.json,target=/app/package.json,rw \
-    npm install --include=dev
+    npm install --include=dev --no-package-lock
 
 # The pages.
 FROM dependencies AS builder

@@ -14,7 +14,7 @@ ENV LANG=C.UTF-8 \
     PYTHONUNBUFFERED=1 \
     PYTHONDONTWRITEBYTECODE=1
 RUN groupadd --gid 65532 app \
-    && useradd --uid 65532 --gid app --create-home --home-dir /home/app --shell /usr/sbin/nologin app
+    && useradd --uid 65532 --gid app --create-home --skel /dev/null --home-dir /home/app --shell /usr/sbin/nologin app
 WORKDIR /app
 
 # For development: its tools, a debugger, and a server that reloads what changes.

@@ -27,12 +27,12 @@ ARG TARGETOS
 ARG TARGETARCH
 RUN --mount=type=cache,target=/go/pkg/mod \
     --mount=type=cache,target=/root/.cache/go-build \
-    CGO_ENABLED=0 GOOS=${TARGETOS} GOARCH=${TARGETARCH} go build -ldflags='-s -w' -o /out/program ./cmd/exporter
+    CGO_ENABLED=0 GOOS=${TARGETOS} GOARCH=${TARGETARCH} go build -buildvcs=false -ldflags='-s -w -buildid=' -o /out/program ./cmd/exporter
 COPY docker/healthcheck.go /asker/main.go
 RUN --mount=type=cache,target=/go/pkg/mod \
     --mount=type=cache,target=/root/.cache/go-build \
     cd /asker \
-    && CGO_ENABLED=0 GOOS=${TARGETOS} GOARCH=${TARGETARCH} go build -ldflags='-s -w' -o /out/healthcheck main.go
+    && CGO_ENABLED=0 GOOS=${TARGETOS} GOARCH=${TARGETARCH} go build -buildvcs=false -ldflags='-s -w -buildid=' -o /out/healthcheck main.go
 
 # For development: compiles and runs; start it again after a change.
 FROM dependencies AS dev
@@ -47,7 +47,9 @@ CMD ["go", "test", "./..."]
 
 # What a static program needs besides itself: authorities, time zones, its user, /tmp.
 FROM base AS skeleton
-RUN mkdir -p /skeleton/etc/ssl/certs /skeleton/usr/share /skeleton/tmp /skeleton/home/app \
+RUN mkdir -p /skeleton/etc/ssl/certs /skeleton/usr/share /skeleton/tmp /skeleton/home \
+    && install --directory --owner=65532 --group=65532 /skeleton/app \
+    && install --directory --mode=700 --owner=65532 --group=65532 /skeleton/home/app \
     && cp /etc/ssl/certs/ca-certificates.crt /skeleton/etc/ssl/certs/ \
     && if [ -d /usr/share/zoneinfo ]; then cp -r /usr/share/zoneinfo /skeleton/usr/share/; fi \
     && echo 'app:x:65532:65532:app:/home/app:/sbin/nologin' > /skeleton/etc/passwd \
@@ -80,6 +82,9 @@ RUN --mount=type=cache,target=/var/cache/apt,sharing=locked \
     rm -f /etc/apt/apt.conf.d/docker-clean \
     && apt-get update \
     && apt-get install --yes --no-install-recommends ca-certificates curl procps strace
+RUN groupadd --gid 65532 app \
+    && useradd --uid 65532 --gid app --create-home --skel /dev/null --home-dir /home/app --shell /usr/sbin/nologin app
+RUN install --directory --owner=65532 --group=65532 /app
 ENV HOME=/home/app
 COPY --from=builder /out/healthcheck /usr/local/bin/healthcheck
 COPY --from=builder /out/program /usr/local/bin/exporter

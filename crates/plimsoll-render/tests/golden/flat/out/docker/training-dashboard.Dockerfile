@@ -16,7 +16,7 @@ ENV LANG=C.UTF-8 \
     VIRTUAL_ENV=/app/.venv
 ENV PATH="/app/.venv/bin:${PATH}"
 RUN groupadd --gid 65532 app \
-    && useradd --uid 65532 --gid app --create-home --home-dir /home/app --shell /usr/sbin/nologin app
+    && useradd --uid 65532 --gid app --create-home --skel /dev/null --home-dir /home/app --shell /usr/sbin/nologin app
 WORKDIR /app
 
 # What the application needs, from its lock file; made anew only when that changes.
@@ -24,6 +24,7 @@ FROM base AS dependencies
 ENV PIP_CACHE_DIR=/cache/pip \
     PIP_DISABLE_PIP_VERSION_CHECK=1 \
     PIP_ROOT_USER_ACTION=ignore \
+    PYC_INVALIDATION_MODE=unchecked-hash \
     UV_CACHE_DIR=/cache/uv \
     UV_COMPILE_BYTECODE=1 \
     UV_LINK_MODE=copy \

@@ -10,7 +10,7 @@
 FROM node:24-trixie-slim AS base
 ENV LANG=C.UTF-8
 RUN groupadd --gid 65532 app \
-    && useradd --uid 65532 --gid app --create-home --home-dir /home/app --shell /usr/sbin/nologin app
+    && useradd --uid 65532 --gid app --create-home --skel /dev/null --home-dir /home/app --shell /usr/sbin/nologin app
 
 # Who installs the packages.
 FROM base AS tools
@@ -35,7 +35,7 @@ RUN --mount=type=cache,target=/root/.npm \
     --mount=type=cache,target=/root/.local/share/pnpm \
     --mount=type=cache,target=/root/.bun/install/cache \
     --mount=type=secret,id=npmrc,target=/root/.npmrc \
-    npm prune --omit=dev
+    npm prune --omit=dev --no-save
 
 # For development: a server that reloads what changes.
 FROM dependencies AS dev
