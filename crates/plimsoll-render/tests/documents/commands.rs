@@ -110,7 +110,6 @@ fn server() -> u16 {
 }
 
 #[test]
-#[expect(clippy::print_stderr, reason = "says what it cannot try")]
 fn commands_work_as_written() {
     let port = server();
     let has_compose = has_compose();

@@ -62,7 +62,7 @@ pub(super) fn write(writer: &mut Writer<'_, '_>, python: &PythonRecipe) {
         ("PIP_DISABLE_PIP_VERSION_CHECK", "1"),
         ("PIP_ROOT_USER_ACTION", "ignore"),
         // What is compiled has the same bytes on another day.
-        ("PYC_INVALIDATION_MODE", "unchecked-hash"),
+        ("PYC_INVALIDATION_MODE", "UNCHECKED_HASH"),
         ("UV_CACHE_DIR", "/cache/uv"),
         ("UV_COMPILE_BYTECODE", "1"),
         ("UV_LINK_MODE", "copy"),
