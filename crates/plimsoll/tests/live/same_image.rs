@@ -16,13 +16,13 @@ enum Reason {
     /// Assembled images carry a probe; others ask with what they have, less often at the start: the
     /// interval of the start is nothing that every builder knows.
     Probe,
-    /// uv's own notes about an environment, its scripts for shells, and what it installed.
-    Uv,
+    /// A package manager's own notes of what it installed, and uv's scripts for shells.
+    Manager,
     /// Where the interpreter is: the base's own place.
     Interpreter,
     /// An image says of itself what Plimsoll says beside it, in the index.
     Labels,
-    /// Tools' names of the unprivileged user differ: one more home.
+    /// The distribution's own unprivileged user has a home, too.
     Home,
 }
 
@@ -42,7 +42,7 @@ const CASES: [Case; 4] = [
     Case {
         service: "web",
         own: &["app", "home/app"],
-        differs: |_| None,
+        differs: |path| (path == "app/node_modules/.package-lock.json").then_some(Reason::Manager),
     },
     Case {
         service: "page",
@@ -72,7 +72,7 @@ fn python(path: &str) -> Option<Reason> {
         ".gitignore" | ".lock" | "CACHEDIR.TAG" | "lib64"
     );
     if is_note || is_script || is_own {
-        return Some(Reason::Uv);
+        return Some(Reason::Manager);
     }
     matches!(environment, "bin/python" | "pyvenv.cfg").then_some(Reason::Interpreter)
 }
