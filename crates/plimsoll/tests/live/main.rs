@@ -15,6 +15,7 @@ mod compose_keys;
 mod faults;
 mod go_program;
 mod machine;
+mod peers;
 mod rendered;
 mod same_image;
 mod settings;
