@@ -148,8 +148,19 @@ impl Build<'_> {
             request.runtime = vec!["git".to_string()];
         }
         let base = base::assemble(workshop, &request)?;
-        let project = Digest::of(self.recipe.context.as_os_str().as_encoded_bytes());
-        let cache = workshop.cache.join("go").join(project.short());
+        let satisfied = pins::satisfies(pin, self.version());
+        let cache = workshop
+            .cache
+            .join("go")
+            .join(match satisfied && zig.is_none() {
+                // The pinned compiler is all that runs: what it leaves is good for every project.
+                true => "compiled".to_string(),
+                // The project's own words reach a C compiler, or name another Go.
+                false => {
+                    let context = self.recipe.context.as_os_str();
+                    Digest::of(context.as_encoded_bytes()).short()
+                }
+            });
         let modules = workshop.cache.join("go/modules");
         for directory in [&cache, &modules] {
             fs::create_dir_all(directory)?;
@@ -159,7 +170,7 @@ impl Build<'_> {
             workshop,
             recipe: self.go,
             program,
-            switch: match pins::satisfies(pin, self.version()) {
+            switch: match satisfied {
                 true => Switch::Never,
                 false => Switch::Allowed,
             },

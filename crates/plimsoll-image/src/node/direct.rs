@@ -156,6 +156,8 @@ impl NodeProject<'_> {
             set.insert(&format!("{at}/{path}"), node)?;
         }
         let segment = store.put_segment(&key, &set)?;
+        drop(set);
+        store.compress_early(&segment)?;
         store.remember(&sketch_key, &sketch, &segment.needs())?;
         Ok(Ok((sketch, segment)))
     }

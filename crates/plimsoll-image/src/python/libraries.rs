@@ -2,7 +2,7 @@
 //! objects load and by what is known of a few that load libraries by name.
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::io::Cursor;
+use std::io::{Read, Seek};
 use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 
@@ -204,16 +204,21 @@ impl Loads {
         Ok(loads)
     }
 
-    /// Adds a file that is in memory.
-    pub(super) fn look_at(&mut self, path: &str, executable: bool, bytes: &[u8]) {
+    /// Adds a file that is in memory or open.
+    pub(super) fn look_at(
+        &mut self,
+        path: &str,
+        executable: bool,
+        content: &mut (impl Read + Seek),
+    ) {
         let name = path.rsplit('/').next().unwrap_or_default();
         match kind(name) {
             Kind::Library => drop(self.own.insert(name.to_string())),
             Kind::Nameless if executable => {}
             Kind::Nameless | Kind::Other => return,
         }
-        // What ends too early in memory is no library either.
-        if let Ok(Some(object)) = shared_objects::read_from(&mut Cursor::new(bytes)) {
+        // What ends too early is no library either.
+        if let Ok(Some(object)) = shared_objects::read_from(content) {
             self.objects.insert(path.to_string(), object);
         }
     }

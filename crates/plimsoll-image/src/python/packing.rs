@@ -59,6 +59,7 @@ impl Build<'_> {
                     }
                 }
                 let segment = store.put_segment(&key, &files)?;
+                store.compress_early(&segment)?;
                 Ok((distribution.name, segment))
             })
             .collect::<Result<_, PythonError>>()?;

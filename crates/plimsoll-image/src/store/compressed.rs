@@ -11,7 +11,7 @@ use libdeflater::{CompressionLvl, Compressor};
 use rayon::prelude::*;
 
 use super::layer::Part;
-use super::{Store, StoreError};
+use super::{LayerForm, Segment, Store, StoreError};
 use crate::Digest;
 use crate::digest::Hasher;
 
@@ -63,6 +63,30 @@ impl Codec {
 }
 
 impl Store {
+    /// Says in which form images made from now on are given away, so that their segments can be
+    /// compressed while others are still made. The first word counts.
+    pub fn will_give(&self, form: LayerForm) {
+        if let Some(codec) = form.codec() {
+            let _ = self.given_as.set(codec);
+        }
+    }
+
+    /// Compresses a segment that was just made for an image, if it will be given away so. The
+    /// bytes are those that the export would make later.
+    ///
+    /// # Errors
+    /// When it cannot be read or written.
+    pub(crate) fn compress_early(&self, segment: &Segment) -> Result<(), StoreError> {
+        if let Some(codec) = self.given_as.get() {
+            let part = Part {
+                digest: segment.digest,
+                size: segment.size,
+            };
+            self.compressed(&part, *codec)?;
+        }
+        Ok(())
+    }
+
     /// The part compressed, from an earlier time or made now.
     pub(super) fn compressed(&self, part: &Part, codec: Codec) -> Result<PathBuf, StoreError> {
         let fail = |error| self.fail(error);

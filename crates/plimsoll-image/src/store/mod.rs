@@ -41,7 +41,7 @@ mod unpacked;
 use std::collections::BTreeSet;
 use std::io;
 use std::path::{Path, PathBuf};
-use std::sync::Mutex;
+use std::sync::{Mutex, OnceLock};
 use std::time::Duration;
 
 pub use error::StoreError;
@@ -57,6 +57,7 @@ pub(crate) use shipment::{Document, Exported, Shipment};
 
 use crate::Digest;
 use crate::layer::LayerError;
+use compressed::Codec;
 use lock::{Lock, Share};
 use scratch::Scratch;
 
@@ -89,6 +90,8 @@ pub struct Store {
     users: Lock,
     /// Keys of the memos that were used.
     touched: Mutex<BTreeSet<String>>,
+    /// How what is made now is given away in the end, where that is known.
+    given_as: OnceLock<Codec>,
 }
 
 impl Store {
@@ -108,6 +111,7 @@ impl Store {
             scratch,
             users,
             touched: Mutex::default(),
+            given_as: OnceLock::new(),
         };
         if !root.join("oci-layout").exists() {
             store

@@ -26,7 +26,7 @@ pub enum LayerForm {
 }
 
 impl LayerForm {
-    fn codec(self) -> Option<Codec> {
+    pub(super) fn codec(self) -> Option<Codec> {
         match self {
             LayerForm::Gzip => Some(Codec::Gzip),
             LayerForm::Zstd => Some(Codec::Zstd),

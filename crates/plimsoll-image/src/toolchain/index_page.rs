@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 
+use html5gum::{Token, Tokenizer};
 use serde::Deserialize;
 
 /// What to ask for: the JSON form, or the HTML form of an index that has no other.
@@ -9,14 +10,9 @@ pub(crate) const ACCEPT: &str = "application/vnd.pypi.simple.v1+json, applicatio
 
 /// The address of `file` as the page at `page_url` gives it.
 pub(super) fn address_of(page: &[u8], page_url: &str, file: &str) -> Option<String> {
-    let text = std::str::from_utf8(page).ok()?;
-    let href = if text.trim_start().starts_with('{') {
-        from_json(text, file)?
-    } else {
-        from_html(text, file)?
-    };
-    let href = href.split('#').next().unwrap_or_default();
-    Some(resolve(page_url, href))
+    let files = files_of(page, page_url)?;
+    let found = files.into_iter().find(|entry| entry.name == file);
+    Some(found?.url)
 }
 
 /// A file as a page lists it.
@@ -32,9 +28,13 @@ pub(crate) struct Listed {
     pub size: Option<u64>,
 }
 
-/// All files that a page in JSON lists; `None` for a page in another form.
+/// All files that a page lists; `None` for what is no page.
 pub(crate) fn files_of(page: &[u8], page_url: &str) -> Option<Vec<Listed>> {
-    let page: Page = serde_json::from_slice(page).ok()?;
+    let text = std::str::from_utf8(page).ok()?;
+    if !text.trim_start().starts_with('{') {
+        return from_html(text, page_url);
+    }
+    let page: Page = serde_json::from_str(text).ok()?;
     let files = page.files.into_iter().map(|mut file| Listed {
         name: file.filename,
         url: resolve(page_url, file.url.split('#').next().unwrap_or_default()),
@@ -58,30 +58,47 @@ struct File {
     size: Option<u64>,
 }
 
-fn from_json(text: &str, file: &str) -> Option<String> {
-    let page: Page = serde_json::from_str(text).ok()?;
-    let found = page.files.into_iter().find(|entry| entry.filename == file);
-    Some(found?.url)
-}
-
-fn from_html(text: &str, file: &str) -> Option<String> {
-    for anchor in text.split("<a ").skip(1) {
-        let Some((attributes, rest)) = anchor.split_once('>') else {
-            continue;
-        };
-        let label = rest.split('<').next().unwrap_or_default().trim();
-        let Some((_, after)) = attributes.split_once("href=") else {
-            continue;
-        };
-        let Some(mark) = after.chars().next().filter(|c| "'\"".contains(*c)) else {
-            continue;
-        };
-        let href = after[1..].split(mark).next().unwrap_or_default();
-        if label == file {
-            return Some(href.replace("&amp;", "&"));
+/// Every link of a page is a file: its text is the name, its fragment the hash.
+fn from_html(text: &str, page_url: &str) -> Option<Vec<Listed>> {
+    let mut base = page_url.to_string();
+    let mut files = Vec::new();
+    let mut link: Option<(String, String)> = None;
+    let mut has_tags = false;
+    for Ok(token) in Tokenizer::new(text) {
+        match token {
+            Token::StartTag(tag) => {
+                has_tags = true;
+                let href = tag.attributes.get(b"href".as_slice());
+                let href = href.map(|href| String::from_utf8_lossy(href).trim().to_string());
+                match (tag.name.as_slice(), href) {
+                    (b"base", Some(href)) => base = resolve(page_url, &href),
+                    (b"a", Some(href)) => link = Some((href, String::new())),
+                    _ => {}
+                }
+            }
+            Token::String(text) => {
+                if let Some((_, label)) = &mut link {
+                    label.push_str(&String::from_utf8_lossy(&text));
+                }
+            }
+            Token::EndTag(tag) if tag.name.as_slice() == b"a" => {
+                if let Some((href, label)) = link.take() {
+                    let (address, fragment) = href.split_once('#').unwrap_or((&href, ""));
+                    let sha256 = fragment
+                        .split('&')
+                        .find_map(|part| part.strip_prefix("sha256="));
+                    files.push(Listed {
+                        name: label.trim().to_string(),
+                        url: resolve(&base, address),
+                        sha256: sha256.map(str::to_string),
+                        size: None,
+                    });
+                }
+            }
+            _ => {}
         }
     }
-    None
+    has_tags.then_some(files)
 }
 
 /// A reference relative to the page it stands on.
@@ -113,6 +130,8 @@ fn resolve(base: &str, reference: &str) -> String {
 
 #[cfg(test)]
 mod tests {
+    use proptest::prelude::*;
+
     use super::*;
 
     const URL: &str = "https://index.example/simple/uv/";
@@ -140,7 +159,38 @@ mod tests {
         assert_eq!(files[0].url, "https://index.example/simple/f/a-1.whl");
         assert_eq!(files[0].sha256.as_deref(), Some("00"));
         assert_eq!(files[1].sha256, None);
-        assert_eq!(files_of(b"<html>", URL), None);
+        assert_eq!(files_of(b"{\"no\": \"page\"}", URL), None);
+        assert_eq!(files_of(b"no page", URL), None);
+    }
+
+    #[test]
+    fn a_page_of_html_is_read_as_browsers_read_it() {
+        let page = "<!DOCTYPE html><html><head><base href='https://files.example/pool/'></head><body>
+            <!-- <a href=\"hidden.whl\">hidden.whl</a> -->
+            <A data-requires-python=\"&gt;=3.8, a > b\" HREF = a-1.whl#sha256=00&amp;egg=a\n>\n a-1.whl </A>
+            <a class='x'>no link</a>
+            <a href=\"/b%2B1.whl?x=1&amp;y=2\">b+1.<b>whl</b></a></body>";
+        let file = |name: &str, url: &str, sha256: Option<&str>| Listed {
+            name: name.to_string(),
+            url: url.to_string(),
+            sha256: sha256.map(str::to_string),
+            size: None,
+        };
+        assert_eq!(
+            files_of(page.as_bytes(), URL).unwrap(),
+            [
+                file("a-1.whl", "https://files.example/pool/a-1.whl", Some("00")),
+                file("b+1.whl", "https://files.example/b%2B1.whl?x=1&y=2", None),
+            ]
+        );
+    }
+
+    proptest! {
+        #[test]
+        fn any_bytes_are_a_page_or_none(page in proptest::collection::vec(any::<u8>(), 0..200)) {
+            let _ = files_of(&page, URL);
+            let _ = files_of(format!("<a href='{}'>", String::from_utf8_lossy(&page)).as_bytes(), URL);
+        }
     }
 
     #[test]

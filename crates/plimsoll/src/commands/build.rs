@@ -61,6 +61,13 @@ pub(crate) fn run(
     let platforms = platforms(&project, &services, &arguments.platform)?;
     let engine = engine()?;
     let workshop = Workshop::open(settings, &engine)?;
+    if matches!(
+        destination,
+        Some(Destination::OciLayout(_) | Destination::Push)
+    ) {
+        let form = publish::form(arguments.publish.compression);
+        workshop.store().will_give(form);
+    }
     let progress = Arc::new(TerminalProgress::new(printer));
     let builder = workshop.builder(progress, arguments.images.policy().lock)?;
     build_cache::load(settings, workshop.store(), &arguments.cache_from, printer)?;

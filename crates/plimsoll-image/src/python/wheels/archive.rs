@@ -10,6 +10,7 @@ use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use sha2::Digest as _;
 
+use crate::layer::Content;
 use crate::python::environment::{ENVIRONMENT, RESIDUE};
 use crate::toolchain::zip;
 
@@ -23,12 +24,63 @@ pub(super) struct Unpacked {
 }
 
 /// An installed file.
-#[derive(Debug, PartialEq, Eq)]
+#[derive(Debug)]
 pub(super) struct File {
     /// Whether it may be started.
     pub executable: bool,
-    /// What it holds.
-    pub bytes: Vec<u8>,
+    /// What it holds: here, or in a file if it is large and nothing but the layer needs it.
+    pub content: Content,
+}
+
+impl File {
+    fn held(executable: bool, bytes: Vec<u8>) -> Self {
+        Self {
+            executable,
+            content: Content::Bytes(bytes),
+        }
+    }
+
+    /// Its bytes, where they are held. Modules and what describes the distribution always are.
+    pub(super) fn bytes(&self) -> Option<&[u8]> {
+        match &self.content {
+            Content::Bytes(bytes) => Some(bytes),
+            Content::Part(..) | Content::File(_) => None,
+        }
+    }
+}
+
+/// An entry of a wheel's archive.
+pub(super) trait Member {
+    /// Its path as written.
+    fn name(&self) -> &str;
+    /// The permissions it states.
+    fn permissions(&self) -> u32;
+    /// The most that it may take of the memory.
+    fn held(&self) -> u64;
+    /// Its bytes.
+    fn bytes(&self) -> Result<Vec<u8>, String>;
+    /// Its bytes, wherever there is room for them.
+    fn content(&self) -> Result<Content, String> {
+        self.bytes().map(Content::Bytes)
+    }
+}
+
+impl Member for zip::Entry<'_> {
+    fn name(&self) -> &str {
+        self.name
+    }
+
+    fn permissions(&self) -> u32 {
+        self.permissions()
+    }
+
+    fn held(&self) -> u64 {
+        self.size() as u64
+    }
+
+    fn bytes(&self) -> Result<Vec<u8>, String> {
+        self.content()
+    }
 }
 
 /// Where an environment keeps things.
@@ -42,15 +94,14 @@ pub(super) struct Places<'p> {
 /// A line of a record: path, hash, size.
 type Line = [String; 3];
 
-/// All files of a wheel are in memory at once: one that unpacks to more is left to uv.
-const LARGEST: usize = 1 << 30;
+/// What of a wheel's files is held in memory at once; one that unpacks to more is left to uv.
+const LARGEST: u64 = 1 << 30;
 
-/// Unpacks a wheel. The error is a short reason.
-pub(super) fn unpack(archive: &[u8], places: &Places<'_>) -> Result<Unpacked, String> {
-    let entries = zip::entries(archive)?;
+/// Unpacks the entries of a wheel. The error is a short reason.
+pub(super) fn unpack(entries: &[impl Member], places: &Places<'_>) -> Result<Unpacked, String> {
     let information = entries
         .iter()
-        .find_map(|entry| entry.name.strip_suffix(".dist-info/RECORD"))
+        .find_map(|entry| entry.name().strip_suffix(".dist-info/RECORD"))
         .filter(|name| !name.contains('/'))
         .ok_or("it has no record")?
         .to_string();
@@ -63,51 +114,68 @@ pub(super) fn unpack(archive: &[u8], places: &Places<'_>) -> Result<Unpacked, St
     let mut moved: BTreeMap<&str, (String, Option<String>)> = BTreeMap::new();
     let mut record = String::new();
     let mut commands = String::new();
-    let mut size: usize = 0;
-    for entry in &entries {
-        if entry.name.ends_with('/') {
+    let mut held: u64 = 0;
+    for entry in entries {
+        let name = entry.name();
+        if name.ends_with('/') {
             continue;
         }
-        if !is_plain(entry.name) {
-            return Err(format!("`{}` is no path of a file", entry.name));
+        if !is_plain(name) {
+            return Err(format!("`{name}` is no path of a file"));
         }
-        size = size.saturating_add(entry.size());
-        if size > LARGEST {
+        held = held.saturating_add(entry.held());
+        if held > LARGEST {
             return Err("it unpacks to more than is kept in memory".to_string());
         }
-        let mut bytes = entry.content()?;
-        if entry.name == record_name {
-            record = String::from_utf8(bytes).map_err(|_| "its record is no text")?;
+        if name == record_name {
+            record = String::from_utf8(entry.bytes()?).map_err(|_| "its record is no text")?;
             continue;
         }
-        let own = entry.name.strip_prefix(&information);
-        if let Some(note) = own.and_then(|own| own.strip_prefix(".dist-info/")) {
-            if RESIDUE.contains(&note) {
-                continue;
-            }
-            if note == "entry_points.txt" {
-                commands = String::from_utf8_lossy(&bytes).into_owned();
-            }
+        let own = name.strip_prefix(&information);
+        let note = own.and_then(|own| own.strip_prefix(".dist-info/"));
+        if note.is_some_and(|note| RESIDUE.contains(&note)) {
+            continue;
         }
         let mut executable = entry.permissions() & 0o111 != 0;
-        let path = match entry.name.strip_prefix(&data) {
-            None => format!("{}/{}", places.packages, entry.name),
+        let (path, content) = match name.strip_prefix(&data) {
+            None => {
+                let content = match note.is_some() || name.ends_with(".py") {
+                    true => Content::Bytes(entry.bytes()?),
+                    false => entry.content()?,
+                };
+                if note == Some("entry_points.txt")
+                    && let Content::Bytes(bytes) = &content
+                {
+                    commands = String::from_utf8_lossy(bytes).into_owned();
+                }
+                (format!("{}/{name}", places.packages), content)
+            }
             Some(inside) => {
                 let (kind, rest) = inside.split_once('/').ok_or("its data has no kind")?;
                 let path = place_of_data(kind, rest, &information, places)?;
                 let mut changed = None;
-                if kind == "scripts" {
+                let content = if kind == "scripts" {
                     executable = true;
+                    let mut bytes = entry.bytes()?;
                     if let Some(after) = bytes.strip_prefix(b"#!python") {
                         bytes = with_interpreter(after)?;
                         changed = Some(hash_and_size(&bytes));
                     }
-                }
-                moved.insert(entry.name, (from_packages(&path, places), changed));
-                path
+                    Content::Bytes(bytes)
+                } else if rest.ends_with(".py") {
+                    Content::Bytes(entry.bytes()?)
+                } else {
+                    entry.content()?
+                };
+                moved.insert(name, (from_packages(&path, places), changed));
+                (path, content)
             }
         };
-        unpacked.insert(path, File { executable, bytes })?;
+        let file = File {
+            executable,
+            content,
+        };
+        unpacked.insert(path, file)?;
     }
     let mut lines = read_record(&record, &moved, &information);
     for (name, text) in scripts(&commands)? {
@@ -117,17 +185,10 @@ pub(super) fn unpack(archive: &[u8], places: &Places<'_>) -> Result<Unpacked, St
             quoted(&from_packages(&path, places)),
             hash_and_size(text.as_bytes())
         ));
-        let file = File {
-            executable: true,
-            bytes: text.into_bytes(),
-        };
-        unpacked.insert(path, file)?;
+        unpacked.insert(path, File::held(true, text.into_bytes()))?;
     }
     lines.sort_unstable();
-    let file = File {
-        executable: false,
-        bytes: (lines.join("\n") + "\n").into_bytes(),
-    };
+    let file = File::held(false, (lines.join("\n") + "\n").into_bytes());
     unpacked.insert(format!("{}/{record_name}", places.packages), file)?;
     Ok(unpacked)
 }
@@ -318,9 +379,13 @@ mod tests {
         minor: "3.13",
     };
 
+    fn unpacked(wheel: &[u8]) -> Result<Unpacked, String> {
+        unpack(&zip::entries(wheel)?, &PLACES)
+    }
+
     fn text(unpacked: &Unpacked, path: &str) -> String {
         let file = unpacked.files.get(path).expect(path);
-        String::from_utf8(file.bytes.clone()).unwrap()
+        String::from_utf8(file.bytes().unwrap().to_vec()).unwrap()
     }
 
     #[test]
@@ -345,7 +410,7 @@ mod tests {
             ),
             ("a-1.dist-info/RECORD", record.as_bytes(), 0o644),
         ]);
-        let unpacked = unpack(&wheel, &PLACES).unwrap();
+        let unpacked = unpacked(&wheel).unwrap();
         assert_eq!(unpacked.name, "a-1");
         let paths: Vec<&str> = unpacked.files.keys().map(String::as_str).collect();
         assert_eq!(
@@ -415,11 +480,11 @@ mod tests {
             ),
         ] {
             let wheel = zip::tests::archive(&[file, record]);
-            let refused = unpack(&wheel, &PLACES).unwrap_err();
+            let refused = unpacked(&wheel).unwrap_err();
             assert!(refused.contains(reason), "{refused}");
         }
         let none = zip::tests::archive(&[("a.py", b"", 0o644)]);
-        assert_eq!(unpack(&none, &PLACES).unwrap_err(), "it has no record");
+        assert_eq!(unpacked(&none).unwrap_err(), "it has no record");
     }
 
     proptest! {
@@ -427,7 +492,7 @@ mod tests {
         fn nothing_leaves_the_environment(name in "[a./\\\\]{1,12}") {
             let record = ("a-1.dist-info/RECORD", &b""[..], 0o644);
             let wheel = zip::tests::archive(&[(name.as_str(), &b""[..], 0o644), record]);
-            if let Ok(unpacked) = unpack(&wheel, &PLACES) {
+            if let Ok(unpacked) = unpacked(&wheel) {
                 for path in unpacked.files.keys() {
                     prop_assert!(path.split('/').all(|part| !matches!(part, "" | "." | "..")));
                 }

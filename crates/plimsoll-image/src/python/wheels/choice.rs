@@ -31,13 +31,6 @@ pub(super) struct File {
     pub size: Option<u64>,
 }
 
-impl File {
-    /// Whether it is not known to be too large to be unpacked in memory.
-    pub(super) fn may_be_unpacked(&self) -> bool {
-        self.size.is_none_or(|size| size <= super::LARGEST)
-    }
-}
-
 /// A requirement of one version, of which some files are known to be the right ones.
 #[derive(Debug, PartialEq, Eq)]
 pub(super) struct Wanted {

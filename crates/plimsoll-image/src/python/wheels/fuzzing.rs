@@ -1,6 +1,7 @@
 //! The reader of wheels, for the fuzz targets.
 
 use super::archive::{Places, unpack};
+use crate::toolchain::zip;
 
 /// Where the files of a wheel would be installed, below the environment.
 pub fn wheel(bytes: &[u8]) -> Vec<String> {
@@ -8,7 +9,8 @@ pub fn wheel(bytes: &[u8]) -> Vec<String> {
         packages: "lib/python3.13/site-packages",
         minor: "3.13",
     };
-    unpack(bytes, &places)
+    zip::entries(bytes)
+        .and_then(|entries| unpack(&entries, &places))
         .map(|unpacked| unpacked.files.into_keys().collect())
         .unwrap_or_default()
 }

@@ -1,19 +1,21 @@
 //! Wheels straight from the index to segments.
 //!
 //! Where a requirement names one version and the hashes of its files, nothing is left to decide:
-//! the wheel is fetched, unpacked in memory, its modules are compiled and its segment is written,
-//! each wheel as soon as it is there. A wheel that was packed before, for whatever project, is not
-//! even fetched. Everything else, and everything that is unusual, is left to uv, which then also
-//! says what is wrong.
+//! the wheel is fetched and unpacked (a large one in files, all others in memory), its modules are
+//! compiled and its segment is written, each wheel as soon as it is there. A wheel that was packed
+//! before, for whatever project, is not even fetched. Everything else, and everything that is
+//! unusual, is left to uv, which then also says what is wrong.
 
 mod archive;
 mod choice;
 #[cfg(fuzzing)]
 pub(crate) mod fuzzing;
+mod large;
 mod tags;
 
 use std::collections::BTreeMap;
-use std::path::Path;
+use std::io::Cursor;
+use std::path::{Path, PathBuf};
 use std::sync::Mutex;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::mpsc::{Receiver, sync_channel};
@@ -21,7 +23,7 @@ use std::sync::mpsc::{Receiver, sync_channel};
 use fs_err as fs;
 use rayon::prelude::*;
 
-use self::archive::{Places, Unpacked};
+use self::archive::{File as Installed, Places, Unpacked};
 use self::choice::{File, Reading, Wanted};
 use self::tags::Tags;
 use super::PythonError;
@@ -38,11 +40,12 @@ use crate::fetch::{Download, FetchError, Headers};
 use crate::layer::{Attributes, Content, FileSet, Node};
 use crate::step::scratch::Scratch;
 use crate::store::Segment;
+use crate::toolchain::zip;
 use crate::variant::slim;
 use crate::workshop::Memory;
 
-/// A wheel that is larger is left to uv: it is unpacked in memory.
-const LARGEST: u64 = 128 << 20;
+/// A wheel that is larger is unpacked from its file, others in memory.
+const LARGEST_IN_MEMORY: u64 = 64 << 20;
 
 /// How many unpacked wheels wait for the compiler.
 const WAITING: usize = 6;
@@ -88,6 +91,8 @@ struct Wheel {
     key: String,
     unpacked: Unpacked,
     loads: Loads,
+    /// Where its large files are.
+    spool: Option<PathBuf>,
 }
 
 impl Build<'_> {
@@ -128,7 +133,7 @@ impl Build<'_> {
             let mut packed = Vec::new();
             let mut missing = Vec::new();
             for ((entry, _), file) in wanted.into_iter().zip(files) {
-                let Some(file) = file.filter(File::may_be_unpacked) else {
+                let Some(file) = file else {
                     rest.add(entry);
                     continue;
                 };
@@ -347,9 +352,11 @@ impl Build<'_> {
                 let files = wheel.unpacked.files.iter();
                 let modules = files.filter(|(path, _)| is_module(path));
                 modules
-                    .map(|(path, file)| Module {
-                        path: format!("{ENVIRONMENT}/{path}"),
-                        source: &file.bytes,
+                    .filter_map(|(path, file)| {
+                        Some(Module {
+                            path: format!("{ENVIRONMENT}/{path}"),
+                            source: file.bytes()?,
+                        })
                     })
                     .collect()
             })
@@ -367,12 +374,13 @@ impl Build<'_> {
             key,
             unpacked,
             loads,
+            spool,
         } = wheel;
         let mut left_out = Default::default();
         if self.is_slim() {
             let text = |path: &str| {
                 let file = unpacked.files.get(path)?;
-                String::from_utf8(file.bytes.clone()).ok()
+                String::from_utf8(file.bytes()?.to_vec()).ok()
             };
             let names = unpacked.files.keys().map(String::as_str);
             left_out = slim::python_extras(names, text);
@@ -383,7 +391,7 @@ impl Build<'_> {
                 true => Attributes::PROGRAM,
                 false => Attributes::FILE,
             };
-            nodes.insert(path, Node::File(attributes, Content::Bytes(file.bytes)));
+            nodes.insert(path, Node::File(attributes, file.content));
         }
         for (path, bytes) in compiled {
             let path = path.strip_prefix(ENVIRONMENT).unwrap_or(&path);
@@ -398,6 +406,11 @@ impl Build<'_> {
         }
         let store = self.workshop.store;
         let segment = store.put_segment(&key, &set)?;
+        drop(set);
+        if let Some(spool) = spool {
+            fs::remove_dir_all(spool)?;
+        }
+        store.compress_early(&segment)?;
         store.remember(&loads_key(&key), &loads, &segment.needs())?;
         Ok(Packed {
             name: unpacked.name,
@@ -409,26 +422,39 @@ impl Build<'_> {
 
 /// Unpacks a fetched wheel. The error is why it is left to uv.
 fn unpack(key: &str, archive: &Path, places: &Places<'_>) -> Result<Wheel, String> {
-    let read = || -> std::io::Result<Option<Vec<u8>>> {
-        if fs::metadata(archive)?.len() > LARGEST {
-            return Ok(None);
+    let told = |error: std::io::Error| error.to_string();
+    let is_large = fs::metadata(archive).map_err(told)?.len() > LARGEST_IN_MEMORY;
+    let spool = is_large.then(|| archive.with_extension("files"));
+    let unpacked = match &spool {
+        Some(spool) => large::unpack(archive, spool, places)?,
+        None => {
+            let bytes = fs::read(archive).map_err(told)?;
+            archive::unpack(&zip::entries(&bytes)?, places)?
         }
-        let bytes = fs::read(archive)?;
-        // Its segment is kept instead.
-        fs::remove_file(archive)?;
-        Ok(Some(bytes))
     };
-    let bytes = read().map_err(|error| error.to_string())?;
-    let unpacked = archive::unpack(&bytes.ok_or("it is large")?, places)?;
+    // Its segment is kept instead.
+    fs::remove_file(archive).map_err(told)?;
     let mut loads = Loads::named(&unpacked.name);
     for (path, entry) in &unpacked.files {
-        loads.look_at(path, entry.executable, &entry.bytes);
+        look_at(&mut loads, path, entry).map_err(told)?;
     }
     Ok(Wheel {
         key: key.to_string(),
         unpacked,
         loads,
+        spool,
     })
+}
+
+fn look_at(loads: &mut Loads, path: &str, file: &Installed) -> std::io::Result<()> {
+    match &file.content {
+        Content::File(place) => loads.look_at(path, file.executable, &mut fs::File::open(place)?),
+        _ => {
+            let bytes = file.bytes().unwrap_or_default();
+            loads.look_at(path, file.executable, &mut Cursor::new(bytes))
+        }
+    }
+    Ok(())
 }
 
 fn failed(error: std::io::Error) -> Refusal {

@@ -1,7 +1,11 @@
 //! Reading ZIP archives in memory, which wheels and Go modules are. Only what these use: no
 //! encryption, no ZIP64, stored or deflated entries.
 
+mod file;
+
 use libdeflater::Decompressor;
+
+pub(crate) use file::{FileEntry, entries_of_file};
 
 /// Signature of the record at the end of the archive.
 const END: &[u8; 4] = b"PK\x05\x06";
@@ -39,27 +43,55 @@ pub(crate) fn entries(archive: &[u8]) -> Result<Vec<Entry<'_>>, String> {
     Ok(found)
 }
 
-/// The entry whose record stands at `at`, and the record's length.
-fn entry(archive: &[u8], at: usize) -> Option<(Entry<'_>, usize)> {
-    let record = archive.get(at..at.checked_add(46)?)?;
+/// What the directory of an archive says of an entry.
+#[derive(Debug, Clone, Copy)]
+struct Record {
+    method: usize,
+    packed: usize,
+    size: usize,
+    offset: usize,
+    mode: u32,
+}
+
+/// The name and record that stand at `at` of a directory, and their length.
+fn record(directory: &[u8], at: usize) -> Option<(&str, Record, usize)> {
+    let record = directory.get(at..at.checked_add(46)?)?;
     if !record.starts_with(ENTRY) {
         return None;
     }
     let name_length = number(record, 28, 2)?;
     let rest = number(record, 30, 2)? + number(record, 32, 2)?;
-    let name = archive.get(at + 46..at + 46 + name_length)?;
-    let packed = number(record, 20, 4)?;
-    let offset = number(record, 42, 4)?;
-    let head = archive.get(offset..offset.checked_add(30)?)?;
-    let start = offset + 30 + number(head, 26, 2)? + number(head, 28, 2)?;
-    let entry = Entry {
-        name: std::str::from_utf8(name).ok()?,
+    let name = directory.get(at + 46..at + 46 + name_length)?;
+    let found = Record {
         method: number(record, 10, 2)?,
-        data: archive.get(start..start.checked_add(packed)?)?,
+        packed: number(record, 20, 4)?,
         size: number(record, 24, 4)?,
+        offset: number(record, 42, 4)?,
         mode: (number(record, 38, 4)? >> 16) as u32,
     };
-    Some((entry, 46 + name_length + rest))
+    let name = std::str::from_utf8(name).ok()?;
+    Some((name, found, 46 + name_length + rest))
+}
+
+/// How far the bytes of an entry are from the beginning of its own head.
+fn after_head(head: &[u8]) -> Option<usize> {
+    Some(30 + number(head, 26, 2)? + number(head, 28, 2)?)
+}
+
+/// The entry whose record stands at `at`, and the record's length.
+fn entry(archive: &[u8], at: usize) -> Option<(Entry<'_>, usize)> {
+    let (name, record, length) = record(archive, at)?;
+    let offset = record.offset;
+    let head = archive.get(offset..offset.checked_add(30)?)?;
+    let start = offset + after_head(head)?;
+    let entry = Entry {
+        name,
+        method: record.method,
+        data: archive.get(start..start.checked_add(record.packed)?)?,
+        size: record.size,
+        mode: record.mode,
+    };
+    Some((entry, length))
 }
 
 impl Entry<'_> {
@@ -137,14 +169,28 @@ pub(crate) mod tests {
             out.extend(*data);
         }
         let start = out.len() as u32;
+        let length = directory.len() as u32;
         out.extend(directory);
         out.extend(END);
         out.extend([0; 4]);
         out.extend((files.len() as u16).to_le_bytes());
         out.extend((files.len() as u16).to_le_bytes());
-        out.extend([0; 4]);
+        out.extend(length.to_le_bytes());
         out.extend(start.to_le_bytes());
         out.extend([0; 2]);
+        out
+    }
+
+    /// A ZIP archive of one deflated entry.
+    pub(crate) fn deflated(name: &str, data: &[u8]) -> Vec<u8> {
+        let mut compressor = libdeflater::Compressor::new(libdeflater::CompressionLvl::default());
+        let mut packed = vec![0; compressor.deflate_compress_bound(data.len())];
+        let length = compressor.deflate_compress(data, &mut packed).unwrap();
+        packed.truncate(length);
+        let mut out = archive(&[(name, &packed, 0o644)]);
+        let record = out.windows(4).position(|window| window == ENTRY).unwrap();
+        out[record + 10] = 8;
+        out[record + 24..record + 28].copy_from_slice(&(data.len() as u32).to_le_bytes());
         out
     }
 
