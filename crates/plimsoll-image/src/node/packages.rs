@@ -78,7 +78,9 @@ impl Server<'_> {
 
     /// What a shell calls that starts the service.
     fn called(&self) -> Option<Called> {
-        let directory = self.recipe.working_dir.to_string_lossy();
+        let place = &self.recipe.working_dir;
+        let directory = place.strip_prefix(APPLICATION).unwrap_or(place);
+        let directory = directory.to_string_lossy();
         let project = shell::Project {
             files: &self.files,
             directory: &directory,
