@@ -361,8 +361,11 @@ pub(crate) struct PruneArguments {
     /// Remove every image that no stack uses
     #[arg(short, long)]
     pub(crate) all: bool,
+    /// Empty the cache too: what builds fetched, installed and compiled; the next ones take longer
+    #[arg(long)]
+    pub(crate) cache: bool,
     /// Remove old tags from a repository instead; shows the plan, and does it with `--yes`
-    #[arg(long, value_name = "REPOSITORY", conflicts_with = "all")]
+    #[arg(long, value_name = "REPOSITORY", conflicts_with_all = ["all", "cache"])]
     pub(crate) registry: Option<String>,
     /// So many of the newest images stay there
     #[arg(long, value_name = "N", default_value_t = 5, requires = "registry")]

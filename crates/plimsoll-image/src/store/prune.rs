@@ -1,6 +1,7 @@
 //! Taking away what no image in the index needs.
 
 use std::collections::HashSet;
+use std::os::unix::fs::MetadataExt;
 use std::path::Path;
 
 use super::compressed::Codec;
@@ -29,6 +30,30 @@ impl Store {
     /// When another process uses the store, or something cannot be read or removed.
     pub fn prune(&mut self) -> Result<PruneReport, StoreError> {
         self.alone(Self::prune_alone)
+    }
+
+    /// Empties a directory where builds keep what they fetched and compiled, while nobody else uses the store, and so
+    /// nobody builds. Returns the bytes that were freed.
+    ///
+    /// It goes away under another name first: of what is killed on the way, nothing half removed is taken for whole.
+    ///
+    /// # Errors
+    /// When another process uses the store, or something cannot be removed.
+    pub fn empty_cache(&mut self, directory: &Path) -> Result<u64, StoreError> {
+        self.alone(|store| {
+            let fail = |error| store.fail(error);
+            let removing = directory.with_extension("removing");
+            // Of a removal that was cut off.
+            let mut freed = remove(&removing).map_err(fail)?;
+            match fs_err::rename(directory, &removing) {
+                Err(error) if error.kind() == std::io::ErrorKind::NotFound => {}
+                renamed => {
+                    renamed.map_err(fail)?;
+                    freed += remove(&removing).map_err(fail)?;
+                }
+            }
+            Ok(freed)
+        })
     }
 
     fn prune_alone(&self) -> Result<PruneReport, StoreError> {
@@ -147,4 +172,33 @@ impl Store {
         }
         Ok(forgotten)
     }
+}
+
+/// Removes a directory, which may be missing, and tells how many bytes it took.
+fn remove(directory: &Path) -> std::io::Result<u64> {
+    if !directory.is_dir() {
+        return Ok(0);
+    }
+    let bytes = allocated(directory)?;
+    fs_err::remove_dir_all(directory)?;
+    Ok(bytes)
+}
+
+/// Bytes that the files below a directory take on disk; one with several names counts once.
+fn allocated(directory: &Path) -> std::io::Result<u64> {
+    let mut seen = HashSet::new();
+    let mut bytes = 0;
+    let mut open = vec![directory.to_path_buf()];
+    while let Some(directory) = open.pop() {
+        for entry in fs_err::read_dir(directory)? {
+            let entry = entry?;
+            let metadata = fs_err::symlink_metadata(entry.path())?;
+            if metadata.is_dir() {
+                open.push(entry.path());
+            } else if metadata.nlink() == 1 || seen.insert((metadata.dev(), metadata.ino())) {
+                bytes += metadata.blocks() * 512;
+            }
+        }
+    }
+    Ok(bytes)
 }

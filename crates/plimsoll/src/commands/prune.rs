@@ -1,4 +1,4 @@
-//! `plimsoll prune`: removes what no image needs.
+//! `plimsoll prune`: removes what no image needs, and what builds keep to be faster.
 
 use std::collections::BTreeSet;
 
@@ -49,19 +49,26 @@ pub(crate) fn run(
         }
     }
     let report = store.prune().map_err(Failure::from_store)?;
+    let cached = match arguments.cache {
+        true => store
+            .empty_cache(&settings.cache())
+            .map_err(Failure::from_store)?,
+        false => 0,
+    };
     if printer.form() == Form::Json {
         printer.answer_json(&serde_json::json!({
             "schema": 1,
             "images": images,
             "blobs": report.blobs,
             "layers": report.layers,
-            "bytes": report.bytes,
+            "cache_bytes": cached,
+            "bytes": report.bytes + cached,
         }));
     } else {
         for image in &images {
             printer.answer(&format!("removed {image}\n"));
         }
-        printer.answer(&format!("freed {}\n", size(report.bytes)));
+        printer.answer(&format!("freed {}\n", size(report.bytes + cached)));
     }
     Ok(ExitStatus::Success)
 }
