@@ -49,7 +49,6 @@ const HEAVY: &[(&str, &[&str])] = &[
 /// Modules that load such distributions by themselves where they are there: with one of them in reach nothing is left
 /// out.
 const LOADERS: &[&str] = &[
-    "agentlightning",
     "autogen",
     "bertopic",
     "chromadb",
