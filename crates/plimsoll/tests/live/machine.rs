@@ -50,6 +50,33 @@ impl Traces {
     }
 }
 
+impl Traces {
+    /// What is there now and was not `before`. What has gone meanwhile was somebody else's.
+    pub(crate) fn since(&self, before: &Self) -> Vec<String> {
+        let rules = |traces: &Self| -> BTreeSet<String> {
+            traces.firewall.lines().map(str::to_owned).collect()
+        };
+        let sets = [
+            ("mount", &self.mounts, &before.mounts),
+            ("interface", &self.interfaces, &before.interfaces),
+            ("control group", &self.groups, &before.groups),
+            ("process", &self.processes, &before.processes),
+            ("rule", &rules(self), &rules(before)),
+        ];
+        let mut left: Vec<String> = sets
+            .into_iter()
+            .flat_map(|(what, now, before)| {
+                let new = now.difference(before);
+                new.map(move |one| format!("{what}: {one}"))
+            })
+            .collect();
+        if self.forwarding != before.forwarding {
+            left.push(format!("forwarding: {}", self.forwarding));
+        }
+        left
+    }
+}
+
 /// Whether an interface is named as Docker names its own, which come and go where a daemon runs.
 fn is_dockers(name: &str) -> bool {
     let hexadecimal = |rest: &str, length: usize| {
