@@ -43,6 +43,12 @@ pub(crate) fn common(one: &Path, other: &Path) -> PathBuf {
         .collect()
 }
 
+/// Whether a file lies where a repository keeps what people run by hand.
+pub(crate) fn is_among_scripts(path: &Path) -> bool {
+    let mut directories = path.parent().unwrap_or(Path::new("")).components();
+    directories.any(|part| matches!(part.as_os_str().to_str(), Some("scripts" | "hack")))
+}
+
 /// Why nothing at `path` is a service of this project, as far as its place says.
 pub(crate) fn set_aside(path: &Path) -> Option<&'static str> {
     let name = path

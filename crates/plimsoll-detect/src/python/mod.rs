@@ -125,6 +125,14 @@ pub(crate) fn find<'c>(
             (left_out && !started_all_the_same())
                 .then(|| "left out of images by `.dockerignore`".to_owned())
         });
+        let by_itself = matches!(
+            candidate.kind,
+            crate::detection::ServiceKind::Worker | crate::detection::ServiceKind::Scheduler
+        );
+        let aside = aside.or_else(|| {
+            (by_itself && places::is_among_scripts(&path) && !started_all_the_same())
+                .then(|| "a script of the repository: nothing says that it is started".to_owned())
+        });
         let looks_like = scripts::looks_like(&candidate);
         if let Some(why) = aside {
             findings.rejected.push(Rejected {
