@@ -211,21 +211,20 @@ fn read(package: &Package, line: &str, depth: usize) -> Line {
                 }
             }
             ("npm" | "pnpm" | "yarn" | "bun", _) => {
-                let (skip, name) = match arguments.as_str() {
-                    "run" => (2, words.get(2).cloned()),
+                let name = match arguments.as_str() {
+                    "run" => words.get(2).cloned(),
                     "exec" | "x" | "dlx" => {
                         words.drain(..2);
                         words.retain(|word| word != "--");
                         of_distribution(&mut words);
                         continue;
                     }
-                    "start" | "test" => (1, Some(arguments.clone())),
+                    "start" | "test" => Some(arguments.clone()),
                     // `bun src/index.ts` runs a file.
                     _ if first == "bun" => break,
                     _ if first == "npm" => return Line::Others(first),
-                    _ => (1, Some(arguments.clone())),
+                    _ => Some(arguments.clone()),
                 };
-                let _ = skip;
                 let Some(name) = name else {
                     return shell();
                 };

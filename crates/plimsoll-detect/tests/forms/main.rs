@@ -16,3 +16,4 @@ mod projects;
 mod shapes;
 mod stated_commands;
 mod tree;
+mod upkeep;

@@ -195,6 +195,27 @@ impl Writer<'_, '_> {
         directories
     }
 
+    /// The variables that the service's recipe sets, but for one that the base sets already.
+    fn recipe_environment(&mut self, but: &str) {
+        let variables = self.recipe.environment.iter();
+        let variables: Vec<(&str, &str)> = variables
+            .filter(|(name, _)| name != but)
+            .map(|(name, value)| (name.as_str(), value.as_str()))
+            .collect();
+        self.script.environment(variables);
+    }
+
+    /// Begins the stage `debug`, as root, with tools to look around.
+    fn debug_stage(&mut self) {
+        self.script.stage(
+            "runtime",
+            "debug",
+            "The image of production with a debugger and tools to look around.",
+        );
+        self.script.line("USER 0");
+        self.install(&["curl", "procps", "strace"]);
+    }
+
     /// Debian packages, from caches that stay out of the image.
     fn install(&mut self, packages: &[&str]) {
         if packages.is_empty() {

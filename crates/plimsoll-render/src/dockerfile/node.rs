@@ -282,13 +282,7 @@ pub(super) fn write(writer: &mut Writer<'_, '_>, node: &NodeServerRecipe) {
         .script
         .stage("base", "runtime", "How the application runs.");
     writer.script.line("ENV HOME=/home/app NODE_ENV=production");
-    let environment = writer.recipe.environment.clone();
-    writer.script.environment(
-        environment
-            .iter()
-            .filter(|(name, _)| name != "NODE_ENV")
-            .map(|(name, value)| (name.as_str(), value.as_str())),
-    );
+    writer.recipe_environment("NODE_ENV");
     let command = writer.command();
     writer.start(&command);
     let files = |writer: &mut Writer<'_, '_>| {
@@ -314,13 +308,7 @@ pub(super) fn write(writer: &mut Writer<'_, '_>, node: &NodeServerRecipe) {
     writer.script.line(&format!("USER {USER}:{USER}"));
     files(writer);
 
-    writer.script.stage(
-        "runtime",
-        "debug",
-        "The image of production with a debugger and tools to look around.",
-    );
-    writer.script.line("USER 0");
-    writer.install(&["curl", "procps", "strace"]);
+    writer.debug_stage();
     writer.script.line(&format!("USER {USER}:{USER}"));
     writer.script.line("EXPOSE 9229");
     writer

@@ -59,13 +59,7 @@ pub(super) fn write(writer: &mut Writer<'_, '_>, python: &PythonRecipe) {
         "The same as production, of which nothing can be left out.",
     );
     writer.script.line(&copy);
-    writer.script.stage(
-        "runtime",
-        "debug",
-        "The image of production with a debugger and tools to look around.",
-    );
-    writer.script.line("USER 0");
-    writer.install(&["curl", "procps", "strace"]);
+    writer.debug_stage();
     writer.script.line(&copy);
     writer
         .script

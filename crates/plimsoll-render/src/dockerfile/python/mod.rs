@@ -182,13 +182,7 @@ fn in_development(writer: &mut Writer<'_, '_>, variables: &[(&str, &str)]) {
         .map(|(name, value)| format!("{name}={value}"))
         .collect();
     writer.script.line(&format!("ENV {}", variables.join(" ")));
-    let recipe: Vec<(String, String)> = writer.recipe.environment.clone();
-    writer.script.environment(
-        recipe
-            .iter()
-            .filter(|(name, _)| name != "PYTHONUNBUFFERED")
-            .map(|(name, value)| (name.as_str(), value.as_str())),
-    );
+    writer.recipe_environment("PYTHONUNBUFFERED");
     let command = reloading(&writer.command());
     writer.start_as(NOBODY.0, &command);
 
@@ -238,13 +232,7 @@ fn running(writer: &mut Writer<'_, '_>, installs_project: bool) {
     );
     files(writer, "lean");
 
-    writer.script.stage(
-        "runtime",
-        "debug",
-        "The image of production with a debugger and tools to look around.",
-    );
-    writer.script.line("USER 0");
-    writer.install(&["curl", "procps", "strace"]);
+    writer.debug_stage();
     files(writer, source);
     let mut mounts = installs(&[]);
     mounts.push(
@@ -268,13 +256,7 @@ fn runtime(writer: &mut Writer<'_, '_>) -> Vec<String> {
         .script
         .stage("base", "runtime", "How the application runs.");
     writer.script.line("ENV HOME=/home/app");
-    let recipe: Vec<(String, String)> = writer.recipe.environment.clone();
-    writer.script.environment(
-        recipe
-            .iter()
-            .filter(|(name, _)| name != "PYTHONUNBUFFERED")
-            .map(|(name, value)| (name.as_str(), value.as_str())),
-    );
+    writer.recipe_environment("PYTHONUNBUFFERED");
     let command = writer.command();
     writer.start(&command);
     command
