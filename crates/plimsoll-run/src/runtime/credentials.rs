@@ -5,6 +5,7 @@ use std::io::{self, Read};
 use std::os::fd::{AsRawFd, BorrowedFd, OwnedFd};
 use std::path::Path;
 
+use rustix::termios::Winsize;
 use rustix::thread::CapabilitySet;
 use serde_json::{Value, json};
 
@@ -125,6 +126,7 @@ impl Credentials {
             report: pipe.write.as_raw_fd(),
             parent: parent.as_raw_fd(),
             init,
+            terminal_size: process.terminal_size(),
         };
         Ok((executor, pipe))
     }
@@ -137,6 +139,16 @@ pub(crate) struct ProcessSpec<'a> {
     pub(crate) working_dir: &'a Path,
     pub(crate) user: &'a UserSpec,
     pub(crate) terminal: Terminal,
+}
+
+impl ProcessSpec<'_> {
+    /// The size of its terminal: that of the caller's own, where it has one.
+    fn terminal_size(&self) -> Option<Winsize> {
+        match self.terminal {
+            Terminal::None => None,
+            Terminal::Allocate => rustix::termios::tcgetwinsize(rustix::stdio::stdin()).ok(),
+        }
+    }
 }
 
 /// Tells whether a program was executed: executing closes the writing end.

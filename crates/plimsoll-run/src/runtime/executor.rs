@@ -9,6 +9,7 @@ use libcontainer::oci_spec::runtime::Spec;
 use libcontainer::workload::{
     Executor, ExecutorError, ExecutorSetEnvsError, ExecutorValidationError,
 };
+use rustix::termios::Winsize;
 
 use super::seccomp::Filter;
 use super::{StartFailure, StartStage};
@@ -32,6 +33,8 @@ pub(crate) struct ProgramExecutor {
     /// Refers to the supervisor; readable when it has ended.
     pub(crate) parent: RawFd,
     pub(crate) init: InitProcess,
+    /// The size that the process's own terminal gets before the program can ask for it.
+    pub(crate) terminal_size: Option<Winsize>,
 }
 
 /// A program in the form the kernel takes.
@@ -122,6 +125,9 @@ impl ProgramExecutor {
         }
         if let Some(bits) = self.reduce_to {
             reduce_capabilities(bits)?;
+        }
+        if let Some(size) = self.terminal_size {
+            rustix::termios::tcsetwinsize(rustix::stdio::stdin(), size)?;
         }
         match self.init {
             InitProcess::Program => {}

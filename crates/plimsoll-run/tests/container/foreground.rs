@@ -3,14 +3,15 @@
 
 use std::ffi::OsString;
 use std::io::{Read, Write};
-use std::os::fd::OwnedFd;
+use std::os::fd::{AsFd, OwnedFd};
 use std::path::Path;
 use std::process::{Child, Command, ExitCode, Stdio};
 
 use plimsoll_run::container::{Confinement, ContainerSpec, StdinMode, Terminal};
 use plimsoll_run::{Engine, ExecSpec};
+use rustix::event::{PollFd, PollFlags, Timespec, poll};
 
-use crate::fixture::{Place, Tests, control_groups};
+use crate::fixture::{PATIENCE, Place, Tests, control_groups};
 
 pub const TESTS: Tests = &[
     ("foreground::input_and_output_are_the_callers", pipes),
@@ -76,14 +77,19 @@ fn spawn(place: &Place, spec: &ContainerSpec) -> Child {
 }
 
 /// Reads until the text has come.
-fn read_until(source: &mut impl Read, wanted: &str) -> String {
+fn read_until(source: &mut (impl Read + AsFd), wanted: &str) -> String {
     let mut text = Vec::new();
     let mut byte = [0_u8; 1];
     while !String::from_utf8_lossy(&text).contains(wanted) {
+        let mut fds = [PollFd::new(source, PollFlags::IN)];
+        let patience = PATIENCE.map(|patience| Timespec::try_from(patience).unwrap());
+        let came = poll(&mut fds, patience.as_ref()).unwrap();
+        let so_far = String::from_utf8_lossy(&text);
+        assert!(came > 0, "nothing more after {so_far:?}");
         match source.read(&mut byte) {
             Ok(1) => text.push(byte[0]),
             // A terminal that nobody uses any more ends with an error.
-            _ => panic!("ended after {}", String::from_utf8_lossy(&text)),
+            _ => panic!("ended after {so_far:?}"),
         }
     }
     String::from_utf8(text).unwrap()
@@ -128,7 +134,7 @@ fn caller_killed() {
     child.kill().unwrap();
     child.wait().unwrap();
     handle
-        .wait(plimsoll_run::Condition::Ended, crate::fixture::PATIENCE)
+        .wait(plimsoll_run::Condition::Ended, PATIENCE)
         .unwrap();
     assert_eq!(handle.stop(None).unwrap().exit_code, Some(137));
     assert!(control_groups(&group[10..]).is_empty());
@@ -194,14 +200,14 @@ fn terminal_exec() {
         .args([
             "sh",
             "-c",
-            "test -t 1 && echo up; read line; echo got $line; exit 9",
+            "test -t 1 && stty size; read line; echo got $line; exit 9",
         ])
         .stdin(slave.try_clone().unwrap())
         .stdout(slave.try_clone().unwrap())
         .stderr(slave.try_clone().unwrap())
         .spawn()
         .unwrap();
-    read_until(&mut master, "up\r\n");
+    read_until(&mut master, "33 77\r\n");
     master.write_all(b"words\r").unwrap();
     read_until(&mut master, "got words\r\n");
     assert_eq!(child.wait().unwrap().code(), Some(9));

@@ -10,6 +10,8 @@ mod fixture;
 mod foreground;
 mod lifecycle;
 mod mounts;
+#[path = "../patience/mod.rs"]
+mod patience;
 mod resources;
 mod sandboxing;
 mod stack;
@@ -45,13 +47,7 @@ fn main() -> ExitCode {
     ]
     .concat()
     .into_iter()
-    .map(|(name, test)| {
-        Trial::test(name, move || {
-            test();
-            Ok(())
-        })
-        .with_ignored_flag(!is_root)
-    })
+    .map(|(name, test)| Trial::test(name, move || patience::run(test)).with_ignored_flag(!is_root))
     .collect();
     let conclusion = libtest_mimic::run(&Arguments::from_args(), trials);
     fixture::remove_image();

@@ -15,6 +15,8 @@ mod client;
 mod faults;
 mod measure;
 mod names;
+#[path = "../patience/mod.rs"]
+mod patience;
 mod ports;
 mod topology;
 mod way_out;
@@ -23,7 +25,7 @@ mod world;
 use std::path::Path;
 use std::process::ExitCode;
 
-use libtest_mimic::{Arguments, Failed, Trial};
+use libtest_mimic::{Arguments, Trial};
 
 fn main() -> ExitCode {
     let arguments: Vec<String> = std::env::args().collect();
@@ -52,12 +54,7 @@ fn trials() -> Vec<Trial> {
         way_out::cases(),
         faults::cases(),
     ];
-    let trial = |(name, run): Case| {
-        Trial::test(name, move || {
-            run();
-            Ok::<(), Failed>(())
-        })
-    };
+    let trial = |(name, run): Case| Trial::test(name, move || patience::run(run));
     let mut trials: Vec<Trial> = verdicts.into_iter().flatten().map(trial).collect();
     // They need a machine with nothing else to do.
     trials.extend(

@@ -8,7 +8,7 @@ use std::process::{Child, Command, Stdio};
 
 use serde_json::Value;
 
-use crate::stage::{Ran, Stage, data, eventually};
+use crate::stage::{Ran, Stage, data, eventually, output};
 
 /// A service of the standard library alone: its image needs Debian's packages and nothing else.
 const SERVER: &str = r#"
@@ -47,7 +47,7 @@ fn in_data(stage: &Stage, own: &Path, arguments: &[&str]) -> Command {
 }
 
 fn run_in(stage: &Stage, own: &Path, arguments: &[&str]) -> Ran {
-    Ran::from(in_data(stage, own, arguments).output().unwrap())
+    Ran::from(output(&mut in_data(stage, own, arguments)))
 }
 
 /// The digest of the only image that a `build --json` tells of.
@@ -177,13 +177,13 @@ fn an_image_with_a_password_of_this_machine_is_not_given_away() {
     stage.write("web/server.py", SERVER);
     stage.write("web/notes.txt", "wh4le-0f-a-s3cret\n");
     let layout = stage.runtime().join("../layout");
-    let output = format!("oci:{}", layout.display());
-    let mut command = stage.command(&["build", "--output", &output]);
+    let place = format!("oci:{}", layout.display());
+    let mut command = stage.command(&["build", "--output", &place]);
     command.env(
         "PIP_INDEX_URL",
         "https://robot:wh4le-0f-a-s3cret@127.0.0.1:9/simple",
     );
-    let ran = Ran::from(command.output().unwrap());
+    let ran = Ran::from(output(&mut command));
     assert_eq!(ran.code, 1, "{}", ran.stderr);
     assert!(
         ran.stderr
@@ -202,7 +202,7 @@ fn an_image_with_a_password_of_this_machine_is_not_given_away() {
     );
     stage.write("web/notes.txt", "put-Y0ur-own-key-here\n");
     stage.write(".env", "API_KEY=put-Y0ur-own-key-here\n");
-    let build = ["build", "--output", output.as_str()];
+    let build = ["build", "--output", place.as_str()];
     let ran = stage.run(&build);
     assert_eq!(ran.code, 1, "{}", ran.stderr);
     assert!(

@@ -10,7 +10,7 @@ use std::process::{Child, Command, Output, Stdio};
 
 use serde_json::Value;
 
-use crate::stage::{Stage, eventually};
+use crate::stage::{Stage, eventually, output};
 
 const PYTHON: &str = r#"import http.server
 
@@ -375,7 +375,7 @@ fn cosign_believes_what_is_signed_and_nothing_else() {
         if service == "go" {
             push.env("COSIGN_PASSWORD", "a password");
         }
-        let pushed = push.output().unwrap();
+        let pushed = output(&mut push);
         assert!(pushed.status.success(), "{}", text(&pushed));
         let image = format!("{place}/signed-{service}:1");
         let verified = cosign.verify(&["verify"], &public, &image);

@@ -5,7 +5,7 @@ use std::net::TcpListener;
 use std::sync::{Arc, Mutex};
 
 use crate::compose_keys::SERVER;
-use crate::stage::Stage;
+use crate::stage::{Stage, output};
 
 /// A server that has nothing, and remembers what it was asked for.
 struct Empty {
@@ -79,13 +79,10 @@ path = "kept/store"
     let directory = |name: &str| stage.project().join(name);
     // What other tests fetched before would answer instead of the mirror.
     let build = |service: &str| {
-        let output = stage
-            .command(&["build", service])
-            .env("PLIMSOLL_DATA", directory("data"))
-            .output()
-            .unwrap();
-        assert_eq!(output.status.code(), Some(1), "{output:?}");
-        String::from_utf8_lossy(&output.stderr).into_owned()
+        let mut command = stage.command(&["build", service]);
+        let built = output(command.env("PLIMSOLL_DATA", directory("data")));
+        assert_eq!(built.status.code(), Some(1), "{built:?}");
+        String::from_utf8_lossy(&built.stderr).into_owned()
     };
     build("other");
     assert_eq!(server.asked(), ["/v2/team/other/manifests/1"]);

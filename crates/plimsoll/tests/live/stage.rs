@@ -4,9 +4,11 @@
 use std::io::{Read as _, Write as _};
 use std::net::TcpStream;
 use std::path::{Path, PathBuf};
-use std::process::{Command, Output};
+use std::process::{Command, Output, Stdio};
+use std::sync::mpsc;
 use std::time::{Duration, Instant};
 
+use rustix::process::{Pid, Signal};
 use tempfile::TempDir;
 
 use crate::machine::Traces;
@@ -82,7 +84,7 @@ impl Stage {
 
     /// Runs the command line; the output is for asserting on.
     pub(crate) fn run(&self, arguments: &[&str]) -> Ran {
-        Ran::from(self.command(arguments).output().unwrap())
+        Ran::from(output(&mut self.command(arguments)))
     }
 
     /// Runs the command line, which must succeed.
@@ -121,10 +123,32 @@ impl Stage {
 impl Drop for Stage {
     fn drop(&mut self) {
         // A test that failed halfway must not leave its stack to the next one.
-        let _ = self
-            .command(&["down", "--volumes", "--timeout", "0"])
-            .output();
+        let mut down = self.command(&["down", "--volumes", "--timeout", "0"]);
+        if std::thread::panicking() {
+            // A second panic would hide the first.
+            let _ = down.output();
+        } else {
+            output(&mut down);
+        }
     }
+}
+
+/// Runs a program to its end, which must come in time.
+pub(crate) fn output(command: &mut Command) -> Output {
+    let child = command
+        .stdin(Stdio::null())
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped())
+        .spawn()
+        .unwrap();
+    let pid = Pid::from_child(&child);
+    let (sender, ended) = mpsc::channel();
+    std::thread::spawn(move || sender.send(child.wait_with_output().unwrap()));
+    ended.recv_timeout(PATIENCE).unwrap_or_else(|_| {
+        // Not reaped yet, so that the number is still its own.
+        let _ = rustix::process::kill_process(pid, Signal::KILL);
+        panic!("not ended after {} s: {command:?}", PATIENCE.as_secs())
+    })
 }
 
 /// The name that a directory gives its project.
