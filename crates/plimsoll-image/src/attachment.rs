@@ -9,6 +9,7 @@ use std::path::Path;
 use serde_json::{Value, json};
 
 use crate::oci::{Descriptor, media_type};
+use crate::replacement::Replacement;
 use crate::signature::Attachment;
 use crate::store::{Image, LayerForm, Store, StoreError};
 
@@ -66,7 +67,7 @@ pub fn attach_in_layout(
     let mut index: Value = serde_json::from_slice(&fs_err::read(&path)?)?;
     let put = |bytes: &[u8], kind: &str| -> io::Result<Value> {
         let descriptor = Descriptor::of(kind, bytes);
-        write_whole(&blobs.join(descriptor.digest.hex()), bytes)?;
+        Replacement::write(&blobs.join(descriptor.digest.hex()), bytes)?;
         Ok(serde_json::to_value(descriptor)?)
     };
     for attachment in attachments {
@@ -96,15 +97,7 @@ pub fn attach_in_layout(
             listed.push(entry);
         }
     }
-    write_whole(&path, &serde_json::to_vec(&index)?)
-}
-
-/// Writes a file at once or not at all.
-fn write_whole(path: &Path, bytes: &[u8]) -> io::Result<()> {
-    let name = path.file_name().unwrap_or_default().to_string_lossy();
-    let draft = path.with_file_name(format!(".{name}.{}", std::process::id()));
-    fs_err::write(&draft, bytes)?;
-    fs_err::rename(&draft, path)
+    Replacement::write(&path, &serde_json::to_vec(&index)?)
 }
 
 #[cfg(test)]

@@ -31,6 +31,7 @@ pub mod project_lock;
 pub mod provenance;
 pub mod python;
 pub mod registry;
+mod replacement;
 pub mod rust;
 mod sandbox;
 pub mod sbom;

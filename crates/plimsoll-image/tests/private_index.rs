@@ -113,7 +113,11 @@ impl Scene {
         for place in ["store", "project/plimsoll.lock"] {
             holds_nothing(&self.root.path().join(place));
         }
-        // Wheels that are unpacked in memory leave nothing aside.
+        self.nothing_is_aside();
+    }
+
+    fn nothing_is_aside(&self) {
+        // Wheels that are unpacked in memory leave nothing there.
         let aside = self.root.path().join("aside");
         if aside.is_dir() {
             holds_nothing(&aside);
@@ -209,7 +213,7 @@ fn a_password_of_pips_configuration_of_netrc_and_of_variables_is_used_and_kept_n
     let places: Vec<String> = hits.iter().map(|hit| hit.place.to_string()).collect();
     assert_eq!(places, ["`/app/requirements.txt` in layer 5"]);
     holds_nothing(&scene.root.path().join("project/plimsoll.lock"));
-    holds_nothing(&scene.root.path().join("aside"));
+    scene.nothing_is_aside();
 }
 
 #[test]

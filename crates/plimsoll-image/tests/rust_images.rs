@@ -264,7 +264,8 @@ fn what_keeps_a_program_from_being_built_is_told() {
     let request = BuildRequest::new("broken", "test/broken:latest", &recipe, host);
     let place = |clients: ClientSettings| {
         let error = bench.builder_with(clients).build(&request).unwrap_err();
-        let span = error.diagnostic().span.unwrap();
+        let told = error.diagnostic();
+        let span = told.span.clone().unwrap_or_else(|| panic!("{told}"));
         (span.file.display().to_string(), span.start.line)
     };
     let expected = ("src/main.rs".to_string(), 2);

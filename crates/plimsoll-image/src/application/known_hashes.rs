@@ -4,7 +4,6 @@
 //! was written so recently that a further write could leave the same times is not trusted.
 
 use std::fs::Metadata;
-use std::io::Write as _;
 use std::os::unix::fs::MetadataExt as _;
 use std::path::{Path, PathBuf};
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
@@ -14,6 +13,7 @@ use rustix::fs::Stat;
 
 use super::Purpose;
 use crate::Digest;
+use crate::replacement::Replacement;
 
 /// How a file of this format begins. What follows are entries sorted by path, each a [`Stamp`],
 /// a digest, the length of the path and the path; numbers are little-endian.
@@ -132,12 +132,7 @@ impl KnownHashes {
             return Ok(());
         };
         fs::create_dir_all(directory)?;
-        let temporary = self
-            .file
-            .with_extension(format!("{}.partial", std::process::id()));
-        let mut file = fs::File::create(&temporary)?;
-        file.write_all(&self.now.bytes)?;
-        fs::rename(&temporary, &self.file)
+        Replacement::write(&self.file, &self.now.bytes)
     }
 }
 

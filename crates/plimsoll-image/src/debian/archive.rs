@@ -12,6 +12,7 @@ use super::{DebianError, Keyring, Mirrors, Suite};
 use crate::fetch::{FetchError, Fetcher, Headers, ShownUrl};
 use crate::layer::Compression;
 use crate::oci::Architecture;
+use crate::replacement::Replacement;
 use crate::{Digest, Download};
 
 /// The largest `InRelease` that is read.
@@ -287,15 +288,8 @@ impl Archive<'_> {
 
 /// Writes a file at once or not at all.
 fn write(path: &Path, bytes: &[u8]) -> Result<(), DebianError> {
-    let name = path.file_name().unwrap_or_default().to_string_lossy();
-    let draft = path.with_file_name(format!(".{name}.{}", std::process::id()));
-    let done = path
-        .parent()
+    path.parent()
         .map_or(Ok(()), fs_err::create_dir_all)
-        .and_then(|()| fs_err::write(&draft, bytes))
-        .and_then(|()| fs_err::rename(&draft, path));
-    if done.is_err() {
-        let _ = fs_err::remove_file(&draft);
-    }
-    done.map_err(DebianError::Io)
+        .and_then(|()| Replacement::write(path, bytes))
+        .map_err(DebianError::Io)
 }

@@ -8,6 +8,7 @@ use fs_err as fs;
 use rustix::fs::{FlockOperation, flock};
 
 use super::text::Content;
+use crate::replacement::Replacement;
 
 /// The file's text, where there is one.
 pub(super) fn read(path: &Path) -> io::Result<Option<String>> {
@@ -42,16 +43,11 @@ pub(super) fn update(
     let content = change(present.as_deref());
     let text = content.text();
     if present.as_deref() != Some(&text) {
-        let name = path.file_name().unwrap_or_default().to_string_lossy();
-        let draft = path.with_file_name(format!(".{name}.{}", std::process::id()));
-        let placed = write(&draft, &text)
-            .and_then(|()| give_to_owner_of(&held, &draft))
-            .and_then(|()| fs::rename(&draft, path));
-        if let Err(error) = placed {
-            // Where it could not even be made, there is nothing to remove.
-            let _ = fs::remove_file(&draft);
-            return Err(error);
-        }
+        let mut replacement = Replacement::of(path)?;
+        replacement.file().write_all(text.as_bytes())?;
+        replacement.file().sync_data()?;
+        give_to_owner_of(&held, replacement.draft())?;
+        replacement.place()?;
     }
     Ok(content)
 }
@@ -64,10 +60,4 @@ fn give_to_owner_of(directory: &fs::File, draft: &Path) -> io::Result<()> {
         return Ok(());
     }
     std::os::unix::fs::chown(draft, Some(owner.uid()), Some(owner.gid()))
-}
-
-fn write(draft: &Path, text: &str) -> io::Result<()> {
-    let mut file = fs::File::create(draft)?;
-    file.write_all(text.as_bytes())?;
-    file.sync_data()
 }

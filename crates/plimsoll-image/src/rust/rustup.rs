@@ -7,6 +7,7 @@
 use std::path::{Path, PathBuf};
 
 use fs_err as fs;
+use rustix::fs::{FlockOperation, flock};
 
 use super::RustError;
 use super::toolchain::{Library, Toolchain};
@@ -68,6 +69,11 @@ pub(super) fn obtain(
     };
     let place = home.join("toolchains").join(&full);
     workshop.locks.alone("rustup", || {
+        // Another process may be fetching the same one: the directory is the lock between them.
+        fs::create_dir_all(&home)?;
+        let held = fs::File::open(&home)?;
+        rustix::io::retry_on_intr(|| flock(&held, FlockOperation::LockExclusive))
+            .map_err(std::io::Error::from)?;
         let kept = Toolchain::at(&place).filter(|kept| kept.has(&target));
         let found = match kept {
             Some(kept) => kept,
@@ -120,7 +126,6 @@ fn own(settings: &ClientSettings) -> Option<PathBuf> {
 
 fn fetch(workshop: &Workshop<'_>, home: &Path, name: &str, target: &str) -> Result<(), RustError> {
     workshop.tell(format!("fetching Rust {name}"));
-    fs::create_dir_all(home)?;
     std::os::unix::fs::chown(home, Some(BUILD_USER.0), Some(BUILD_USER.1))?;
     let settings = workshop.registries.settings();
     let own = own(settings);

@@ -4,13 +4,12 @@
 use std::io::{Read, Write};
 use std::path::Path;
 
-use fs_err::File;
-
 use super::scratch::Hashing;
 use super::shipment::{Collection, Exported, LayerForm, Source};
 use super::{Image, LAYOUT, Store, StoreError};
 use crate::digest::Hasher;
 use crate::layer::{Attributes, Content, END, FileSet, Node, write_tar};
+use crate::replacement::Replacement;
 
 impl Store {
     /// Writes images as an OCI layout into a directory, which is made when missing. Blobs that are
@@ -131,15 +130,9 @@ impl Store {
 /// Writes a file at once or not at all, as far as processes can die. What a power cut takes is
 /// taken of a copy: the store has it, and the next export finds the file short or gone.
 fn replace(path: &Path, source: &mut dyn Read) -> std::io::Result<()> {
-    let name = path.file_name().unwrap_or_default().to_string_lossy();
-    let draft = path.with_file_name(format!(".{name}.{}", std::process::id()));
-    let done = File::create(&draft)
-        .and_then(|mut file| std::io::copy(source, &mut file))
-        .and_then(|_| fs_err::rename(&draft, path));
-    if done.is_err() {
-        let _ = fs_err::remove_file(&draft);
-    }
-    done
+    let mut replacement = Replacement::of(path)?;
+    std::io::copy(source, replacement.file())?;
+    replacement.place()
 }
 
 /// What may go wrong while an archive is put together.

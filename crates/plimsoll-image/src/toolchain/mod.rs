@@ -197,8 +197,6 @@ impl Toolchains {
         let prefix = format!("{}@{version}/", go::MODULE);
         let hash = pin.hash(architecture);
         let unpacked = unpack::go_module(&archive, &prefix, hash, &directory);
-        // Its hash is not that of its bytes, so that a broken one would be taken for whole again.
-        fs::remove_file(&archive)?;
         unpacked.map_err(|reason| ToolchainError::Unpack {
             path: archive,
             reason,

@@ -1,11 +1,12 @@
 //! Laying out a fetched program. Only what build steps need is kept: no headers, no manuals.
 
-use std::io::Read;
-use std::os::unix::fs::PermissionsExt;
+use std::io::{ErrorKind, Read};
+use std::os::unix::fs::{MetadataExt as _, PermissionsExt};
 use std::path::{Component, Path, PathBuf};
 
 use flate2::read::GzDecoder;
 use fs_err as fs;
+use rustix::fs::{FlockOperation, flock};
 
 use super::{go, wheel, zip};
 
@@ -57,8 +58,13 @@ pub(super) fn go_module(
     hash: &str,
     directory: &Path,
 ) -> Result<(), String> {
-    let bytes = fs::read(archive).map_err(|error| error.to_string())?;
-    whole(directory, |place| go::lay_out(&bytes, prefix, hash, place))
+    whole(directory, |place| {
+        let bytes = fs::read(archive).map_err(|error| error.to_string())?;
+        let done = go::lay_out(&bytes, prefix, hash, place);
+        // Its hash is not that of its bytes, so that a broken one would be taken for whole again.
+        fs::remove_file(archive).map_err(|error| error.to_string())?;
+        done
+    })
 }
 
 /// Puts the files of an npm tarball into `directory`, without its top directory.
@@ -105,29 +111,51 @@ fn below_top(path: &Path) -> Option<PathBuf> {
         .then_some(rest)
 }
 
-/// Fills a directory beside `directory` and gives it that name once it is whole.
+/// Fills a directory beside `directory` and gives it that name once it is whole. Who wants the same
+/// one waits, be it a thread or a process, and finds it done; what a killed process left is removed.
 fn whole(directory: &Path, fill: impl FnOnce(&Path) -> Result<(), String>) -> Result<(), String> {
     let mut name = directory.file_name().unwrap_or_default().to_owned();
-    name.push(format!(".{}.partial", std::process::id()));
+    name.push(".partial");
     let place = directory.with_file_name(name);
-    let done = (|| {
-        if place.exists() {
-            fs::remove_dir_all(&place).map_err(|error| error.to_string())?;
-        }
-        fs::create_dir_all(&place).map_err(|error| error.to_string())?;
-        fill(&place)?;
-        match fs::rename(&place, directory) {
-            Ok(()) => Ok(()),
-            // Another process was faster; its copy has the same hash.
-            Err(_) if directory.is_dir() => fs::remove_dir_all(&place).map_err(|e| e.to_string()),
-            Err(error) => Err(error.to_string()),
-        }
-    })();
+    let Some(_held) = claim(&place, directory).map_err(|error| error.to_string())? else {
+        return Ok(());
+    };
+    let done = fill(&place)
+        .and_then(|()| fs::rename(&place, directory).map_err(|error| error.to_string()));
     if done.is_err() {
         // The failure that led here is what the user should read.
         let _ = fs::remove_dir_all(&place);
     }
     done
+}
+
+/// An empty directory that is locked for as long as the file lives, or nothing where `finished` is
+/// there meanwhile. The lock goes with the directory when it is renamed.
+fn claim(place: &Path, finished: &Path) -> std::io::Result<Option<fs::File>> {
+    loop {
+        fs::create_dir_all(place)?;
+        let held = match fs::File::open(place) {
+            Err(error) if error.kind() == ErrorKind::NotFound => continue,
+            opened => opened?,
+        };
+        rustix::io::retry_on_intr(|| flock(&held, FlockOperation::LockExclusive))?;
+        // Whoever had the lock may have renamed or removed the directory.
+        let locked = held.metadata()?.ino();
+        if !fs::metadata(place).is_ok_and(|named| named.ino() == locked) {
+            if finished.is_dir() {
+                return Ok(None);
+            }
+            continue;
+        }
+        if finished.is_dir() {
+            fs::remove_dir_all(place)?;
+            return Ok(None);
+        }
+        if fs::read_dir(place)?.next().is_none() {
+            return Ok(Some(held));
+        }
+        fs::remove_dir_all(place)?;
+    }
 }
 
 fn write(path: &Path, content: &[u8], mode: u32) -> Result<(), String> {
@@ -168,6 +196,27 @@ mod tests {
         let mode = fs::metadata(&program).unwrap().permissions().mode();
         assert_eq!(mode & 0o777, 0o755);
         assert_eq!(fs::read(&program).unwrap(), b"elf");
+    }
+
+    #[test]
+    fn many_at_once_get_one_whole_directory() {
+        let root = tempfile::tempdir().unwrap();
+        let archive = root.path().join("a.tgz");
+        fs::write(&archive, tarball("package/bin/node", b"elf", 0o755)).unwrap();
+        let target = root.path().join("node");
+        // What a killed process left.
+        fs::create_dir_all(root.path().join("node.partial/bin")).unwrap();
+        fs::write(root.path().join("node.partial/bin/other"), "half").unwrap();
+        std::thread::scope(|scope| {
+            for _ in 0..8 {
+                scope.spawn(|| {
+                    npm_package(&archive, &target).unwrap();
+                    assert_eq!(fs::read(target.join("bin/node")).unwrap(), b"elf");
+                });
+            }
+        });
+        assert_eq!(fs::read_dir(target.join("bin")).unwrap().count(), 1);
+        assert_eq!(fs::read_dir(root.path()).unwrap().count(), 2);
     }
 
     #[test]
