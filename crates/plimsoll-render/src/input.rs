@@ -1,5 +1,6 @@
 //! What a renderer works from.
 
+use std::borrow::Cow;
 use std::collections::BTreeMap;
 use std::path::PathBuf;
 
@@ -9,6 +10,7 @@ use plimsoll_model::yaml::Node;
 use serde::Serialize;
 
 use crate::ClusterOptions;
+use crate::kubernetes::allowed_namespace as allowed;
 
 /// Everything a renderer knows.
 #[derive(Debug, Clone, Copy)]
@@ -73,6 +75,22 @@ impl<'a> Input<'a> {
     /// What a service's `x-plimsoll` says.
     pub fn extension(&self, service: &str) -> Option<&'a Extension> {
         self.extensions.services.get(service)
+    }
+
+    /// The namespace that the project has in a cluster: its name. One that nobody wrote, the name of
+    /// its directory, takes the form that Kubernetes allows.
+    pub(crate) fn namespace(&self) -> Cow<'a, str> {
+        match self.names_itself() {
+            true => Cow::Borrowed(&self.project.name),
+            false => allowed(&self.project.name),
+        }
+    }
+
+    /// Whether a Compose file says the project's name.
+    pub(crate) fn names_itself(&self) -> bool {
+        self.model
+            .and_then(|model| model.get("name"))
+            .is_some_and(|name| name.span.is_some())
     }
 
     /// A service's entry in the Compose model.

@@ -21,6 +21,7 @@ pub mod monitoring;
 mod rendering;
 mod serialise;
 mod target;
+mod variable_files;
 mod workload;
 
 pub use cluster_options::{ClusterOptions, Discovery, Entry, Mesh, SecretSource};

@@ -7,7 +7,12 @@ use crate::yaml::{Key, Map, Node, Value};
 
 /// Rewrites the whole project. `name` is its name.
 pub(super) fn normalise(project: &mut Map, name: &str, variables: &Variables) {
-    project.insert("name", Node::made(name));
+    // Where it is said stays known, unless it is said otherwise on the command line.
+    let said = project
+        .get("name")
+        .filter(|said| said.as_text() == Some(name))
+        .and_then(|said| said.span.clone());
+    project.insert("name", Node::at(name, said));
     let mut uses_default = false;
     for service in services(project) {
         uses_default |= join_default_network(service);

@@ -38,7 +38,7 @@ pub(super) fn workflow(input: &Input<'_>, registry: &Registry) -> Value {
     if registry.is_githubs() {
         permissions["packages"] = json!("read");
     }
-    let name = &input.project.name;
+    let name = &input.namespace();
     let place = helm::place(input);
     let verify = VERIFY.replace('\n', "\n  ");
     let verify = format!(

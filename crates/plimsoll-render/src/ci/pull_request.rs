@@ -43,7 +43,7 @@ pub(super) fn write(input: &Input<'_>, images: &[Image], rendering: &mut Renderi
     }
     text.push_str(&format!(
         "\n## How to go back\n\n<!-- `helm rollback {}` unless data has moved. -->\n",
-        input.project.name
+        input.namespace()
     ));
     rendering.file(".github/PULL_REQUEST_TEMPLATE/images.md", text);
 }

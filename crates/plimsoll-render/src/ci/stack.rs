@@ -6,6 +6,7 @@ use serde_json::{Map, Value, json};
 
 use super::actions::{checkout, login};
 use super::images::{Image, Registry};
+use crate::variable_files;
 use crate::{Input, ProbeTest, Target, Workload};
 
 /// The job; `None` where no Compose file says how services run together.
@@ -42,6 +43,17 @@ pub(super) fn job(
         "env": { "IMAGES": taken },
         "run": "while read -r name reference; do\n  docker pull --quiet \"$reference\"\n  docker tag \"$reference\" \"$name\"\ndone <<< \"${IMAGES%$'\\n'}\"\n",
     }));
+    let files_of_variables = variable_files::needed(input);
+    if !files_of_variables.is_empty() {
+        let lines: Vec<String> = files_of_variables
+            .iter()
+            .map(|file| file.command())
+            .collect();
+        steps.push(json!({
+            "name": "Make the files of variables, which are not committed",
+            "run": format!("{}\n", lines.join("\n")),
+        }));
+    }
     let required = required(input);
     if !required.is_empty() {
         let names: Vec<&str> = required.iter().map(String::as_str).collect();
@@ -98,6 +110,12 @@ fn files(input: &Input<'_>) -> Option<String> {
             .contains_key("compose.yaml")
             .then(|| "--file compose.yaml".to_owned());
     }
+    // Images are built by rendered Dockerfiles: what is in them starts as the overlay for tests says.
+    let overlay = Target::Compose
+        .render(input)
+        .files
+        .contains_key("compose.test.yaml")
+        .then_some(" --file compose.test.yaml");
     let named: Option<Vec<String>> = project
         .files
         .iter()
@@ -106,7 +124,7 @@ fn files(input: &Input<'_>) -> Option<String> {
             Some(format!("--file {}", inside.display()))
         })
         .collect();
-    Some(named?.join(" "))
+    Some(named?.join(" ") + overlay.unwrap_or_default())
 }
 
 /// What Compose calls the image of a service that it builds.

@@ -6,7 +6,7 @@ use plimsoll_diag::Spanned;
 use plimsoll_model::facts::NeedKind;
 use plimsoll_model::{FileSource, MountKind, RecipeKind};
 
-use crate::{Input, Role, Workload};
+use crate::{Input, Workload};
 
 /// Capabilities that images of stores need to give their data to their own user and to become it.
 const TO_BECOME_A_USER: [&str; 5] = ["CHOWN", "DAC_OVERRIDE", "FOWNER", "SETGID", "SETUID"];
@@ -127,20 +127,4 @@ pub(super) fn sees_engine(one: &Workload<'_>) -> bool {
     one.service.volumes.iter().any(|mount| {
         matches!(&mount.value.kind, MountKind::Bind { source, .. } if source.ends_with("docker.sock"))
     })
-}
-
-/// What a service may use at most where nothing is said: processors, memory, processes.
-pub(super) fn limits(one: &Workload<'_>) -> (&'static str, &'static str, u32) {
-    let kind = one.store.and_then(|store| store.kind);
-    match (one.role, kind) {
-        (_, Some(NeedKind::Redis)) => ("1.0", "512M", 128),
-        (_, Some(NeedKind::Elasticsearch | NeedKind::Kafka | NeedKind::Neo4j)) => {
-            ("2.0", "2G", 1024)
-        }
-        (Role::Datastore, _) => ("2.0", "1G", 512),
-        (Role::Ui, _) => ("0.5", "128M", 64),
-        (Role::Worker, _) => ("1.0", "1G", 512),
-        (Role::Scheduler, _) => ("0.5", "512M", 128),
-        _ => ("1.0", "512M", 256),
-    }
 }

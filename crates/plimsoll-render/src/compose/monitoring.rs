@@ -1,6 +1,8 @@
 //! `compose.monitoring.yaml`: the services that watch the stack, with the files of the target
 //! `monitoring`.
 
+use std::collections::BTreeMap;
+
 use plimsoll_model::facts::NeedKind;
 use serde_json::{Map, Value, json};
 
@@ -10,7 +12,10 @@ use super::stack::{DATABASE, Stack};
 use super::variables;
 use crate::monitoring::Watched;
 use crate::monitoring::parts::{Duty, Part, parts};
-use crate::{Rendering, Workload};
+use crate::{Rendering, Role, Workload};
+
+/// The service that takes logs and traces.
+const COLLECTOR: &str = "otel-collector";
 
 const PROFILE: &str = "monitoring";
 
@@ -37,7 +42,8 @@ pub(super) fn write(stack: &Stack<'_>, rendering: &mut Rendering) {
             Some(NeedKind::Rabbitmq | NeedKind::Influxdb | NeedKind::Qdrant)
         );
         let asked = one.store.is_none() && one.main().is_some_and(|main| main.http);
-        if one.metrics.is_some() || asked || own_metrics {
+        let traced = is_traced(one);
+        if one.metrics.is_some() || asked || own_metrics || traced {
             joins.insert(NETWORK.to_owned(), Value::Null);
         }
         if one.store.is_some() {
@@ -45,7 +51,11 @@ pub(super) fn write(stack: &Stack<'_>, rendering: &mut Rendering) {
             databases = true;
         }
         if one.service.network_mode.is_none() && !joins.is_empty() {
-            services.insert(one.name().to_owned(), json!({ "networks": joins }));
+            let mut value = json!({ "networks": joins });
+            if traced {
+                value["environment"] = json!(tracing(one));
+            }
+            services.insert(one.name().to_owned(), value);
         }
     }
     for part in parts(&watched) {
@@ -67,6 +77,7 @@ pub(super) fn write(stack: &Stack<'_>, rendering: &mut Rendering) {
     let base = stack.base_file();
     let about = format!(
         "\n    docker compose -f {base} -f compose.prod.yaml -f compose.monitoring.yaml --profile {PROFILE} up --detach\n\n\
+         Services send traces to the collector by the variables of OpenTelemetry (OTEL_*).\n\
          Grafana: http://127.0.0.1:3000, user `admin`, password from GRAFANA_ADMIN_PASSWORD.\n\
          Prometheus: http://127.0.0.1:9090. Alertmanager: http://127.0.0.1:9093.\n\
          Their configuration is in `monitoring/` (`plimsoll render monitoring`); where alerts go stands in\n\
@@ -79,6 +90,27 @@ pub(super) fn write(stack: &Stack<'_>, rendering: &mut Rendering) {
         "secrets": secrets,
     });
     rendering.file("compose.monitoring.yaml", text(stack.input, &about, value));
+}
+
+/// Whether a service may tell of what it does: the project's own code, which runs on.
+fn is_traced(one: &Workload<'_>) -> bool {
+    one.is_built() && one.is_daemon() && one.role != Role::Ui
+}
+
+/// Where OpenTelemetry sends what it measures, in the variables that every SDK of it reads.
+fn tracing(one: &Workload<'_>) -> BTreeMap<&'static str, String> {
+    let variables = [
+        (
+            "OTEL_EXPORTER_OTLP_ENDPOINT",
+            format!("http://{COLLECTOR}:4318"),
+        ),
+        ("OTEL_EXPORTER_OTLP_PROTOCOL", "http/protobuf".to_owned()),
+        ("OTEL_SERVICE_NAME", one.name().to_owned()),
+    ];
+    variables
+        .into_iter()
+        .filter(|(name, _)| !one.service.environment.contains_key(*name))
+        .collect()
 }
 
 fn service(

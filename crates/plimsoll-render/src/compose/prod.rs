@@ -82,6 +82,7 @@ pub(super) fn write(stack: &Stack<'_>, rendering: &mut Rendering) {
         volumes.insert("proxy-certificates".to_owned(), Value::Null);
         volumes.insert("proxy-configuration".to_owned(), Value::Null);
     }
+    keep_default(stack, &mut services);
     if let Some(door) = stack.own_door() {
         rendering.losses.push(
             Loss::new(
@@ -123,6 +124,24 @@ pub(super) fn write(stack: &Stack<'_>, rendering: &mut Rendering) {
         "secrets": secrets,
     });
     rendering.file("compose.prod.yaml", text(stack.input, &about, value));
+}
+
+/// Leaves services in the network that they are in without a word, beside those of the overlay: it
+/// is where they find one another, and their way out. Stores stay out of it.
+fn keep_default(stack: &Stack<'_>, services: &mut Map<String, Value>) {
+    if stack.is_found() {
+        return;
+    }
+    for one in stack.all.iter().filter(|one| one.store.is_none()) {
+        let is_implied = one.service.networks.keys().eq(["default"]);
+        let joined = services
+            .get_mut(one.name())
+            .and_then(|service| service.get_mut("networks"))
+            .and_then(Value::as_object_mut);
+        if let Some(joined) = joined.filter(|_| is_implied) {
+            joined.insert("default".to_owned(), Value::Null);
+        }
+    }
 }
 
 /// A network that the base knows already keeps its own settings.
@@ -200,17 +219,17 @@ fn service(
     if Stack::is_assembled(one) && one.service.init.is_none() {
         value["init"] = json!(true);
     }
-    let (cpus, memory, pids) = hardening::limits(one);
+    let usual = one.usual_limits();
     let said = &one.service.limits;
     let mut limits = Map::new();
     if said.cpus.is_none() {
-        limits.insert("cpus".to_owned(), json!(cpus));
+        limits.insert("cpus".to_owned(), json!(format!("{:.1}", usual.cpus)));
     }
     if said.memory.is_none() {
-        limits.insert("memory".to_owned(), json!(memory));
+        limits.insert("memory".to_owned(), json!(mebibytes(usual.mebibytes)));
     }
     if said.pids.is_none() {
-        limits.insert("pids".to_owned(), json!(pids));
+        limits.insert("pids".to_owned(), json!(usual.pids));
     }
     value["deploy"] = json!({ "resources": { "limits": limits } });
     if one.is_daemon() {
@@ -238,6 +257,14 @@ fn service(
         }
     }
     value
+}
+
+/// Memory as Compose writes it: `1G`, `512M`.
+fn mebibytes(count: u64) -> String {
+    match count % 1024 {
+        0 => format!("{}G", count / 1024),
+        _ => format!("{count}M"),
+    }
 }
 
 /// Publishes a tool of whoever runs the stack where nobody else reaches it.

@@ -1,9 +1,8 @@
 //! The stack as the overlays see it: its services, who stores data, who uses which store.
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::path::Path;
 
-use plimsoll_model::{MountKind, Network, RecipeKind};
+use plimsoll_model::{Network, RecipeKind};
 use serde_json::{Value, json};
 
 use super::document::{literals, replaced, reset};
@@ -209,39 +208,19 @@ impl<'a> Stack<'a> {
         }
     }
 
-    /// Takes mounts of the source away, which is in the image: of the directory that it is built
-    /// from, with the volumes below that.
+    /// Takes mounts away that the image has the content of: of the source that it is built from, and
+    /// of what is installed below that.
     pub(super) fn without_source(&self, one: &Workload<'_>, value: &mut Value) {
-        let Some(recipe) = &one.service.recipe else {
-            return;
-        };
         if !Self::is_assembled(one) || self.is_found() {
             return;
         }
-        let root = match &recipe.kind {
-            RecipeKind::StaticSite(site) => recipe.context.join(&site.root),
-            RecipeKind::NodeServer(node) => recipe.context.join(&node.root),
-            RecipeKind::Python(python) => recipe.context.join(&python.root),
-            _ => recipe.context.clone(),
-        };
         let mounts = &one.service.volumes;
-        let sources: Vec<&Path> = mounts
-            .iter()
-            .filter(|mount| match &mount.value.kind {
-                MountKind::Bind { source, .. } => root.starts_with(source),
-                _ => false,
-            })
-            .map(|mount| mount.value.target.as_path())
-            .collect();
-        if sources.is_empty() {
+        if !mounts.iter().any(|mount| one.is_in_image(&mount.value)) {
             return;
         }
         let kept: Vec<Value> = mounts
             .iter()
-            .filter(|mount| {
-                let target = &mount.value.target;
-                !sources.iter().any(|source| target.starts_with(source))
-            })
+            .filter(|mount| !one.is_in_image(&mount.value))
             .filter_map(|it| super::service::mount(&it.value, &self.input.project.directory))
             .collect();
         value["volumes"] = replaced(json!(kept));

@@ -2,7 +2,7 @@
 
 use serde_json::{Map, Value, json};
 
-use super::document::{reset, text, with_required};
+use super::document::{literals, reset, text, with_required};
 use super::service::dependency;
 use super::stack::Stack;
 use crate::{Fidelity, Loss, Rendering, Role, Workload};
@@ -44,6 +44,9 @@ pub(super) fn write(stack: &Stack<'_>, rendering: &mut Rendering) {
             if let Some(build) = stack.build(one, "production") {
                 let mut value = json!({ "build": build });
                 stack.amend(one, &mut value);
+                if let Some(command) = one.lasting_command(&mut Vec::new()) {
+                    value["command"] = json!(literals(&command));
+                }
                 stack.without_source(one, &mut value);
                 services.insert(one.name().to_owned(), value);
             }

@@ -3,7 +3,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use crate::{Input, Role, Workload, compose, dockerfile, workloads};
+use crate::{Input, Role, Workload, compose, dockerfile, variable_files, workloads};
 
 /// A project, as its documents tell of it.
 pub(super) struct Guide<'a> {
@@ -69,7 +69,7 @@ impl<'a> Guide<'a> {
         self.all
             .iter()
             .filter_map(|one| {
-                let main = one.main().filter(|main| main.http)?;
+                let main = one.main().filter(|main| main.http && one.is_daemon())?;
                 let port = main.published.first()?;
                 Some((one.name(), format!("http://127.0.0.1:{port}")))
             })
@@ -103,15 +103,30 @@ impl<'a> Guide<'a> {
 
     /// How the variables are set that must be, as a paragraph; nothing where none must be.
     pub(super) fn settings(&self) -> String {
+        let mut text = String::new();
+        let files = variable_files::needed(self.input);
+        if !files.is_empty() {
+            let names: Vec<String> = files
+                .iter()
+                .map(|file| format!("`{}`", file.path))
+                .collect();
+            let lines: Vec<String> = files.iter().map(|file| file.command()).collect();
+            text.push_str(&format!(
+                "Services read {}, which must be there and is not committed:\n\n{}\n",
+                names.join(", "),
+                fence(&lines)
+            ));
+        }
         if self.required.is_empty() {
-            return "No variable has to be set. [environment.md](environment.md) has those that can be.\n".to_owned();
+            text.push_str("No variable has to be set. [environment.md](environment.md) has those that can be.\n");
+            return text;
         }
         let names: Vec<String> = self
             .required
             .iter()
             .map(|name| format!("`{name}`"))
             .collect();
-        format!(
+        text.push_str(&format!(
             "{} must be set: in `.env` beside `{}`, which is not committed, or in the environment.\n\
              Passwords become parts of addresses: take letters and digits.\n\n{}",
             names.join(", "),
@@ -123,7 +138,8 @@ impl<'a> Guide<'a> {
                     .map(|name| format!("echo \"{name}=$(openssl rand -hex 16)\" >> .env"))
                     .collect::<Vec<_>>()
             )
-        )
+        ));
+        text
     }
 }
 

@@ -24,12 +24,12 @@ pub(super) fn page(guide: &Guide<'_>) -> String {
                 .map(|name| format!("`{name}.DOMAIN`"))
                 .collect();
             page.push_str(&format!(
-                "The same goes for {}, where {} found.\n\n",
+                "The same goes for {}, where {}.\n\n",
                 below.join(", "),
                 if below.len() == 1 {
-                    "a service is"
+                    "a service has an address of its own"
                 } else {
-                    "services are"
+                    "services have addresses of their own"
                 }
             ));
         }

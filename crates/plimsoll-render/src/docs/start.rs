@@ -5,9 +5,12 @@ use super::row;
 
 pub(super) fn page(guide: &Guide<'_>) -> String {
     let mut page = format!(
-        "# Quick start\n\n{} has {} services:\n\n",
+        "# Quick start\n\n{} has {}:\n\n",
         guide.name(),
-        guide.all.len()
+        match guide.all.len() {
+            1 => "one service".to_owned(),
+            count => format!("{count} services"),
+        }
     );
     page.push_str(&row(&["service", "does", "answers at", "waits for"]));
     page.push_str("|---|---|---|---|\n");

@@ -17,7 +17,7 @@ pub(super) fn templates(
     all: &[Workload<'_>],
     namespace: &Value,
 ) -> Vec<(&'static str, String)> {
-    let cluster = Cluster::new(input.project);
+    let cluster = Cluster::new(input);
     let secrets = secrets(input, all);
     let mut files = vec![("namespace.yaml", of_namespace(namespace))];
     // Production has all there is.
@@ -111,11 +111,11 @@ fn of_secrets(input: &Input<'_>, secrets: &[SecretObject], stage: Stage) -> Valu
     let mut values = json!({ "source": source });
     match input.cluster.secrets {
         SecretSource::External => {
-            values["store"] = json!(input.project.name);
-            values["path"] = json!(format!("{}/{}", input.project.name, stage.word()));
+            values["store"] = json!(input.namespace());
+            values["path"] = json!(format!("{}/{}", input.namespace(), stage.word()));
         }
         SecretSource::Sealed => {
-            let cluster = Cluster::new(input.project);
+            let cluster = Cluster::new(input);
             for object in sealed(&cluster, secrets) {
                 if let Some(name) = object["metadata"]["name"].as_str() {
                     values["sealed"][name] = object["spec"]["encryptedData"].clone();
@@ -252,7 +252,7 @@ fn gateway(input: &Input<'_>, template: &mut Template, object: &mut Value) {
         .collect();
     lines.push(format!(
         "{{{{- range $host := include \"{}.hosts\" . | fromJsonArray }}}}",
-        input.project.name
+        input.namespace()
     ));
     lines.extend(crate::yaml(&json!([listener])).lines().map(str::to_owned));
     lines.push("{{- end }}".to_owned());
@@ -260,7 +260,7 @@ fn gateway(input: &Input<'_>, template: &mut Template, object: &mut Value) {
 }
 
 fn external(input: &Input<'_>, template: &mut Template, object: &mut Value) {
-    let prefix = format!("{}/{}", input.project.name, Stage::Production.word());
+    let prefix = format!("{}/{}", input.namespace(), Stage::Production.word());
     object["spec"]["secretStoreRef"]["name"] =
         json!(template.inline(".Values.secrets.store | quote"));
     for data in object["spec"]["data"].as_array_mut().into_iter().flatten() {
@@ -299,7 +299,7 @@ fn of_values(input: &Input<'_>) -> String {
         "metadata": {
             "name": template.inline("$name"),
             "namespace": template.inline("$.Release.Namespace"),
-            "labels": { "app.kubernetes.io/part-of": input.project.name },
+            "labels": { "app.kubernetes.io/part-of": input.namespace() },
         },
         "type": "Opaque",
         "stringData": template.block("$data"),

@@ -20,7 +20,7 @@ use crate::{Fidelity, Input, Loss, Rendering, Stage, Workload, workloads, yaml};
 
 /// The directory of the chart.
 pub(crate) fn place(input: &Input<'_>) -> String {
-    format!("charts/{}", input.project.name)
+    format!("charts/{}", input.namespace())
 }
 
 /// Renders the chart.
@@ -211,8 +211,8 @@ fn commented_values(head: &str, values: &Value) -> String {
 fn chart(input: &Input<'_>) -> String {
     yaml(&json!({
         "apiVersion": "v2",
-        "name": input.project.name,
-        "description": format!("The services of {}.", input.project.name),
+        "name": input.namespace(),
+        "description": format!("The services of {}.", input.namespace()),
         "type": "application",
         "version": "0.1.0",
         // Pods sleep before they stop, which older clusters do not know.
@@ -221,7 +221,7 @@ fn chart(input: &Input<'_>) -> String {
 }
 
 fn helpers(input: &Input<'_>) -> String {
-    let name = &input.project.name;
+    let name = &input.namespace();
     format!(
         "{{{{/* The reference of an image: its digest stands above its tag. */}}}}
 {{{{- define \"{name}.image\" -}}}}

@@ -1,13 +1,12 @@
 //! What `helm install` tells.
 
-use crate::kubernetes::object::Cluster;
 use crate::kubernetes::routes::is_routed;
 use crate::kubernetes::secrets::secrets;
 use crate::{Input, Workload};
 
 /// The text.
 pub(super) fn notes(input: &Input<'_>, all: &[Workload<'_>]) -> String {
-    let name = Cluster::new(input.project).project_name();
+    let name = &*input.namespace();
     let mut text = format!(
         "{name} is in the namespace {{{{ .Release.Namespace }}}}, revision {{{{ .Release.Revision }}}}.\n"
     );

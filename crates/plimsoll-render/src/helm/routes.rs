@@ -29,7 +29,7 @@ pub(super) fn set_hosts(
 
 /// The route of each service that has one; `None`: no service has.
 pub(super) fn template(input: &Input<'_>, all: &[Workload<'_>]) -> Option<String> {
-    let cluster = Cluster::new(input.project);
+    let cluster = Cluster::new(input);
     let mut text = String::new();
     for one in all {
         let Some(mut object) = routes::route(&cluster, input, one, Stage::Production) else {

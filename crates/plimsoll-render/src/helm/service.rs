@@ -35,7 +35,7 @@ pub(super) fn templated(input: &Input<'_>, objects: &[Value]) -> Templated {
 
 /// Puts the release's namespace in the place of the project's.
 pub(super) fn in_namespace(input: &Input<'_>, template: &mut Template, object: &mut Value) {
-    if object["metadata"]["namespace"] == json!(input.project.name) {
+    if object["metadata"]["namespace"] == json!(input.namespace()) {
         object["metadata"]["namespace"] = json!(template.inline(".Release.Namespace"));
     }
 }
@@ -239,7 +239,7 @@ impl Writer<'_, '_> {
             self.values.insert("image".to_owned(), image);
             let helper = format!(
                 "include \"{}.image\" $service.image",
-                self.input.project.name
+                self.input.namespace()
             );
             container["image"] = json!(self.template.inline(helper));
         }

@@ -29,7 +29,7 @@ pub(super) fn pods<'i>(
 }
 
 fn pod_of(input: &Input<'_>, one: &Workload<'_>, address: &str) -> String {
-    let cluster = Cluster::new(input.project);
+    let cluster = Cluster::new(input);
     let mut template = Template::default();
     // It is in the service's networks, so policies let it through.
     let mut labels = Map::new();

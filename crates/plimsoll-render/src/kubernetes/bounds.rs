@@ -13,8 +13,9 @@ pub(crate) fn quota(cluster: &Cluster<'_>, all: &[Workload<'_>]) -> Value {
         let count =
             u64::from(scaling::bounds(one).map_or(one.service.scale.value, |(_, most)| most));
         let limits = &one.service.limits;
-        cpus += limits.cpus.unwrap_or(1.0) * count as f64;
-        memory += limits.memory.unwrap_or(512 << 20) * count;
+        let usual = one.usual_limits();
+        cpus += limits.cpus.unwrap_or(usual.cpus) * count as f64;
+        memory += limits.memory.unwrap_or(usual.memory()) * count;
         pods += count;
         claims += one.volumes().count();
     }

@@ -33,6 +33,7 @@ use serde_json::Value;
 
 use crate::header::header;
 use crate::{Input, Rendering, workloads, yaml};
+pub(crate) use names::allowed_namespace;
 use object::Cluster;
 
 /// Where the manifests go.
@@ -73,7 +74,7 @@ pub(crate) fn objects<'a>(input: &Input<'a>) -> (Cluster<'a>, Rendering) {
     let all = workloads(input);
     names::check(input, &all, &mut rendering.losses);
     let waves = waves::waves(&all);
-    let mut cluster = Cluster::new(input.project);
+    let mut cluster = Cluster::new(input);
     cluster.namespace();
     for (index, one) in all.iter().enumerate() {
         if names::is_refused(one.name()) {

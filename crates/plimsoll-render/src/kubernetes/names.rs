@@ -1,5 +1,7 @@
 //! Names: kept, or refused with a fix.
 
+use std::borrow::Cow;
+
 use crate::{Fidelity, Input, Loss, Workload};
 
 /// Refuses services whose names Kubernetes does not allow. They are never renamed: code finds its
@@ -21,15 +23,37 @@ pub(super) fn check(input: &Input<'_>, all: &[Workload<'_>], losses: &mut Vec<Lo
             );
         }
     }
-    if is_refused(&input.project.name) {
-        losses.push(
-            Loss::new(
-                Fidelity::Refused,
-                "name",
-                format!("`{}` cannot be the name of a namespace", input.project.name),
-            )
-            .hint(format!("set `name: {}`", allowed(&input.project.name))),
-        );
+    if !is_refused(&input.project.name) {
+        return;
+    }
+    losses.push(match input.names_itself() {
+        true => Loss::new(
+            Fidelity::Refused,
+            "name",
+            format!("`{}` cannot be the name of a namespace", input.project.name),
+        )
+        .at(input
+            .model
+            .and_then(|model| model.get("name")?.span.clone()))
+        .hint(format!("set `name: {}`", allowed(&input.project.name))),
+        false => Loss::new(
+            Fidelity::Approximate,
+            "name",
+            format!(
+                "`{}`, as its directory is called, cannot be the name of a namespace: it is `{}`",
+                input.project.name,
+                allowed(&input.project.name)
+            ),
+        )
+        .hint("give it a name of its own: `name` in a Compose file"),
+    });
+}
+
+/// A project's name in the form that a namespace has.
+pub(crate) fn allowed_namespace(name: &str) -> Cow<'_, str> {
+    match is_refused(name) {
+        true => Cow::Owned(allowed(name)),
+        false => Cow::Borrowed(name),
     }
 }
 

@@ -1,11 +1,11 @@
 //! Objects: their metadata, and the files they stand in.
 
+use std::borrow::Cow;
 use std::collections::BTreeMap;
 
-use plimsoll_model::Project;
 use serde_json::{Map, Value, json};
 
-use crate::Workload;
+use crate::{Input, Workload};
 
 /// Prefix of labels and annotations of ours.
 pub(crate) const PREFIX: &str = "plimsoll.dev";
@@ -13,14 +13,15 @@ pub(crate) const PREFIX: &str = "plimsoll.dev";
 /// The objects of a project, by file.
 #[derive(Debug)]
 pub(crate) struct Cluster<'a> {
-    project: &'a Project,
+    /// The project's name, which is the namespace's.
+    name: Cow<'a, str>,
     files: BTreeMap<String, Vec<Value>>,
 }
 
 impl<'a> Cluster<'a> {
-    pub(crate) fn new(project: &'a Project) -> Self {
+    pub(crate) fn new(input: &Input<'a>) -> Self {
         Self {
-            project,
+            name: input.namespace(),
             files: BTreeMap::new(),
         }
     }
@@ -42,17 +43,14 @@ impl<'a> Cluster<'a> {
     pub(crate) fn namespace(&mut self) {
         let level = |mode: &str| format!("pod-security.kubernetes.io/{mode}");
         let mut labels = Map::new();
-        labels.insert(
-            "app.kubernetes.io/part-of".to_owned(),
-            json!(self.project.name),
-        );
+        labels.insert("app.kubernetes.io/part-of".to_owned(), json!(self.name));
         for mode in ["enforce", "audit", "warn"] {
             labels.insert(level(mode), json!("restricted"));
         }
         let namespace = json!({
             "apiVersion": "v1",
             "kind": "Namespace",
-            "metadata": { "name": self.project.name, "labels": labels },
+            "metadata": { "name": self.name, "labels": labels },
         });
         self.add("namespace.yaml".to_owned(), vec![namespace]);
     }
@@ -61,7 +59,7 @@ impl<'a> Cluster<'a> {
     pub(crate) fn selector(&self, service: &str) -> Value {
         json!({
             "app.kubernetes.io/name": service,
-            "app.kubernetes.io/part-of": self.project.name,
+            "app.kubernetes.io/part-of": self.name,
         })
     }
 
@@ -69,7 +67,7 @@ impl<'a> Cluster<'a> {
     pub(crate) fn labels(&self, one: &Workload<'_>) -> Value {
         json!({
             "app.kubernetes.io/name": one.name(),
-            "app.kubernetes.io/part-of": self.project.name,
+            "app.kubernetes.io/part-of": self.name,
             "app.kubernetes.io/component": one.role.word(),
         })
     }
@@ -78,7 +76,7 @@ impl<'a> Cluster<'a> {
     pub(crate) fn metadata(&self, name: &str, one: &Workload<'_>) -> Value {
         json!({
             "name": name,
-            "namespace": self.project.name,
+            "namespace": self.name,
             "labels": self.labels(one),
         })
     }
@@ -87,14 +85,14 @@ impl<'a> Cluster<'a> {
     pub(crate) fn project_metadata(&self, name: &str) -> Value {
         json!({
             "name": name,
-            "namespace": self.project.name,
-            "labels": { "app.kubernetes.io/part-of": self.project.name },
+            "namespace": self.name,
+            "labels": { "app.kubernetes.io/part-of": self.name },
         })
     }
 
     /// The project's name, which is the namespace's.
-    pub(crate) fn project_name(&self) -> &'a str {
-        &self.project.name
+    pub(crate) fn project_name(&self) -> &str {
+        &self.name
     }
 }
 

@@ -36,7 +36,7 @@ pub(super) fn write(
             vec![("resources", json!(files))],
         );
     }
-    let cluster = Cluster::new(input.project);
+    let cluster = Cluster::new(input);
     for mesh in Mesh::ALL {
         mesh_component(input, &cluster, mesh, rendering);
     }
@@ -202,7 +202,7 @@ pub(crate) fn environment(
     secrets: &[SecretObject],
     stage: Stage,
 ) -> Vec<(&'static str, Vec<Value>)> {
-    let cluster = Cluster::new(input.project);
+    let cluster = Cluster::new(input);
     let mut files = Vec::new();
     if !secrets.is_empty() {
         match input.cluster.secrets {

@@ -244,19 +244,24 @@ pub(super) fn protocol(protocol: plimsoll_model::Protocol) -> &'static str {
 
 fn resources(input: &Input<'_>, one: &Workload<'_>, losses: &mut Vec<Loss>) -> Value {
     let limits = &one.service.limits;
+    let usual = one.usual_limits();
     if limits.memory.is_none() || limits.cpus.is_none() {
         losses.push(
             Loss::new(
                 Fidelity::Approximate,
                 format!("services.{}.deploy.resources.limits", one.name()),
-                "not all limits are said; one processor and 512Mi of memory are taken for those that are not",
+                format!(
+                    "not all limits are said; processors ({}) and memory ({}) are taken for those that are not",
+                    millis(usual.cpus),
+                    storage::quantity(usual.memory())
+                ),
             )
             .at(one.service.span.clone())
             .hint("set `cpus` and `memory` under `deploy.resources.limits`"),
         );
     }
-    let cpus = limits.cpus.unwrap_or(1.0);
-    let memory = limits.memory.unwrap_or(512 << 20);
+    let cpus = limits.cpus.unwrap_or(usual.cpus);
+    let memory = limits.memory.unwrap_or(usual.memory());
     let reserved = input
         .node(one.name())
         .and_then(|node| node.find(&["deploy", "resources", "reservations", "cpus"]))

@@ -31,7 +31,7 @@ pub(crate) fn hosts(input: &Input<'_>, one: &Workload<'_>, stage: Stage) -> Vec<
         .map(|route| route.value.hosts.clone())
         .unwrap_or_default();
     let production = if said.is_empty() {
-        vec![format!("{}.{}.example.com", one.name(), input.project.name)]
+        vec![format!("{}.{}.example.com", one.name(), input.namespace())]
     } else {
         said
     };

@@ -12,7 +12,7 @@ const USUAL: (u32, u32) = (2, 10);
 pub(crate) fn bounds(one: &Workload<'_>) -> Option<(u32, u32)> {
     if !one.is_daemon()
         || one.everywhere
-        || one.is_stateful()
+        || one.keeps_alone()
         || one.service.facts.replicas_max == Some(1)
     {
         return None;
@@ -22,6 +22,10 @@ pub(crate) fn bounds(one: &Workload<'_>) -> Option<(u32, u32)> {
         .and_then(|extension| extension.scale.as_ref())
         .map(|scale| &scale.value);
     let most = one.service.facts.replicas_max.unwrap_or(u32::MAX);
+    // Whoever shares its data with other services may run more than once, but somebody must say so.
+    if said.is_none() && one.is_stateful() {
+        return None;
+    }
     match (said, one.role) {
         (Some(scale), _) => {
             let least = scale.min.unwrap_or(1).max(1);

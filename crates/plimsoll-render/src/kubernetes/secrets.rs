@@ -60,7 +60,7 @@ pub(crate) fn external(
                     json!({
                         "secretKey": key,
                         "remoteRef": {
-                            "key": format!("{}/{}/{}", input.project.name, stage.word(), secret.name),
+                            "key": format!("{}/{}/{}", input.namespace(), stage.word(), secret.name),
                             "property": key,
                         },
                     })
@@ -72,7 +72,7 @@ pub(crate) fn external(
                 "metadata": cluster.project_metadata(&secret.name),
                 "spec": {
                     "refreshInterval": "1h",
-                    "secretStoreRef": { "kind": "ClusterSecretStore", "name": input.project.name },
+                    "secretStoreRef": { "kind": "ClusterSecretStore", "name": input.namespace() },
                     "target": { "name": secret.name, "creationPolicy": "Owner" },
                     "data": data,
                 },
@@ -138,7 +138,7 @@ pub(crate) fn losses(input: &Input<'_>, secrets: &[SecretObject], losses: &mut V
             "secrets",
             format!(
                 "their values come from the ClusterSecretStore `{}` of the External Secrets operator, which has to be there",
-                input.project.name
+                input.namespace()
             ),
         )
         .hint("`--secrets sealed` and `--secrets sops` need no store"),
@@ -149,7 +149,7 @@ pub(crate) fn losses(input: &Input<'_>, secrets: &[SecretObject], losses: &mut V
         )
         .hint(format!(
             "kubeseal --raw --namespace {} --name SECRET --from-file=/dev/stdin",
-            input.project.name
+            input.namespace()
         )),
         SecretSource::Sops => Loss::new(
             Fidelity::Approximate,

@@ -152,6 +152,18 @@ pub(super) fn volumes(
 ) -> Vec<Mounted> {
     let mut all = Vec::new();
     for (index, mount) in one.mounts.iter().enumerate() {
+        let is_volume = matches!(mount.value.kind, MountKind::Volume { .. });
+        if is_volume && one.is_in_image(&mount.value) {
+            losses.push(
+                Loss::new(
+                    Fidelity::Approximate,
+                    format!("services.{}.volumes[{index}]", one.name()),
+                    "it keeps what is installed beside a mount of the source, for development; the image has it",
+                )
+                .at(mount.span.clone()),
+            );
+            continue;
+        }
         all.extend(of_mount(
             input,
             one,

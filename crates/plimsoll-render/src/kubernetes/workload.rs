@@ -68,8 +68,8 @@ fn deployment(
     one: &Workload<'_>,
     losses: &mut Vec<Loss>,
 ) -> Value {
-    let alone = one.is_stateful() || one.service.facts.replicas_max == Some(1);
-    if one.is_stateful() {
+    let alone = one.keeps_alone() || one.service.facts.replicas_max == Some(1);
+    if one.keeps_alone() {
         losses.push(
             Loss::new(
                 Fidelity::Approximate,

@@ -7,6 +7,7 @@
 mod command;
 mod home;
 mod image;
+mod limits;
 mod listeners;
 mod mounts;
 mod probe;
@@ -23,6 +24,7 @@ use plimsoll_model::facts::Route;
 use plimsoll_model::{DependencyCondition, Mount, MountKind, Service};
 
 use crate::{Fidelity, Input, Loss};
+pub(crate) use limits::Limits;
 pub use listeners::Listener;
 pub(crate) use mounts::has_volume;
 pub use probe::{Probe, ProbeTest};
@@ -54,6 +56,8 @@ pub struct Workload<'a> {
     pub mounts: Vec<Spanned<Mount>>,
     /// Whether another service mounts a volume of its.
     pub shares_volumes: bool,
+    /// Whether it keeps something in a volume that no other service mounts.
+    pub owns_volumes: bool,
     /// Directories it must be able to write to: mounts, and memory where the image needs it.
     pub writable: Vec<PathBuf>,
     /// The reference of its image: as written, or as it will be published.
@@ -89,6 +93,7 @@ impl<'a> Workload<'a> {
             metrics: service.facts.metrics.clone(),
             secret_variables: secrets::secret_variables(input, service),
             shares_volumes: mounts::shares_volumes(input.project, service),
+            owns_volumes: mounts::owns_volumes(input.project, service),
             mounts: mounts::mounts(input.project, service),
             writable: mounts::writable(service),
             image: image::image(input, service),
@@ -171,10 +176,17 @@ impl<'a> Workload<'a> {
         Some(lasting)
     }
 
-    /// The names of volumes it mounts, with the path each.
+    /// Whether its image has what a mount of its shows: mounts of the source, and volumes that keep
+    /// what is installed from being hidden by them, are for development.
+    pub(crate) fn is_in_image(&self, mount: &Mount) -> bool {
+        mounts::is_in_image(self.service, mount)
+    }
+
+    /// The names of volumes that it keeps something in, with the path each.
     pub fn volumes(&self) -> impl Iterator<Item = (&str, &std::path::Path)> {
         self.mounts
             .iter()
+            .filter(|mount| !self.is_in_image(&mount.value))
             .filter_map(|mount| match &mount.value.kind {
                 MountKind::Volume {
                     name: Some(name), ..
@@ -186,6 +198,16 @@ impl<'a> Workload<'a> {
     /// Whether it keeps data between two starts.
     pub fn is_stateful(&self) -> bool {
         self.volumes().next().is_some()
+    }
+
+    /// What it may use at most where nothing is said.
+    pub(crate) fn usual_limits(&self) -> Limits {
+        limits::usual(self.role, self.store)
+    }
+
+    /// Whether one of it at a time can run in a cluster: it keeps data for itself.
+    pub(crate) fn keeps_alone(&self) -> bool {
+        self.owns_volumes || (self.role == Role::Datastore && self.is_stateful())
     }
 
     /// Whether others wait until it has ended with success.
