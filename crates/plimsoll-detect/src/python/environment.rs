@@ -12,7 +12,7 @@ use crate::python::module::{Module, Moment};
 use crate::python::startup::Startup;
 use crate::python::value::{Call, Value};
 use crate::python::workspace::Workspace;
-use crate::python::{dynaconf, insisting, settings};
+use crate::python::{dynaconf, handed, insisting, settings};
 
 /// One reading of a variable, as written.
 pub(crate) struct Read<'c> {
@@ -111,7 +111,8 @@ pub(crate) fn reads(
         iterated_reads(module, startup, &mut found);
         insisting::reads(module, startup, &mut found);
         wrapped_reads(module, &wrappers, startup, &mut found);
-        settings::reads(workspace, module, &mut found);
+        handed::reads(workspace, module, &loaded, startup, &mut found);
+        settings::reads(workspace, module, &loaded, &mut found);
         dynaconf::reads(workspace, module, &loaded, &mut found);
     }
     found
@@ -221,11 +222,15 @@ fn looks_like_variable(name: &str) -> bool {
             .all(|c| c.is_ascii_uppercase() || c.is_ascii_digit() || c == '_')
 }
 
-/// Whether the file gives the variable a value before it is read: `os.environ.setdefault("X", …)`.
+/// Whether the file gives the variable a value before it is read: `os.environ.setdefault("X", …)`,
+/// `os.environ["X"] = …`.
 fn is_asked_for(module: &Module, name: &str, path: &str) -> bool {
     module.calls.iter().any(|placed| {
         *placed.scope.path == *path
-            && module.callee(&placed.call).as_deref() == Some("os.environ.setdefault")
+            && matches!(
+                module.callee(&placed.call).as_deref(),
+                Some("os.environ.setdefault" | "os.environ.__setitem__")
+            )
             && placed.call.arguments.first().and_then(Value::as_text) == Some(name)
     })
 }

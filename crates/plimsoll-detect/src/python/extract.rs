@@ -267,9 +267,33 @@ impl Extractor<'_> {
         });
     }
 
+    /// `os.environ["X"] = value` hands a value over as a call does.
+    fn handed_over(&mut self, base: &str, left: Node<'_>, right: Option<Node<'_>>, scope: &Scope) {
+        let index = left.child_by_field_name("subscript");
+        if let (Some(index), Some(right)) = (index, right)
+            && base.rsplit('.').next() == Some("environ")
+        {
+            let call = Call {
+                function: Value::Name(format!("{base}.__setitem__")),
+                arguments: vec![self.value(index, 0), self.value(right, 0)],
+                keywords: Vec::new(),
+                place: self.source.place(left),
+            };
+            self.module.calls.push(PlacedCall {
+                call,
+                scope: scope.clone(),
+            });
+        }
+    }
+
     fn children(&mut self, node: Node<'_>, scope: &Scope, depth: usize) {
+        let mut inner = scope.clone();
         for child in named_children(node) {
-            self.walk(child, scope, depth + 1);
+            self.walk(child, &inner, depth + 1);
+            if !inner.conditional && self.dispatches(child) {
+                inner.conditional = true;
+                inner.moment = inner.moment.max(Moment::Guarded);
+            }
         }
     }
 
@@ -485,6 +509,7 @@ impl Extractor<'_> {
                     .child_by_field_name("value")
                     .map(|base| value_of(self.source, base, 0))
                 {
+                    self.handed_over(&target, left, right, scope);
                     self.module.changes.push(Change {
                         target,
                         scope: scope.clone(),

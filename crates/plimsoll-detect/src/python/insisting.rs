@@ -138,6 +138,19 @@ pub(crate) fn reads(module: &Module, startup: &Startup, found: &mut Vec<Variable
     }
 }
 
+/// The key that a client which insists on one is handed: `OpenAI(api_key=KEY)`.
+pub(crate) fn key_of<'c>(call: &'c Call, callee: Option<&str>) -> Option<&'c Value> {
+    let (_, _, keywords) = CONSTRUCTORS
+        .iter()
+        .find(|(name, ..)| Some(*name) == callee)?;
+    let elsewhere = call
+        .keywords
+        .iter()
+        .any(|(name, _)| ELSEWHERE.contains(&name.as_str()));
+    let (first, _) = keywords.split_first()?;
+    (!elsewhere).then(|| call.keyword(first).or_else(|| call.arguments.first()))?
+}
+
 /// Whether a call says itself what the variable would.
 fn is_told(call: &Call, keywords: &[&str]) -> bool {
     // What is not written out may hold anything.

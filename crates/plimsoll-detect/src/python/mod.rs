@@ -16,6 +16,7 @@ mod expression;
 mod extract;
 mod graph;
 pub(crate) mod gunicorn;
+mod handed;
 mod heavy;
 mod insisting;
 mod langgraph;

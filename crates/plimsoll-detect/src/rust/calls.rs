@@ -113,7 +113,7 @@ impl Walker<'_> {
             "loop_expression" => {
                 let text = self.source.text_of(node);
                 let waits = text.contains("sleep(") || text.contains(".tick(");
-                self.item.repeats |= waits && !text.contains("break") && !text.contains("return");
+                self.item.repeats |= waits && !leaves(node, Within::Own, 0);
             }
             _ => {}
         }
@@ -450,4 +450,27 @@ mod tests {
         assert_eq!(port_within("addr"), None);
         assert_eq!(port_within("format!(\"{}:{}\", host, port)"), None);
     }
+}
+
+/// Which loop a `break` would leave.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Within {
+    Own,
+    Another,
+}
+
+/// Whether anything in a loop leaves it; what ends a closure or a loop inside of it does not.
+fn leaves(node: Node<'_>, within: Within, depth: usize) -> bool {
+    depth < DEPTH
+        && named_children(node)
+            .into_iter()
+            .any(|child| match child.kind() {
+                "break_expression" => within == Within::Own,
+                "return_expression" => true,
+                "closure_expression" | "async_block" | "function_item" => false,
+                "loop_expression" | "while_expression" | "for_expression" => {
+                    leaves(child, Within::Another, depth + 1)
+                }
+                _ => leaves(child, within, depth + 1),
+            })
 }

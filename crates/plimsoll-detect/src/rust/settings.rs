@@ -181,7 +181,9 @@ pub(super) fn read(source: &Source, call: Node<'_>, name: &str, item: &mut Item)
                 let method = method.split("::").next().unwrap_or_default();
                 match method {
                     "unwrap" | "expect" => {
-                        required = default.is_none();
+                        let otherwise = guarded(source, call, name);
+                        required = default.is_none() && otherwise.is_none();
+                        default = default.or(otherwise.flatten());
                         break;
                     }
                     "unwrap_or" | "unwrap_or_else" | "map_or" | "unwrap_or_default" => {
@@ -205,6 +207,39 @@ pub(super) fn read(source: &Source, call: Node<'_>, name: &str, item: &mut Item)
     let place = span(source, call);
     item.variables
         .push(variable(name, default, required, place));
+}
+
+/// What stands for a variable in the other branch, where it is read only if it is there:
+/// `if env::var("PORT").is_ok() { … } else { 8080 }`.
+#[expect(
+    clippy::option_option,
+    reason = "a branch that says no value is another thing than no branch"
+)]
+fn guarded(source: &Source, call: Node<'_>, name: &str) -> Option<Option<String>> {
+    let mut node = call;
+    for _ in 0..16 {
+        node = node.parent()?;
+        if node.kind() == "function_item" {
+            return None;
+        }
+        let Some(condition) = node.child_by_field_name("condition") else {
+            continue;
+        };
+        let asked = source.text_of(condition);
+        let inside = condition.byte_range().contains(&call.start_byte());
+        if node.kind() == "if_expression"
+            && !inside
+            && asked.contains(&format!("\"{name}\""))
+            && (asked.contains(".is_ok()") || asked.contains("Ok("))
+        {
+            let other = node.child_by_field_name("alternative");
+            let value = other
+                .filter(|other| other.end_byte() - other.start_byte() < 80)
+                .and_then(|other| literal(source, other, 0));
+            return Some(value);
+        }
+    }
+    None
 }
 
 /// The first literal inside of a node.

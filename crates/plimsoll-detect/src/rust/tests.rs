@@ -380,3 +380,39 @@ fn functions_of_the_project_read_variables_and_figment_has_files_besides() {
         [("APP_HOST".to_owned(), "0.0.0.0".to_owned())]
     );
 }
+
+#[test]
+fn a_loop_inside_of_the_endless_one_may_end_and_what_is_asked_for_first_is_not_required() {
+    let main = r#"
+        #[tokio::main]
+        async fn main() {
+            let size: u16 = if std::env::var("SIZE").is_ok() {
+                std::env::var("SIZE").unwrap().parse().unwrap()
+            } else {
+                25
+            };
+            let url = std::env::var("QUEUE_URL").expect("QUEUE_URL not set");
+            loop {
+                loop {
+                    if next(&url, size).await.is_none() {
+                        break;
+                    }
+                }
+                tokio::time::sleep(std::time::Duration::from_secs(5)).await;
+            }
+        }
+    "#;
+    let manifest = "[package]\nname = \"ebb\"\nversion = \"0.1.0\"\nedition = \"2021\"\n\n[dependencies]\ntokio = \"1\"\n";
+    let detection = detect(&[("Cargo.toml", manifest), ("src/main.rs", main)]);
+    insta::assert_snapshot!(shown(&detection), @r#"
+    worker worker Rust [] none /usr/local/bin/ebb
+    $QUEUE_URL required=true default=None
+    $SIZE required=false default=Some("25")
+    "#);
+    let ends = main.replace(
+        "tokio::time::sleep",
+        "if done() { break; } tokio::time::sleep",
+    );
+    let detection = detect(&[("Cargo.toml", manifest), ("src/main.rs", &ends)]);
+    assert!(detection.services.is_empty());
+}

@@ -105,3 +105,67 @@ fn clients_that_are_handed_no_key_insist_on_one() {
     ]);
     assert_eq!(required(&detection), ["CHAINLIT_AUTH_SECRET"]);
 }
+
+#[test]
+fn what_fails_where_a_value_is_used() {
+    for source in [
+        "EBB = int(os.getenv('EBB'))",
+        "EBB = os.getenv('EBB').split(',')",
+        "EBB = os.environ.get('EBB')\nwords = EBB.lower()",
+        "EBB = os.getenv('EBB')\nos.environ['SPELLED_ELSE'] = EBB",
+        "from openai import OpenAI\nclient = OpenAI(api_key=os.getenv('EBB'))",
+        "from sqlalchemy import create_engine\nEBB = os.getenv('EBB')\nengine = create_engine(EBB)",
+        "import discord\nbot = discord.Bot()\nasync def main():\n    await bot.start(os.getenv('EBB'))\n\
+            import asyncio\ntry:\n    asyncio.run(main())\nexcept KeyboardInterrupt:\n    pass",
+        "def token():\n    try:\n        found = os.getenv('EBB')\n        return found\n    except Exception:\n        raise ValueError('x')\n\
+            os.environ['SPELLED_ELSE'] = token()",
+    ] {
+        assert_eq!(python(source), ["EBB"], "{source}");
+    }
+    for source in [
+        "EBB = int(os.getenv('EBB') or 3)",
+        "EBB = int(os.getenv('EBB', 3))",
+        "EBB = os.getenv('EBB')\nif EBB:\n    words = EBB.split(',')",
+        "EBB = os.getenv('EBB')\nif not EBB:\n    EBB = 'x'\nwords = EBB.split(',')",
+        "def ask(EBB):\n    return EBB.split(',')\nEBB = os.getenv('EBB')\nask('x')",
+        "def ask():\n    return int(os.getenv('EBB'))",
+        "try:\n    EBB = int(os.getenv('EBB'))\nexcept TypeError:\n    EBB = 3",
+        "from openai import OpenAI\nclient = OpenAI(api_key=os.getenv('EBB'), base_url='http://x')",
+    ] {
+        assert!(python(source).is_empty(), "{source}: {:?}", python(source));
+    }
+}
+
+#[test]
+fn what_one_of_several_ways_insists_on_is_not_required() {
+    let source = "from openai import OpenAI\ndef client(kind):\n    if kind == 'a':\n        return 1\n    elif kind == 'b':\n        \
+        return 2\n    return OpenAI()\nmade = client('a')";
+    assert!(python(source).is_empty());
+}
+
+#[test]
+fn settings_that_are_made_only_where_something_asks_for_them() {
+    let source = |made: &str| {
+        format!(
+            "from pydantic_settings import BaseSettings\nclass Ebb(BaseSettings):\n    ebb: str\nclass Flow(BaseSettings):\n    \
+            flow: str\nebb = Ebb()\n{made}"
+        )
+    };
+    assert_eq!(python(&source("flow = Flow()")), ["EBB", "FLOW"]);
+    assert_eq!(
+        python(&source(
+            "try:\n    flow = Flow()\nexcept ValueError:\n    flow = None"
+        )),
+        ["EBB"]
+    );
+    assert_eq!(
+        python(&source(
+            "def flow(make):\n    if make:\n        return Flow()"
+        )),
+        ["EBB"]
+    );
+    assert_eq!(
+        python(&source("def flow(make):\n    return make(Flow)")),
+        ["EBB", "FLOW"]
+    );
+}

@@ -276,10 +276,36 @@ impl Extractor<'_> {
         }
     }
 
-    pub(super) fn attempt(&mut self, node: Node<'_>, scope: &Scope, depth: usize) {
-        let caught = named_children(node)
+    /// Whether a statement chooses one of several ways out, so that what follows it is but one more:
+    /// `if a: return x` with an `elif` that returns, too.
+    pub(super) fn dispatches(&self, node: Node<'_>) -> bool {
+        if node.kind() != "if_statement" {
+            return false;
+        }
+        let parts = named_children(node);
+        let others: Vec<_> = parts
             .iter()
-            .any(|child| child.kind().starts_with("except"));
+            .filter(|part| part.kind() == "elif_clause")
+            .collect();
+        let leaves = |part: Node<'_>| {
+            part.child_by_field_name("consequence")
+                .and_then(|body| named_children(body).pop())
+                .is_some_and(|last| {
+                    last.kind() == "return_statement" && last.named_child_count() > 0
+                })
+        };
+        !others.is_empty()
+            && !parts.iter().any(|part| part.kind() == "else_clause")
+            && leaves(node)
+            && others.into_iter().all(|part| leaves(*part))
+    }
+
+    pub(super) fn attempt(&mut self, node: Node<'_>, scope: &Scope, depth: usize) {
+        let ended = self.leaves_after(node);
+        let caught = !ended
+            && named_children(node)
+                .into_iter()
+                .any(|child| self.survives(child));
         let inner = Scope {
             moment: if caught {
                 scope.moment.max(Moment::Guarded)
@@ -289,6 +315,48 @@ impl Extractor<'_> {
             conditional: scope.conditional || caught,
             ..scope.clone()
         };
-        self.children(node, &inner, depth);
+        let handled = Scope {
+            moment: scope.moment.max(Moment::Guarded),
+            conditional: true,
+            ..scope.clone()
+        };
+        for child in named_children(node) {
+            let scope = match child.kind() {
+                "except_clause" | "except_group_clause" => &handled,
+                _ => &inner,
+            };
+            self.walk(child, scope, depth + 1);
+        }
+    }
+
+    /// Whether the program is left after a statement, come what may: `try: main()` and then `sys.exit()`.
+    fn leaves_after(&self, node: Node<'_>) -> bool {
+        node.next_named_sibling().is_some_and(|next| {
+            let text = self.source.text_of(next);
+            next.kind() == "expression_statement"
+                && (text.starts_with("sys.exit(") || text.starts_with("exit("))
+        })
+    }
+
+    /// Whether a handler lets the work go on after an error: not one for an interrupt alone, and none that raises
+    /// again or leaves the program.
+    fn survives(&self, handler: Node<'_>) -> bool {
+        if !handler.kind().starts_with("except") {
+            return false;
+        }
+        let parts = named_children(handler);
+        let body = parts.iter().find(|part| part.kind() == "block");
+        let caught = parts
+            .iter()
+            .take_while(|part| part.kind() != "block")
+            .map(|part| self.source.text_of(*part))
+            .collect::<String>();
+        let interrupts = ["KeyboardInterrupt", "SystemExit", "CancelledError"];
+        let interrupt = !caught.is_empty()
+            && !["Exception", "Error(", "BaseException"]
+                .iter()
+                .any(|name| caught.contains(name))
+            && interrupts.iter().any(|name| caught.contains(name));
+        !interrupt && !body.is_some_and(|body| self.ends(*body))
     }
 }

@@ -68,6 +68,36 @@ impl Owner {
         self.extends(workspace, SETTINGS_BASES, 0)
     }
 
+    /// Whether its objects are made only where a condition holds, or where somebody catches that it cannot be made.
+    fn is_made_on_condition(&self, loaded: &[Rc<Module>]) -> bool {
+        let name = self.class.name.as_str();
+        let extended = loaded
+            .iter()
+            .flat_map(|module| &module.classes)
+            .flat_map(|class| &class.bases)
+            .any(|base| base.last_name() == Some(name));
+        let mut made = loaded
+            .iter()
+            .flat_map(|module| &module.calls)
+            .filter(|placed| placed.call.method() == Some(name))
+            .peekable();
+        // Handed to somebody who makes it: `default_factory=Settings`, `Depends(Settings)`.
+        let passed = || {
+            loaded
+                .iter()
+                .flat_map(|module| &module.calls)
+                .flat_map(|placed| {
+                    let keywords = placed.call.keywords.iter().map(|(_, value)| value);
+                    placed.call.arguments.iter().chain(keywords)
+                })
+                .any(|value| value.as_name().and_then(|name| name.rsplit('.').next()) == Some(name))
+        };
+        !extended
+            && made.peek().is_some()
+            && made.all(|placed| placed.scope.conditional)
+            && !passed()
+    }
+
     /// Its own fields.
     fn fields(&self) -> impl Iterator<Item = &Binding> {
         let path = self.path();
@@ -230,7 +260,12 @@ impl<'f> Described<'f> {
 }
 
 /// The variables that the settings classes of a file read.
-pub(crate) fn reads(workspace: &Workspace<'_>, module: &Rc<Module>, found: &mut Vec<VariableRead>) {
+pub(crate) fn reads(
+    workspace: &Workspace<'_>,
+    module: &Rc<Module>,
+    loaded: &[Rc<Module>],
+    found: &mut Vec<VariableRead>,
+) {
     for class in &module.classes {
         let owner = Owner {
             module: module.clone(),
@@ -247,11 +282,16 @@ pub(crate) fn reads(workspace: &Workspace<'_>, module: &Rc<Module>, found: &mut 
             delimiter: naming.delimiter.as_deref(),
             found,
         };
-        reader.fields(&owner, &prefix, Insists::Yes, 0);
+        let insists = if owner.is_made_on_condition(loaded) {
+            Insists::No
+        } else {
+            Insists::Yes
+        };
+        reader.fields(&owner, &prefix, insists, 0);
         // What it takes from classes that are no settings by themselves.
         for base in owner.bases(workspace) {
             if !base.is_settings(workspace) {
-                reader.fields(&base, &prefix, Insists::Yes, 0);
+                reader.fields(&base, &prefix, insists, 0);
             }
         }
     }
@@ -261,7 +301,7 @@ pub(crate) fn reads(workspace: &Workspace<'_>, module: &Rc<Module>, found: &mut 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Insists {
     Yes,
-    /// What they are part of has a default as a whole.
+    /// What they are part of has a default as a whole, or is made only where something asks for it.
     No,
 }
 
