@@ -60,7 +60,7 @@ pub fn detect(tree: &Tree) -> Detection {
     let commands: Vec<(claims::Starts, PathBuf)> = claims.commands().collect();
     let servers = python::gunicorn::configurations(&workspace, &configured(&commands));
     let python = python::find(&workspace, &|dotted, path| {
-        let (port, file) = claims.about(dotted, path);
+        let (port, file) = claims.about(tree, dotted, path);
         let index = file.and_then(|file| {
             claims
                 .files

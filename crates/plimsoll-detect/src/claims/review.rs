@@ -149,20 +149,38 @@ impl Reviewed {
     }
 
     /// What Dockerfiles say of the port of `module:variable`, and of the Python version of its directory.
-    pub(crate) fn about(&self, dotted: &str, path: &Path) -> (Option<u16>, Option<&Dockerfile>) {
+    pub(crate) fn about(
+        &self,
+        tree: &Tree,
+        dotted: &str,
+        path: &Path,
+    ) -> (Option<u16>, Option<&Dockerfile>) {
         let near =
             |file: &&Dockerfile| path.starts_with(file.path.parent().unwrap_or(Path::new("")));
         let port = self.files.iter().filter(near).find_map(|file| {
             let image = file.image(None);
-            let claim = of_stage(&image, file.path.parent().unwrap_or(Path::new("")));
-            match claim.starts? {
+            let directory = file.path.parent().unwrap_or(Path::new(""));
+            let claim = of_stage(&image, directory);
+            let starts = claim.starts?;
+            match &starts {
+                Starts::Module(_) => {
+                    let named = starts.file()?;
+                    let beside = directory.join(&named);
+                    // Of several files of a name, the one beside the Dockerfile is meant.
+                    let same = match tree.has_file(&beside) {
+                        true => path == beside,
+                        false => path.ends_with(&named),
+                    };
+                    same.then(|| stated_port(&image).or_else(|| only_port(&image)))
+                        .flatten()
+                }
                 Starts::Application { target, port, .. } => {
                     let module = target.split(':').next().unwrap_or_default().to_owned();
                     let same = module == dotted
                         || dotted.ends_with(&format!(".{module}"))
                         || dotted.starts_with(&format!("{module}."));
-                    same.then(|| port.or_else(|| image.ports.first().map(|port| port.value)))
-                        .flatten()
+                    let exposed = || image.ports.first().map(|port| port.value);
+                    same.then(|| (*port).or_else(exposed)).flatten()
                 }
                 _ => None,
             }
@@ -170,6 +188,22 @@ impl Reviewed {
         let port = port.or_else(|| self.deployments.port(dotted, path, &self.files));
         (port, self.files.iter().rfind(near))
     }
+}
+
+/// The port that an image's own command says: `--server.port=8502`, `--port 8000`.
+fn stated_port(image: &Stage) -> Option<u16> {
+    const FLAGS: &[&str] = &["--server.port", "--server_port", "--port", "-p"];
+    let words = |line: &Option<Spanned<crate::claims::Line>>| {
+        line.as_ref().map(|line| line.words()).unwrap_or_default()
+    };
+    let whole = [words(&image.entrypoint), words(&image.command)].concat();
+    whole.iter().enumerate().find_map(|(index, word)| {
+        let (flag, value) = match word.split_once('=') {
+            Some((flag, value)) => (flag, value),
+            None => (word.as_str(), whole.get(index + 1)?.as_str()),
+        };
+        FLAGS.contains(&flag).then(|| value.parse().ok()).flatten()
+    })
 }
 
 /// The port of an image that says just one.

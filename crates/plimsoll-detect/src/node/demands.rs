@@ -82,10 +82,36 @@ pub(super) fn ends_where_missing(source: &Source, node: Node<'_>) -> bool {
             "if_statement" => {
                 return node
                     .child_by_field_name("consequence")
-                    .is_some_and(|then| ends(source, then));
+                    .is_some_and(|then| ends(source, then) || gathered(source, node, then));
             }
             _ => return false,
         }
+    }
+    false
+}
+
+/// Whether a body only notes what is missing, and a check below ends the work for it:
+/// `errors.push("…")` and then `if (errors.length > 0) throw …`.
+fn gathered(source: &Source, condition: Node<'_>, body: Node<'_>) -> bool {
+    let text = source.text_of(body);
+    let Some((before, _)) = text.split_once(".push(") else {
+        return false;
+    };
+    let plain = |c: char| c.is_ascii_alphanumeric() || matches!(c, '_' | '$');
+    let list = before.rsplit(|c| !plain(c)).next().unwrap_or_default();
+    let mut next = condition.next_named_sibling();
+    while let Some(statement) = next {
+        let checks = statement.kind() == "if_statement"
+            && statement
+                .child_by_field_name("condition")
+                .is_some_and(|test| source.text_of(test).contains(&format!("{list}.length")))
+            && statement
+                .child_by_field_name("consequence")
+                .is_some_and(|then| ends(source, then));
+        if checks && !list.is_empty() {
+            return true;
+        }
+        next = statement.next_named_sibling();
     }
     false
 }

@@ -146,7 +146,7 @@ pub(super) fn walk(source: &Source, node: Node<'_>, found: &mut Sources, depth: 
                         Some(_) => Demand::None,
                         None => demand(source, node),
                     };
-                    if demand == Demand::Checked {
+                    if demand != Demand::None {
                         found
                             .missed
                             .insert(found.variables.len(), moment(source, node));

@@ -69,6 +69,7 @@ fn streamlit(module: &Rc<Module>) -> Option<Candidate> {
         why,
     );
     candidate.port = Some(8501);
+    candidate.port_of_another = true;
     Some(candidate)
 }
 

@@ -17,10 +17,10 @@ fn node(source: &str) -> Vec<String> {
     let detection = found(&[
         (
             "package.json",
-            r#"{"name":"a","scripts":{"start":"node server.js"},"dependencies":{"express":"5"}}"#,
+            r#"{"name":"a","scripts":{"start":"tsx server.ts"},"dependencies":{"express":"5","tsx":"4"}}"#,
         ),
         (
-            "server.js",
+            "server.ts",
             &format!("import express from 'express';\n{source}\nexpress().listen(4000);\n"),
         ),
     ]);
@@ -37,6 +37,7 @@ fn several_at_once_in_python() {
         "EBB = os.getenv('EBB')\nFLOW = os.getenv('FLOW')\nif not all([EBB, FLOW]):\n    sys.exit(1)",
         "EBB = os.getenv('EBB')\nFLOW = os.environ.get('FLOW')\nassert EBB\nassert FLOW is not None",
         "missing = [name for name in ['EBB', 'FLOW'] if not os.getenv(name)]\nif missing:\n    raise RuntimeError(missing)",
+        "EBB = os.getenv('EBB')\nerrors = []\nif not EBB:\n    errors.append('x')\nif os.getenv('FLOW') is None:\n    errors.append('y')\nif errors:\n    raise ValueError(errors)",
         "REQUIRED = ('EBB', 'FLOW')\nfor name in REQUIRED:\n    if name not in os.environ:\n        raise RuntimeError(name)",
         "REQUIRED = ['EBB', 'FLOW']\ndef check():\n    for name in REQUIRED:\n        if not os.environ.get(name):\n            sys.exit(name)\ncheck()",
     ] {
@@ -62,6 +63,9 @@ fn several_at_once_in_javascript() {
         "const { EBB, FLOW } = process.env;\nif (!EBB || !FLOW) throw new Error('x');",
         "const required = ['EBB', 'FLOW'];\nfor (const name of required) { if (!process.env[name]) { throw new Error(name); } }",
         "const missing = ['EBB', 'FLOW'].filter((name) => !process.env[name]);\nif (missing.length) { throw new Error('x'); }",
+        "const errors = [];\nconst ebb = process.env.EBB;\nif (!ebb) { errors.push('x'); }\nif (!process.env.FLOW) { errors.push('y'); }\n\
+            if (errors.length > 0) { throw new Error(errors.join()); }",
+        "console.log(process.env.EBB!, process.env.FLOW!);",
         "function check() { if (!process.env.EBB) throw new Error('x'); if (!process.env.FLOW) throw new Error('x'); }\ncheck();",
         "import assert from 'node:assert';\nassert(process.env.EBB, 'x');\nassert(process.env.FLOW);",
     ] {
@@ -73,6 +77,8 @@ fn several_at_once_in_javascript() {
 fn checks_for_requests_are_none_of_the_start() {
     for source in [
         "const app = express();\napp.get('/', (a, b) => { if (!process.env.EBB) throw new Error('x'); });",
+        "const app = express();\napp.get('/', (a, b) => { b.send(process.env.EBB!); });",
+        "const errors = [];\nif (!process.env.EBB) { errors.push('x'); }\nconsole.warn(errors.length);",
         "class Ebb { constructor() { if (!process.env.EBB) throw new Error('x'); } }\nexport const make = () => new Ebb();",
         "if (process.env.MODE === 'x') { if (!process.env.EBB) throw new Error('x'); }",
         "if (!process.env.EBB && !process.env.FLOW) { throw new Error('x'); }",

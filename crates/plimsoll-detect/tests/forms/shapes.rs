@@ -659,3 +659,26 @@ fn a_file_that_is_handed_on_in_parts_leaves_the_project_uninstalled_as_the_whole
     let path = ("PYTHONPATH".to_owned(), "/app/services".to_owned());
     assert!(recipe.environment.contains(&path), "{recipe:?}");
 }
+
+#[test]
+fn each_image_says_the_port_of_its_own_pages() {
+    let page = "import streamlit as st\nst.title('x')\n";
+    let image = |file: &str, port: u16| {
+        format!(
+            "FROM python:3.12\nCOPY {file} .\nENTRYPOINT [\"streamlit\", \"run\", \"{file}\", \"--server.port={port}\"]\n"
+        )
+    };
+    let detection = found(&[
+        ("requirements.txt", "streamlit\n"),
+        ("ebb.py", page),
+        ("flow.py", page),
+        ("ebb.Dockerfile", &image("ebb.py", 8601)),
+        ("flow.Dockerfile", &image("flow.py", 8602)),
+    ]);
+    let ports: Vec<_> = detection
+        .services
+        .iter()
+        .map(|service| service.ports.clone())
+        .collect();
+    assert_eq!(ports, [[8601], [8602]]);
+}

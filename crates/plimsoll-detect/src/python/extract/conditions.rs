@@ -18,6 +18,9 @@ impl Extractor<'_> {
             return;
         };
         if !self.ends(body) {
+            if self.gathered(node, body) {
+                self.absent(test, scope, 0);
+            }
             return;
         }
         if matches!(test.kind(), "identifier" | "attribute") {
@@ -26,6 +29,31 @@ impl Extractor<'_> {
             return;
         }
         self.absent(test, scope, 0);
+    }
+
+    /// Whether a body only notes what is missing, and a check below ends the work for it: `errors.append("…")` and
+    /// then `if errors: raise`.
+    fn gathered(&self, condition: Node<'_>, body: Node<'_>) -> bool {
+        let text = self.source.text_of(body);
+        let Some((list, _)) = text.split_once(".append(") else {
+            return false;
+        };
+        let list = list.split_whitespace().last().unwrap_or_default();
+        let mut next = condition.next_named_sibling();
+        while let Some(statement) = next {
+            let named = statement
+                .child_by_field_name("condition")
+                .map(|test| self.source.text_of(test))
+                .is_some_and(|test| test == list || test.contains(&format!("len({list})")));
+            let ended = statement
+                .child_by_field_name("consequence")
+                .is_some_and(|then| self.ends(then));
+            if statement.kind() == "if_statement" && named && ended && !list.is_empty() {
+                return true;
+            }
+            next = statement.next_named_sibling();
+        }
+        false
     }
 
     /// Whether a body ends the work: it raises, or leaves the program.
