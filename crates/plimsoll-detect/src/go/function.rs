@@ -50,6 +50,8 @@ pub(super) struct Function {
     pub receiver: Option<String>,
     /// Names it mentions: whatever it calls is among them.
     pub mentions: BTreeSet<String>,
+    /// Those of them that no condition stands before.
+    pub certain: BTreeSet<String>,
     /// Types it makes values of.
     pub makes: BTreeSet<String>,
     pub listens: Vec<Span>,
@@ -57,6 +59,8 @@ pub(super) struct Function {
     /// Numbers it hands to others: whom, and the number.
     pub handed: Vec<(String, u16)>,
     pub routes: Vec<RouteHint>,
+    /// Whether it makes a server of remote calls.
+    pub serves_calls: bool,
     pub variables: Vec<FoundVariable>,
     /// Its own names of variables of the environment.
     pub known_as: BTreeMap<String, String>,
@@ -78,6 +82,19 @@ pub(super) struct Function {
 /// The functions that `main` of `own` leads to, among those of its package and of all it imports. A method
 /// counts once a value of its type is made.
 pub(super) fn reached<'f>(own: &'f [Function], imported: &[&'f Function]) -> Vec<&'f Function> {
+    reached_by(own, imported, |function| &function.mentions)
+}
+
+/// The same, among those that run whatever the settings are.
+pub(super) fn certain<'f>(own: &'f [Function], imported: &[&'f Function]) -> Vec<&'f Function> {
+    reached_by(own, imported, |function| &function.certain)
+}
+
+fn reached_by<'f>(
+    own: &'f [Function],
+    imported: &[&'f Function],
+    mentions: fn(&Function) -> &BTreeSet<String>,
+) -> Vec<&'f Function> {
     let all: Vec<&Function> = own.iter().chain(imported.iter().copied()).collect();
     let mut in_reach: Vec<bool> = all
         .iter()
@@ -90,7 +107,7 @@ pub(super) fn reached<'f>(own: &'f [Function], imported: &[&'f Function]) -> Vec
         let mut names: BTreeSet<&str> = BTreeSet::new();
         let mut made: BTreeSet<&str> = BTreeSet::new();
         for (function, _) in all.iter().zip(&in_reach).filter(|(_, reached)| **reached) {
-            names.extend(function.mentions.iter().map(String::as_str));
+            names.extend(mentions(function).iter().map(String::as_str));
             made.extend(function.makes.iter().map(String::as_str));
         }
         let mut grown = false;

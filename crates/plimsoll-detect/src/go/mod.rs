@@ -84,6 +84,7 @@ pub(crate) fn find(tree: &Tree, claimed: &dyn Fn(&Path) -> Option<GoClaim>) -> G
             main,
             closure: &closure,
             reached: function::reached(&package.functions, &closure.imported),
+            certain: function::certain(&package.functions, &closure.imported),
             claim: claim.as_ref(),
         };
         let aside = places::set_aside(&directory.join("main.go"))

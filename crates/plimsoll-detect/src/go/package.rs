@@ -212,6 +212,17 @@ const WRITES: &[&str] = &[
     "sqlite.Open",
 ];
 
+/// Whether a type is one of the descriptions that Kubernetes has of containers, services and their checks.
+fn is_of_a_cluster(made: &str) -> bool {
+    let (package, name) = made.rsplit_once('.').unwrap_or(("", made));
+    package.ends_with("corev1")
+        || package == "networkingv1"
+        || matches!(
+            name,
+            "ContainerPort" | "ServicePort" | "HTTPGetAction" | "TCPSocketAction" | "GRPCAction"
+        )
+}
+
 /// Reads the body of one function.
 struct Reader<'r> {
     source: &'r Source,
@@ -240,6 +251,9 @@ impl<'r> Reader<'r> {
                     self.function.repeats = true;
                 }
                 self.function.mentions.insert(name.to_owned());
+                if !settings::depends(self.source, node) {
+                    self.function.certain.insert(name.to_owned());
+                }
             }
             "composite_literal" => {
                 if let Some(made) = node
@@ -290,7 +304,23 @@ impl<'r> Reader<'r> {
         };
         let key = self.source.text_of(*key);
         let value = text(self.source, *value);
-        let metrics = key.to_ascii_lowercase().contains("metric");
+        let made = node
+            .parent()
+            .and_then(|body| body.parent())
+            .and_then(|literal| field(self.source, literal, "type"))
+            .unwrap_or_default();
+        // What describes a container to a cluster is another program's.
+        if is_of_a_cluster(&made) {
+            return;
+        }
+        let named = std::iter::successors(node.parent(), |around| around.parent())
+            .take(6)
+            .find_map(|around| field(self.source, around, "left"))
+            .unwrap_or_default()
+            .to_ascii_lowercase();
+        let aside = ["metric", "health", "probe", "debug", "pprof"];
+        let metrics = key.to_ascii_lowercase().contains("metric")
+            || aside.iter().any(|word| named.contains(word));
         let hint = |rank, port| PortHint {
             rank,
             port,
@@ -431,6 +461,7 @@ impl<'r> Reader<'r> {
         {
             self.function.writes.extend(texts.get(1).cloned());
         }
+        self.function.serves_calls |= name == "grpc.NewServer";
         let in_groups = arguments.iter().any(|node| node.kind() == "func_literal");
         if ROUTES.contains(&method.as_str())
             && let Some(first) = texts.first()

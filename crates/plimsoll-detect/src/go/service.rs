@@ -86,6 +86,8 @@ pub(super) struct Seen<'s> {
     pub closure: &'s Closure<'s>,
     /// The functions that `main` leads to.
     pub reached: Vec<&'s Function>,
+    /// Those of them that run whatever the settings are.
+    pub certain: Vec<&'s Function>,
     pub claim: Option<&'s GoClaim>,
 }
 
@@ -114,7 +116,8 @@ impl Seen<'_> {
             (Some(_), _) if told => (Some(ServiceKind::McpStdio), "MCP server"),
             // A server with pages of its own may speak MCP besides.
             (Some((Transport::Http, _)), Some(_))
-                if has_pages_of_its_own(self.routes().map(|route| route.path.as_str())) =>
+                if has_pages_of_its_own(self.routes().map(|route| route.path.as_str()))
+                    || is(|function| function.serves_calls) =>
             {
                 (Some(ServiceKind::Web), "Go server")
             }
@@ -347,9 +350,24 @@ impl Seen<'_> {
     }
 
     fn variables(&self) -> Vec<FoundVariable> {
+        let certain: BTreeSet<*const Function> = self
+            .certain
+            .iter()
+            .copied()
+            .map(std::ptr::from_ref)
+            .collect();
         self.reached
             .iter()
-            .flat_map(|function| function.variables.iter().cloned())
+            .flat_map(|function| {
+                let runs = certain.contains(&std::ptr::from_ref(*function));
+                function
+                    .variables
+                    .iter()
+                    .map(move |variable| FoundVariable {
+                        required: variable.required && runs,
+                        ..variable.clone()
+                    })
+            })
             .collect()
     }
 

@@ -100,17 +100,18 @@ pub(super) fn call(
     let lower = name.to_ascii_lowercase();
     let default = literal(1);
     // A helper of the project, or of a library, that reads a variable.
-    if lower.contains("env") && is_variable(&first) && method != "Setenv" && method != "Unsetenv" {
+    let sets = matches!(method, "Setenv" | "Unsetenv") || method.ends_with("BindEnv");
+    if lower.contains("env") && is_variable(&first) && !sets {
         let must = ["must", "require"].iter().any(|word| lower.contains(word));
         function.ports.extend(own_port(&first, default.as_deref()));
-        let required = must && arguments.len() == 1;
+        let required = must && arguments.len() == 1 && !depends(source, node);
         function
             .variables
             .push(variable(&first, default, required, place));
         return;
     }
     match method {
-        "BindEnv" => {
+        "BindEnv" | "MustBindEnv" => {
             for index in 1..arguments.len().max(2) {
                 if let Some(bound) = literal(index).filter(|bound| is_variable(bound)) {
                     function
@@ -232,11 +233,12 @@ pub(super) fn condition(source: &Source, node: Node<'_>, function: &mut Function
     ]
     .iter()
     .any(|word| text_of_body.contains(word));
-    let refuses = ends
-        || !replaced
-            && !answers_requests(source, node)
-            && text_of_body.contains("return")
-            && (text_of_body.contains("errors.New") || text_of_body.contains("fmt.Errorf"));
+    let refuses = !depends(source, node)
+        && (ends
+            || !replaced
+                && !answers_requests(source, node)
+                && text_of_body.contains("return")
+                && (text_of_body.contains("errors.New") || text_of_body.contains("fmt.Errorf")));
     if let Some(found) = function
         .variables
         .iter_mut()
@@ -258,6 +260,36 @@ pub(super) fn condition(source: &Source, node: Node<'_>, function: &mut Function
         ));
     }
     function.ports.extend(own_port(&name, default.as_deref()));
+}
+
+/// Whether a condition stands before a node in the function around it. Which command was given is none.
+pub(super) fn depends(source: &Source, node: Node<'_>) -> bool {
+    let mut inner = node;
+    while let Some(around) = inner.parent() {
+        match around.kind() {
+            "function_declaration" | "method_declaration" | "func_literal" => return false,
+            "if_statement"
+                if ["consequence", "alternative"]
+                    .iter()
+                    .any(|part| around.child_by_field_name(part) == Some(inner)) =>
+            {
+                return true;
+            }
+            "expression_case" | "type_case" => {
+                let value = around
+                    .parent()
+                    .and_then(|switch| switch.child_by_field_name("value"))
+                    .map(|value| source.text_of(value).to_ascii_lowercase())
+                    .unwrap_or_default();
+                if !value.contains("arg") && !value.contains("command") {
+                    return true;
+                }
+            }
+            _ => {}
+        }
+        inner = around;
+    }
+    false
 }
 
 /// Whether the function around a node is called for each request: an error of it is an answer.

@@ -253,3 +253,44 @@ fn a_subcommand_serves_and_a_workspace_is_the_context() {
     assert_eq!(go.version.as_ref().unwrap().as_str(), "1.24.3");
     assert!(!recipe.context.ends_with("agent"));
 }
+
+#[test]
+fn what_only_one_provider_insists_on_is_not_required() {
+    let main = r#"
+        package main
+        import ("errors"; "log"; "net/http"; "os"; corev1 "k8s.io/api/core/v1")
+        func main() {
+            secret := os.Getenv("APP_SECRET")
+            if secret == "" { log.Fatal("no secret") }
+            switch os.Getenv("PROVIDER") {
+            case "ebb": newEbb()
+            case "flow": newFlow()
+            }
+            health := &http.Server{Addr: ":8101"}
+            go health.ListenAndServe()
+            http.ListenAndServe(":8100", nil)
+        }
+        func newEbb() error {
+            key := os.Getenv("EBB_KEY")
+            if key == "" { return errors.New("no key") }
+            return nil
+        }
+        func newFlow() error {
+            if os.Getenv("FLOW") != "" {
+                key := os.Getenv("FLOW_KEY")
+                if key == "" { log.Fatal("no key") }
+            }
+            return nil
+        }
+        func pod() corev1.HTTPGetAction { return corev1.HTTPGetAction{Port: 8199} }
+    "#;
+    let detection = detect(&[("go.mod", "module tide\n\ngo 1.24\n"), ("main.go", main)]);
+    insta::assert_snapshot!(shown(&detection), @"
+    tide web net/http [8100, 8101] TCP 8100 /usr/local/bin/tide
+    $APP_SECRET required=true default=None
+    $EBB_KEY required=false default=None
+    $FLOW required=false default=None
+    $FLOW_KEY required=false default=None
+    $PROVIDER required=false default=None
+    ");
+}
