@@ -1,9 +1,10 @@
 //! In a cluster.
 
 use super::guide::{Guide, fence};
+use crate::kubernetes::scaling::bounds;
 
 pub(super) fn page(guide: &Guide<'_>) -> String {
-    let name = guide.name();
+    let name = guide.input.namespace();
     let mut page = format!(
         "# Kubernetes\n\nThe manifests are in `kubernetes/` (`plimsoll render kubernetes`): a base, and overlays `dev`, `staging` \
          and `prod`. Everything is in the namespace `{name}`, at the level `restricted` of the Pod Security \
@@ -30,7 +31,7 @@ pub(super) fn page(guide: &Guide<'_>) -> String {
     let deployed: Vec<&str> = guide
         .all
         .iter()
-        .filter(|one| one.is_daemon() && one.store.is_none() && !one.is_stateful())
+        .filter(|one| one.is_daemon() && one.store.is_none())
         .filter(|one| !one.everywhere && !one.is_awaited_to_end(&guide.all))
         .map(|one| one.name())
         .collect();
@@ -70,9 +71,42 @@ pub(super) fn page(guide: &Guide<'_>) -> String {
         ));
     }
     page.push_str(&fence(&looks));
+    page.push_str(&chart(&name));
+    page.push_str(&scaling(guide));
+    page.push_str("\n## Encrypted between pods\n\nA service mesh is an option: add the component to an overlay's `kustomization.yaml` (`components: [../../components/mesh-istio]`, or `mesh-linkerd`), or install the chart with `--set mesh=istio`.\n");
     page.push_str(
-        "\nThe overlays `staging` and `prod` need of their cluster: the Gateway API with a class of gateways (or render with `--ingress`), cert-manager, the \
+        "\n## What the cluster must have\n\nThe overlays `staging` and `prod` need the Gateway API with a class of gateways (or render with `--ingress`), cert-manager, the \
          External Secrets operator (or `--secrets sealed`, `--secrets sops`), and the metrics server for autoscaling.\n",
     );
     page
+}
+
+/// The same by the chart.
+fn chart(name: &str) -> String {
+    format!(
+        "\n## With Helm\n\nThe chart in `charts/{name}` has the same objects, and values for each environment:\n\n{}\nBack to the revision before:\n\n{}",
+        fence(&[
+            format!(
+                "helm upgrade {name} charts/{name} --install --namespace {name} --create-namespace --values charts/{name}/values-prod.yaml --atomic --timeout 10m"
+            ),
+            format!("helm test {name} --namespace {name}"),
+        ]),
+        fence(&[format!("helm rollback {name} --namespace {name} --wait")]),
+    )
+}
+
+/// Who is scaled, and between which bounds.
+fn scaling(guide: &Guide<'_>) -> String {
+    let mut page = String::new();
+    for one in &guide.all {
+        if let Some((least, most)) = bounds(one) {
+            page.push_str(&format!("- `{}`: {least} to {most} pods\n", one.name()));
+        }
+    }
+    match page.is_empty() {
+        true => page,
+        false => format!(
+            "\n## Scaling\n\nBy the processor (70 %) and memory (80 %), within 30 seconds of the load; `x-plimsoll.scale` changes it.\n\n{page}"
+        ),
+    }
 }

@@ -11,7 +11,9 @@ mod guide;
 mod images;
 mod kubernetes;
 mod local;
+mod monitoring;
 mod production;
+mod secrets;
 mod start;
 mod troubleshooting;
 
@@ -70,6 +72,16 @@ pub fn render(input: &Input<'_>) -> Rendering {
         rendering.file(format!("docs/{file}.md"), page);
     }
     index.push_str("- [environment](environment.md): every variable, who reads it, its default\n");
+    if let Some(page) = secrets::page(&guide) {
+        index.push_str("- [secrets](secrets.md): where they are kept, and how they change\n");
+        rendering.file("docs/secrets.md", page);
+    }
+    if let Some(page) = monitoring::page(&guide) {
+        index.push_str(
+            "- [monitoring](monitoring.md): dashboards, thresholds, alerts, logs and traces\n",
+        );
+        rendering.file("docs/monitoring.md", page);
+    }
     if guide.compose.contains("compose.monitoring.yaml") {
         index.push_str("- [runbooks](runbooks/): a page for each alert\n");
     }

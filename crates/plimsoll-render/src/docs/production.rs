@@ -1,8 +1,12 @@
 //! Production on one host.
 
+use std::collections::BTreeSet;
+
+use plimsoll_model::facts::NeedKind;
+
 use super::guide::{Guide, fence};
 use crate::compose;
-use crate::monitoring::alertmanager;
+use crate::dockerfile::USER;
 
 pub(super) fn page(guide: &Guide<'_>) -> String {
     let prod = guide.command(&["prod"]);
@@ -11,6 +15,12 @@ pub(super) fn page(guide: &Guide<'_>) -> String {
         "# Production on one host\n\nA machine with Docker and its Compose plug-in, 2.24 or newer, and the project's files.\n\n## Once\n\n{}",
         guide.settings()
     );
+    for one in guide.built().filter(|one| one.mounted_home().is_some()) {
+        page.push_str(&format!(
+            "\n`{}` writes to directories of the host: they must belong to its user, {USER} (`chown -R {USER}:{USER} DIRECTORY`).\n",
+            one.name()
+        ));
+    }
     if has_proxy {
         page.push_str(
             "\n`DOMAIN` is the name that people type; its address record must lead to the host, and ports 80 and \
@@ -82,46 +92,66 @@ pub(super) fn page(guide: &Guide<'_>) -> String {
     }
     if guide.compose.contains("compose.monitoring.yaml") {
         page.push_str(&format!(
-            "\n## Monitoring\n\nPrometheus, Alertmanager, Grafana, logs and traces; `monitoring/` has their configuration \
-             (`plimsoll render monitoring`).\n\n{}",
+            "\n## Monitoring\n\nPrometheus, Alertmanager, Grafana, logs and traces run beside the stack; [monitoring.md](monitoring.md) tells what is where.\n\n{}",
             fence(&[
                 "echo \"GRAFANA_ADMIN_PASSWORD=$(openssl rand -hex 16)\" >> .env".to_owned(),
                 format!("{} --profile monitoring up --detach", guide.command(&["prod", "monitoring"])),
             ])
         ));
-        page.push_str(&format!(
-            "\nAlertmanager tells whom the files of `monitoring/{}` name: each holds one address that takes its webhook. \
-             `watchdog` is called every minute as long as all is well; let a service outside of this host miss it.\n\n{}",
-            alertmanager::DIRECTORY,
-            fence(&alertmanager::RECEIVERS.map(|name| {
-                format!(
-                    "echo https://hooks.example.com/{name} > monitoring/{}/{name}",
-                    alertmanager::DIRECTORY
-                )
-            }))
-        ));
-        page.push_str("\nGrafana is on 127.0.0.1:3000 of the host: reach it through `ssh -L 3000:127.0.0.1:3000 HOST`.\n");
     }
-    let volumes: Vec<&str> = guide
-        .input
-        .project
-        .volumes
-        .keys()
-        .map(String::as_str)
+    page.push_str(&data(guide, &prod));
+    page
+}
+
+/// How a copy is taken of what lasts.
+fn data(guide: &Guide<'_>, prod: &str) -> String {
+    let kept: BTreeSet<&str> = guide
+        .all
+        .iter()
+        .flat_map(|one| one.volumes().map(|(name, _)| name))
         .collect();
-    if !volumes.is_empty() {
+    if kept.is_empty() {
+        return String::new();
+    }
+    let listed: Vec<String> = kept.iter().map(|name| format!("`{name}`")).collect();
+    let mut page = format!("\n## Data\n\nVolumes: {}.\n", listed.join(", "));
+    let postgres = guide
+        .stores()
+        .find(|one| one.store.and_then(|store| store.kind) == Some(NeedKind::Postgres));
+    if let Some(store) = postgres {
         page.push_str(&format!(
-            "\n## Data\n\nVolumes: {}. Stop what writes, then copy one out:\n\n{}",
-            volumes.iter().map(|name| format!("`{name}`")).collect::<Vec<_>>().join(", "),
+            "\nA copy of `{0}` while it runs, and back from it into an empty one:\n\n{1}",
+            store.name(),
             fence(&[
-                format!("{prod} stop"),
                 format!(
-                    "docker run --rm --volume {0}_{1}:/data:ro --volume \"$PWD\":/backup debian:trixie-slim tar --create --gzip --file /backup/{1}.tar.gz --directory /data .",
-                    guide.name(), volumes[0]
+                    "{prod} exec -T {} sh -c 'pg_dump --username \"${{POSTGRES_USER:-postgres}}\" \"${{POSTGRES_DB:-postgres}}\"' > backup.sql",
+                    store.name()
                 ),
-                format!("{prod} up --detach --wait"),
+                format!(
+                    "{prod} exec -T {} sh -c 'psql --username \"${{POSTGRES_USER:-postgres}}\" \"${{POSTGRES_DB:-postgres}}\"' < backup.sql",
+                    store.name()
+                ),
             ])
         ));
     }
+    let is_dumped =
+        |name: &str| postgres.is_some_and(|one| one.volumes().any(|(own, _)| own == name));
+    let Some(volume) = kept.into_iter().find(|name| !is_dumped(name)) else {
+        return page;
+    };
+    let full = guide.input.project.volumes.get(volume).map_or_else(
+        || format!("{}_{volume}", guide.name()),
+        |known| known.name.clone(),
+    );
+    page.push_str(&format!(
+        "\nA copy of any volume, here of `{volume}`: stop what writes, then copy its files.\n\n{}",
+        fence(&[
+            format!("{prod} stop"),
+            format!(
+                "docker run --rm --volume {full}:/data:ro --volume \"$PWD\":/backup debian:trixie-slim tar --create --gzip --file /backup/{volume}.tar.gz --directory /data ."
+            ),
+            format!("{prod} up --detach --wait"),
+        ])
+    ));
     page
 }
