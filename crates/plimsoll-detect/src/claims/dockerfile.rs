@@ -123,12 +123,7 @@ impl Dockerfile {
     /// The Python version that an image is built on: `3.11` of `python:3.11-slim`.
     pub(crate) fn python(&self, target: Option<&str>) -> Option<Spanned<String>> {
         let base = self.image(target).base?;
-        let (name, tag) = base.value.rsplit_once(':')?;
-        if name.rsplit('/').next() != Some("python") {
-            return None;
-        }
-        let version = tag.split('-').next().unwrap_or(tag);
-        let parts: Vec<&str> = version.split('.').take(2).collect();
+        let parts: Vec<&str> = version_of("python", &base)?.split('.').take(2).collect();
         let numeric = parts.len() == 2
             && parts
                 .iter()
@@ -136,10 +131,52 @@ impl Dockerfile {
         let version = parts.join(".");
         numeric.then(|| base.clone().map(|_| version))
     }
+
+    /// The version of Node that its image is built on, else that of a stage that builds for it, as it
+    /// is written: `20` of `node:20-alpine`.
+    pub(crate) fn node(&self) -> Option<Spanned<String>> {
+        let bases = self.image(None).base.into_iter();
+        bases
+            .chain(self.stages.iter().filter_map(|stage| stage.base.clone()))
+            .find_map(|base| {
+                let version = version_of("node", &base)?.to_owned();
+                Some(base.map(|_| version))
+            })
+    }
+}
+
+/// The version of a language that an image of the language's own has in its tag.
+fn version_of<'b>(language: &str, base: &'b str) -> Option<&'b str> {
+    let (name, tag) = base.split('@').next()?.rsplit_once(':')?;
+    let is_it = name.rsplit('/').next() == Some(language);
+    is_it.then(|| tag.split('-').next().unwrap_or(tag))
+}
+
+/// A base with the values that arguments before the first stage have by default.
+fn with_defaults(base: &str, defaults: &[(String, String)]) -> String {
+    let mut whole = String::new();
+    let mut rest = base;
+    while let Some((before, after)) = rest.split_once('$') {
+        whole.push_str(before);
+        let bare = after.trim_start_matches('{');
+        let end = bare.find(|c: char| !c.is_ascii_alphanumeric() && c != '_');
+        let (name, tail) = bare.split_at(end.unwrap_or(bare.len()));
+        let Some((_, value)) = defaults.iter().find(|(known, _)| known == name) else {
+            return base.to_owned();
+        };
+        whole.push_str(value);
+        rest = match bare.len() < after.len() {
+            // What stands after the name, `:-20` for instance, counts where nothing is given.
+            true => tail.split_once('}').map_or("", |(_, rest)| rest),
+            false => tail,
+        };
+    }
+    whole + rest
 }
 
 fn stages(text: &str, shown: &Arc<Path>) -> Vec<Stage> {
     let mut stages: Vec<Stage> = Vec::new();
+    let mut defaults: Vec<(String, String)> = Vec::new();
     let lengths: Vec<usize> = text
         .lines()
         .map(|line| line.trim_end().chars().count())
@@ -166,12 +203,18 @@ fn stages(text: &str, shown: &Arc<Path>) -> Vec<Stage> {
                 name: name.map(|name| (*name).to_owned()),
                 base: words
                     .first()
-                    .map(|base| Spanned::new((*base).to_owned(), span)),
+                    .map(|base| Spanned::new(with_defaults(base, &defaults), span)),
                 ..Stage::default()
             });
             continue;
         }
         let Some(stage) = stages.last_mut() else {
+            if let Some((name, value)) = rest.split_once('=')
+                && word.eq_ignore_ascii_case("ARG")
+            {
+                let value = value.trim().trim_matches(['"', '\'']);
+                defaults.push((name.trim().to_owned(), value.to_owned()));
+            }
             continue;
         };
         match word.to_ascii_uppercase().as_str() {
@@ -341,5 +384,20 @@ mod tests {
             image.command.unwrap().value,
             Line::Shell("uvicorn a:b".to_owned())
         );
+    }
+
+    #[test]
+    fn arguments_before_the_first_stage_are_put_in() {
+        let defaults = [("V".to_owned(), "20".to_owned())];
+        for (base, whole) in [
+            ("node:${V}-slim", "node:20-slim"),
+            ("node:$V-slim", "node:20-slim"),
+            ("node:${V:-18}", "node:20"),
+            ("node:$OTHER", "node:$OTHER"),
+            ("node:${V", "node:20"),
+            ("$", "$"),
+        ] {
+            assert_eq!(with_defaults(base, &defaults), whole);
+        }
     }
 }

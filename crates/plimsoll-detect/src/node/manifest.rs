@@ -6,6 +6,7 @@ use std::sync::Arc;
 use plimsoll_diag::{Span, Spanned};
 use plimsoll_model::NodeManager;
 
+use crate::claims::Dockerfile;
 use crate::document::Item;
 use crate::tree::Tree;
 
@@ -32,6 +33,10 @@ pub(crate) struct Package {
     pub(crate) programs: Vec<(String, String)>,
     /// The version of Node that it is run on elsewhere, as a range, and where that is said.
     pub(crate) preferred_node: Option<Spanned<String>>,
+    /// What its Dockerfile is built on, as a range.
+    pub(crate) dockerfile_node: Option<Spanned<String>>,
+    /// The schema that it names for Prisma.
+    pub(crate) prisma_schema: Option<String>,
     /// Whether it is made to be installed by others rather than to be run.
     pub(crate) library: bool,
     /// Whether it holds other packages.
@@ -121,6 +126,8 @@ impl Package {
                     .is_none_or(|private| !private.is_true()),
             programs,
             preferred_node,
+            dockerfile_node: dockerfile_node(tree, &directory),
+            prisma_schema: item.text(&["prisma", "schema"]).map(str::to_owned),
             workspace: item.get(&["workspaces"]).is_some()
                 || tree.has_file(&directory.join("pnpm-workspace.yaml")),
             directory,
@@ -167,11 +174,13 @@ impl Package {
         self.scripts.iter().map(|(name, _)| name.as_str())
     }
 
-    /// The versions of Node that it is run on: what it is run on elsewhere, else what `engines` say.
+    /// The versions of Node that it is run on: what it is run on elsewhere, else what `engines` say,
+    /// else what its Dockerfile is built on.
     pub(crate) fn node_range(&self) -> Option<Spanned<String>> {
         self.preferred_node
             .clone()
             .or_else(|| self.node.clone().map(Spanned::unplaced))
+            .or_else(|| self.dockerfile_node.clone())
     }
 
     #[cfg(test)]
@@ -195,6 +204,8 @@ impl Package {
             library: false,
             programs: Vec::new(),
             preferred_node: None,
+            dockerfile_node: None,
+            prisma_schema: None,
             workspace: false,
         }
     }
@@ -209,6 +220,19 @@ fn preferred_node(tree: &Tree, directory: &Path) -> Option<Spanned<String>> {
             let range = range_of(text.lines().next()?.trim())?;
             Some(Spanned::new(range, Span::line(tree.shown(&path), 1)))
         })
+    })
+}
+
+/// What the Dockerfile here or above is built on.
+fn dockerfile_node(tree: &Tree, directory: &Path) -> Option<Spanned<String>> {
+    directory.ancestors().find_map(|above| {
+        let path = above.join("Dockerfile");
+        let version = tree
+            .has_file(&path)
+            .then(|| Dockerfile::read(tree, &path))??
+            .node()?;
+        let range = range_of(&version.value)?;
+        Some(version.map(|_| range))
     })
 }
 

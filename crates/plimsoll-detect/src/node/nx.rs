@@ -1,5 +1,6 @@
-//! Applications that only Nx knows how to build: their `project.json` lies beside no `package.json`, and what they
-//! depend on stands in the one of the whole workspace. They are not assembled, and it is said so.
+//! Applications that only Nx knows how to build: their `project.json` lies beside no `package.json`, or beside one
+//! without scripts, and what they depend on stands in the one of the whole workspace. They are not assembled, and it
+//! is said so.
 
 use std::path::Path;
 
@@ -37,11 +38,19 @@ pub(super) fn tell(tree: &Tree, findings: &mut NodeFindings) {
             let Some((name, builder)) = application(tree, &file.path) else {
                 continue;
             };
+            let manifest = file.path.with_file_name("package.json");
+            let why = match tree.has_file(&manifest) {
+                false => "has no `package.json` of its own",
+                true => "its `package.json` has no script",
+            };
+            findings
+                .rejected
+                .retain(|rejected| *rejected.path != *manifest);
             findings.rejected.push(Rejected {
                 path: file.path.clone(),
                 looks_like: "Nx application".to_owned(),
                 why: format!(
-                    "has no `package.json` of its own: {builder} builds it from that of the workspace, which Plimsoll does not do"
+                    "{why}: {builder} builds it from that of the workspace, which Plimsoll does not do"
                 ),
             });
             names.push(format!("`{name}`"));
@@ -91,8 +100,14 @@ fn application(tree: &Tree, path: &Path) -> Option<(String, String)> {
     let directory = path.parent()?;
     let name = directory.file_name()?.to_str()?;
     let tests = name.ends_with("-e2e");
-    if tests || places::set_aside(path).is_some() || tree.has_file(&directory.join("package.json"))
-    {
+    let manifest = directory.join("package.json");
+    let is_a_package = tree.has_file(&manifest) && {
+        let item = tree
+            .source(&manifest)
+            .and_then(|text| Item::json(&manifest.as_path().into(), text));
+        item.is_none_or(|item| !item.entries(&["scripts"]).is_empty())
+    };
+    if tests || places::set_aside(path).is_some() || is_a_package {
         return None;
     }
     let item = Item::json(&path.into(), tree.source(path)?)?;

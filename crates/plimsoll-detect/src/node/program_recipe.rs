@@ -219,14 +219,17 @@ fn is_the_platforms(name: &str) -> bool {
 
 /// The Prisma schema of a package.
 fn prisma_schema(tree: &Tree, package: &Package) -> Option<PathBuf> {
-    [
+    let usual = [
         "prisma/schema.prisma",
         "schema.prisma",
         "prisma/schema/schema.prisma",
-    ]
-    .iter()
-    .map(|path| package.directory.join(path))
-    .find(|path| tree.has_file(path))
+    ];
+    let stated = package.prisma_schema.as_deref();
+    stated
+        .into_iter()
+        .chain(usual)
+        .filter_map(|path| places::within(&package.directory, path))
+        .find(|path| tree.has_file(path))
 }
 
 /// The database of a Prisma schema.

@@ -89,6 +89,75 @@ fn a_prisma_client_that_nothing_generates_is_told() {
 }
 
 #[test]
+fn a_schema_of_prisma_that_the_manifest_names_counts() {
+    let manifest = r#"{"name":"api","scripts":{"start":"node a.js"},"prisma":{"schema":"src/prisma/schema.prisma"},"dependencies":{"express":"*","@prisma/client":"4"}}"#;
+    let told = found(&[
+        ("package.json", manifest),
+        (
+            "src/prisma/schema.prisma",
+            "datasource db {\n  provider = \"postgresql\"\n}\n",
+        ),
+        ("a.js", "require('express')().listen(3000)\n"),
+    ]);
+    assert!(told.contains("prisma generate"), "{told}");
+    assert!(told.contains("needs postgres"), "{told}");
+}
+
+#[test]
+fn an_application_of_nx_whose_manifest_has_no_script_is_told() {
+    let project = r#"{"name":"cart","projectType":"application","targets":{"build":{"executor":"@nx/web:webpack"}}}"#;
+    let workspace = r#"{"name":"shop","scripts":{"start":"nx serve"},"workspaces":["apps/*"]}"#;
+    let told = |manifest: &str| {
+        found(&[
+            ("nx.json", "{}"),
+            ("package.json", workspace),
+            ("apps/cart/project.json", project),
+            ("apps/cart/package.json", manifest),
+            ("apps/cart/src/main.ts", "console.log(1)\n"),
+        ])
+    };
+    let without = told(r#"{"name":"cart","version":"1.0.0"}"#);
+    assert!(
+        without.contains("not apps/cart/project.json: its `package.json` has no script: `@nx/web:webpack` builds it"),
+        "{without}"
+    );
+    assert!(!told(r#"{"name":"cart","scripts":{"build":"vite build"}}"#).contains("has no script"));
+}
+
+#[test]
+fn a_dockerfile_says_which_node_where_nothing_else_does() {
+    let range = |manifest: &str, more: &[(&str, &str)]| {
+        let root = tempfile::tempdir().unwrap();
+        let code = "require('express')().listen(3000)\n";
+        let files = [("package.json", manifest), ("a.js", code)];
+        for (path, text) in files.iter().chain(more) {
+            fs::write(root.path().join(path), text).unwrap();
+        }
+        let findings = find(&Tree::read(root.path()).unwrap(), &|_| Vec::new());
+        match &findings.found[0].service.recipe.as_ref().unwrap().kind {
+            RecipeKind::NodeServer(server) => server.node.clone().map(|node| node.value),
+            _ => None,
+        }
+    };
+    let open = r#"{"name":"a","scripts":{"start":"node a.js"},"dependencies":{"express":"4"}}"#;
+    let engines = r#"{"name":"a","engines":{"node":">=22"},"scripts":{"start":"node a.js"},"dependencies":{"express":"4"}}"#;
+    let plain = [(
+        "Dockerfile",
+        "FROM node:20-alpine\nCMD [\"node\", \"a.js\"]\n",
+    )];
+    assert_eq!(range(open, &[]), None);
+    assert_eq!(range(open, &plain).as_deref(), Some("20.x"));
+    assert_eq!(range(engines, &plain).as_deref(), Some(">=22"));
+    let staged = [(
+        "Dockerfile",
+        "ARG NODE=22.1.0\nFROM node:${NODE:-20}-slim AS base\nFROM base\nCMD [\"node\", \"a.js\"]\n",
+    )];
+    assert_eq!(range(open, &staged).as_deref(), Some("22.x"));
+    let newest = [("Dockerfile", "FROM node:alpine\nCMD [\"node\", \"a.js\"]\n")];
+    assert_eq!(range(open, &newest), None);
+}
+
+#[test]
 fn what_serves_remix_and_react_router_is_what_the_start_script_says() {
     let package = |start: &str, of: &str| {
         format!(

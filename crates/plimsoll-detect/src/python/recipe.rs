@@ -104,7 +104,7 @@ pub(crate) fn recipe(
         kind: RecipeKind::Python(PythonRecipe {
             root: placed.in_context(&placed.directory),
             requires_python: project.and_then(|project| project.requires_python.clone()),
-            preferred_python: preferred_python(workspace, placed, dependencies, claimed),
+            preferred_python: preferred_python(workspace, placed, project, dependencies, claimed),
             dependencies: from,
             install_project,
             extras: dependencies.extras.clone(),
@@ -175,11 +175,12 @@ fn installable(
 fn preferred_python(
     workspace: &Workspace<'_>,
     placed: &Placed,
+    project: Option<&PythonProject>,
     dependencies: &Dependencies,
     claimed: Claimed<'_>,
 ) -> Option<Spanned<String>> {
     // Pins of long ago have no wheels for the newest Python: the version that the project itself was run on
-    // is the one they were pinned for.
+    // is the one they were pinned for. Where nothing says which versions go, it is the only word there is.
     let pinned = !matches!(
         dependencies.from,
         PythonDependencies::UvLock { .. } | PythonDependencies::Lock { .. }
@@ -191,7 +192,10 @@ fn preferred_python(
             .count()
             * 2
             > dependencies.requirements.len();
-    version_file(workspace, placed).or_else(|| claimed.python.filter(|_| pinned).cloned())
+    let is_open = project.is_none_or(|project| project.requires_python.is_none())
+        && matches!(dependencies.from, PythonDependencies::Requirements { .. });
+    version_file(workspace, placed)
+        .or_else(|| claimed.python.filter(|_| pinned || is_open).cloned())
 }
 
 /// What `.python-version` says, as a minor version.

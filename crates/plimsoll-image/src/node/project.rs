@@ -115,7 +115,10 @@ impl<'a> NodeProject<'a> {
         let fitting = versions
             .iter()
             .find(|version| version_range::contains(range, version));
-        fitting.copied().unwrap_or(preferred)
+        fitting
+            .copied()
+            .or_else(|| version_range::nearest(range, &versions))
+            .unwrap_or(preferred)
     }
 
     /// Says so where no pinned Node fits.

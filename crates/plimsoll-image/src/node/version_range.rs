@@ -14,6 +14,18 @@ pub(super) fn contains(range: &str, version: &str) -> bool {
         .any(|alternative| alternative_contains(alternative, version))
 }
 
+/// Of versions that are not in the range, the one whose release line is nearest to the newest that
+/// the range names: what was written for 18 is nearer to 20 than to 24.
+pub(super) fn nearest<'v>(range: &str, versions: &[&'v str]) -> Option<&'v str> {
+    let line = |text: &str| {
+        let ((major, ..), parts) = partial(text.trim_start_matches(['<', '>', '=', '^', '~']))?;
+        (parts > 0).then_some(major)
+    };
+    let wanted = range.split([' ', '|']).filter_map(line).max()?;
+    let distance = |version: &&&str| line(version).map_or(u64::MAX, |line| line.abs_diff(wanted));
+    versions.iter().min_by_key(distance).copied()
+}
+
 fn alternative_contains(alternative: &str, version: Version) -> bool {
     if let Some((low, high)) = alternative.split_once(" - ") {
         let low = format!(">={}", low.trim());
@@ -94,6 +106,21 @@ fn partial(text: &str) -> Option<(Version, usize)> {
 mod tests {
     use super::*;
     use proptest::prelude::*;
+
+    #[test]
+    fn what_no_version_satisfies_gets_the_nearest() {
+        let versions = ["24.21.0", "22.23.3", "20.20.2"];
+        for (range, taken) in [
+            ("18.x", "20.20.2"),
+            ("^14 || ^16.3", "20.20.2"),
+            ("21", "22.23.3"),
+            ("22.1.0", "22.23.3"),
+            (">=25", "24.21.0"),
+        ] {
+            assert_eq!(nearest(range, &versions), Some(taken), "{range}");
+        }
+        assert_eq!(nearest("*", &versions), None);
+    }
 
     #[test]
     fn ranges_mean_what_npm_means() {
