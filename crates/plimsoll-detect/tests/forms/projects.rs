@@ -1,6 +1,7 @@
 //! Forms that real projects take, each as the smallest tree that shows it.
 
 use plimsoll_detect::{Detection, Help};
+use plimsoll_model::RecipeKind;
 
 use crate::tree::{found, lines, required};
 
@@ -301,6 +302,27 @@ fn settings_are_nested_prefixed_and_kept_in_files() {
         .map(|variable| variable.name.as_str())
         .collect();
     assert!(names.contains(&"DESK_STORE__POOL"), "{names:?}");
+}
+
+#[test]
+fn a_dockerfile_says_which_python_where_nothing_else_does() {
+    let app = "from fastapi import FastAPI\napp = FastAPI()\n";
+    let dockerfile = "FROM python:3.11-slim\nCOPY . .\nCMD [\"uvicorn\", \"desk:app\"]\n";
+    let preferred = |more: &[(&str, &str)]| {
+        let files = [("desk.py", app), ("Dockerfile", dockerfile)];
+        let detection = found(&[&files, more].concat());
+        match &detection.services[0].recipe.as_ref().unwrap().kind {
+            RecipeKind::Python(python) => python.preferred_python.clone().map(|it| it.value),
+            other => panic!("{other:?}"),
+        }
+    };
+    let open = ("requirements.txt", "fastapi\nuvicorn\n");
+    assert_eq!(preferred(&[open]).as_deref(), Some("3.11"));
+    let stated = (
+        "pyproject.toml",
+        "[project]\nname = \"desk\"\nversion = \"1\"\nrequires-python = \">=3.12\"\ndependencies = [\"fastapi\", \"uvicorn\"]\n",
+    );
+    assert_eq!(preferred(&[stated]), None);
 }
 
 #[test]
