@@ -34,17 +34,18 @@ fn what_is_rendered_is_told_and_known_again() {
       new       docs/images.md
       new       docs/kubernetes.md
       new       docs/local-development.md
+      new       docs/monitoring.md
       new       docs/production.md
       new       docs/quick-start.md
       new       docs/running.md
       new       docs/troubleshooting.md
-    11 of 11 files written to out
+    12 of 12 files written to out
     ");
     assert_snapshot!(context.run(&["render", "docs", "-o", "out", "--check"]), @"
     exit code: 0
     ----- stdout -----
     ----- stderr -----
-    11 files are up to date
+    12 files are up to date
     ");
 }
 
@@ -94,7 +95,7 @@ fn an_edited_file_stays() {
     ----- stdout -----
     ----- stderr -----
       edited       docs/environment.md
-    1 of 11 files are out of date · plimsoll render --diff shows how
+    1 of 12 files are out of date · plimsoll render --diff shows how
     ");
     context.run(&["render", "docs", "-o", "out", "--force"]);
     let page = std::fs::read_to_string(context.project().join("out/docs/environment.md")).unwrap();
