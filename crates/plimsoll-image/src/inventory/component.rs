@@ -18,6 +18,8 @@ pub enum Ecosystem {
     Go,
     /// A crate of Rust, linked into a program.
     Rust,
+    /// A program that is no package of anybody's.
+    Program,
 }
 
 impl Ecosystem {
@@ -29,6 +31,7 @@ impl Ecosystem {
             Ecosystem::Npm => "npm",
             Ecosystem::Go => "go",
             Ecosystem::Rust => "crate",
+            Ecosystem::Program => "program",
         }
     }
 }
@@ -70,6 +73,21 @@ pub struct Component {
     pub tags: Vec<String>,
     /// What it was built from, where that has another name: a Debian source package and version.
     pub source: Option<(String, String)>,
+}
+
+impl Component {
+    /// How databases of vulnerabilities name it, where its package URL would not be found there.
+    pub(crate) fn cpe(&self) -> Option<String> {
+        let (vendor, product) = match (self.ecosystem, self.name.as_str()) {
+            (Ecosystem::Program, "node") => ("nodejs", "node.js"),
+            (Ecosystem::Program, "bun") => ("bun", "bun"),
+            _ => return None,
+        };
+        let version = &self.version;
+        Some(format!(
+            "cpe:2.3:a:{vendor}:{product}:{version}:*:*:*:*:*:*:*"
+        ))
+    }
 }
 
 /// A package URL: `pkg:deb/debian/libc6@2.41?arch=amd64`.

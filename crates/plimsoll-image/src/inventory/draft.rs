@@ -92,6 +92,11 @@ pub(super) fn drafts(
             drafts
         }
         Statement::Rust(crates) => linked(place, crates, Ecosystem::Rust),
+        Statement::Interpreter(found) => {
+            let url = purl("generic", None, &found.name, &found.version, &[]);
+            let (name, version) = (&found.name, &found.version);
+            vec![Draft::new(Ecosystem::Program, place, name, version, url)]
+        }
         Statement::DebianFiles(..)
         | Statement::DebianLicence(..)
         | Statement::Release(_)

@@ -7,6 +7,7 @@ mod component;
 mod debian;
 mod draft;
 mod elf;
+mod interpreter;
 mod linked;
 mod node;
 mod owners;
@@ -151,6 +152,10 @@ impl Inventory {
             }
         }
         let unowned = owners::assign(&view, facts, &mut drafts);
+        // An interpreter that a package brought is that package.
+        drafts.retain(|draft| {
+            draft.component.ecosystem != Ecosystem::Program || draft.component.bytes > 0
+        });
         draft::connect(&mut drafts);
         let tags = statements().filter_map(|(_, path, statement)| match statement {
             Statement::PythonTags(tags) => Some((path.rsplit_once('/')?.0, tags)),

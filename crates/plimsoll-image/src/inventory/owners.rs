@@ -86,6 +86,8 @@ impl<'a> Owners<'a> {
                         owners.paths.entry(path).or_insert(index);
                     }
                 }
+                // A package that it came in goes before it.
+                Ecosystem::Program => {}
             }
         }
         for (_, path, statement) in view.statements(facts) {
@@ -106,6 +108,13 @@ impl<'a> Owners<'a> {
                 if let Some((path, _)) = view.find(path) {
                     owners.paths.entry(path).or_insert(owner);
                 }
+            }
+        }
+        for (index, draft) in drafts.iter().enumerate() {
+            if draft.component.ecosystem == Ecosystem::Program
+                && let Some(path) = draft.component.locations.first()
+            {
+                owners.paths.entry(path).or_insert(index);
             }
         }
         owners

@@ -8,6 +8,7 @@ use serde::{Deserialize, Serialize};
 use tar::EntryType;
 
 use super::debian::{self, DebianPackage, Release};
+use super::interpreter::{Interpreter, interpreter};
 use super::linked::{self, Linked};
 use super::node::{self, NodePackage};
 use super::python::{self, Distribution};
@@ -15,7 +16,7 @@ use crate::layer::normalised;
 use crate::store::{Layer, Store, StoreError};
 
 /// Changes whenever a layer may be read otherwise.
-const RULES: &str = "inventory 1";
+const RULES: &str = "inventory 2";
 
 /// The largest file of text that is read.
 const LARGEST_TEXT: u64 = 64 << 20;
@@ -59,6 +60,8 @@ pub(super) enum Statement {
     Go(String, Vec<Linked>),
     /// A program holds these crates.
     Rust(Vec<Linked>),
+    /// A program is an interpreter.
+    Interpreter(Interpreter),
 }
 
 impl LayerFacts {
@@ -185,9 +188,12 @@ fn statement(
             let mut file = Vec::with_capacity(usize::try_from(size).unwrap_or(0));
             file.extend(magic);
             entry.read_to_end(&mut file)?;
-            linked::rust(&file).map(Statement::Rust).or_else(|| {
-                linked::go(&file).map(|(version, modules)| Statement::Go(version, modules))
-            })
+            linked::rust(&file)
+                .map(Statement::Rust)
+                .or_else(|| {
+                    linked::go(&file).map(|(version, modules)| Statement::Go(version, modules))
+                })
+                .or_else(|| interpreter(name, &file).map(Statement::Interpreter))
         }
         _ => None,
     })

@@ -116,3 +116,29 @@ fn what_a_higher_layer_hides_is_not_there() {
     assert_eq!(found.len(), 1);
     assert_eq!((found[0].version.as_str(), found[0].layer), ("2", 1));
 }
+
+#[test]
+fn an_interpreter_is_told_unless_a_package_brought_it() {
+    let program = format!("\u{7f}ELF{}node.js/v24.21.0\0", "\0".repeat(64));
+    let of = |path: &str, more: &[(&str, &str)]| {
+        let mut set = FileSet::new();
+        set.file(path, Attributes::PROGRAM, program.as_str())
+            .unwrap();
+        for (path, content) in more {
+            set.file(path, Attributes::FILE, *content).unwrap();
+        }
+        let mut bytes = Vec::new();
+        write_tar(&set, &mut bytes).unwrap();
+        bytes.extend(END);
+        shown(&inventory(&[LayerFacts::read(bytes.as_slice()).unwrap()]))
+    };
+    insta::assert_snapshot!(of("usr/local/bin/node", &[]), @"pkg:generic/node@24.21.0 layer 0, 85 B, - needs []");
+    let package = [
+        (
+            "var/lib/dpkg/status.d/nodejs",
+            "Package: nodejs\nVersion: 20.1-1\nArchitecture: amd64\n",
+        ),
+        ("var/lib/dpkg/status.d/nodejs.md5sums", "0  usr/bin/node\n"),
+    ];
+    insta::assert_snapshot!(of("usr/bin/node", &package), @"pkg:deb/debian/nodejs@20.1-1?arch=amd64 layer 0, 153 B, - needs []");
+}

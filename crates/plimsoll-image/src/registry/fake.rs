@@ -6,6 +6,18 @@ use std::sync::{Arc, Mutex, MutexGuard};
 use crate::Digest;
 use crate::fetch::test_server::{Reply, Request, TestServer};
 
+/// How a registry lists what refers to a manifest.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub(super) enum Listing {
+    /// It knows nothing of referrers.
+    #[default]
+    None,
+    /// With what each is, and it says so when one is pushed.
+    Whole,
+    /// As some do: with the kind of each one's configuration, and it says nothing.
+    Vague,
+}
+
 /// What it holds. Repositories share nothing but what is mounted.
 #[derive(Default)]
 pub(super) struct Shelves {
@@ -14,7 +26,7 @@ pub(super) struct Shelves {
     pub manifests: BTreeMap<(String, String), (String, Vec<u8>)>,
     pub uploads: BTreeMap<String, Vec<u8>>,
     /// Whether it lists referrers itself.
-    pub lists_referrers: bool,
+    pub referrers: Listing,
     sessions: usize,
 }
 
@@ -90,7 +102,7 @@ impl Shelves {
                         None => Reply::new(404, "{}"),
                     },
                     "/manifests/" => self.manifest(request, name, rest),
-                    _ if self.lists_referrers => self.referrers(name, rest),
+                    _ if self.referrers != Listing::None => self.referrers(name, rest),
                     _ => Reply::new(404, "404 page not found"),
                 };
             }
@@ -171,7 +183,7 @@ impl Shelves {
                 self.manifests.insert((name.into(), digest), kept.clone());
                 self.manifests.insert(key, kept);
                 match json["subject"]["digest"].as_str() {
-                    Some(subject) if self.lists_referrers => {
+                    Some(subject) if self.referrers == Listing::Whole => {
                         Reply::new(201, "").with("oci-subject", subject)
                     }
                     _ => Reply::new(201, ""),
@@ -217,7 +229,11 @@ impl Shelves {
                 (json["subject"]["digest"] == subject).then(|| {
                     serde_json::json!({
                         "mediaType": kind, "digest": digest, "size": bytes.len(),
-                        "artifactType": json["artifactType"], "annotations": json["annotations"],
+                        "artifactType": match self.referrers {
+                            Listing::Vague => &json["config"]["mediaType"],
+                            _ => &json["artifactType"],
+                        },
+                        "annotations": json["annotations"],
                     })
                 })
             })

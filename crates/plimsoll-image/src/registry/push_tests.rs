@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use plimsoll_diag::Silent;
 
-use super::fake::FakeRegistry;
+use super::fake::{FakeRegistry, Listing};
 use super::*;
 use crate::clients::ClientSettings;
 use crate::fetch::test_server::Reply;
@@ -409,10 +409,10 @@ fn a_token_to_push_is_asked_for_and_never_sent_elsewhere() {
 
 #[test]
 fn an_artifact_is_found_by_its_subject_with_and_without_the_registrys_list() {
-    for lists in [true, false] {
+    for lists in [Listing::Whole, Listing::Vague, Listing::None] {
         let here = here();
         let registry = FakeRegistry::start();
-        registry.shelves().lists_referrers = lists;
+        registry.shelves().referrers = lists;
         let image = here.image("a:1", Architecture::Amd64, &[("n", noise(11, 100))]);
         let pushed = here.push(&registry, "a", &[image], CHUNK).unwrap();
         let to: Reference = format!("{}/a", registry.host()).parse().unwrap();
@@ -436,6 +436,7 @@ fn an_artifact_is_found_by_its_subject_with_and_without_the_registrys_list() {
                 Some("application/vnd.cyclonedx+json"),
             )
             .unwrap();
+        assert_eq!(boms.len(), 1);
         assert_eq!(boms[0].annotations["made.by"], "test");
         let layers = here.client.artifact(&to, &boms[0].digest).unwrap();
         assert_eq!(layers[0].bytes, b"{\"bom\":1}");
@@ -443,7 +444,7 @@ fn an_artifact_is_found_by_its_subject_with_and_without_the_registrys_list() {
             .shelves()
             .manifests
             .contains_key(&("a".into(), pushed.root.digest.to_string().replace(':', "-")));
-        assert_eq!(tagged, !lists);
+        assert_eq!(tagged, lists != Listing::Whole);
     }
 }
 

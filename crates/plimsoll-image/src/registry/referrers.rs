@@ -49,6 +49,7 @@ impl ArtifactLayer {
 pub(super) struct ArtifactManifest {
     pub schema_version: u32,
     pub media_type: String,
+    #[serde(default)]
     pub artifact_type: String,
     pub config: Descriptor,
     pub layers: Vec<Descriptor>,
@@ -140,12 +141,33 @@ impl RegistryClient {
             Err(RegistryError::NotFound { .. }) => self.tagged(&place, subject)?.manifests,
             Err(error) => return Err(error),
         };
-        Ok(listed
-            .into_iter()
-            .filter(|entry| {
-                artifact_type.is_none() || entry.artifact_type.as_deref() == artifact_type
-            })
-            .collect())
+        let Some(wanted) = artifact_type else {
+            return Ok(listed);
+        };
+        let mut found = Vec::new();
+        for mut entry in listed {
+            // Some registries list the kind of the configuration in place of the artifact's.
+            if matches!(
+                entry.artifact_type.as_deref(),
+                None | Some(media_type::EMPTY)
+            ) {
+                let manifest = self.artifact_manifest(&place, &entry.digest)?;
+                entry.artifact_type = Some(manifest.artifact_type);
+            }
+            if entry.artifact_type.as_deref() == Some(wanted) {
+                found.push(entry);
+            }
+        }
+        Ok(found)
+    }
+
+    fn artifact_manifest(
+        &self,
+        place: &Place<'_>,
+        digest: &Digest,
+    ) -> Result<ArtifactManifest, RegistryError> {
+        let (_, bytes) = self.document(place, &digest.to_string(), Some(*digest))?;
+        serde_json::from_slice(&bytes).map_err(|error| self.malformed(place, error.to_string()))
     }
 
     /// The layers of an artifact, verified.
@@ -158,10 +180,7 @@ impl RegistryClient {
         manifest: &Digest,
     ) -> Result<Vec<ArtifactLayer>, RegistryError> {
         let place = self.home(repository);
-        let (_, bytes) = self.document(&place, &manifest.to_string(), Some(*manifest))?;
-        let manifest: ArtifactManifest = serde_json::from_slice(&bytes)
-            .map_err(|error| self.malformed(&place, error.to_string()))?;
-        manifest
+        self.artifact_manifest(&place, manifest)?
             .layers
             .into_iter()
             .map(|layer| {

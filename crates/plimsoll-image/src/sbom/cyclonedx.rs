@@ -71,7 +71,11 @@ pub(super) fn document(inventory: &Inventory, subject: &SbomSubject<'_>) -> Valu
 fn component(entry: &Component, inventory: &Inventory) -> Value {
     let mut map = Map::new();
     let mut put = |key: &str, value: Value| map.insert(key.to_owned(), value);
-    put("type", "library".into());
+    let kind = match entry.ecosystem {
+        Ecosystem::Program => "application",
+        _ => "library",
+    };
+    put("type", kind.into());
     put("bom-ref", entry.purl.as_str().into());
     match entry.name.split_once('/') {
         Some((scope, name)) if entry.ecosystem == Ecosystem::Npm => {
@@ -102,6 +106,9 @@ fn component(entry: &Component, inventory: &Inventory) -> Value {
                 Licence::Words(words) => json!([{ "license": { "name": words } }]),
             },
         );
+    }
+    if let Some(cpe) = entry.cpe() {
+        put("cpe", cpe.into());
     }
     put("purl", entry.purl.as_str().into());
     let mut properties = vec![

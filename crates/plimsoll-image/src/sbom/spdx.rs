@@ -6,7 +6,7 @@ use serde_json::{Map, Value, json};
 
 use super::licence::{self, Licence};
 use super::{SbomSubject, identifier, image_purl, names};
-use crate::inventory::{Component, Inventory};
+use crate::inventory::{Component, Ecosystem, Inventory};
 
 /// Where nothing is claimed.
 const NOTHING: &str = "NOASSERTION";
@@ -98,8 +98,20 @@ fn package(entry: &Component, identifier: &str) -> Value {
         });
         put("checksums", checksums.collect());
     }
-    put("externalRefs", json!([purl_reference(&entry.purl)]));
-    put("primaryPackagePurpose", "LIBRARY".into());
+    let mut references = vec![purl_reference(&entry.purl)];
+    references.extend(entry.cpe().map(|cpe| {
+        json!({
+            "referenceCategory": "SECURITY",
+            "referenceType": "cpe23Type",
+            "referenceLocator": cpe,
+        })
+    }));
+    put("externalRefs", references.into());
+    let purpose = match entry.ecosystem {
+        Ecosystem::Program => "APPLICATION",
+        _ => "LIBRARY",
+    };
+    put("primaryPackagePurpose", purpose.into());
     Value::Object(map)
 }
 

@@ -49,6 +49,7 @@ fn example() -> Inventory {
             wheel,
             component(Ecosystem::Python, "b", "pkg:pypi/b@1.0", "MIT"),
             component(Ecosystem::Npm, "@s/c", "pkg:npm/%40s/c@1.0", "MIT"),
+            component(Ecosystem::Program, "node", "pkg:generic/node@1.0", "MIT"),
         ],
         layers: vec![InventoryLayer {
             diff_id: Digest::of(b"layer"),
@@ -125,6 +126,19 @@ fn every_relation_of_an_spdx_bill_leads_somewhere() {
     );
     assert_eq!(bill["packages"][1]["licenseDeclared"], "NOASSERTION");
     assert_eq!(bill["packages"][1]["licenseComments"], "GPL-2+, MIT");
+}
+
+#[test]
+fn an_interpreter_has_the_name_that_databases_know() {
+    let name = "cpe:2.3:a:nodejs:node.js:1.0:*:*:*:*:*:*:*";
+    let bill = written(SbomFormat::CycloneDx);
+    let node = bill["components"].as_array().unwrap().last().unwrap();
+    assert_eq!(node["cpe"], name);
+    assert_eq!(node["type"], "application");
+    let bill = written(SbomFormat::Spdx);
+    let node = bill["packages"].as_array().unwrap().last().unwrap();
+    assert_eq!(node["externalRefs"][1]["referenceLocator"], name);
+    assert_eq!(node["primaryPackagePurpose"], "APPLICATION");
 }
 
 #[test]
