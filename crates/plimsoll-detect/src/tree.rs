@@ -3,7 +3,7 @@
 //! What version control ignores, what package managers install, and links are not in it. Nothing
 //! outside of the root is read. What an image's ignore file leaves out is in it, but marked.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeSet, HashMap, HashSet};
 use std::io::Read as _;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -97,7 +97,9 @@ pub struct Tree {
     prefix: PathBuf,
     bounds: Bounds,
     files: Vec<File>,
-    directories: BTreeSet<PathBuf>,
+    /// Where each path stands among the files.
+    places: HashMap<Arc<Path>, usize>,
+    directories: HashSet<PathBuf>,
     truncated: bool,
     odd_names: usize,
     read: AtomicUsize,
@@ -120,7 +122,8 @@ impl Tree {
             prefix: prefix.to_owned(),
             bounds,
             files: Vec::new(),
-            directories: BTreeSet::from([PathBuf::new()]),
+            places: HashMap::new(),
+            directories: HashSet::from([PathBuf::new()]),
             truncated: false,
             odd_names: 0,
             read: AtomicUsize::new(0),
@@ -136,7 +139,15 @@ impl Tree {
     #[must_use]
     pub fn without(mut self, paths: &[&Path]) -> Self {
         self.files.retain(|file| !paths.contains(&&*file.path));
+        self.find_places();
         self
+    }
+
+    fn find_places(&mut self) {
+        let numbered = self.files.iter().enumerate();
+        self.places = numbered
+            .map(|(place, file)| (file.path.clone(), place))
+            .collect();
     }
 
     fn walk(&mut self) {
@@ -186,6 +197,7 @@ impl Tree {
             }
         }
         self.files.sort_by(|one, other| one.path.cmp(&other.path));
+        self.find_places();
     }
 
     /// The directory itself, absolute.
@@ -218,10 +230,7 @@ impl Tree {
 
     /// The listed file at `path`.
     pub fn file(&self, path: &Path) -> Option<&File> {
-        self.files
-            .binary_search_by(|file| (*file.path).cmp(path))
-            .ok()
-            .map(|index| &self.files[index])
+        self.places.get(path).map(|place| &self.files[*place])
     }
 
     /// Whether there is a file at `path`.

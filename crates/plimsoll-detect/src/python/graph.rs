@@ -1,7 +1,7 @@
 //! Which files and which distributions a file needs: its imports, followed.
 
 use std::cell::{OnceCell, RefCell};
-use std::collections::{BTreeMap, BTreeSet, HashMap, VecDeque};
+use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet, VecDeque};
 use std::path::{Path, PathBuf};
 use std::rc::Rc;
 use std::sync::Arc;
@@ -19,11 +19,11 @@ use crate::tree::Tree;
 /// The Python files of a tree, parsed when they are asked for.
 pub(crate) struct Modules<'t> {
     pub(crate) tree: &'t Tree,
-    parsed: RefCell<BTreeMap<Arc<Path>, Option<Rc<Module>>>>,
+    parsed: RefCell<HashMap<Arc<Path>, Option<Rc<Module>>>>,
     /// Files that were parsed before anything led to them.
-    adopted: RefCell<BTreeSet<Arc<Path>>>,
+    adopted: RefCell<HashSet<Arc<Path>>>,
     /// Names of functions and classes in those files.
-    defined: RefCell<BTreeSet<String>>,
+    defined: RefCell<HashSet<String>>,
     /// Packages of the tree that lie in no other, and the directories they lie in.
     packages: OnceCell<BTreeMap<String, Vec<PathBuf>>>,
     /// Where the imports of a file lead, for one list of roots.

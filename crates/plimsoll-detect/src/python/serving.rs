@@ -340,7 +340,7 @@ fn served(
         other => evaluate(other, module, scope).text?,
     };
     let (dotted, variable) = text.split_once(':')?;
-    let mut roots = workspace.roots(&module.path);
+    let mut roots = workspace.roots(&module.path).to_vec();
     roots.extend(module.path.parent().map(Path::to_owned));
     let file = workspace.modules.find(&roots, dotted)?;
     let variable = variable.trim_end_matches("()");

@@ -1,9 +1,10 @@
 //! The Python side of a tree: its projects, its modules, and how names lead from one to another.
 
 use std::cell::RefCell;
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::path::{Path, PathBuf};
 use std::rc::Rc;
+use std::sync::Arc;
 
 use crate::python::evaluate::{Constant, evaluate};
 use crate::python::graph::{Modules, Target, import_root};
@@ -19,7 +20,10 @@ pub(crate) struct Workspace<'t> {
     pub(crate) modules: Modules<'t>,
     pub(crate) projects: BTreeMap<PathBuf, PythonProject>,
     pub(crate) broken: Vec<BrokenManifest>,
-    homes: RefCell<BTreeMap<PathBuf, (PathBuf, String)>>,
+    homes: RefCell<HashMap<PathBuf, (PathBuf, String)>>,
+    roots: RefCell<HashMap<PathBuf, Rc<[PathBuf]>>>,
+    /// The file that an import leads to, by the file it stands in and its number there.
+    led: RefCell<HashMap<(Arc<Path>, usize), Option<Arc<Path>>>>,
 }
 
 /// Where a name is bound.
@@ -37,6 +41,8 @@ impl<'t> Workspace<'t> {
             projects,
             broken,
             homes: RefCell::default(),
+            roots: RefCell::default(),
+            led: RefCell::default(),
         }
     }
 
@@ -64,7 +70,10 @@ impl<'t> Workspace<'t> {
     }
 
     /// The directories that a file's imports are looked up in, in order.
-    pub(crate) fn roots(&self, path: &Path) -> Vec<PathBuf> {
+    pub(crate) fn roots(&self, path: &Path) -> Rc<[PathBuf]> {
+        if let Some(known) = self.roots.borrow().get(path) {
+            return known.clone();
+        }
         let mut roots = vec![self.home(path).0];
         if let Some(project) = self.project_of(path) {
             roots.extend(project.import_roots.iter().cloned());
@@ -77,7 +86,27 @@ impl<'t> Workspace<'t> {
         }
         let mut seen = BTreeSet::new();
         roots.retain(|root| seen.insert(root.clone()));
+        let roots: Rc<[PathBuf]> = Rc::from(roots);
+        self.roots
+            .borrow_mut()
+            .insert(path.to_owned(), roots.clone());
         roots
+    }
+
+    /// The file of the tree that an import of a module leads to, by its number there.
+    fn leads_to(&self, module: &Module, number: usize) -> Option<Arc<Path>> {
+        let key = (module.path.clone(), number);
+        if let Some(known) = self.led.borrow().get(&key) {
+            return known.clone();
+        }
+        let import = module.imports.get(number)?;
+        let roots = self.roots(&module.path);
+        let file = match self.modules.resolve(module, import, &roots) {
+            Target::Files(files) => files.last().cloned(),
+            Target::External(_) | Target::Missing(_) => None,
+        };
+        self.led.borrow_mut().insert(key, file.clone());
+        file
     }
 
     /// The module and name that a dotted name leads to, through imports.
@@ -95,18 +124,12 @@ impl<'t> Workspace<'t> {
         if depth > 4 || name.starts_with('_') {
             return None;
         }
-        let roots = self.roots(&module.path);
-        module
-            .imports
-            .iter()
-            .filter(|import| import.name.as_deref() == Some("*"))
-            .find_map(|import| {
-                let Target::Files(files) = self.modules.resolve(module, import, &roots) else {
-                    return None;
-                };
-                let other = self.modules.get(files.last()?)?;
-                self.origin_within(&other, name, depth + 1)
-            })
+        let mut imports = module.imports.iter().enumerate();
+        imports.find_map(|(number, import)| {
+            (import.name.as_deref() == Some("*")).then_some(())?;
+            let other = self.modules.get(&self.leads_to(module, number)?)?;
+            self.origin_within(&other, name, depth + 1)
+        })
     }
 
     fn origin_within(
@@ -126,17 +149,15 @@ impl<'t> Workspace<'t> {
                     .iter()
                     .any(|function| function.scope.is_top() && function.name == first)
                 || module.class(&first).is_some();
-            let Some(import) = module.import_of(&first).filter(|_| !bound_here) else {
+            let number = module.local_names.get(&first).filter(|_| !bound_here);
+            let Some(number) = number.copied() else {
                 if bound_here {
                     return Some((module, name));
                 }
                 return self.through_star(&module, &name, depth);
             };
-            let roots = self.roots(&module.path);
-            let Target::Files(files) = self.modules.resolve(&module, import, &roots) else {
-                return None;
-            };
-            let file = files.last()?;
+            let file = &self.leads_to(&module, number)?;
+            let import = &module.imports[number];
             let rest = name
                 .strip_prefix(&first)
                 .unwrap_or_default()
