@@ -14,6 +14,7 @@ mod found;
 mod gateway;
 mod go;
 mod locks;
+mod memory;
 mod merge;
 mod needs;
 mod node;
@@ -36,6 +37,7 @@ pub use detection::{
     DetectedService, Detection, Health, Need, NeedKind, Problem, Rejected, Route, ServiceKind,
     Stream, Variable, VariableKind,
 };
+pub use memory::Memory;
 pub use project::{fill_environment, fill_from_file};
 pub use shims::{Help, Shim};
 pub use text::View;

@@ -5,6 +5,7 @@ use std::path::Path;
 use std::sync::Arc;
 
 use plimsoll_diag::{Position, Span};
+use serde::{Deserialize, Serialize};
 use tree_sitter::{Node, ParseOptions, Parser, Tree};
 
 /// A language whose files are read by syntax tree.
@@ -124,7 +125,7 @@ impl Source {
 }
 
 /// A range in a file that the holder knows.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 pub(crate) struct Place {
     pub(crate) start: Position,
     pub(crate) end: Position,

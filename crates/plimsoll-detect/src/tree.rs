@@ -12,6 +12,10 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 
 use ignore::WalkBuilder;
 use ignore::gitignore::{Gitignore, GitignoreBuilder};
+use serde::Serialize;
+use serde::de::DeserializeOwned;
+
+use crate::memory::Memory;
 
 /// Why a snapshot could not be made.
 #[derive(Debug, thiserror::Error)]
@@ -104,6 +108,7 @@ pub struct Tree {
     odd_names: usize,
     read: AtomicUsize,
     unreadable: Mutex<BTreeSet<(Arc<Path>, String)>>,
+    memory: Option<Arc<Memory>>,
 }
 
 impl Tree {
@@ -128,6 +133,7 @@ impl Tree {
             odd_names: 0,
             read: AtomicUsize::new(0),
             unreadable: Mutex::new(BTreeSet::new()),
+            memory: None,
             root,
         };
         tree.walk();
@@ -141,6 +147,33 @@ impl Tree {
         self.files.retain(|file| !paths.contains(&&*file.path));
         self.find_places();
         self
+    }
+
+    /// The snapshot, whose files need not be looked at where `memory` knows what they say.
+    #[must_use]
+    pub fn remembering(mut self, memory: Arc<Memory>) -> Self {
+        self.memory = Some(memory);
+        self
+    }
+
+    /// The snapshot with the memory of another one.
+    pub(crate) fn remembering_as(mut self, other: &Self) -> Self {
+        self.memory.clone_from(&other.memory);
+        self
+    }
+
+    /// What `look` finds in the text of a file, remembered where it was found before. `what` names what is
+    /// looked for.
+    pub(crate) fn recall<T: Serialize + DeserializeOwned>(
+        &self,
+        what: &str,
+        text: String,
+        look: impl FnOnce(String) -> T,
+    ) -> T {
+        match &self.memory {
+            Some(memory) => memory.recall(what, &text, || look(text.clone())),
+            None => look(text),
+        }
     }
 
     fn find_places(&mut self) {

@@ -17,6 +17,7 @@ mod failure;
 mod format;
 mod init;
 mod interruption;
+mod known_facts;
 mod machine_key;
 mod made_up_values;
 mod misplaced_option;

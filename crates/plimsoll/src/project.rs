@@ -3,7 +3,7 @@
 use std::path::Path;
 use std::sync::Arc;
 
-use plimsoll_detect::{Detection, Problem, Tree};
+use plimsoll_detect::{Detection, Problem};
 use plimsoll_diag::{Diagnostic, Diagnostics, Spanned};
 use plimsoll_model::Project;
 use plimsoll_model::compose::{self, LoadOptions, Loaded as LoadedCompose, ServiceEnvFiles};
@@ -13,6 +13,7 @@ use plimsoll_model::yaml::Node;
 
 use crate::exit_status::ExitStatus;
 use crate::failure::Failure;
+use crate::known_facts::KnownFacts;
 use crate::machine_key::MachineKey;
 use crate::made_up_values;
 use crate::settings::Settings;
@@ -39,10 +40,7 @@ pub(crate) fn load(settings: &Settings, named: &[String]) -> Result<Loaded, Fail
         } = compose::load(&options)?;
         let mut warnings = resolved.warnings;
         warnings.extend(without_effect(&project, &unsupported));
-        warnings.extend(
-            plimsoll_detect::complete_by(&mut project, settings.dockerfiles)
-                .map_err(detection_failure)?,
-        );
+        warnings.extend(complete(settings, &mut project)?);
         let (errors, warnings): (Vec<_>, Vec<_>) = warnings
             .into_iter()
             .partition(|diagnostic| diagnostic.severity == plimsoll_diag::Severity::Error);
@@ -146,10 +144,7 @@ pub(crate) fn load_for_rendering(settings: &Settings) -> Result<Rendered, Failur
             ..
         } = compose::load(&options)?;
         let mut warnings = resolved.warnings;
-        warnings.extend(
-            plimsoll_detect::complete_by(&mut project, settings.dockerfiles)
-                .map_err(detection_failure)?,
-        );
+        warnings.extend(complete(settings, &mut project)?);
         return Ok(Rendered {
             project,
             extensions,
@@ -280,12 +275,25 @@ pub(crate) fn has_compose_file(settings: &Settings) -> bool {
 
 /// What the source tree holds.
 pub(crate) fn detect(settings: &Settings) -> Result<Detection, Failure> {
-    Ok(plimsoll_detect::detect(&tree(settings)?))
+    detect_without(settings, &[])
 }
 
-/// The source tree.
-pub(crate) fn tree(settings: &Settings) -> Result<Tree, Failure> {
-    Tree::read(&settings.directory).map_err(detection_failure)
+/// What the source tree holds, these files left out.
+pub(crate) fn detect_without(settings: &Settings, paths: &[&Path]) -> Result<Detection, Failure> {
+    let facts = KnownFacts::open(settings);
+    let tree = facts.tree(&settings.directory).map_err(detection_failure)?;
+    let detection = plimsoll_detect::detect(&tree.without(paths));
+    facts.keep();
+    Ok(detection)
+}
+
+/// Completes a project that has a Compose file with what its source tells.
+fn complete(settings: &Settings, project: &mut Project) -> Result<Vec<Diagnostic>, Failure> {
+    let facts = KnownFacts::open(settings);
+    let tree = |directory: &Path| facts.tree(directory);
+    let told = plimsoll_detect::complete_by(project, settings.dockerfiles, &tree);
+    facts.keep();
+    told.map_err(detection_failure)
 }
 
 fn detection_failure(error: impl std::error::Error + 'static) -> Failure {

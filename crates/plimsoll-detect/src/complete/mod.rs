@@ -35,13 +35,14 @@ const STATIC_PORT: u16 = 8080;
 /// Fills in the recipe of every service that is built from source, and a health check where the Compose
 /// file has none that can work. The diagnostics tell what the file says that the code does not.
 pub fn complete(project: &mut Project) -> Result<Vec<Diagnostic>, TreeError> {
-    complete_by(project, DockerfileUse::default())
+    complete_by(project, DockerfileUse::default(), &Tree::read)
 }
 
-/// The same, Dockerfiles used as wanted.
+/// The same, Dockerfiles used as wanted, and the tree below the project's directory read by `read`.
 pub fn complete_by(
     project: &mut Project,
     dockerfiles: DockerfileUse,
+    read: &dyn Fn(&Path) -> Result<Tree, TreeError>,
 ) -> Result<Vec<Diagnostic>, TreeError> {
     provisions(project);
     if project
@@ -51,7 +52,7 @@ pub fn complete_by(
     {
         return Ok(Vec::new());
     }
-    let tree = Tree::read(&project.directory)?;
+    let tree = read(&project.directory)?;
     let detection = crate::detect(&tree);
     complete_with(project, &tree, &detection, dockerfiles)
 }
@@ -150,6 +151,7 @@ fn complete_one(
         );
         return;
     };
+    let own = own.remembering_as(tree);
     let detection = crate::detect(&own);
     Completion {
         tree: &own,

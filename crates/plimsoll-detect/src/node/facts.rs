@@ -413,6 +413,10 @@ fn handed(source: &Source, call: Node<'_>, facts: &mut FileFacts) {
         return;
     }
     for (index, argument) in named_children(arguments).into_iter().enumerate() {
+        // What is called back later is no port, whatever numbers are in it.
+        if matches!(argument.kind(), "arrow_function" | "function_expression") {
+            continue;
+        }
         if let Some(port) = numbers::number(source, argument, 0) {
             facts.handed.push((last.to_owned(), index, port));
         }

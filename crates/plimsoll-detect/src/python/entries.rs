@@ -126,7 +126,7 @@ fn parse(tree: &Tree, paths: &[&Arc<Path>]) -> Vec<Module> {
                         .filter_map(|path| {
                             let text = tree.source(path)?;
                             words.is_match(&text).then_some(())?;
-                            extract((*path).clone(), tree.shown(path), text)
+                            extract(tree, (*path).clone(), text)
                         })
                         .collect::<Vec<_>>()
                 })

@@ -16,9 +16,23 @@ use crate::python::module::{
 };
 use crate::python::value::{Call, Value};
 use crate::syntax::{DEPTH, Grammar, Place, Source, named_children};
+use crate::tree::Tree;
 
-/// Reads one file. `shown` is its path as people should see it.
-pub(crate) fn extract(path: Arc<Path>, shown: Arc<Path>, text: String) -> Option<Module> {
+/// Reads one file of a tree, whose text is given.
+pub(crate) fn extract(tree: &Tree, path: Arc<Path>, text: String) -> Option<Module> {
+    let shown = tree.shown(&path);
+    let module = tree.recall("python module", text, |text| {
+        read(path.clone(), shown.clone(), text)
+    })?;
+    Some(Module {
+        path,
+        shown,
+        ..module
+    })
+}
+
+/// Reads a text. `shown` is its path as people should see it.
+pub(crate) fn read(path: Arc<Path>, shown: Arc<Path>, text: String) -> Option<Module> {
     let source = Source::parse(path.clone(), text, Grammar::Python)?;
     let mut extractor = Extractor {
         source: &source,
@@ -558,7 +572,7 @@ mod tests {
 
     fn module(text: &str) -> Module {
         let path: Arc<Path> = Arc::from(Path::new("app.py"));
-        extract(path.clone(), path, text.to_owned()).unwrap()
+        read(path.clone(), path, text.to_owned()).unwrap()
     }
 
     #[test]
@@ -628,7 +642,7 @@ mod tests {
             format!("x = {}1{}", "f(".repeat(5_000), ")".repeat(5_000)),
         ] {
             let path: Arc<Path> = Arc::from(Path::new("app.py"));
-            let _ = extract(path.clone(), path, text);
+            let _ = read(path.clone(), path, text);
         }
     }
 }

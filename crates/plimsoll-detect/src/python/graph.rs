@@ -114,7 +114,7 @@ impl<'t> Modules<'t> {
         let module = self
             .tree
             .source(&path)
-            .and_then(|text| extract(path.clone(), self.tree.shown(&path), text))
+            .and_then(|text| extract(self.tree, path.clone(), text))
             .map(Rc::new);
         self.parsed.borrow_mut().insert(path, module.clone());
         module

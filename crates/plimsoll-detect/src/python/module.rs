@@ -5,12 +5,13 @@ use std::path::Path;
 use std::sync::Arc;
 
 use plimsoll_diag::Span;
+use serde::{Deserialize, Serialize};
 
 use crate::python::value::{Call, Value};
 use crate::syntax::Place;
 
 /// When a statement runs.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 pub(crate) enum Moment {
     /// Whenever the file is imported.
     Import,
@@ -23,7 +24,7 @@ pub(crate) enum Moment {
 }
 
 /// Where a statement stands.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub(crate) struct Scope {
     /// Functions and classes around it, dotted: `Server.run`; empty at the top.
     pub(crate) path: Arc<str>,
@@ -43,7 +44,7 @@ impl Scope {
 }
 
 /// One imported module or name.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, Serialize, Deserialize)]
 pub(crate) struct Import {
     /// Leading dots of a relative import.
     pub(crate) level: usize,
@@ -58,7 +59,7 @@ pub(crate) struct Import {
 }
 
 /// `target = value`, with or without an annotation.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, Serialize, Deserialize)]
 pub(crate) struct Binding {
     pub(crate) target: String,
     pub(crate) value: Option<Value>,
@@ -68,7 +69,7 @@ pub(crate) struct Binding {
 }
 
 /// A function or method.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, Serialize, Deserialize)]
 pub(crate) struct Function {
     pub(crate) name: String,
     pub(crate) decorators: Vec<(Value, Place)>,
@@ -91,14 +92,14 @@ impl Function {
 }
 
 /// A parameter of a function.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, Serialize, Deserialize)]
 pub(crate) struct Parameter {
     pub(crate) name: String,
     pub(crate) default: Option<Value>,
 }
 
 /// A class.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, Serialize, Deserialize)]
 pub(crate) struct Class {
     pub(crate) name: String,
     pub(crate) bases: Vec<Value>,
@@ -107,14 +108,14 @@ pub(crate) struct Class {
 }
 
 /// A call and where it stands.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, Serialize, Deserialize)]
 pub(crate) struct PlacedCall {
     pub(crate) call: Call,
     pub(crate) scope: Scope,
 }
 
 /// `base[index]`, read.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, Serialize, Deserialize)]
 pub(crate) struct PlacedSubscript {
     pub(crate) base: Value,
     pub(crate) index: Value,
@@ -123,7 +124,7 @@ pub(crate) struct PlacedSubscript {
 }
 
 /// Statements that run only when a value is, or is not, one of some texts.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, Serialize, Deserialize)]
 pub(crate) struct Branch {
     pub(crate) subject: Value,
     pub(crate) texts: Vec<String>,
@@ -133,7 +134,7 @@ pub(crate) struct Branch {
 }
 
 /// When a branch is taken.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 pub(crate) enum Taken {
     /// When the value is one of the texts.
     WhenOne,
@@ -149,7 +150,7 @@ impl Branch {
 }
 
 /// A name that stands for each part of something in turn: `for name in NAMES`.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, Serialize, Deserialize)]
 pub(crate) struct Iteration {
     pub(crate) name: String,
     pub(crate) over: Value,
@@ -158,7 +159,7 @@ pub(crate) struct Iteration {
 }
 
 /// A change of a collection: `x[key] = value`, `x.append(value)`.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, Serialize, Deserialize)]
 pub(crate) struct Change {
     /// The collection, as a dotted name.
     pub(crate) target: String,
@@ -167,9 +168,11 @@ pub(crate) struct Change {
 }
 
 /// What one file says.
-#[derive(Debug)]
+#[derive(Debug, Serialize, Deserialize)]
 pub(crate) struct Module {
+    #[serde(skip, default = "nowhere")]
     pub(crate) path: Arc<Path>,
+    #[serde(skip, default = "nowhere")]
     pub(crate) shown: Arc<Path>,
     pub(crate) imports: Vec<Import>,
     pub(crate) bindings: Vec<Binding>,
@@ -198,6 +201,11 @@ pub(crate) struct Module {
     pub(crate) other_names: BTreeSet<String>,
     /// Which import gives a name.
     pub(crate) local_names: BTreeMap<String, usize>,
+}
+
+/// The same text may stand in several files.
+fn nowhere() -> Arc<Path> {
+    Arc::from(Path::new(""))
 }
 
 impl Module {

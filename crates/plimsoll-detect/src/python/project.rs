@@ -5,12 +5,14 @@ use std::path::{Path, PathBuf};
 
 use plimsoll_diag::{Span, Spanned};
 use plimsoll_model::PythonLock;
+use serde::{Deserialize, Serialize};
 
 use crate::document::Item;
 use crate::places;
 use crate::python::distributions::normalize;
 use crate::python::requirement::{Requirement, RequirementsFile};
 use crate::python::setup;
+use crate::syntax::Place;
 use crate::tree::Tree;
 
 /// A console script: `name = "module:function"`.
@@ -362,19 +364,23 @@ impl PythonProject {
     }
 }
 
-impl Lock {
-    fn read(tree: &Tree, path: &Path) -> Option<Self> {
-        let item = Item::toml(&tree.manifest(path)?).ok()?;
-        let base = path.parent()?;
-        let mut lock = Self {
-            path: path.to_owned(),
-            ..Self::default()
-        };
+/// What the text of a lock file says, wherever it lies.
+#[derive(Debug, Default, Serialize, Deserialize)]
+struct LockText {
+    versions: BTreeMap<String, String>,
+    every_version: BTreeMap<String, BTreeSet<String>>,
+    requires_python: Option<(String, Place)>,
+    /// Directories of members as written, and their names.
+    members: Vec<(String, String)>,
+    requires: BTreeMap<String, BTreeSet<String>>,
+}
+
+impl LockText {
+    fn read(text: &str) -> Option<Self> {
+        let item = Item::toml(text).ok()?;
+        let mut lock = Self::default();
         if let Some(stated) = item.get(&["requires-python"]) {
-            let span = stated.place.in_file(tree.shown(path));
-            lock.requires_python = stated
-                .as_text()
-                .map(|text| Spanned::new(text.to_owned(), span));
+            lock.requires_python = stated.as_text().map(|text| (text.to_owned(), stated.place));
         }
         let packages = item.get(&["package"]).or(item.get(&["packages"]));
         for package in packages?.list() {
@@ -384,8 +390,8 @@ impl Lock {
             let local = ["editable", "virtual"]
                 .into_iter()
                 .find_map(|kind| package.text(&["source", kind]));
-            if let Some(directory) = local.and_then(|local| places::within(base, local)) {
-                lock.members.insert(directory, name.clone());
+            if let Some(local) = local {
+                lock.members.push((local.to_owned(), name.clone()));
             }
             let required = ["dependencies", "optional-dependencies"]
                 .into_iter()
@@ -412,6 +418,26 @@ impl Lock {
             }
         }
         Some(lock)
+    }
+}
+
+impl Lock {
+    fn read(tree: &Tree, path: &Path) -> Option<Self> {
+        let text = tree.manifest(path)?;
+        let said = tree.recall("lock file", text, |text| LockText::read(&text))?;
+        let base = path.parent()?;
+        let span = |place: Place| place.in_file(tree.shown(path));
+        let member = |(local, name): (String, String)| Some((places::within(base, &local)?, name));
+        Some(Self {
+            path: path.to_owned(),
+            versions: said.versions,
+            every_version: said.every_version,
+            requires_python: said
+                .requires_python
+                .map(|(text, place)| Spanned::new(text, span(place))),
+            members: said.members.into_iter().filter_map(member).collect(),
+            requires: said.requires,
+        })
     }
 
     /// A distribution and all that it brings.

@@ -126,7 +126,7 @@ mod tests {
     use std::sync::Arc;
 
     use super::*;
-    use crate::python::extract::extract;
+    use crate::python::extract::read;
 
     #[test]
     fn the_usual_ways_are_understood() {
@@ -139,7 +139,7 @@ mod tests {
             sys.path.insert(0, str(Path(__file__).parents[1] / 'lib'))\n\
             sys.path.insert(0, os.path.join(os.path.dirname(__file__), '..', 'other'))\n\
             sys.path.append('/opt/x')\nsys.path.append(unknown())\n";
-        let module = extract(path.clone(), path, text.to_owned()).unwrap();
+        let module = read(path.clone(), path, text.to_owned()).unwrap();
         let found: Vec<String> = additions(&module)
             .iter()
             .map(|path| path.display().to_string())

@@ -73,7 +73,7 @@ impl PythonProject {
         let path: Arc<Path> = Arc::from(path);
         let module = tree
             .source(&path)
-            .and_then(|text| crate::python::extract::extract(path.clone(), path.clone(), text));
+            .and_then(|text| crate::python::extract::extract(tree, path.clone(), text));
         let Some(module) = module else {
             return;
         };
@@ -128,7 +128,7 @@ impl Lock {
 pub(crate) fn builds_distribution(tree: &Tree, path: &Path) -> bool {
     let path: Arc<Path> = Arc::from(path);
     tree.source(&path)
-        .and_then(|text| crate::python::extract::extract(path.clone(), path.clone(), text))
+        .and_then(|text| crate::python::extract::extract(tree, path.clone(), text))
         .is_some_and(|module| {
             module.imports.iter().any(|import| {
                 matches!(

@@ -1,9 +1,11 @@
 //! What an expression says, as far as detection needs to know.
 
+use serde::{Deserialize, Serialize};
+
 use crate::syntax::Place;
 
 /// An expression. What is not understood is [`Value::Other`], never guessed.
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub(crate) enum Value {
     Text(String),
     Integer(i64),
@@ -27,7 +29,7 @@ pub(crate) enum Value {
 }
 
 /// A call.
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub(crate) struct Call {
     pub(crate) function: Value,
     pub(crate) arguments: Vec<Value>,

@@ -23,8 +23,11 @@ pub(crate) struct Workspace<'t> {
     homes: RefCell<HashMap<PathBuf, (PathBuf, String)>>,
     roots: RefCell<HashMap<PathBuf, Rc<[PathBuf]>>>,
     /// The file that an import leads to, by the file it stands in and its number there.
-    led: RefCell<HashMap<(Arc<Path>, usize), Option<Arc<Path>>>>,
+    led: RefCell<HashMap<ImportNumber, Option<Arc<Path>>>>,
 }
+
+/// A file, and which of its imports.
+type ImportNumber = (Arc<Path>, usize);
 
 /// Where a name is bound.
 pub(crate) struct Definition {

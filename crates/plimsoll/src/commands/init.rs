@@ -96,7 +96,7 @@ impl Plan<'_> {
             .map(Path::new)
             .collect();
         // What was written here is no evidence of its own.
-        let detection = plimsoll_detect::detect(&project::tree(self.settings)?.without(&ours));
+        let detection = project::detect_without(self.settings, &ours)?;
         let has_own =
             project::has_compose_file(self.settings) && self.written.parts(COMPOSE_FILE).is_none();
         if has_own {

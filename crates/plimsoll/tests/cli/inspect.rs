@@ -148,6 +148,37 @@ fn json_has_these_keys_and_no_others_at_the_top() {
 }
 
 /// A FastAPI application that reads two variables, and a script that is no service.
+#[test]
+fn what_is_known_of_files_goes_by_what_they_say() {
+    let context = Context::new();
+    small_service(&context);
+    let first = context.run(&["inspect", "--environment"]);
+    let facts = context.project().join("../data/cache/facts");
+    let known: Vec<_> = std::fs::read_dir(&facts)
+        .unwrap()
+        .map(|entry| entry.unwrap().path())
+        .collect();
+    let [known] = &known[..] else {
+        panic!("one file for one project, not {known:?}")
+    };
+    assert_eq!(context.run(&["inspect", "--environment"]), first);
+
+    // The same length, and a moment later: neither is looked at.
+    let code = context.read("app/main.py");
+    context.write("app/main.py", &code.replace("\"MODEL\"", "\"OTHER\""));
+    let edited = context.run(&["inspect", "--environment"]);
+    assert_eq!(edited, first.replace("MODEL", "OTHER"));
+    context.write("app/main.py", &code);
+
+    // Damaged, and where nothing can be kept.
+    let size = std::fs::metadata(known).unwrap().len();
+    std::fs::write(known, vec![b'x'; size as usize]).unwrap();
+    assert_eq!(context.run(&["inspect", "--environment"]), first);
+    std::fs::remove_dir_all(&facts).unwrap();
+    std::fs::write(&facts, "").unwrap();
+    assert_eq!(context.run(&["inspect", "--environment"]), first);
+}
+
 fn small_service(context: &Context) {
     context.write("requirements.txt", "fastapi==0.121.0\nuvicorn==0.38.0\n");
     context.write(
