@@ -2,13 +2,16 @@
 
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::path::{Path, PathBuf};
+use std::rc::Rc;
 
 use plimsoll_diag::Span;
 use tree_sitter::Node;
 
 use super::bots;
 use super::keys;
+use super::manifest::Package;
 use super::numbers;
+use super::shelf::{Contents, Shelf, Sibling};
 use super::sources::{self, Sources};
 use super::startup::{Lead, called, moment};
 use crate::places;
@@ -79,54 +82,74 @@ fn starts_node(text: &str) -> bool {
     first.starts_with("#!") && ["node", "bun"].iter().any(|name| first.contains(name))
 }
 
-/// The files of a package.
-#[derive(Debug, Default)]
-pub(crate) struct Files {
-    all: BTreeMap<PathBuf, FileFacts>,
+/// Reads the sources of a package, those of packages inside left out.
+pub(super) fn read(tree: &Tree, directory: &Path, nested: &[&Path]) -> Contents {
+    let files = tree
+        .files()
+        .iter()
+        .filter(|file| file.path.starts_with(directory))
+        .filter(|file| nested.iter().all(|inner| !file.path.starts_with(inner)))
+        .filter(|file| places::set_aside(places::below(&file.path, directory).as_path()).is_none())
+        .take(MOST_FILES);
+    let mut all = BTreeMap::new();
+    for file in files {
+        let program = is_program(&file.path);
+        let grammar = match program {
+            true => Some(Grammar::JavaScript),
+            false => Grammar::of(&file.path),
+        };
+        let Some(grammar) = grammar.filter(|grammar| {
+            matches!(
+                grammar,
+                Grammar::JavaScript | Grammar::TypeScript | Grammar::Tsx
+            )
+        }) else {
+            continue;
+        };
+        let Some(text) = tree.source(&file.path) else {
+            continue;
+        };
+        if program && !starts_node(&text) {
+            continue;
+        }
+        let Some(source) = Source::parse(tree.shown(&file.path), text, grammar) else {
+            continue;
+        };
+        let mut facts = FileFacts::default();
+        sources::walk(&source, source.root(), &mut facts.sources, 0);
+        walk(&source, source.root(), &mut facts, 0);
+        all.insert(file.path.to_path_buf(), facts);
+    }
+    all
 }
 
-impl Files {
-    /// Reads the sources of a package, those of packages inside left out.
-    pub(crate) fn read(tree: &Tree, directory: &Path, nested: &[&Path]) -> Self {
-        let files = tree
-            .files()
-            .iter()
-            .filter(|file| file.path.starts_with(directory))
-            .filter(|file| nested.iter().all(|inner| !file.path.starts_with(inner)))
-            .filter(|file| {
-                places::set_aside(places::below(&file.path, directory).as_path()).is_none()
-            })
-            .take(MOST_FILES);
-        let mut all = BTreeMap::new();
-        for file in files {
-            let program = is_program(&file.path);
-            let grammar = match program {
-                true => Some(Grammar::JavaScript),
-                false => Grammar::of(&file.path),
-            };
-            let Some(grammar) = grammar.filter(|grammar| {
-                matches!(
-                    grammar,
-                    Grammar::JavaScript | Grammar::TypeScript | Grammar::Tsx
-                )
-            }) else {
-                continue;
-            };
-            let Some(text) = tree.source(&file.path) else {
-                continue;
-            };
-            if program && !starts_node(&text) {
-                continue;
-            }
-            let Some(source) = Source::parse(tree.shown(&file.path), text, grammar) else {
-                continue;
-            };
-            let mut facts = FileFacts::default();
-            sources::walk(&source, source.root(), &mut facts.sources, 0);
-            walk(&source, source.root(), &mut facts, 0);
-            all.insert(file.path.to_path_buf(), facts);
+/// The files of a package, and of the packages of the tree that it is built from.
+pub(crate) struct Files<'t> {
+    own: Rc<Contents>,
+    siblings: Vec<Sibling<'t>>,
+}
+
+impl<'t> Files<'t> {
+    pub(crate) fn of(shelf: &Shelf<'t>, package: &Package) -> Self {
+        Self {
+            own: shelf.contents(package),
+            siblings: shelf.siblings(package),
         }
-        Self { all }
+    }
+
+    /// The package that a file belongs to, where that is one that the package is built from.
+    pub(crate) fn sibling_of(&self, path: &Path) -> Option<&'t Package> {
+        self.siblings
+            .iter()
+            .find(|sibling| sibling.contents.contains_key(path))
+            .map(|sibling| sibling.package)
+    }
+
+    fn get(&self, path: &Path) -> Option<(&Path, &FileFacts)> {
+        std::iter::once(&self.own)
+            .chain(self.siblings.iter().map(|sibling| &sibling.contents))
+            .find_map(|contents| contents.get_key_value(path))
+            .map(|(path, facts)| (path.as_path(), facts))
     }
 
     /// The source file that a command's argument means: itself, or what it is compiled from.
@@ -152,9 +175,30 @@ impl Files {
             })
     }
 
+    /// The source that the name of another package of the tree leads to: `@tide/store`, `@tide/store/rows`.
+    fn of_sibling(&self, import: &str) -> Option<PathBuf> {
+        let (package, rest) = self.siblings.iter().find_map(|sibling| {
+            let rest = import.strip_prefix(sibling.package.name.as_deref()?)?;
+            (rest.is_empty() || rest.starts_with('/')).then_some((sibling.package, rest))
+        })?;
+        let directory = &package.directory;
+        if !rest.is_empty() {
+            let rest = rest.trim_start_matches('/');
+            return [directory.join("src").join(rest), directory.join(rest)]
+                .iter()
+                .find_map(|path| self.file(path));
+        }
+        let main = package.main.as_deref().unwrap_or("index.js");
+        self.entry(directory, main).or_else(|| {
+            ["src/index", "index", "src/main"]
+                .iter()
+                .find_map(|usual| self.file(&directory.join(usual)))
+        })
+    }
+
     /// The file that an import of `path` means.
     fn file(&self, path: &Path) -> Option<PathBuf> {
-        if self.all.contains_key(path) {
+        if self.get(path).is_some() {
             return Some(path.to_owned());
         }
         let stem = match path.extension().and_then(|end| end.to_str()) {
@@ -170,30 +214,27 @@ impl Files {
         ends.iter()
             .filter_map(|end| with(&stem, end))
             .chain(ends.iter().map(|end| path.join(format!("index.{end}"))))
-            .find(|path| self.all.contains_key(path))
+            .find(|path| self.get(path).is_some())
     }
 
-    /// Files that an entry point reaches by imports, itself included; all files for none.
+    /// Files that an entry point reaches by imports, itself included; those that any of the package's own reaches for
+    /// none.
     pub(crate) fn reached(
         &self,
         directory: &Path,
         entry: Option<&Path>,
     ) -> Vec<(&Path, &FileFacts)> {
-        let Some(entry) = entry else {
-            return self
-                .all
-                .iter()
-                .map(|(path, facts)| (path.as_path(), facts))
-                .collect();
+        let mut open: VecDeque<PathBuf> = match entry {
+            Some(entry) => VecDeque::from([entry.to_owned()]),
+            None => self.own.keys().cloned().collect(),
         };
-        let mut seen = BTreeSet::from([entry.to_owned()]);
-        let mut open = VecDeque::from([entry.to_owned()]);
+        let mut seen: BTreeSet<PathBuf> = open.iter().cloned().collect();
         let mut found = Vec::new();
         while let Some(path) = open.pop_front() {
-            let Some((path, facts)) = self.all.get_key_value(&path) else {
+            let Some((path, facts)) = self.get(&path) else {
                 continue;
             };
-            found.push((path.as_path(), facts));
+            found.push((path, facts));
             for (import, _) in &facts.imports {
                 if let Some(target) = self.imported(directory, path, import)
                     && seen.insert(target.clone())
@@ -211,6 +252,12 @@ impl Files {
             let path = places::within(from.parent().unwrap_or(Path::new("")), import)?;
             return self.file(&path);
         }
+        if let Some(target) = self.of_sibling(import) {
+            return Some(target);
+        }
+        let directory = self
+            .sibling_of(from)
+            .map_or(directory, |package| package.directory.as_path());
         // Aliases that `tsconfig.json` usually gives the sources.
         let rest = ["@/", "~/", "src/", "#"]
             .iter()
@@ -279,15 +326,16 @@ impl Files {
     }
 
     /// Whether any of them makes a server of the Model Context Protocol.
-    pub(crate) fn make_mcp(&self) -> bool {
-        self.all.values().any(|facts| {
+    pub(crate) fn make_mcp(&self, directory: &Path) -> bool {
+        let reached = self.reached(directory, None);
+        reached.iter().any(|(_, facts)| {
             facts.makes_mcp || facts.mcp_http.is_some() || facts.sources.stdio_transport.is_some()
         })
     }
 
     /// Files whose names say that they answer below a path, as Next's do.
     pub(crate) fn paths(&self) -> impl Iterator<Item = &Path> {
-        self.all.keys().map(PathBuf::as_path)
+        self.own.keys().map(PathBuf::as_path)
     }
 }
 

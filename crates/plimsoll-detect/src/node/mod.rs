@@ -16,6 +16,7 @@ mod program_recipe;
 mod schema;
 mod script;
 mod server;
+mod shelf;
 mod site;
 mod sources;
 mod start;
@@ -39,6 +40,7 @@ use crate::tree::Tree;
 
 pub(crate) use manifest::Package;
 pub(crate) use script::Line as StartLine;
+use shelf::Shelf;
 pub(crate) use site::{is_local, settle};
 use sources::Sources;
 
@@ -78,6 +80,7 @@ pub(crate) fn find(tree: &Tree, images: Images<'_>) -> NodeFindings {
         .iter()
         .filter_map(|package| package.name.clone())
         .collect();
+    let shelf = Shelf::new(tree, &packages, &directories);
     for package in &packages {
         let path = &package.path;
         if places::set_aside(path).is_none() {
@@ -86,12 +89,7 @@ pub(crate) fn find(tree: &Tree, images: Images<'_>) -> NodeFindings {
             let told = crate::locks::review_node(tree, package, &own);
             findings.problems.extend(told);
         }
-        let nested: Vec<&Path> = directories
-            .iter()
-            .filter(|other| **other != package.directory && other.starts_with(&package.directory))
-            .map(PathBuf::as_path)
-            .collect();
-        let Some((looks_like, verdicts)) = services(tree, package, &nested, images) else {
+        let Some((looks_like, verdicts)) = services(&shelf, package, images) else {
             continue;
         };
         for verdict in verdicts {
@@ -117,13 +115,13 @@ pub(crate) fn find(tree: &Tree, images: Images<'_>) -> NodeFindings {
 type Verdict = Result<Box<Found>, String>;
 
 fn services(
-    tree: &Tree,
+    shelf: &Shelf<'_>,
     package: &Package,
-    nested: &[&Path],
     images: Images<'_>,
 ) -> Option<(String, Vec<Verdict>)> {
+    let tree = shelf.tree;
     if let Some(bundler) = site::bundler(tree, package) {
-        let sources = Sources::read(tree, &package.directory, nested);
+        let sources = Sources::read(tree, &package.directory, &shelf.nested(package));
         let looks_like = format!("{} application", bundler.name);
         let aside = generators::Generator::of(package)
             .and_then(|generator| generator.set_aside(tree, package));
@@ -131,7 +129,7 @@ fn services(
             return Some((looks_like, vec![Err(why.to_owned())]));
         }
         // One package may hold a server and the pages that it hands out.
-        if let Some((server, hands_out)) = server::beside_pages(tree, package, nested) {
+        if let Some((server, hands_out)) = server::beside_pages(shelf, package) {
             let mut verdicts = vec![Ok(Box::new(server))];
             if !hands_out {
                 verdicts.push(site::site(tree, package, &bundler, sources));
@@ -141,7 +139,7 @@ fn services(
         let verdict = site::site(tree, package, &bundler, sources);
         return Some((looks_like, vec![verdict]));
     }
-    server::services(tree, package, nested, &images(&package.directory))
+    server::services(shelf, package, &images(&package.directory))
 }
 
 /// `relative` below the tree's root, without a trailing slash for the root itself.

@@ -1,5 +1,6 @@
 //! What a package's program needs, and how its image is made.
 
+use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
 use plimsoll_diag::{Diagnostic, Evidence, Span, Spanned};
@@ -57,9 +58,11 @@ impl Scene<'_> {
         }
         let mut imported: Vec<_> = reached
             .iter()
-            .flat_map(|(_, facts)| &facts.imports)
-            .filter_map(|(module, span)| {
+            .flat_map(|(path, facts)| facts.imports.iter().map(|import| (*path, import)))
+            .filter_map(|(path, (module, span))| {
                 let kind = needs::of_module(module)?;
+                // Another package of the tree declares what its own files import.
+                let package = self.files.sibling_of(path).unwrap_or(package);
                 let runtime = |(name, _, runtime): &(String, Spanned<String>, bool)| {
                     *runtime && (name == module || module.starts_with(&format!("{name}/")))
                 };
@@ -67,7 +70,14 @@ impl Scene<'_> {
                 declared.then(|| (kind, true, span.clone(), module.clone()))
             })
             .collect();
-        imported.extend(prisma(self.tree, package));
+        let beside: BTreeMap<&Path, &Package> = reached
+            .iter()
+            .filter_map(|(path, _)| self.files.sibling_of(path))
+            .map(|package| (package.directory.as_path(), package))
+            .collect();
+        for package in beside.into_values().chain([package]) {
+            imported.extend(prisma(self.tree, package));
+        }
         let told: Vec<_> = found
             .variables
             .iter()

@@ -8,6 +8,7 @@ use plimsoll_model::NodeLayout;
 use super::facts::{FileFacts, Files};
 use super::framework::{Form, Framework, form};
 use super::manifest::Package;
+use super::shelf::Shelf;
 use super::sources::Transport;
 use super::start::{Start, script, start};
 use super::{Verdict, blank, langgraph, listening, site};
@@ -86,11 +87,12 @@ impl Place {
 
 /// What a package starts; `None` where nothing looks as if it started anything.
 pub(super) fn services(
-    tree: &Tree,
+    shelf: &Shelf<'_>,
     package: &Package,
-    nested: &[&Path],
     images: &[Spanned<Vec<String>>],
 ) -> Option<(String, Vec<Verdict>)> {
+    let tree = shelf.tree;
+    let nested = shelf.nested(package);
     let mut framework = Framework::of(package);
     let looks_like = framework.map_or_else(
         || "Node.js application".to_owned(),
@@ -106,9 +108,11 @@ pub(super) fn services(
     if package.workspace && !nested.is_empty() && start.is_none() {
         return None;
     }
-    let files = Files::read(tree, &package.directory, nested);
+    let files = Files::of(shelf, package);
     // What only talks to such servers depends on the same kit.
-    if framework.is_some_and(|framework| framework.name == "MCP") && !files.make_mcp() {
+    if framework.is_some_and(|framework| framework.name == "MCP")
+        && !files.make_mcp(&package.directory)
+    {
         framework = Framework::of_client(package);
     }
     let scene = Scene {
@@ -127,7 +131,7 @@ pub(super) fn services(
     match whole {
         Some(Form::Files { output }) => {
             let framework = framework?;
-            let sources = super::Sources::read(tree, &package.directory, nested);
+            let sources = super::Sources::read(tree, &package.directory, &nested);
             verdicts.push(site::of_framework(
                 tree, package, framework, output, sources,
             ));
@@ -185,13 +189,10 @@ pub(super) fn services(
 }
 
 /// The server in a package whose pages a bundler builds, and whether it hands them out itself.
-pub(super) fn beside_pages(
-    tree: &Tree,
-    package: &Package,
-    nested: &[&Path],
-) -> Option<(Found, bool)> {
+pub(super) fn beside_pages(shelf: &Shelf<'_>, package: &Package) -> Option<(Found, bool)> {
+    let tree = shelf.tree;
     let start = start(tree, package)?;
-    let files = Files::read(tree, &package.directory, nested);
+    let files = Files::of(shelf, package);
     let scene = Scene {
         tree,
         package,
@@ -211,7 +212,7 @@ pub(super) fn beside_pages(
 pub(super) struct Scene<'s> {
     pub(super) tree: &'s Tree,
     pub(super) package: &'s Package,
-    pub(super) files: &'s Files,
+    pub(super) files: &'s Files<'s>,
     pub(super) place: Place,
     pub(super) framework: Option<Framework>,
 }

@@ -2,7 +2,7 @@
 
 use plimsoll_detect::Detection;
 
-use crate::tree::found;
+use crate::tree::{found, lines, required};
 
 const API: &str = "from fastapi import FastAPI\nfrom deskkit.client import hello\n\napp = FastAPI()\n\n\
     @app.get('/health')\ndef health():\n    return hello()\n";
@@ -107,4 +107,47 @@ fn a_member_of_the_workspace_that_the_package_does_not_require_is_searched() {
     };
     assert_eq!(help(&with_lock("")), ["backend searches /app/sdk/src"]);
     assert!(help(&with_lock(", { name = 'desk-kit' }")).is_empty());
+}
+
+#[test]
+fn a_program_that_other_packages_of_the_workspace_make_up() {
+    let detection = found(&[
+        (
+            "package.json",
+            r#"{"name":"tide","private":true,"workspaces":["packages/*"]}"#,
+        ),
+        (
+            "package-lock.json",
+            r#"{"lockfileVersion":3,"packages":{}}"#,
+        ),
+        (
+            "packages/server/package.json",
+            r#"{"name":"@tide/server","bin":{"tide":"dist/esm/index.js"},"scripts":{"build":"tsc","start":"node dist/esm/index.js"},
+            "dependencies":{"@tide/runner":"*"}}"#,
+        ),
+        (
+            "packages/server/src/index.ts",
+            "import { run } from '@tide/runner';\nrun();\n",
+        ),
+        (
+            "packages/runner/package.json",
+            r#"{"name":"@tide/runner","main":"dist/index.js","dependencies":{"@tide/store":"*","express":"5"}}"#,
+        ),
+        (
+            "packages/runner/src/index.ts",
+            "import express from 'express';\nimport { rows } from '@tide/store/rows';\nexport function run() { express().get('/rows', (a, b) => b.json(rows())).listen(4300); }\n",
+        ),
+        (
+            "packages/store/package.json",
+            r#"{"name":"@tide/store","main":"dist/index.js","dependencies":{"pg":"8"}}"#,
+        ),
+        (
+            "packages/store/src/rows.ts",
+            "import pg from 'pg';\nif (!process.env.DATABASE_URL) { throw new Error('DATABASE_URL'); }\nconst pool = new pg.Pool({ connectionString: process.env.DATABASE_URL });\nexport const rows = () => pool.query('');\n",
+        ),
+    ]);
+    assert_eq!(lines(&detection), ["web node dist/esm/index.js [4300]"]);
+    assert_eq!(required(&detection), ["DATABASE_URL"]);
+    let needs: Vec<_> = detection.needs.iter().map(|need| need.kind).collect();
+    assert_eq!(needs, [plimsoll_detect::NeedKind::Postgres]);
 }
