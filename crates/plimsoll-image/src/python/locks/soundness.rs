@@ -12,6 +12,7 @@ use fs_err as fs;
 use pep440_rs::Version;
 use plimsoll_diag::{Diagnostic, Span};
 use plimsoll_model::{PythonDependencies, PythonLock, PythonRecipe};
+use serde::Deserialize;
 use toml::{Table, Value};
 
 use super::document::{below, text, texts};
@@ -158,15 +159,14 @@ fn behind(
         path: lock,
         text: fs::read_to_string(context.join(lock))?,
     };
-    let document = match file.toml() {
-        Ok(document) => document,
-        Err(problem) if lock.ends_with("Pipfile.lock") => {
-            drop(problem);
-            return Ok(None);
-        }
-        Err(problem) => return Ok(Some(problem)),
+    let Some(locked) = Locked::read(&file.text) else {
+        return Ok(match file.toml() {
+            // In a form that the tool which installs from it may know.
+            Ok(_) => None,
+            Err(_) if lock.ends_with("Pipfile.lock") => None,
+            Err(problem) => Some(problem),
+        });
     };
-    let locked = Locked::of(&document);
     let markers = Markers::of(target);
     let directory = lock.parent().unwrap_or(Path::new(""));
     let mut waiting = vec![(from_context(&recipe.root, ""), recipe.extras.as_slice())];
@@ -205,6 +205,9 @@ fn behind(
     Ok(None)
 }
 
+/// Sources that are directories beside the lock file.
+const LOCAL: [&str; 3] = ["editable", "virtual", "directory"];
+
 /// What a lock file has, by name.
 struct Locked {
     versions: BTreeMap<String, Vec<String>>,
@@ -212,27 +215,42 @@ struct Locked {
     local: BTreeMap<String, String>,
 }
 
+/// What of a lock file is looked at. Every other value is passed over as it is read, which takes a
+/// fraction of what keeping a file of hundreds of kilobytes does.
+#[derive(Deserialize)]
+struct Names {
+    #[serde(default, alias = "packages")]
+    package: Vec<Named>,
+}
+
+#[derive(Deserialize)]
+struct Named {
+    name: String,
+    version: Option<String>,
+    #[serde(default)]
+    source: BTreeMap<String, Value>,
+}
+
 impl Locked {
-    fn of(document: &Table) -> Self {
+    /// `None` where it is no lock file in the usual form.
+    fn read(text: &str) -> Option<Self> {
+        let names: Names = toml::from_str(text).ok()?;
         let mut found = Self {
             versions: BTreeMap::new(),
             local: BTreeMap::new(),
         };
-        let packages = document.get("package").or(document.get("packages"));
-        for package in packages.and_then(Value::as_array).into_iter().flatten() {
-            let Some(name) = text(package, "name").map(normalised) else {
-                continue;
-            };
-            if let Some(source) = package.get("source") {
-                let kinds = ["editable", "virtual", "directory"];
-                if let Some(path) = kinds.iter().find_map(|kind| text(source, kind)) {
-                    found.local.insert(name.clone(), path.to_string());
-                }
+        for package in names.package {
+            let name = normalised(&package.name);
+            let path = LOCAL
+                .iter()
+                .find_map(|kind| package.source.get(*kind)?.as_str());
+            if let Some(path) = path {
+                found.local.insert(name.clone(), path.to_owned());
             }
             let versions = found.versions.entry(name).or_default();
-            versions.extend(text(package, "version").map(str::to_string));
+            versions.extend(package.version);
         }
-        found
+        Some(found)
     }
 
     /// What to say where it does not have what is required.
