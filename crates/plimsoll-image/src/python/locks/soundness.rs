@@ -15,7 +15,7 @@ use plimsoll_model::{PythonDependencies, PythonLock, PythonRecipe};
 use serde::Deserialize;
 use toml::{Table, Value};
 
-use super::document::{below, text, texts};
+use super::document::{below, texts};
 use super::markers::Markers;
 use super::selection::Edge;
 use super::{File, Wanted, read};
