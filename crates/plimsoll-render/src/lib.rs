@@ -7,6 +7,7 @@
 
 mod addresses;
 pub mod ci;
+pub mod cloud;
 mod cluster_options;
 pub mod compose;
 pub mod dockerfile;

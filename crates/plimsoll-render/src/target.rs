@@ -3,7 +3,7 @@
 use serde::Serialize;
 
 use crate::{
-    Input, PathTaken, Rendering, ci, compose, dockerfile, docs, helm, kubernetes, monitoring,
+    Input, PathTaken, Rendering, ci, cloud, compose, dockerfile, docs, helm, kubernetes, monitoring,
 };
 
 /// A kind of files.
@@ -20,6 +20,8 @@ pub enum Target {
     Helm,
     /// Pipelines of GitHub Actions.
     Ci,
+    /// Files for homes in clouds that run one image each.
+    Cloud,
     /// What watches the project: metrics, alerts, dashboards, logs and traces.
     Monitoring,
     /// Documents for the people who run the project.
@@ -34,6 +36,7 @@ impl Target {
         Target::Kubernetes,
         Target::Helm,
         Target::Ci,
+        Target::Cloud,
         Target::Monitoring,
         Target::Docs,
     ];
@@ -46,6 +49,7 @@ impl Target {
             Target::Kubernetes => "kubernetes",
             Target::Helm => "helm",
             Target::Ci => "ci",
+            Target::Cloud => "cloud",
             Target::Monitoring => "monitoring",
             Target::Docs => "docs",
         }
@@ -63,6 +67,7 @@ impl Target {
             Target::Kubernetes => kubernetes::render,
             Target::Helm => helm::render,
             Target::Ci => ci::render,
+            Target::Cloud => cloud::render,
             Target::Monitoring => monitoring::render,
             Target::Docs => docs::render,
         }

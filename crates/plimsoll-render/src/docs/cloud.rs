@@ -25,9 +25,9 @@ const HOMES: &[(&str, &str, &str, &str)] = &[
         "10–200",
     ),
     (
-        "Azure Container Instances",
+        "Azure Container Apps",
         "simple, starts fast",
-        "no orchestration",
+        "fewer settings than a cluster",
         "30–200",
     ),
     (
@@ -47,6 +47,40 @@ const HOMES: &[(&str, &str, &str, &str)] = &[
         "from a repository, little to do",
         "little can be chosen",
         "5–100",
+    ),
+];
+
+/// The home, its files, the command that takes one, and the one that sets a secret.
+const FILES: [(&str, &str, &str, &str); 5] = [
+    (
+        "AWS ECS Fargate",
+        "`cloud/ecs/SERVICE.json`",
+        "`envsubst < cloud/ecs/SERVICE.json > task.json`, with `AWS_ACCOUNT` and `AWS_REGION`; `aws ecs register-task-definition --cli-input-json file://task.json`",
+        "`aws ssm put-parameter --type SecureString`",
+    ),
+    (
+        "Google Cloud Run",
+        "`cloud/cloud-run/SERVICE.yaml`",
+        "`gcloud run services replace`; for a worker `gcloud run worker-pools replace`",
+        "`gcloud secrets create`",
+    ),
+    (
+        "Azure Container Apps",
+        "`cloud/container-apps/SERVICE.yaml`",
+        "`az containerapp create --yaml`, in an environment of yours",
+        "`az containerapp secret set`",
+    ),
+    (
+        "Fly.io",
+        "`cloud/fly/SERVICE.toml`",
+        "`fly deploy --config`, from the project's directory",
+        "`fly secrets set`",
+    ),
+    (
+        "Railway",
+        "`cloud/railway/SERVICE.json`",
+        "the setting *Config file* of the service",
+        "the service's variables",
     ),
 ];
 
@@ -103,6 +137,14 @@ pub(super) fn page(guide: &Guide<'_>) -> String {
             "- {}: is started by its client; it needs no home, but an image in a registry.\n",
             stdio.join(", ")
         ));
+    }
+    if guide.built().any(|one| one.is_daemon()) {
+        page.push_str("\n## Files\n\n`cloud/` has one for each service and home (`plimsoll render cloud`). None has a value of a secret: the home keeps those, and addresses of stores.\n\n");
+        page.push_str(&row(&["home", "file", "taken by", "secrets"]));
+        page.push_str("|---|---|---|---|\n");
+        for (home, file, command, secrets) in FILES {
+            page.push_str(&row(&[home, file, command, secrets]));
+        }
     }
     page.push_str(
         "\nImages run as user 65532 with a read-only root and write to `/tmp` only, so that every home takes them. A virtual server is \

@@ -1,6 +1,7 @@
 //! Changing code while it runs.
 
 use plimsoll_model::RecipeKind;
+use plimsoll_model::facts::NeedKind;
 
 use super::guide::{Guide, fence};
 
@@ -49,6 +50,18 @@ pub(super) fn page(guide: &Guide<'_>) -> String {
                     listener.published.first().unwrap_or(&listener.port)
                 ));
             }
+        }
+        let postgres = guide
+            .stores()
+            .find(|one| one.store.and_then(|store| store.kind) == Some(NeedKind::Postgres));
+        if let Some(store) = postgres {
+            page.push_str(&format!(
+                "\nSample data of the project's own, a file of SQL:\n\n{}",
+                fence(&[format!(
+                    "{dev} exec -T {} sh -c 'psql --username \"${{POSTGRES_USER:-postgres}}\" \"${{POSTGRES_DB:-postgres}}\"' < sample.sql",
+                    store.name()
+                )])
+            ));
         }
         page.push_str(&format!(
             "\nPrograms to look into them with (`compose.dev.yaml` names their addresses):\n\n{}\nBegin with empty stores:\n\n{}",

@@ -65,6 +65,8 @@ pub(crate) enum RenderTarget {
     Helm,
     /// Pipelines of GitHub Actions that build, scan, publish and deploy
     Ci,
+    /// Files for ECS Fargate, Cloud Run, Azure Container Apps, Fly.io and Railway
+    Cloud,
     /// What watches the project: Prometheus, Grafana, logs and traces
     Monitoring,
     /// Documents

@@ -254,6 +254,7 @@ fn target(word: RenderTarget) -> Vec<Target> {
         RenderTarget::Kubernetes => vec![Target::Kubernetes],
         RenderTarget::Helm => vec![Target::Helm],
         RenderTarget::Ci => vec![Target::Ci],
+        RenderTarget::Cloud => vec![Target::Cloud],
         RenderTarget::Monitoring => vec![Target::Monitoring],
         RenderTarget::Docs => vec![Target::Docs],
     }

@@ -294,7 +294,7 @@ fn help_of_commands_for_files_and_registries() {
 
     Arguments:
       <TARGET>...  What to render [possible values: all, dockerfile, compose, kubernetes, helm, ci,
-                   monitoring, docs]
+                   cloud, monitoring, docs]
 
     Options:
       -o, --output <DIR>       Directory to write to (default: the project's)

@@ -109,7 +109,7 @@ fn a_target_that_does_not_exist() {
     ----- stdout -----
     ----- stderr -----
     error: invalid value 'nomad' for '<TARGET>...'
-      [possible values: all, dockerfile, compose, kubernetes, helm, ci, monitoring, docs]
+      [possible values: all, dockerfile, compose, kubernetes, helm, ci, cloud, monitoring, docs]
 
     For more information, try '--help'.
     ");
