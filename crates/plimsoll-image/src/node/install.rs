@@ -3,6 +3,7 @@
 
 use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
+use std::time::SystemTime;
 
 use fs_err as fs;
 use plimsoll_diag::Diagnostic;
@@ -15,8 +16,8 @@ use super::project::{NodeProject, SITE, Tools, place};
 use crate::clients::{npm_certificates, npmrc_files};
 use crate::oci::Architecture;
 use crate::python::BUILD_USER;
-use crate::step::fetching;
 use crate::step::scratch::{Scratch, give};
+use crate::step::{fetching, kept};
 use crate::{Access, BindMount, Step, StepNetwork};
 
 /// The user's own configuration of npm, shown to steps that fetch.
@@ -43,6 +44,7 @@ impl NodeProject<'_> {
             .join(crate::Digest::of(key.as_bytes()).hex());
         workshop.locks.alone(&key, || {
             if kept.is_dir() {
+                kept::used(&kept);
                 return Ok(kept.clone());
             }
             workshop.tell("installing packages");
@@ -67,6 +69,10 @@ impl NodeProject<'_> {
                 // Another process was faster.
                 Err(_) if kept.is_dir() => {}
                 other => other?,
+            }
+            kept::used(&kept);
+            if let Some(parent) = kept.parent() {
+                kept::evict(parent, SystemTime::now());
             }
             Ok(kept.clone())
         })

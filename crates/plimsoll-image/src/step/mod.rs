@@ -2,4 +2,5 @@
 //! of this machine.
 
 pub(crate) mod fetching;
+pub(crate) mod kept;
 pub(crate) mod scratch;

@@ -102,6 +102,11 @@ impl<'t> Reader<'t> {
             .hint("a line is NAME=value; put values with line ends into quotes"));
         }
         let name = name.trim_end();
+        if name.is_empty() {
+            return Err(Diagnostic::error("a variable without a name")
+                .at(self.place(start))
+                .hint("a line is NAME=value"));
+        }
         if name.contains(' ') {
             return Err(
                 Diagnostic::error(format!("variable name `{name}` contains a space"))
@@ -260,6 +265,13 @@ mod tests {
         parse(text, &Arc::from(Path::new(".env")), &mut values, &outer)
             .map_err(|problem| problem.to_string())?;
         Ok(values)
+    }
+
+    #[test]
+    fn a_variable_without_a_name_is_refused() {
+        for text in [":", "=x\n", "A=1\nexport =2\n"] {
+            assert!(read(text).unwrap_err().contains("without a name"), "{text}");
+        }
     }
 
     #[test]

@@ -449,7 +449,8 @@ fn a_registry_that_lists_referrers_gives_back_what_is_attached() {
     let attached = ["--provenance", "--sign", &private];
     stage.succeed(&[&push[..], &attached].concat());
     let image = format!("{place}/listed-go:1");
-    let told = stage.succeed(&["verify", "--key", &public, &image]).stdout;
+    let told = stage.succeed(&["verify", "--key", &public, &image]);
+    let told = format!("{}{}", told.stdout, told.stderr);
     assert!(
         told.contains("slsa.dev") || told.contains("provenance"),
         "{told}"
