@@ -49,7 +49,7 @@ pub(crate) fn overlay(
         if let Some(check) = check(of, service) {
             entry.insert("healthcheck", Node::made(check));
             comment.push("its health shows otherwise than its Compose file says".to_owned());
-        } else if has_check_in_vain(of, service) {
+        } else if has_check_in_vain(of, service) || is_asked_otherwise(of, service) {
             let none = Map::from_iter([(Key::made("disable"), Node::made(Value::Bool(true)))]);
             entry.insert("healthcheck", Node::made(none));
             comment.push("the check that its Compose file states cannot pass".to_owned());
@@ -168,6 +168,16 @@ fn has_check_in_vain(of: &Stated<'_>, service: &Service) -> bool {
         test.is_some_and(|test| !matches!(test, HealthTest::Disabled))
     };
     of.stated.services.get(&service.name).is_some_and(is_on) && !is_on(service)
+}
+
+/// Whether a check is stated in the place of which Plimsoll asks the service itself: no command of the image does.
+fn is_asked_otherwise(of: &Stated<'_>, service: &Service) -> bool {
+    fn test(service: &Service) -> Option<&HealthTest> {
+        let test = service.healthcheck.as_ref()?.test.as_ref();
+        test.filter(|test| !matches!(test, HealthTest::Disabled))
+    }
+    let stated = of.stated.services.get(&service.name).and_then(test);
+    stated.is_some() && test(service).is_some_and(|asked| stated != Some(asked))
 }
 
 /// Everything that the project's files say and the code does not, each once, worst first.

@@ -457,3 +457,29 @@ fn an_overlay_takes_back_what_keeps_a_server_over_standard_input_from_working() 
     place.init();
     assert_eq!(first, place.read("compose.plimsoll.yaml"));
 }
+
+#[test]
+fn a_check_that_no_command_of_the_image_can_take_the_place_of_is_left_out() {
+    let place = Place::new(&[
+        ("go.mod", "module tide\n\ngo 1.24\n"),
+        (
+            "main.go",
+            "package main\n\nimport \"net/http\"\n\nfunc main() {\n\thttp.HandleFunc(\"/health\", nil)\n\thttp.ListenAndServe(\":8400\", nil)\n}\n",
+        ),
+        (
+            "Dockerfile",
+            "FROM golang:1.24 AS build\nWORKDIR /src\nCOPY . .\nRUN go build -o /tide .\n\nFROM scratch\nCOPY --from=build /tide /tide\nENTRYPOINT [\"/tide\"]\n",
+        ),
+        (
+            "compose.yaml",
+            "services:\n  tide:\n    build: .\n    ports: [\"8400:8400\"]\n    healthcheck:\n      test: [CMD, /tide, --health-check]\n",
+        ),
+    ]);
+    place.init();
+    let overlay = place.read("compose.plimsoll.yaml");
+    assert!(overlay.contains("disable: true"), "{overlay}");
+    assert!(
+        overlay.contains("`--health-check`, which no source"),
+        "{overlay}"
+    );
+}
