@@ -175,9 +175,11 @@ fn listed(bill: &Value, list: &str, url: &str) -> BTreeSet<String> {
 }
 
 /// What a scanner lists beside packages: the application itself, which is no package of an
-/// ecosystem.
+/// ecosystem; and Go once more, by the version that a program names, whose library is listed.
 fn is_beside(url: &str) -> bool {
-    url.starts_with("pkg:npm/node ")
+    ["pkg:npm/node ", "pkg:generic/go "]
+        .iter()
+        .any(|beside| url.starts_with(beside))
 }
 
 fn compare(scanner: &str, service: &str, ours: &BTreeSet<String>, theirs: &BTreeSet<String>) {
