@@ -81,18 +81,24 @@ pub(crate) fn has_volume(project: &Project, service: &Service, volume: &str) -> 
     })
 }
 
+/// Whether another service mounts the volume that a mount names; `None` where it names none.
+fn is_shared(project: &Project, service: &Service, mount: &Mount) -> Option<bool> {
+    let MountKind::Volume {
+        name: Some(name), ..
+    } = &mount.kind
+    else {
+        return None;
+    };
+    let others = project.services.values();
+    let mut others = others.filter(|other| other.name != service.name);
+    Some(others.any(|other| has_volume(project, other, name)))
+}
+
+/// Whether a service mounts a volume that another one mounts, too.
 pub(super) fn shares_volumes(project: &Project, service: &Service) -> bool {
     mounts(project, service)
         .iter()
-        .any(|mount| match &mount.value.kind {
-            MountKind::Volume {
-                name: Some(name), ..
-            } => project
-                .services
-                .values()
-                .any(|other| other.name != service.name && has_volume(project, other, name)),
-            _ => false,
-        })
+        .any(|mount| is_shared(project, service, &mount.value) == Some(true))
 }
 
 /// Whether a service keeps something in a volume that no other service mounts.
@@ -100,15 +106,7 @@ pub(super) fn owns_volumes(project: &Project, service: &Service) -> bool {
     mounts(project, service)
         .iter()
         .filter(|mount| !is_in_image(service, &mount.value))
-        .any(|mount| match &mount.value.kind {
-            MountKind::Volume {
-                name: Some(name), ..
-            } => project
-                .services
-                .values()
-                .all(|other| other.name == service.name || !has_volume(project, other, name)),
-            _ => false,
-        })
+        .any(|mount| is_shared(project, service, &mount.value) == Some(false))
 }
 
 pub(super) fn writable(service: &Service) -> Vec<PathBuf> {
