@@ -3,6 +3,7 @@
 mod bots;
 mod demands;
 mod facts;
+mod files;
 mod framework;
 mod generators;
 mod insisting;

@@ -5,7 +5,8 @@ use std::path::{Path, PathBuf};
 use plimsoll_diag::{Evidence, Span, Spanned};
 use plimsoll_model::NodeLayout;
 
-use super::facts::{FileFacts, Files};
+use super::facts::FileFacts;
+use super::files::Files;
 use super::framework::{Form, Framework, form};
 use super::manifest::Package;
 use super::shelf::Shelf;
