@@ -13,6 +13,8 @@ mod document;
 mod found;
 mod gateway;
 mod go;
+mod handed_out;
+mod location;
 mod locks;
 mod memory;
 mod merge;
@@ -110,6 +112,7 @@ pub fn detect(tree: &Tree) -> Detection {
     rejected.extend(rust.rejected);
     let mut problems = python.problems;
     problems.extend(node.problems);
+    handed_out::join(&workspace, &claims, &mut found, &mut rejected);
     // Whoever wrote a Compose file has said what runs together.
     let stated = COMPOSE.iter().any(|name| tree.has_file(Path::new(name)));
     if !stated {

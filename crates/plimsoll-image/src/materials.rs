@@ -19,7 +19,7 @@ use crate::provenance::Material;
 /// file that was chosen for its processor.
 pub fn locked_materials(recipe: &BuildRecipe, inventory: &Inventory) -> BTreeSet<Material> {
     let text = |path: &Path| fs_err::read_to_string(recipe.context.join(path)).unwrap_or_default();
-    match &recipe.kind {
+    let mut used = match &recipe.kind {
         RecipeKind::Python(found) => match &found.dependencies {
             PythonDependencies::UvLock { lock, .. } => of_uv_lock(&text(lock), inventory),
             PythonDependencies::Requirements { files } => files
@@ -39,7 +39,14 @@ pub fn locked_materials(recipe: &BuildRecipe, inventory: &Inventory) -> BTreeSet
         RecipeKind::Go(program) => of_go_sum(&text(&program.root.join("go.sum"))),
         RecipeKind::Rust(program) => of_cargo_lock(&text(&program.root.join("Cargo.lock"))),
         RecipeKind::Dockerfile(_) => BTreeSet::new(),
+    };
+    for pages in &recipe.pages {
+        if let Some(lock) = &pages.site.lock {
+            let text = fs_err::read_to_string(pages.context.join(lock)).unwrap_or_default();
+            used.extend(of_node_lock(lock, &text));
+        }
     }
+    used
 }
 
 #[derive(Deserialize)]

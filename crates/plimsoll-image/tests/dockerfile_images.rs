@@ -35,6 +35,7 @@ fn recipe(context: &Path, text: &str) -> BuildRecipe {
         command: Vec::new(),
         working_dir: PathBuf::new(),
         ports: Vec::new(),
+        pages: Vec::new(),
     }
 }
 

@@ -36,6 +36,7 @@ fn recipe(context: &Path, manager: NodeManager, lock: Option<&str>, command: &st
         command: command.split(' ').map(str::to_string).collect(),
         working_dir: PathBuf::new(),
         ports: vec![8080],
+        pages: Vec::new(),
     }
 }
 

@@ -90,6 +90,7 @@ impl Scene {
             command: vec!["python".into(), "-m".into(), "service".into()],
             working_dir: PathBuf::from("/app"),
             ports: Vec::new(),
+            pages: Vec::new(),
         };
         let host = Architecture::host().unwrap();
         let builder = self.bench.builder_with(clients);

@@ -38,6 +38,7 @@ fn recipe(context: &Path, dependencies: PythonDependencies) -> BuildRecipe {
         command: vec!["python".into(), "-m".into(), "service".into()],
         working_dir: PathBuf::from("/app"),
         ports: vec![8000],
+        pages: Vec::new(),
     }
 }
 

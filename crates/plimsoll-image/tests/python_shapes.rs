@@ -36,6 +36,7 @@ fn recipe(context: &Path, dependencies: PythonDependencies, install: Option<&str
         command: vec!["python".into(), "-m".into(), "shop".into()],
         working_dir: PathBuf::from("/app"),
         ports: Vec::new(),
+        pages: Vec::new(),
     }
 }
 

@@ -65,6 +65,7 @@ fn recipe(context: &Path, package: &str, binary: &str) -> BuildRecipe {
         command: Vec::new(),
         working_dir: PathBuf::new(),
         ports: vec![8080],
+        pages: Vec::new(),
     }
 }
 

@@ -35,6 +35,7 @@ fn recipe(context: &Path) -> BuildRecipe {
         command: Vec::new(),
         working_dir: PathBuf::new(),
         ports: vec![8080],
+        pages: Vec::new(),
     }
 }
 

@@ -34,7 +34,7 @@ pub use project::{
 };
 pub use recipe::{
     BuildNetwork, BuildRecipe, DockerfileRecipe, DockerfileSource, GoRecipe, NodeLayout,
-    NodeManager, NodeServerRecipe, PythonDependencies, PythonLock, PythonRecipe, RecipeKind,
+    NodeManager, NodeServerRecipe, Pages, PythonDependencies, PythonLock, PythonRecipe, RecipeKind,
     RustRecipe, SiteProxy, StaticSiteRecipe,
 };
 pub use stage::StagePurpose;

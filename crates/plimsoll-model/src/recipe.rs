@@ -22,6 +22,20 @@ pub struct BuildRecipe {
     pub working_dir: PathBuf,
     /// TCP ports the command listens on.
     pub ports: Vec<u16>,
+    /// Pages that the service hands out and that a build of its own makes.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub pages: Vec<Pages>,
+}
+
+/// Pages that a service of another kind hands out: a build makes them, and they are files of the service's image.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+pub struct Pages {
+    /// Absolute path of the directory that the build reads.
+    pub context: PathBuf,
+    /// How they are made; what a development server would pass on is the service's own here.
+    pub site: StaticSiteRecipe,
+    /// Where the service looks for them in its image, absolute: `/app/static`.
+    pub place: PathBuf,
 }
 
 /// The language's own part of a recipe.

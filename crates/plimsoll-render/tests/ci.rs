@@ -56,6 +56,7 @@ fn load() -> Loaded {
         command: vec!["/app/exporter".to_owned()],
         working_dir: PathBuf::new(),
         ports: vec![9100],
+        pages: Vec::new(),
     });
     loaded
 }

@@ -247,6 +247,7 @@ mod tests {
             command: Vec::new(),
             working_dir: PathBuf::new(),
             ports: Vec::new(),
+            pages: Vec::new(),
         };
         let mut project = Project {
             directory: directory.to_owned(),

@@ -75,6 +75,7 @@ pub(super) fn recipe(
         command: Vec::new(),
         working_dir: PathBuf::new(),
         ports: Vec::new(),
+        pages: Vec::new(),
     })
 }
 

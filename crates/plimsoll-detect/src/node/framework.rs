@@ -4,10 +4,12 @@ use std::path::{Path, PathBuf};
 
 use plimsoll_model::NodeLayout;
 
+use super::locations::location;
 use super::manifest::Package;
 use super::script::Line;
 use crate::detection::ServiceKind;
 use crate::document::Item;
+use crate::location::Location;
 use crate::tree::Tree;
 
 /// A framework.
@@ -145,7 +147,9 @@ pub(crate) fn form(
             let settings = configuration(&["next.config"]);
             match settings.text("output") {
                 Some("export") => Form::Files {
-                    output: PathBuf::from(settings.text("distDir").unwrap_or("out")),
+                    output: settings
+                        .path("distDir")
+                        .unwrap_or_else(|| PathBuf::from("out")),
                 },
                 Some("standalone") => Form::Server {
                     layout: standalone(settings.text("distDir").unwrap_or(".next"), member),
@@ -308,8 +312,8 @@ fn standalone(output: &str, member: &Path) -> NodeLayout {
     }
 }
 
-/// Where Angular's build leaves a project, and whether pages lie in a directory `browser` of it.
-pub(crate) fn angular_output(tree: &Tree, package: &Package) -> Option<(PathBuf, bool)> {
+/// Where Angular's build leaves a project, and the directory in it that the pages lie in.
+pub(crate) fn angular_output(tree: &Tree, package: &Package) -> Option<(PathBuf, String)> {
     let path = package.directory.join("angular.json");
     let path: std::sync::Arc<Path> = std::sync::Arc::from(path.as_path());
     let item = Item::json(&path, tree.source(&path)?)?;
@@ -325,7 +329,13 @@ pub(crate) fn angular_output(tree: &Tree, package: &Package) -> Option<(PathBuf,
         .or_else(|| build.text(&["options", "outputPath", "base"]))
         .map_or_else(|| Path::new("dist").join(name), PathBuf::from);
     let builder = build.text(&["builder"]).unwrap_or_default();
-    Some((output, builder.ends_with(":application")))
+    let pages = match builder.ends_with(":application") {
+        true => build
+            .text(&["options", "outputPath", "browser"])
+            .unwrap_or("browser"),
+        false => "",
+    };
+    Some((output, pages.to_owned()))
 }
 
 /// The words of the script for production that starts `program`.
@@ -342,6 +352,8 @@ fn stated(package: &Package, program: &str) -> Option<Vec<String>> {
 #[derive(Debug, Default)]
 pub(super) struct Settings {
     values: Vec<(String, String)>,
+    /// Places that values name.
+    places: Vec<(String, Location)>,
 }
 
 impl Settings {
@@ -358,6 +370,12 @@ impl Settings {
         Some(value)
     }
 
+    /// The place that a key names, seen from the directory of the file.
+    pub(super) fn path(&self, key: &str) -> Option<PathBuf> {
+        let (_, place) = self.places.iter().find(|(known, _)| known == key)?;
+        Some(place.beside())
+    }
+
     fn walk(&mut self, source: &crate::syntax::Source, node: tree_sitter::Node<'_>, depth: usize) {
         if depth > crate::syntax::DEPTH {
             return;
@@ -369,6 +387,9 @@ impl Settings {
             )
         {
             let key = source.text_of(key).trim_matches(['"', '\'']).to_owned();
+            if let Some(place) = location(source, value) {
+                self.places.push((key.clone(), place));
+            }
             let value = source
                 .text_of(value)
                 .trim_matches(['"', '\'', '`'])

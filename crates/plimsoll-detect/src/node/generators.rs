@@ -2,7 +2,9 @@
 
 use std::path::{Path, PathBuf};
 
+use super::framework::Settings;
 use super::manifest::Package;
+use crate::location::Location;
 use crate::tree::Tree;
 
 /// A program that makes a site.
@@ -58,6 +60,7 @@ const GENERATORS: &[Generator] = &[
     generator("preact-cli", "Preact CLI", "preact", "build", Application),
     generator("@rsbuild/core", "Rsbuild", "rsbuild", "dist", Application),
     generator("parcel", "Parcel", "parcel", "dist", Application),
+    generator("webpack", "webpack", "webpack", "dist", Application),
     generator("@11ty/eleventy", "Eleventy", "eleventy", "_site", Application),
     generator("hexo", "Hexo", "hexo", "public", Application),
     generator("@docusaurus/core", "Docusaurus", "docusaurus", "build", Documentation),
@@ -73,17 +76,65 @@ impl Generator {
         own.copied().find(|generator| {
             package.depends_on(generator.distribution)
                 && package.script_runs("build", generator.program)
+                // It makes programs as well as pages.
+                && (generator.name != "webpack" || package.depends_on("html-webpack-plugin"))
         })
     }
 
     /// Where its files are, relative to the package.
-    pub(super) fn output(&self, package: &Package) -> PathBuf {
+    pub(super) fn output(&self, tree: &Tree, package: &Package) -> PathBuf {
+        if let Some(stated) = self.stated(tree, package) {
+            return stated;
+        }
         let sources = match self.distribution {
             // `vitepress build docs`.
             "vitepress" | "vuepress" => self.sources(package),
             _ => None,
         };
         Path::new(&sources.unwrap_or_default()).join(self.output)
+    }
+
+    /// Where the project says that its files go.
+    fn stated(&self, tree: &Tree, package: &Package) -> Option<PathBuf> {
+        let (options, files, key): (&[&str], &[&str], &str) = match self.distribution {
+            "react-scripts" => {
+                return super::script::assigned(package, "BUILD_PATH")
+                    .map(|path| Location::written(path).beside());
+            }
+            "@vue/cli-service" => (&["--dest"], &["vue.config"], "outputDir"),
+            "astro" => (&["--outDir", "--out-dir"], &["astro.config"], "outDir"),
+            "umi" | "@umijs/max" => (&[], &[".umirc", "config/config"], "outputPath"),
+            "preact-cli" => (&["--dest"], &[], ""),
+            "ember-cli" => (&["--output-path", "-o"], &[], ""),
+            "parcel" => (&["--dist-dir"], &[], ""),
+            "webpack" => (
+                &["--output-path", "-o"],
+                &[
+                    "webpack.config",
+                    "webpack.prod",
+                    "webpack.config.prod",
+                    "webpack.common",
+                ],
+                "path",
+            ),
+            "@11ty/eleventy" => (&["--output"], &[], ""),
+            "@docusaurus/core" => (&["--out-dir"], &[], ""),
+            _ => return None,
+        };
+        let told = super::script::option(package, self.program, options);
+        let configured = || {
+            let files = files.iter().flat_map(|file| {
+                ["js", "ts", "mjs", "cjs", "mts"].map(|end| format!("{file}.{end}"))
+            });
+            files
+                .map(|file| package.directory.join(file))
+                .filter(|path| tree.has_file(path))
+                .find_map(|path| Settings::read(tree, &path)?.path(key))
+        };
+        match told {
+            Some(told) => Some(Location::written(told).beside()),
+            None => configured(),
+        }
     }
 
     fn sources(&self, package: &Package) -> Option<String> {

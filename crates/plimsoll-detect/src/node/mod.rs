@@ -10,6 +10,7 @@ mod insisting;
 mod keys;
 mod langgraph;
 mod listening;
+pub(crate) mod locations;
 mod manifest;
 mod numbers;
 mod nx;

@@ -144,6 +144,7 @@ impl Scene<'_> {
             command: start.command,
             working_dir,
             ports: port.into_iter().collect(),
+            pages: Vec::new(),
         });
         found
     }

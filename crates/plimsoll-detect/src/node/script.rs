@@ -122,6 +122,42 @@ pub(super) fn called<'p>(package: &'p Package, name: &str) -> Vec<&'p str> {
     names
 }
 
+/// What the script `build`, or one that it calls, gives a program for an option: `vite build --outDir ../static`.
+pub(super) fn option(package: &Package, program: &str, names: &[&str]) -> Option<String> {
+    let lines = called(package, "build").into_iter();
+    let mut parts = lines
+        .filter_map(|name| package.script(name))
+        .flat_map(|line| line.as_str().split("&&"))
+        .filter_map(split)
+        .filter(|words| words.iter().any(|word| word == program));
+    parts.find_map(|words| {
+        let after = words.iter().skip_while(|word| *word != program);
+        let mut after = after.skip(1);
+        while let Some(word) = after.next() {
+            let (name, value) = match word.split_once('=') {
+                Some((name, value)) => (name, Some(value.to_owned())),
+                None => (word.as_str(), None),
+            };
+            if names.contains(&name) {
+                return value.or_else(|| after.next().cloned());
+            }
+        }
+        None
+    })
+}
+
+/// What the script `build`, or one that it calls, sets a variable to.
+pub(super) fn assigned(package: &Package, variable: &str) -> Option<String> {
+    let lines = called(package, "build").into_iter();
+    let mut words = lines
+        .filter_map(|name| package.script(name))
+        .flat_map(|line| split(line.as_str()).unwrap_or_default());
+    words.find_map(|word| {
+        let (name, value) = word.split_once('=')?;
+        (name == variable).then(|| value.to_owned())
+    })
+}
+
 /// Scripts of the package that a script starts side by side: `concurrently "npm:api" "npm run web"`, `run-p api web`.
 pub(crate) fn side_by_side<'p>(package: &'p Package, name: &str) -> Vec<&'p str> {
     mentioned(package, name, SIDE_BY_SIDE)

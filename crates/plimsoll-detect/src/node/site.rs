@@ -48,30 +48,32 @@ pub(super) fn bundler(tree: &Tree, package: &Package) -> Option<Bundler> {
     }
     if package.depends_on("vite") {
         let config = ViteConfig::read(tree, &package.directory);
-        let output = config
-            .as_ref()
-            .and_then(|config| config.output.clone())
-            .unwrap_or_else(|| "dist".to_owned());
+        let told = super::script::option(package, "vite", &["--outDir"]);
+        let output = match &config {
+            Some(config) => config.output(told.as_deref()),
+            None => PathBuf::from(told.as_deref().unwrap_or("dist")),
+        };
         let page = tree.has_file(&package.directory.join("index.html"))
             || config.as_ref().is_some_and(|config| config.root.is_some());
         let library = config.as_ref().is_some_and(|config| config.library);
-        return (page && !library && package.script_runs("build", "vite")).then(|| Bundler {
+        return (page && !library && package.script_runs("build", "vite")).then_some(Bundler {
             name: "Vite",
             distribution: "vite",
-            output: PathBuf::from(output),
+            output,
             port: 5173,
             config,
         });
     }
     if package.depends_on("@angular/core") && package.script_runs("build", "ng") {
         let (output, pages) = super::framework::angular_output(tree, package)?;
+        let told = super::script::option(package, "ng", &["--output-path", "--outputPath"]);
+        let output = told.map_or(output, PathBuf::from);
         return Some(Bundler {
             name: "Angular",
             distribution: "@angular/core",
-            output: if pages {
-                output.join("browser")
-            } else {
-                output
+            output: match pages.as_str() {
+                "" => output,
+                pages => output.join(pages),
             },
             port: 4200,
             config: None,
@@ -81,7 +83,7 @@ pub(super) fn bundler(tree: &Tree, package: &Package) -> Option<Bundler> {
     Some(Bundler {
         name: generator.name,
         distribution: generator.distribution,
-        output: generator.output(package),
+        output: generator.output(tree, package),
         port: 3000,
         config: None,
     })
@@ -175,9 +177,15 @@ pub(super) fn site(tree: &Tree, package: &Package, bundler: &Bundler, sources: S
 }
 
 fn recipe(tree: &Tree, package: &Package, bundler: &Bundler, manager: NodeManager) -> BuildRecipe {
-    let context = match &package.lock {
+    let own = match &package.lock {
         Some(lock) => lock.parent().unwrap_or(Path::new("")).to_owned(),
         None => package.directory.clone(),
+    };
+    // What leaves its package is made among the files that are around it.
+    let output = places::within(&package.directory, places::text(&bundler.output));
+    let context = match output {
+        Some(output) if !output.starts_with(&own) => places::common(&own, &output),
+        _ => own,
     };
     BuildRecipe {
         context: absolute(tree, &context),
@@ -198,6 +206,7 @@ fn recipe(tree: &Tree, package: &Package, bundler: &Bundler, manager: NodeManage
         command: Vec::new(),
         working_dir: PathBuf::from(crate::python::IMAGE_ROOT),
         ports: vec![STATIC_PORT],
+        pages: Vec::new(),
     }
 }
 

@@ -42,7 +42,9 @@ pub(super) fn form(tree: &Tree, package: &Package, environment: Vec<(String, Str
             environment,
         },
         Some(STATIC) => Form::Files {
-            output: PathBuf::from(settings.text("pages").unwrap_or("build")),
+            output: settings
+                .path("pages")
+                .unwrap_or_else(|| PathBuf::from("build")),
         },
         other => Form::Neither {
             why: match other {

@@ -6,8 +6,11 @@ use std::sync::Arc;
 use plimsoll_diag::Span;
 use tree_sitter::Node;
 
+use super::locations::location;
 use super::numbers::{declaration, number};
 use super::sources::text;
+use crate::location::{Location, Origin};
+use crate::places;
 use crate::syntax::{DEPTH, Grammar, Source, named_children};
 use crate::tree::Tree;
 
@@ -15,8 +18,9 @@ use crate::tree::Tree;
 #[derive(Debug, Clone)]
 pub(crate) struct ViteConfig {
     pub(crate) span: Span,
-    pub(crate) output: Option<String>,
-    pub(crate) root: Option<String>,
+    /// The directory of the pages' sources, seen from the package.
+    pub(crate) root: Option<PathBuf>,
+    output: Option<Location>,
     pub(crate) port: Option<u16>,
     pub(crate) library: bool,
     /// Paths that the development server passes on.
@@ -105,6 +109,21 @@ impl ViteConfig {
         Some(config)
     }
 
+    /// Where the pages come to lie, seen from the package: `stated` is what a command says.
+    pub(crate) fn output(&self, stated: Option<&str>) -> PathBuf {
+        let below = |path: &str| {
+            let root = self.root.clone().unwrap_or_default();
+            Location::written(places::text(&root.join(path))).beside()
+        };
+        match (stated, &self.output) {
+            (Some(stated), _) => below(stated),
+            // A relative directory is seen from that of the sources.
+            (None, Some(output)) if output.origin == Origin::Written => below(&output.way),
+            (None, Some(output)) => output.beside(),
+            (None, None) => below("dist"),
+        }
+    }
+
     /// Collects what stands under keys of object literals: `build: { outDir: "x" }`.
     fn walk(&mut self, source: &Source, node: Node<'_>, keys: &mut Vec<String>, depth: usize) {
         if depth > DEPTH {
@@ -120,9 +139,9 @@ impl ViteConfig {
             keys.push(key);
             let path: Vec<&str> = keys.iter().map(String::as_str).collect();
             match path.as_slice() {
-                ["build", "outDir"] => self.output = text(source, value),
+                ["build", "outDir"] => self.output = location(source, value),
                 ["build", "lib"] => self.library = true,
-                ["root"] => self.root = text(source, value),
+                ["root"] => self.root = location(source, value).map(|root| root.beside()),
                 ["server", "port"] => self.port = number(source, value, 0),
                 ["server", "proxy", path] => {
                     let span = source.place(node).in_file(source.path.clone());

@@ -20,6 +20,7 @@ mod handed;
 mod heavy;
 mod insisting;
 mod langgraph;
+pub(crate) mod locations;
 mod mcp;
 mod module;
 mod pages;

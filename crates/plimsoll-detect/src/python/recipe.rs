@@ -115,6 +115,7 @@ pub(crate) fn recipe(
         command: started.command.clone(),
         working_dir: placed.in_image(&placed.directory),
         ports: started.ports.clone(),
+        pages: Vec::new(),
     }
 }
 

@@ -429,6 +429,7 @@ impl Seen<'_> {
             command: command.to_vec(),
             working_dir: PathBuf::new(),
             ports: ports.to_vec(),
+            pages: Vec::new(),
         }
     }
 

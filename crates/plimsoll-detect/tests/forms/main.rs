@@ -9,6 +9,7 @@ mod django;
 mod frameworks;
 mod generated;
 mod gunicorn;
+mod handed_out;
 mod insistence;
 mod locks;
 mod members;

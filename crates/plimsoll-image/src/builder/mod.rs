@@ -305,6 +305,10 @@ impl<'a> Builder<'a> {
                 }
                 RecipeKind::Rust(program) => rust::build(&workshop, recipe, program)?,
             };
+            for pages in &recipe.pages {
+                let made = static_site::pages(&workshop, pages, request.as_of.as_deref())?;
+                layers.extend(made);
+            }
             if let Some(check) = request.health {
                 probe::attach(&workshop, &recipe.kind, check, &mut layers, &mut config)?;
             }

@@ -27,6 +27,6 @@ mod version_range;
 pub use error::NodeError;
 
 pub(crate) use pack::files_below;
-pub(crate) use project::{NodeProject, SUITE, clean};
+pub(crate) use project::{NodeProject, SITE, SUITE, clean};
 pub(crate) use server::build;
 pub(crate) use steps::{OUT, Scripts};

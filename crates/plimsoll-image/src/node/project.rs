@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use fs_err as fs;
 use plimsoll_diag::{Diagnostic, ProgressEvent};
-use plimsoll_model::{BuildRecipe, NodeManager};
+use plimsoll_model::NodeManager;
 use serde_json::Value;
 
 use super::NodeError;
@@ -76,18 +76,18 @@ impl<'a> NodeProject<'a> {
     /// Looks at a project.
     pub(crate) fn open(
         workshop: &'a Workshop<'a>,
-        recipe: &BuildRecipe,
+        context: &Path,
         root: &Path,
         manager: NodeManager,
         lock: Option<&Path>,
     ) -> Result<Self, NodeError> {
         let root = clean(root);
         let text = match lock {
-            Some(lock) => Some(fs::read(recipe.context.join(lock))?),
+            Some(lock) => Some(fs::read(context.join(lock))?),
             None => None,
         };
         let text = text.map(|bytes| String::from_utf8_lossy(&bytes).into_owned());
-        let manifest = manifest(&recipe.context.join(&root))?;
+        let manifest = manifest(&context.join(&root))?;
         let hashes = workshop.cache.join("hashes");
         Ok(Self {
             workshop,
@@ -98,8 +98,8 @@ impl<'a> NodeProject<'a> {
                 .and_then(Value::as_str)
                 .map(str::to_string),
             manifest,
-            sources: Application::look(&recipe.context, Purpose::BuildInput, &hashes)?,
-            context: recipe.context.clone(),
+            sources: Application::look(context, Purpose::BuildInput, &hashes)?,
+            context: context.to_path_buf(),
             root,
             as_of: None,
         })

@@ -88,7 +88,8 @@ pub(crate) fn build(
     as_of: Option<&str>,
 ) -> Result<(Vec<ImageLayer>, ImageConfig), NodeError> {
     let lock = server.lock.as_deref();
-    let mut project = NodeProject::open(workshop, recipe, &server.root, server.manager, lock)?;
+    let (context, root) = (&recipe.context, &server.root);
+    let mut project = NodeProject::open(workshop, context, root, server.manager, lock)?;
     if let Some(range) = &server.node {
         project.node_range = Some(range.value.clone());
     }

@@ -1,19 +1,19 @@
 //! From a recipe to layers and a configuration.
 
-use std::path::{Path, PathBuf};
+use std::path::{Component, Path, PathBuf};
 
 use fs_err as fs;
-use plimsoll_model::{BuildRecipe, SiteProxy, StaticSiteRecipe};
+use plimsoll_model::{BuildRecipe, Pages, SiteProxy, StaticSiteRecipe};
 
 use super::nginx;
 use crate::application::{Application, Purpose, SourceKind};
 use crate::base;
 use crate::debian::BaseRequest;
 use crate::layer::{Attributes, Content, FileSet, Node};
-use crate::node::{NodeError, NodeProject, OUT, SUITE, Scripts, clean, files_below};
+use crate::node::{NodeError, NodeProject, OUT, SITE, SUITE, Scripts, clean, files_below};
 use crate::oci::ImageConfig;
 use crate::python::BUILD_USER;
-use crate::step::scratch::give;
+use crate::step::scratch::{Scratch, give};
 use crate::store::{ImageLayer, Segment};
 use crate::workshop::Workshop;
 
@@ -43,6 +43,8 @@ struct Site<'a> {
     recipe: &'a StaticSiteRecipe,
     workshop: &'a Workshop<'a>,
     context: &'a Path,
+    /// Where the files are in the image, without the leading `/`.
+    place: String,
     as_of: Option<&'a str>,
 }
 
@@ -57,6 +59,7 @@ pub(crate) fn build(
         recipe: site,
         workshop,
         context: &recipe.context,
+        place: clean(Path::new(nginx::SITE)),
         as_of,
     };
     let mut request = BaseRequest::new(SUITE, workshop.architecture);
@@ -71,8 +74,24 @@ pub(crate) fn build(
     let server = base::assemble(workshop, &request)?;
     let mut layers = server.layers().to_vec();
     layers.extend(configuration(workshop, &site.recipe.proxies)?);
-    layers.extend(site.files(recipe)?);
+    layers.extend(site.files()?);
     Ok((layers, config(recipe)))
+}
+
+/// Makes the layers of pages that a server of another kind hands out.
+pub(crate) fn pages(
+    workshop: &Workshop<'_>,
+    pages: &Pages,
+    as_of: Option<&str>,
+) -> Result<Vec<ImageLayer>, NodeError> {
+    let site = Site {
+        recipe: &pages.site,
+        workshop,
+        context: &pages.context,
+        place: clean(&pages.place),
+        as_of,
+    };
+    site.files()
 }
 
 /// The server's configuration as a layer.
@@ -107,10 +126,18 @@ fn layer(
 
 impl Site<'_> {
     /// The site's files.
-    fn files(&self, recipe: &BuildRecipe) -> Result<Vec<ImageLayer>, NodeError> {
+    fn files(&self) -> Result<Vec<ImageLayer>, NodeError> {
         match &self.recipe.script {
-            Some(script) => self.built(recipe, script),
+            Some(script) => self.built(script),
             None => self.as_they_are(),
+        }
+    }
+
+    /// What tells these files from the same ones elsewhere.
+    fn elsewhere(&self) -> String {
+        match self.place == clean(Path::new(nginx::SITE)) {
+            true => String::new(),
+            false => format!(" at {}", self.place),
         }
     }
 
@@ -127,7 +154,11 @@ impl Site<'_> {
             Some(rest.to_string())
         };
         let sources = sources.only(|path| below(path).is_some());
-        let key = format!("{RULES} files {} in {place}", sources.identity());
+        let key = format!(
+            "{RULES} files {} in {place}{}",
+            sources.identity(),
+            self.elsewhere()
+        );
         self.workshop.layers(&key, || {
             let files: Vec<(String, PathBuf)> = sources
                 .files()
@@ -145,20 +176,36 @@ impl Site<'_> {
     }
 
     /// What a script makes, made now unless these sources were built before.
-    fn built(&self, build: &BuildRecipe, script: &str) -> Result<Vec<ImageLayer>, NodeError> {
+    fn built(&self, script: &str) -> Result<Vec<ImageLayer>, NodeError> {
         let workshop = self.workshop;
         let recipe = self.recipe;
         let lock = recipe.lock.as_deref();
-        let mut project = NodeProject::open(workshop, build, &recipe.root, recipe.manager, lock)?;
+        let (root, manager) = (&recipe.root, recipe.manager);
+        let mut project = NodeProject::open(workshop, self.context, root, manager, lock)?;
         project.as_of = self.as_of.map(str::to_string);
+        // Where the files come to lie in the step.
+        let left = lexical(&Path::new(SITE).join(root).join(&recipe.output));
+        let package = lexical(&Path::new(SITE).join(root));
+        // What an earlier build left beside the package is no source of this one.
+        if let Ok(own) = left.strip_prefix(SITE)
+            && !left.starts_with(&package)
+            && !package.starts_with(&left)
+        {
+            let own = own.display().to_string();
+            project.sources = project.sources.only(|path| {
+                let rest = path.strip_prefix(&own);
+                !rest.is_some_and(|rest| rest.is_empty() || rest.starts_with('/'))
+            });
+        }
         let key = format!(
-            "{RULES} of {} {} {:?} {:?} {:?} with {}",
+            "{RULES} of {} {} {:?} {:?} {:?} with {}{}",
             project.sources.identity(),
             project.root,
             recipe.script,
             recipe.output,
             recipe.build_environment,
             project.packages_key(workshop.host),
+            self.elsewhere(),
         );
         workshop.layers(&key, || {
             let base = project.build_root()?;
@@ -170,6 +217,9 @@ impl Site<'_> {
             project.sources.copy_to(&place)?;
             give(&place, BUILD_USER)?;
             project.adopt_lock(&installed, &place)?;
+            if !left.starts_with(SITE) {
+                outside(&scratch, &base, &left)?;
+            }
             let out = scratch.directory("out", BUILD_USER)?;
             let shown = format!("{} run {script}", project.manager.name());
             workshop.tell(shown.clone());
@@ -210,7 +260,7 @@ impl Site<'_> {
         let store = self.workshop.store;
         let mut hashed = FileSet::new();
         let mut rest = FileSet::new();
-        let place = nginx::SITE.trim_start_matches('/');
+        let place = &self.place;
         rest.directory(place, Attributes::DIRECTORY)?;
         for (path, source) in files {
             let set = match nginx::is_hashed(&path) {
@@ -233,6 +283,37 @@ impl Site<'_> {
         }
         Ok(layers)
     }
+}
+
+/// An absolute path without `.` and without what goes up and down again.
+fn lexical(path: &Path) -> PathBuf {
+    let mut plain = PathBuf::from("/");
+    for component in path.components() {
+        match component {
+            Component::Normal(part) => plain.push(part),
+            Component::ParentDir => {
+                plain.pop();
+            }
+            Component::CurDir | Component::RootDir | Component::Prefix(_) => {}
+        }
+    }
+    plain
+}
+
+/// Makes a directory outside of the sources that a build may write to, where the system has none of that name.
+fn outside(scratch: &Scratch, base: &[PathBuf], directory: &Path) -> std::io::Result<()> {
+    let Ok(inside) = directory.strip_prefix("/") else {
+        return Ok(());
+    };
+    let Some(top) = inside.components().next() else {
+        return Ok(());
+    };
+    let is_system = |tree: &PathBuf| tree.join(top).symlink_metadata().is_ok();
+    if base.iter().any(is_system) {
+        return Ok(());
+    }
+    fs::create_dir_all(scratch.path().join("tree").join(inside))?;
+    give(&scratch.path().join("tree").join(top), BUILD_USER)
 }
 
 fn config(recipe: &BuildRecipe) -> ImageConfig {

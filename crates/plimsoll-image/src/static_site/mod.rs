@@ -8,4 +8,4 @@
 mod build;
 mod nginx;
 
-pub(crate) use build::build;
+pub(crate) use build::{build, pages};

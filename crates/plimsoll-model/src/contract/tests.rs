@@ -41,6 +41,7 @@ fn recipe() -> BuildRecipe {
         command: Vec::new(),
         working_dir: PathBuf::new(),
         ports: Vec::new(),
+        pages: Vec::new(),
     }
 }
 

@@ -56,9 +56,14 @@ pub(super) fn write(input: &Input<'_>, all: &[Workload<'_>], rendering: &mut Ren
         text.push('\n');
     }
     text.push_str("\n# Values of this machine; their templates may stay.\n**/.env\n**/.env.*\n!**/.env.example\n");
+    let hands_out = |one: &Workload<'_>| {
+        let recipe = one.service.recipe.as_ref();
+        recipe.is_some_and(|recipe| !recipe.pages.is_empty())
+    };
     let builds_pages = kinds
         .iter()
-        .any(|kind| matches!(kind, RecipeKind::StaticSite(_) | RecipeKind::NodeServer(_)));
+        .any(|kind| matches!(kind, RecipeKind::StaticSite(_) | RecipeKind::NodeServer(_)))
+        || all.iter().any(hands_out);
     if builds_pages {
         text.push_str(
             "# Read by bundlers, which write it into pages for everybody.\n!**/.env.production\n",

@@ -4,7 +4,7 @@ use std::path::{Path, PathBuf};
 
 use plimsoll_model::{BuildRecipe, NodeLayout, NodeManager, NodeServerRecipe};
 
-use super::site::{below, build_variables};
+use super::site::{below, build_variables, copy_pages, pages};
 use super::{NOBODY, USER, Writer, images, place};
 use crate::Input;
 
@@ -278,6 +278,7 @@ pub(super) fn write(writer: &mut Writer<'_, '_>, node: &NodeServerRecipe) {
     writer.script.line(&format!("USER {USER}:{USER}"));
     writer.script.exec("CMD", &tools.run("test"));
 
+    pages(writer);
     writer
         .script
         .stage("base", "runtime", "How the application runs.");
@@ -291,6 +292,7 @@ pub(super) fn write(writer: &mut Writer<'_, '_>, node: &NodeServerRecipe) {
                 .script
                 .line(&format!("COPY --from=builder {from} {to}"));
         }
+        copy_pages(writer);
     };
     writer.script.stage(
         "runtime",

@@ -15,7 +15,12 @@ pub(crate) struct Place {
 impl Place {
     /// `None` when the recipe's files are not below the project's directory.
     pub(crate) fn of(input: &Input<'_>, recipe: &BuildRecipe) -> Option<Self> {
-        let prefix = recipe.context.strip_prefix(&input.project.directory).ok()?;
+        Self::of_context(input, &recipe.context)
+    }
+
+    /// The same for a directory that files are built from.
+    pub(crate) fn of_context(input: &Input<'_>, context: &Path) -> Option<Self> {
+        let prefix = context.strip_prefix(&input.project.directory).ok()?;
         Some(Self {
             prefix: plain(prefix),
         })

@@ -3,7 +3,7 @@
 use plimsoll_model::{RecipeKind, StaticSiteRecipe};
 
 use super::node::{Tools, developed_sources, development_script, packages};
-use super::{DIRECTORY, NOBODY, USER, Writer, images, place};
+use super::{DIRECTORY, NOBODY, Place, USER, Writer, images, place};
 use crate::{Fidelity, Loss, addresses};
 
 /// What serves the files: its image has a program to ask with.
@@ -133,6 +133,70 @@ pub(super) fn write(writer: &mut Writer<'_, '_>, site: &StaticSiteRecipe) {
         )
         .at(writer.one.service.span.clone()),
     );
+}
+
+/// The stages that build pages which a server hands out.
+pub(super) fn pages(writer: &mut Writer<'_, '_>) {
+    for (index, pages) in writer.recipe.pages.iter().enumerate() {
+        let Some(place) = Place::of_context(writer.input, &pages.context) else {
+            writer.loss(
+                Loss::new(
+                    Fidelity::Dropped,
+                    format!("services.{}.build", writer.one.name()),
+                    "its pages are built from files outside of the project's directory, which no build context holds",
+                )
+                .at(writer.one.service.span.clone())
+                .hint("render in a directory that holds both"),
+            );
+            continue;
+        };
+        let own = std::mem::replace(&mut writer.place, place);
+        let (site, name) = (&pages.site, pages_stage(index));
+        let tools = Tools::of(site.manager);
+        let node = writer.base(&images::node(None));
+        let (base, dependencies) = (format!("{name}-base"), format!("{name}-dependencies"));
+        writer
+            .script
+            .stage(&node, &base, "What builds the pages that it hands out.");
+        tools.install(writer);
+        let lock = site.lock.as_deref();
+        packages(writer, &tools, &site.root, lock, &dependencies, &base);
+        writer.script.stage(&dependencies, &name, "The pages.");
+        build_variables(writer, &site.build_environment);
+        let directory = writer.place.directory();
+        writer.script.line(&format!("COPY {directory} /app/"));
+        let root = place::text(&place::plain(&site.root));
+        writer
+            .script
+            .line(&format!("WORKDIR {}", below("/app", &root)));
+        let script = site.script.as_deref().unwrap_or("build");
+        writer.script.run(&[], &[tools.script(script)]);
+        writer.place = own;
+    }
+}
+
+/// Puts the pages that a server hands out into its image.
+pub(super) fn copy_pages(writer: &mut Writer<'_, '_>) {
+    for (index, pages) in writer.recipe.pages.iter().enumerate() {
+        if Place::of_context(writer.input, &pages.context).is_none() {
+            continue;
+        }
+        let output = place::plain(&pages.site.root.join(&pages.site.output));
+        writer.script.line(&format!(
+            "COPY --from={} {} {}",
+            pages_stage(index),
+            below("/app", &place::text(&output)),
+            pages.place.display()
+        ));
+    }
+}
+
+/// The stage that holds what the build of pages left.
+fn pages_stage(index: usize) -> String {
+    match index {
+        0 => "pages".to_owned(),
+        index => format!("pages-{}", index + 1),
+    }
 }
 
 /// Variables of the build: what the bundler writes into the pages, so nothing secret.

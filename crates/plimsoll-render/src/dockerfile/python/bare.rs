@@ -3,6 +3,7 @@
 
 use plimsoll_model::{PythonDependencies, PythonRecipe};
 
+use super::super::site::copy_pages;
 use super::super::{NOBODY, Writer, place, script::word};
 use super::install::{bind, development_requirements, with_included};
 
@@ -59,8 +60,10 @@ pub(super) fn write(writer: &mut Writer<'_, '_>, python: &PythonRecipe) {
         "The same as production, of which nothing can be left out.",
     );
     writer.script.line(&copy);
+    copy_pages(writer);
     writer.debug_stage();
     writer.script.line(&copy);
+    copy_pages(writer);
     writer
         .script
         .run(&installs(Vec::new()), &[format!("{PIP} debugpy")]);
@@ -69,4 +72,5 @@ pub(super) fn write(writer: &mut Writer<'_, '_>, python: &PythonRecipe) {
         .script
         .stage("runtime", "production", "What is published and runs.");
     writer.script.line(&copy);
+    copy_pages(writer);
 }

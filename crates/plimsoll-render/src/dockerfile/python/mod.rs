@@ -8,6 +8,7 @@ mod install;
 use plimsoll_model::{PythonDependencies, PythonRecipe};
 
 use super::script::word;
+use super::site::{copy_pages, pages};
 use super::{NOBODY, USER, Writer, images, place};
 pub(crate) use command::{DEBUG_PORT, debugged, reloading, reloads};
 use install::{
@@ -224,6 +225,7 @@ fn running(writer: &mut Writer<'_, '_>, installs_project: bool) {
             .script
             .line(&format!("COPY --from={from} /app/.venv /app/.venv"));
         writer.script.line(&format!("COPY {directory} /app/"));
+        copy_pages(writer);
     };
     writer.script.stage(
         "runtime",
@@ -252,6 +254,7 @@ fn running(writer: &mut Writer<'_, '_>, installs_project: bool) {
 
 /// The stage with everything but files: how the application runs. Gives its command.
 fn runtime(writer: &mut Writer<'_, '_>) -> Vec<String> {
+    pages(writer);
     writer
         .script
         .stage("base", "runtime", "How the application runs.");
