@@ -229,6 +229,8 @@ struct Reader<'r> {
     function: &'r mut Function,
     /// Variables that stand for a group of routes, and the group's path.
     groups: BTreeMap<String, String>,
+    /// Whether what is read depends on a condition in the function around it.
+    conditional: bool,
 }
 
 impl<'r> Reader<'r> {
@@ -237,6 +239,7 @@ impl<'r> Reader<'r> {
             source,
             function,
             groups: BTreeMap::new(),
+            conditional: false,
         }
     }
 
@@ -251,7 +254,7 @@ impl<'r> Reader<'r> {
                     self.function.repeats = true;
                 }
                 self.function.mentions.insert(name.to_owned());
-                if !settings::depends(self.source, node) {
+                if !self.conditional {
                     self.function.certain.insert(name.to_owned());
                 }
             }
@@ -283,17 +286,23 @@ impl<'r> Reader<'r> {
             "call_expression" => {
                 let inner = self.call(node, prefix);
                 if let Some(inner) = inner {
-                    for child in named_children(node) {
-                        self.walk(child, &inner, depth + 1);
-                    }
+                    self.walk_parts(node, &inner, depth);
                     return;
                 }
             }
             _ => {}
         }
-        for child in named_children(node) {
-            self.walk(child, prefix, depth + 1);
+        self.walk_parts(node, prefix, depth);
+    }
+
+    fn walk_parts(&mut self, node: Node<'_>, prefix: &str, depth: usize) {
+        let conditional = self.conditional;
+        for part in named_children(node) {
+            self.conditional =
+                settings::is_conditional(self.source, node, part).unwrap_or(conditional);
+            self.walk(part, prefix, depth + 1);
         }
+        self.conditional = conditional;
     }
 
     /// `Port: 8080`, `Addr: ":8080"`, `Use: "serve"`.

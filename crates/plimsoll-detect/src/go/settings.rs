@@ -263,33 +263,35 @@ pub(super) fn condition(source: &Source, node: Node<'_>, function: &mut Function
 }
 
 /// Whether a condition stands before a node in the function around it. Which command was given is none.
-pub(super) fn depends(source: &Source, node: Node<'_>) -> bool {
+fn depends(source: &Source, node: Node<'_>) -> bool {
     let mut inner = node;
     while let Some(around) = inner.parent() {
-        match around.kind() {
-            "function_declaration" | "method_declaration" | "func_literal" => return false,
-            "if_statement"
-                if ["consequence", "alternative"]
-                    .iter()
-                    .any(|part| around.child_by_field_name(part) == Some(inner)) =>
-            {
-                return true;
-            }
-            "expression_case" | "type_case" => {
-                let value = around
-                    .parent()
-                    .and_then(|switch| switch.child_by_field_name("value"))
-                    .map(|value| source.text_of(value).to_ascii_lowercase())
-                    .unwrap_or_default();
-                if !value.contains("arg") && !value.contains("command") {
-                    return true;
-                }
-            }
-            _ => {}
+        if let Some(conditional) = is_conditional(source, around, inner) {
+            return conditional;
         }
         inner = around;
     }
     false
+}
+
+/// Whether a part of a node depends on a condition; `None`: as much as the node itself does.
+pub(super) fn is_conditional(source: &Source, around: Node<'_>, part: Node<'_>) -> Option<bool> {
+    match around.kind() {
+        "function_declaration" | "method_declaration" | "func_literal" => Some(false),
+        "if_statement" => ["consequence", "alternative"]
+            .iter()
+            .any(|branch| around.child_by_field_name(branch) == Some(part))
+            .then_some(true),
+        "expression_case" | "type_case" => {
+            let value = around
+                .parent()
+                .and_then(|switch| switch.child_by_field_name("value"))
+                .map(|value| source.text_of(value).to_ascii_lowercase())
+                .unwrap_or_default();
+            (!value.contains("arg") && !value.contains("command")).then_some(true)
+        }
+        _ => None,
+    }
 }
 
 /// Whether the function around a node is called for each request: an error of it is an answer.

@@ -32,7 +32,7 @@ pub(crate) fn reads(
             module.calls.iter().find_map(|placed| {
                 let callee = module.callee(&placed.call)?;
                 if !matches!(
-                    callee.as_str(),
+                    callee.as_ref(),
                     "dynaconf.Dynaconf" | "dynaconf.LazySettings"
                 ) {
                     return None;

@@ -43,7 +43,7 @@ pub(crate) fn read_of<'c>(call: &'c Call, module: &Module) -> Option<Read<'c>> {
         .keyword("default")
         .or_else(|| call.arguments.get(1))
         .filter(|default| **default != Value::None);
-    match callee.as_str() {
+    match callee.as_ref() {
         "os.getenv" | "os.environ.get" | "os.environ.setdefault" | "os.environ.pop" => Some(Read {
             name: name?,
             default,
@@ -70,7 +70,7 @@ pub(crate) fn read_of<'c>(call: &'c Call, module: &Module) -> Option<Read<'c>> {
             let maker = module.top_value(first)?.value.as_ref()?.as_call()?;
             let maker = module.callee(maker)?;
             let reader = matches!(
-                maker.as_str(),
+                maker.as_ref(),
                 "environ.Env"
                     | "environs.Env"
                     | "environs.env"

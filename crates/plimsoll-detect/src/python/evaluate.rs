@@ -88,7 +88,7 @@ fn step(value: &Value, module: &Module, path: &str, steps: usize) -> Constant {
                 };
             }
             let callee = module.callee(call).unwrap_or_default();
-            if matches!(callee.as_str(), "typer.Option" | "typer.Argument") {
+            if matches!(callee.as_ref(), "typer.Option" | "typer.Argument") {
                 return call.argument(0, "default").map(follow).unwrap_or_default();
             }
             match (call.method(), call.arguments.first()) {

@@ -3,6 +3,7 @@
 mod conditions;
 mod named;
 
+use std::cell::OnceCell;
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
 use std::sync::Arc;
@@ -365,6 +366,7 @@ impl Extractor<'_> {
                 local,
                 scope: scope.clone(),
                 place,
+                full_name: OnceCell::new(),
             });
         };
         for child in named_children(node) {

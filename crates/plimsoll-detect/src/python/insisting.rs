@@ -102,7 +102,7 @@ pub(crate) fn reads(module: &Module, startup: &Startup, found: &mut Vec<Variable
             Value::Text(text) => Some(text.starts_with("gemini")),
             _ => None,
         };
-        if GOOGLES.contains(&callee.as_str()) && model(&placed.call) == Some(true) {
+        if GOOGLES.contains(&callee.as_ref()) && model(&placed.call) == Some(true) {
             found.push(read("GOOGLE_API_KEY", module, placed.call.place, &callee));
         }
     }
@@ -131,7 +131,7 @@ pub(crate) fn reads(module: &Module, startup: &Startup, found: &mut Vec<Variable
             Value::Call(call) => call.function.as_name(),
             other => other.as_name(),
         };
-        if name.is_some_and(|name| LOGINS.contains(&module.qualify(name).as_str())) {
+        if name.is_some_and(|name| LOGINS.contains(&module.qualify(name).as_ref())) {
             let why = "Chainlit logs nobody in without `CHAINLIT_AUTH_SECRET`".to_owned();
             found.push(insisted("CHAINLIT_AUTH_SECRET", module, *place, why));
         }

@@ -266,7 +266,7 @@ fn low_level(
 ) -> Option<Candidate> {
     let callee = module.callee(&placed.call)?;
     if !matches!(
-        callee.as_str(),
+        callee.as_ref(),
         "mcp.server.stdio.stdio_server" | "mcp.stdio_server" | "mcp.server.stdio_server"
     ) {
         return None;

@@ -1,5 +1,7 @@
 //! What one Python file says: imports, bindings, calls, functions, classes.
 
+use std::borrow::Cow;
+use std::cell::OnceCell;
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
 use std::sync::Arc;
@@ -56,6 +58,33 @@ pub(crate) struct Import {
     pub(crate) local: String,
     pub(crate) scope: Scope,
     pub(crate) place: Place,
+    /// Put together when it is first asked for: every use of the name asks.
+    #[serde(skip)]
+    pub(crate) full_name: OnceCell<String>,
+}
+
+impl Import {
+    /// What the local name stands for, dotted.
+    fn full_name(&self) -> &str {
+        self.full_name.get_or_init(|| {
+            // `import a.b` binds `a`.
+            let binds_top = self.name.is_none()
+                && !self.module.is_empty()
+                && self.module.split('.').next() == Some(&self.local);
+            if binds_top {
+                return self.local.clone();
+            }
+            let mut full = ".".repeat(self.level);
+            full.push_str(&self.module);
+            if let Some(taken) = &self.name {
+                if !self.module.is_empty() {
+                    full.push('.');
+                }
+                full.push_str(taken);
+            }
+            full
+        })
+    }
 }
 
 /// `target = value`, with or without an annotation.
@@ -216,37 +245,19 @@ impl Module {
 
     /// The full name behind a dotted name as written here: `FastAPI` is `fastapi.FastAPI` after
     /// `from fastapi import FastAPI`. Relative imports keep their dots.
-    pub(crate) fn qualify(&self, name: &str) -> String {
+    pub(crate) fn qualify<'n>(&'n self, name: &'n str) -> Cow<'n, str> {
         let (first, rest) = match name.split_once('.') {
             Some((first, rest)) => (first, Some(rest)),
             None => (name, None),
         };
         let Some(import) = self.import_of(first) else {
-            return name.to_owned();
+            return Cow::Borrowed(name);
         };
-        let mut full = ".".repeat(import.level);
-        full.push_str(&import.module);
-        match &import.name {
-            Some(taken) => {
-                if !import.module.is_empty() {
-                    full.push('.');
-                }
-                full.push_str(taken);
-            }
-            // `import a.b` binds `a`.
-            None if import.local == first && !import.module.is_empty() => {
-                let whole = import.module.split('.').next().unwrap_or_default() == first;
-                if whole {
-                    full = first.to_owned();
-                }
-            }
-            None => {}
+        let full = import.full_name();
+        match rest {
+            Some(rest) => Cow::Owned([full, ".", rest].concat()),
+            None => Cow::Borrowed(full),
         }
-        if let Some(rest) = rest {
-            full.push('.');
-            full.push_str(rest);
-        }
-        full
     }
 
     /// The import that gives a name, the last one in the file.
@@ -257,7 +268,7 @@ impl Module {
     }
 
     /// The full name of a call's function.
-    pub(crate) fn callee(&self, call: &Call) -> Option<String> {
+    pub(crate) fn callee<'n>(&'n self, call: &'n Call) -> Option<Cow<'n, str>> {
         call.function.as_name().map(|name| self.qualify(name))
     }
 

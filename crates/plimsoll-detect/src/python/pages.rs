@@ -166,7 +166,7 @@ fn chainlit(module: &Rc<Module>) -> Option<Candidate> {
                 other => other.as_name(),
             }?;
             matches!(
-                module.qualify(name).as_str(),
+                module.qualify(name).as_ref(),
                 "chainlit.on_message" | "chainlit.on_chat_start"
             )
             .then_some(*place)

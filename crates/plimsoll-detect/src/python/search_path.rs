@@ -16,7 +16,7 @@ pub(crate) fn additions(module: &Module) -> Vec<PathBuf> {
         let call = &placed.call;
         if module.callee(call).is_none_or(|callee| {
             !matches!(
-                callee.as_str(),
+                callee.as_ref(),
                 "sys.path.insert" | "sys.path.append" | "site.addsitedir"
             )
         }) {

@@ -1,5 +1,6 @@
 //! Servers that code starts by itself, and the applications that they serve.
 
+use std::borrow::Cow;
 use std::collections::BTreeSet;
 use std::path::Path;
 use std::rc::Rc;
@@ -110,10 +111,10 @@ pub(super) fn serve(
     let call = &placed.call;
     let scope = &*placed.scope.path;
     let callee = match by_method(workspace, module, placed) {
-        Some(server) => server.to_owned(),
+        Some(server) => Cow::Borrowed(server),
         None => module.callee(call).unwrap_or_default(),
     };
-    let known = SERVERS.contains(&callee.as_str());
+    let known = SERVERS.contains(&callee.as_ref());
     // `app.run(port=5000)` of Flask, Sanic and their kin.
     let own_run = call.method() == Some("run") && !known && call.receiver().is_some();
     if !known && !own_run {

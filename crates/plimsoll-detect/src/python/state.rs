@@ -136,7 +136,7 @@ fn receiver_path(module: &Module, call: &Call, scope: &str) -> Option<String> {
 fn database(module: &Module, call: &Call, scope: &str) -> Option<String> {
     let callee = module.callee(call)?;
     let first = || evaluate(call.arguments.first()?, module, scope).text;
-    match callee.as_str() {
+    match callee.as_ref() {
         "sqlite3.connect" | "aiosqlite.connect" | "duckdb.connect" | "tinydb.TinyDB"
         | "shelve.open" => {
             let path = first()?;
@@ -206,7 +206,7 @@ fn database_file(text: &str) -> Option<String> {
 fn schedules(module: &Module, call: &Call) -> bool {
     module.callee(call).is_some_and(|callee| {
         matches!(
-            callee.as_str(),
+            callee.as_ref(),
             "apscheduler.schedulers.background.BackgroundScheduler"
                 | "apscheduler.schedulers.asyncio.AsyncIOScheduler"
                 | "apscheduler.AsyncScheduler"

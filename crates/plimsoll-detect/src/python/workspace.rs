@@ -237,7 +237,7 @@ impl<'t> Workspace<'t> {
         let Some(Value::Call(call)) = &definition.binding.value else {
             return None;
         };
-        let callee = definition.module.callee(call)?;
+        let callee = definition.module.callee(call)?.into_owned();
         Some((definition, callee))
     }
 
@@ -249,7 +249,7 @@ impl<'t> Workspace<'t> {
         let bases = origin.class(&name)?.bases.iter();
         Some(
             bases
-                .filter_map(|base| Some(origin.qualify(base.as_name()?)))
+                .filter_map(|base| Some(origin.qualify(base.as_name()?).into_owned()))
                 .collect(),
         )
     }

@@ -1,5 +1,7 @@
 //! Modules that a text names: what Django imports as its settings, and what these name as its routes.
 
+use std::cell::OnceCell;
+
 use super::Extractor;
 use crate::python::module::{Import, Scope};
 use crate::python::value::{Call, Value};
@@ -25,6 +27,7 @@ impl Extractor<'_> {
             local: String::new(),
             scope: scope.clone(),
             place,
+            full_name: OnceCell::new(),
         });
     }
 }

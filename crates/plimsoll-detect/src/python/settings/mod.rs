@@ -57,7 +57,7 @@ impl Owner {
         let direct = self.class.bases.iter().filter_map(Value::as_name);
         direct
             .map(|name| self.module.qualify(name))
-            .any(|name| names.contains(&name.as_str()))
+            .any(|name| names.contains(&name.as_ref()))
             || depth < STEPS
                 && self
                     .bases(workspace)
