@@ -9,6 +9,7 @@ mod application;
 mod attachment;
 mod base;
 pub mod builder;
+pub mod cache;
 pub mod clients;
 pub mod comparison;
 mod compiled;

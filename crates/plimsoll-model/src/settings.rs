@@ -1,7 +1,9 @@
 //! `plimsoll.toml`: what is not the application.
 //!
-//! Mirrors, the place of the store, registries. Nothing here changes what a container runs; that
+//! Mirrors, the place of the store, the cache's limit, registries. Nothing here changes what a container runs; that
 //! is the Compose file's. The file is small and strict: an unknown key is an error.
+
+mod cache_limit;
 
 use std::collections::BTreeMap;
 use std::ops::Range;
@@ -12,6 +14,8 @@ use plimsoll_diag::{Diagnostic, Diagnostics, Span, Spanned};
 use serde::Serialize;
 use toml::Spanned as TomlSpanned;
 use toml::de::{DeString, DeTable, DeValue};
+
+pub use cache_limit::{CACHE_LIMIT_FORMS, CacheLimit};
 
 use crate::compose::nearest;
 
@@ -33,6 +37,12 @@ pub struct SettingKey {
 
 /// Every key of the file: what reading accepts and the reference shows.
 pub const KEYS: &[SettingKey] = &[
+    SettingKey {
+        table: "cache",
+        key: "limit",
+        about: "What builds may keep to be faster: `20GB`, `10%` of the disk (said or not), `none`. `PLIMSOLL_CACHE_LIMIT` wins.",
+        example: "20GB",
+    },
     SettingKey {
         table: "debian",
         key: "mirror",
@@ -72,7 +82,7 @@ pub fn reference() -> String {
     let mut page = String::from(
         "# `plimsoll.toml`\n\n\
          Stands beside the Compose file and says what is not the application: mirrors, the place of\n\
-         the store, registries. Nothing in it changes what a container runs. It may be missing, and\n\
+         the store, the cache's limit, registries. Nothing in it changes what a container runs. It may be missing, and\n\
          an unknown key is an error.\n\n\
          ```toml\n",
     );
@@ -108,12 +118,21 @@ pub fn reference() -> String {
 /// Everything that `plimsoll.toml` says.
 #[derive(Debug, Clone, Default, PartialEq, Serialize)]
 pub struct Settings {
+    /// `[cache]`
+    pub cache: CacheSettings,
     /// `[debian]`
     pub debian: DebianSettings,
     /// `[store]`
     pub store: StoreSettings,
     /// `[registries."host"]`, by host.
     pub registries: BTreeMap<String, RegistrySettings>,
+}
+
+/// What builds keep to be faster.
+#[derive(Debug, Clone, Default, PartialEq, Serialize)]
+pub struct CacheSettings {
+    /// How much that may be.
+    pub limit: Option<Spanned<CacheLimit>>,
 }
 
 /// Where Debian packages come from.
@@ -208,6 +227,15 @@ impl Reader<'_> {
         for (key, value) in table.iter() {
             let name: &str = key.get_ref();
             match name {
+                "cache" => {
+                    for (key, value) in self.table(key, value) {
+                        if key.get_ref() == "limit" {
+                            settings.cache.limit = self.limit(key, value);
+                        } else {
+                            self.unknown(key, "[cache]", &keys_of("cache"));
+                        }
+                    }
+                }
                 "debian" => {
                     for (key, value) in self.table(key, value) {
                         let target = match key.get_ref().as_ref() {
@@ -246,7 +274,7 @@ impl Reader<'_> {
                             .insert(host.get_ref().to_string(), registry);
                     }
                 }
-                _ => self.unknown(key, FILE_NAME, &["debian", "store", "registries"]),
+                _ => self.unknown(key, FILE_NAME, &["cache", "debian", "store", "registries"]),
             }
         }
         settings
@@ -305,6 +333,25 @@ impl Reader<'_> {
         }
     }
 
+    fn limit(
+        &mut self,
+        key: &TomlSpanned<DeString<'_>>,
+        value: &TomlSpanned<DeValue<'_>>,
+    ) -> Option<Spanned<CacheLimit>> {
+        let text = self.text_of(key, value)?;
+        match text.value.parse() {
+            Ok(limit) => Some(text.map(|_| limit)),
+            Err(forms) => {
+                self.problems.push(
+                    Diagnostic::error(format!("`{}` is no limit of the cache", text.value))
+                        .at(text.span)
+                        .hint(forms),
+                );
+                None
+            }
+        }
+    }
+
     fn unknown(&mut self, key: &TomlSpanned<DeString<'_>>, owner: &str, known: &[&str]) {
         let name: &str = key.get_ref();
         let hint = match nearest(name, known.iter().copied()) {
@@ -340,6 +387,8 @@ mod tests {
     fn everything_it_may_say() {
         let settings = Settings::parse(
             concat!(
+                "[cache]\n",
+                "limit = \"20GB\"\n",
                 "[debian]\n",
                 "mirror = \"http://mirror.example/debian\"\n",
                 "security-mirror = 'http://mirror.example/debian-security'\n",
@@ -353,7 +402,11 @@ mod tests {
         .unwrap();
         let mirror = settings.debian.mirror.unwrap();
         assert_eq!(mirror.value, "http://mirror.example/debian");
-        assert_eq!(mirror.span.unwrap().to_string(), "plimsoll.toml:2:10");
+        assert_eq!(mirror.span.unwrap().to_string(), "plimsoll.toml:4:10");
+        assert_eq!(
+            settings.cache.limit.unwrap().value,
+            CacheLimit::Bytes(20_000_000_000)
+        );
         assert_eq!(settings.store.path.unwrap().value, PathBuf::from("store"));
         let registry = &settings.registries["registry.example"];
         assert_eq!(
@@ -380,6 +433,11 @@ mod tests {
         error: `mirror` is empty
           --> plimsoll.toml:6:10
         hint: remove the line, or give it a value
+        ");
+        insta::assert_snapshot!(answer("[cache]\nlimit = '5 potatoes'\n"), @"
+        error: `5 potatoes` is no limit of the cache
+          --> plimsoll.toml:2:9
+        hint: write `20GB`, `10%` of the disk, or `none`
         ");
         insta::assert_snapshot!(answer("[debian\nmirror = \n"), @r"
         error: not valid TOML: unclosed table, expected `]`

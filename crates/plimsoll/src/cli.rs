@@ -364,6 +364,12 @@ pub(crate) struct PruneArguments {
     /// Empty the cache too: what builds fetched, installed and compiled; the next ones take longer
     #[arg(long)]
     pub(crate) cache: bool,
+    /// Only tell what would go
+    #[arg(long, conflicts_with = "registry")]
+    pub(crate) dry_run: bool,
+    /// What `plimsoll` itself calls beside builds
+    #[arg(long, hide = true, conflicts_with_all = ["all", "cache", "dry_run", "older_than", "registry"])]
+    pub(crate) within_limit: bool,
     /// Remove old tags from a repository instead; shows the plan, and does it with `--yes`
     #[arg(long, value_name = "REPOSITORY", conflicts_with_all = ["all", "cache"])]
     pub(crate) registry: Option<String>,
@@ -373,8 +379,8 @@ pub(crate) struct PruneArguments {
     /// Tags that stay there, with `*` for anything; repeat for several
     #[arg(long, value_name = "GLOB", requires = "registry")]
     pub(crate) keep_tags: Vec<String>,
-    /// Only tags older than this go: `30d`, `12h`, `4w`
-    #[arg(long, value_name = "AGE", requires = "registry")]
+    /// Only what builds have not used for so long goes, of tags those older: `30d`, `12h`, `4w`
+    #[arg(long, value_name = "AGE")]
     pub(crate) older_than: Option<String>,
     /// Do it
     #[arg(long, requires = "registry")]

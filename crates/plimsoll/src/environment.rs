@@ -6,6 +6,8 @@ use std::collections::BTreeMap;
 pub(crate) const PLIMSOLL_DATA: &str = "PLIMSOLL_DATA";
 /// Directory for what may vanish at a reboot: states, sockets, locks.
 pub(crate) const PLIMSOLL_RUNTIME: &str = "PLIMSOLL_RUNTIME";
+/// What builds may keep to be faster: `20GB`, `10%` of the disk, `none`.
+pub(crate) const PLIMSOLL_CACHE_LIMIT: &str = "PLIMSOLL_CACHE_LIMIT";
 /// Filter for log messages, in the form `target=level,…`; wins over `-v`.
 pub(crate) const PLIMSOLL_LOG: &str = "PLIMSOLL_LOG";
 /// Set to anything but nothing: no colour (see no-color.org).

@@ -2,6 +2,10 @@
 
 use std::time::Duration;
 
+use plimsoll_diag::Diagnostic;
+
+use crate::failure::Failure;
+
 /// A number of things: `1 container`, `3 containers`.
 pub(crate) fn count(number: usize, thing: &str) -> String {
     let plural = if number == 1 { "" } else { "s" };
@@ -47,6 +51,34 @@ pub(crate) fn age(duration: Duration) -> String {
     }
 }
 
+/// How old something is at least, as it is typed: `30d`, `12h`, `4w`.
+pub(crate) fn age_of(text: &str) -> Result<Duration, Failure> {
+    let unit = |letter: char| -> Option<u64> {
+        match letter {
+            'h' => Some(3600),
+            'd' => Some(86_400),
+            'w' => Some(7 * 86_400),
+            _ => None,
+        }
+    };
+    let mut letters = text.chars();
+    let seconds = letters.next_back().and_then(unit);
+    let number: Option<u64> = letters.as_str().parse().ok();
+    let seconds = seconds
+        .zip(number)
+        .and_then(|(unit, number)| unit.checked_mul(number));
+    match seconds.filter(|seconds| *seconds <= OLDEST) {
+        Some(seconds) => Ok(Duration::from_secs(seconds)),
+        None => Err(Failure::usage(
+            Diagnostic::error(format!("`{text}` is no age"))
+                .hint("a number and `h`, `d` or `w`: `30d`"),
+        )),
+    }
+}
+
+/// Nothing on a disk is older.
+const OLDEST: u64 = 36_500 * 86_400;
+
 /// Which side of a column its cells stand on.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Align {
@@ -85,6 +117,22 @@ pub(crate) fn table(columns: &[(&str, Align)], rows: &[Vec<String>]) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn ages_are_read_and_nonsense_is_not() {
+        assert_eq!(age_of("2d").unwrap(), Duration::from_secs(172_800));
+        for wrong in [
+            "",
+            "d",
+            "2",
+            "2y",
+            "-1d",
+            "99999999999999999999w",
+            "999999w",
+        ] {
+            assert!(age_of(wrong).is_err(), "{wrong}");
+        }
+    }
 
     #[test]
     fn sizes_are_rounded_to_what_matters() {

@@ -6,6 +6,7 @@ mod all_in_one;
 mod astray;
 mod attestations;
 mod build_cache;
+mod cache_limit;
 mod cli;
 mod commands;
 mod commit_time;

@@ -10,7 +10,7 @@ use plimsoll_image::registry::{Reference, RegistryError, Retention, TagState, Ve
 use crate::cli::PruneArguments;
 use crate::exit_status::ExitStatus;
 use crate::failure::Failure;
-use crate::format::{Align, count, table};
+use crate::format::{Align, age_of, count, table};
 use crate::printer::{Form, Printer};
 use crate::settings::Settings;
 use crate::tag_rules::git;
@@ -29,7 +29,7 @@ pub(crate) fn run(
     let retention = Retention {
         keep: arguments.keep,
         keep_tags: arguments.keep_tags.clone(),
-        younger_than: arguments.older_than.as_deref().map(age).transpose()?,
+        younger_than: arguments.older_than.as_deref().map(age_of).transpose()?,
     };
     let refused = |error: RegistryError| Failure::failed(error.diagnostic());
     let client = registry_client(settings, Arc::new(TerminalProgress::new(printer)))?;
@@ -124,42 +124,4 @@ fn date_of(settings: &Settings, tag: &str) -> Option<SystemTime> {
         let seconds: u64 = seconds.parse().ok()?;
         SystemTime::UNIX_EPOCH.checked_add(Duration::from_secs(seconds))
     })
-}
-
-/// `30d`, `12h`, `4w`.
-fn age(text: &str) -> Result<Duration, Failure> {
-    let unit = |letter: char| -> Option<u64> {
-        match letter {
-            'h' => Some(3600),
-            'd' => Some(86_400),
-            'w' => Some(7 * 86_400),
-            _ => None,
-        }
-    };
-    let mut letters = text.chars();
-    let seconds = letters.next_back().and_then(unit);
-    let number: Option<u64> = letters.as_str().parse().ok();
-    match seconds
-        .zip(number)
-        .and_then(|(unit, number)| unit.checked_mul(number))
-    {
-        Some(seconds) => Ok(Duration::from_secs(seconds)),
-        None => Err(Failure::usage(
-            Diagnostic::error(format!("`{text}` is no age"))
-                .hint("a number and `h`, `d` or `w`: `30d`"),
-        )),
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn ages_are_read_and_nonsense_is_not() {
-        assert_eq!(age("2d").unwrap(), Duration::from_secs(172_800));
-        for wrong in ["", "d", "2", "2y", "-1d", "99999999999999999999w"] {
-            assert!(age(wrong).is_err(), "{wrong}");
-        }
-    }
 }

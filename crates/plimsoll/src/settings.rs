@@ -5,10 +5,10 @@ use std::path::{Path, PathBuf};
 use plimsoll_detect::DockerfileUse;
 use plimsoll_diag::Diagnostic;
 use plimsoll_model::compose::{self, project_name_of};
-use plimsoll_model::settings::Settings as FileSettings;
+use plimsoll_model::settings::{CacheLimit, Settings as FileSettings};
 
 use crate::cli::GlobalArguments;
-use crate::environment::{Environment, PLIMSOLL_DATA, PLIMSOLL_RUNTIME};
+use crate::environment::{Environment, PLIMSOLL_CACHE_LIMIT, PLIMSOLL_DATA, PLIMSOLL_RUNTIME};
 use crate::failure::Failure;
 
 /// Where lasting data lives when nothing else is said, for root.
@@ -44,6 +44,8 @@ pub(crate) struct Settings {
     pub(crate) environment: Environment,
     /// What `plimsoll.toml` says; nothing until it is read.
     pub(crate) file: FileSettings,
+    /// What builds may keep, where somebody says it.
+    pub(crate) cache_limit: Option<CacheLimit>,
     /// When a service's Dockerfile builds its image.
     pub(crate) dockerfiles: DockerfileUse,
 }
@@ -60,6 +62,9 @@ impl Settings {
     /// Reads the project's `plimsoll.toml`, where there is one.
     pub(crate) fn read_file(&mut self) -> Result<(), Failure> {
         self.file = FileSettings::load(&self.directory)?;
+        if let (None, Some(said)) = (self.cache_limit, &self.file.cache.limit) {
+            self.cache_limit = Some(said.value);
+        }
         Ok(())
     }
 
@@ -137,6 +142,10 @@ impl Settings {
             env_files: absolute(&arguments.env_files),
             data,
             runtime,
+            cache_limit: environment
+                .get(PLIMSOLL_CACHE_LIMIT)
+                .map(cache_limit)
+                .transpose()?,
             environment,
             file: FileSettings::default(),
             dockerfiles: match (arguments.dockerfile, arguments.native) {
@@ -146,6 +155,13 @@ impl Settings {
             },
         })
     }
+}
+
+fn cache_limit(text: &str) -> Result<CacheLimit, Failure> {
+    text.parse().map_err(|forms| {
+        let wrong = format!("{PLIMSOLL_CACHE_LIMIT}: `{text}` is no limit of the cache");
+        Failure::usage(Diagnostic::error(wrong).hint(forms))
+    })
 }
 
 /// All of standard input, which can be read only once.

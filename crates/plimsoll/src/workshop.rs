@@ -7,6 +7,7 @@ use std::time::SystemTime;
 use plimsoll_diag::{Diagnostic, Progress, ProgressEvent, Secret};
 use plimsoll_image::FetchSettings;
 use plimsoll_image::builder::{Builder, BuilderSettings};
+use plimsoll_image::cache::{Cache, CacheUse};
 use plimsoll_image::clients::{ClientSettings, is_client_variable};
 use plimsoll_image::debian::{DebianError, DebianSettings, Mirrors};
 use plimsoll_image::oci::Architecture;
@@ -15,6 +16,7 @@ use plimsoll_image::registry::{RegistryClient, RegistrySettings};
 use plimsoll_image::store::Store;
 use plimsoll_run::{Engine, EngineSandbox};
 
+use crate::cache_limit;
 use crate::failure::{Failure, chain};
 use crate::settings::Settings;
 
@@ -24,11 +26,20 @@ pub(crate) struct Workshop<'a> {
     store: Store,
     sandbox: EngineSandbox,
     architecture: Architecture,
+    /// What is in the cache stays there meanwhile.
+    _cache: CacheUse,
+}
+
+impl Drop for Workshop<'_> {
+    fn drop(&mut self) {
+        cache_limit::look_beside(self.settings);
+    }
 }
 
 impl<'a> Workshop<'a> {
     /// Opens the store and prepares the sandbox.
     pub(crate) fn open(settings: &'a Settings, engine: &Engine) -> Result<Self, Failure> {
+        let cache = Cache::of(&settings.cache()).begin_use()?;
         let store = Store::open(&settings.store()).map_err(Failure::from_store)?;
         let architecture = Architecture::host()
             .map_err(|error| Failure::failed(Diagnostic::error(error.to_string())))?;
@@ -42,6 +53,7 @@ impl<'a> Workshop<'a> {
             store,
             sandbox,
             architecture,
+            _cache: cache,
         })
     }
 

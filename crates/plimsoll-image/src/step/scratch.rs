@@ -51,6 +51,15 @@ impl Scratch {
     pub(crate) fn path(&self) -> &Path {
         &self.0
     }
+
+    /// Removes it now; dropping it only begins to.
+    pub(crate) fn remove(self) -> std::io::Result<()> {
+        let removed = fs::remove_dir_all(&self.0);
+        if removed.is_ok() {
+            std::mem::forget(self);
+        }
+        removed
+    }
 }
 
 impl Drop for Scratch {

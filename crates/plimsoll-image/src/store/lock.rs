@@ -2,13 +2,14 @@
 
 use std::io;
 use std::path::Path;
+use std::time::SystemTime;
 
 use fs_err::{File, OpenOptions};
 use rustix::fs::{FlockOperation, flock};
 
 /// Whom a lock lets in beside its holder.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Share {
+pub(crate) enum Share {
     /// Others that share it.
     Shared,
     /// Nobody.
@@ -17,13 +18,13 @@ pub(super) enum Share {
 
 /// A lock that is held until dropped.
 #[derive(Debug)]
-pub(super) struct Lock {
+pub(crate) struct Lock {
     file: File,
 }
 
 impl Lock {
     /// Waits for the lock.
-    pub(super) fn wait(path: &Path, share: Share) -> io::Result<Self> {
+    pub(crate) fn wait(path: &Path, share: Share) -> io::Result<Self> {
         let file = open(path)?;
         let operation = match share {
             Share::Shared => FlockOperation::LockShared,
@@ -34,9 +35,14 @@ impl Lock {
     }
 
     /// Takes the lock if nobody stands against it.
-    pub(super) fn attempt(path: &Path, share: Share) -> io::Result<Option<Self>> {
+    pub(crate) fn attempt(path: &Path, share: Share) -> io::Result<Option<Self>> {
         let lock = Self { file: open(path)? };
         Ok(lock.convert(share)?.then_some(lock))
+    }
+
+    /// Makes the lock file's time now.
+    pub(crate) fn touch(&self) -> io::Result<()> {
+        self.file.set_modified(SystemTime::now())
     }
 
     /// Changes a lock that is held. On `false` it may be lost: ask for it again.

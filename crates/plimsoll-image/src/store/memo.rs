@@ -2,6 +2,9 @@
 //!
 //! A memo names the blobs and layers that its value speaks of, and is forgotten with any of them.
 
+use std::io::Read as _;
+use std::time::{Duration, SystemTime};
+
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 
@@ -45,11 +48,14 @@ impl Store {
 
     /// What was written down under `key`, if all that it needs is still there.
     pub fn recall<T: DeserializeOwned>(&self, key: &str) -> Option<T> {
-        let bytes = fs_err::read(self.memo_path(key)).ok()?;
+        let mut file = fs_err::File::open(self.memo_path(key)).ok()?;
+        let mut bytes = Vec::new();
+        file.read_to_end(&mut bytes).ok()?;
         let memo: Memo<T> = serde_json::from_slice(&bytes).ok()?;
         let whole = memo.key == key && memo.needs.iter().all(|digest| self.holds(digest));
         if whole {
             self.touch(key);
+            note_use(&file);
         }
         whole.then_some(memo.value)
     }
@@ -81,5 +87,18 @@ impl Store {
         self.root
             .join("memos")
             .join(Digest::of(key.as_bytes()).hex())
+    }
+}
+
+/// Uses of one memo that are nearer to each other count as one.
+const ONE_USE: Duration = Duration::from_secs(60 * 60);
+
+/// Makes a memo's time that of its last use. Without it, what it speaks of only goes earlier.
+fn note_use(memo: &fs_err::File) {
+    let now = SystemTime::now();
+    let noted = memo.metadata().and_then(|metadata| metadata.modified());
+    let is_old = noted.is_ok_and(|noted| now.duration_since(noted).is_ok_and(|age| age > ONE_USE));
+    if is_old && let Err(error) = memo.set_modified(now) {
+        tracing::debug!(%error, "the use of a memo is not noted");
     }
 }

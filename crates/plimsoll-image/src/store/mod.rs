@@ -27,13 +27,14 @@ mod export;
 mod fsck;
 mod image;
 mod layer;
-mod lock;
+pub(crate) mod lock;
 mod memo;
 mod private_name;
 mod prune;
 mod scratch;
 mod shared;
 mod shipment;
+mod spare;
 #[cfg(test)]
 mod tests;
 mod unpacked;
@@ -48,7 +49,7 @@ pub use error::StoreError;
 pub use fsck::FsckReport;
 pub use image::{Image, ImageLayer, NewImage};
 pub use layer::{Hold, Layer, Segment};
-pub use prune::PruneReport;
+pub use prune::{PruneReport, PruneScope};
 pub use shipment::LayerForm;
 
 pub(crate) use layer::Part;
@@ -63,6 +64,9 @@ use scratch::Scratch;
 
 /// The version of the directory's layout; another one is another directory.
 const LAYOUT: &str = "{\"imageLayoutVersion\":\"1.0.0\"}";
+
+/// The file that keeps those apart who look after the store.
+const MAINTENANCE: &str = "locks/maintenance";
 
 /// How often maintenance asks to have the store alone, every 10 ms.
 const PATIENCE: u32 = 50;
@@ -94,6 +98,12 @@ pub struct Store {
     given_as: OnceLock<Codec>,
 }
 
+/// Nobody else looks after the store while it lives.
+#[derive(Debug)]
+pub struct Maintenance {
+    _lock: Lock,
+}
+
 impl Store {
     /// Opens the store in a directory, which is made when missing.
     ///
@@ -120,6 +130,18 @@ impl Store {
                 .map_err(fail)?;
         }
         Ok(store)
+    }
+
+    /// Waits for those who look after the store in a directory, and keeps them away. Whoever prunes
+    /// or checks it takes this before opening it, so as not to stand in another's way.
+    ///
+    /// # Errors
+    /// When the lock file cannot be made.
+    pub fn maintain(root: &Path) -> Result<Maintenance, StoreError> {
+        let fail = |error| from_io(root, error);
+        fs_err::create_dir_all(root.join("locks")).map_err(fail)?;
+        let lock = Lock::wait(&root.join(MAINTENANCE), Share::Alone).map_err(fail)?;
+        Ok(Maintenance { _lock: lock })
     }
 
     /// The directory.

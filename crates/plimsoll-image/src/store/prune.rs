@@ -1,26 +1,46 @@
 //! Taking away what no image in the index needs.
 
-use std::collections::HashSet;
-use std::os::unix::fs::MetadataExt;
+use std::collections::BTreeSet;
 use std::path::Path;
+use std::time::SystemTime;
 
 use super::compressed::Codec;
-use super::lock::{Lock, Share};
 use super::memo::Memo;
-use super::{Layer, Store, StoreError};
+use super::{Store, StoreError};
 use crate::Digest;
+use crate::cache;
 
-/// What was taken away.
+/// What was taken away, or would be.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct PruneReport {
-    /// Blobs: segments, manifests, configuration files, compressed members.
+    /// Blobs: segments, manifests, configuration files.
     pub blobs: usize,
     /// Layers, and their trees where they had one.
     pub layers: usize,
     /// Memos that spoke of something that is gone.
     pub memos: usize,
+    /// Bytes of blobs.
+    pub blob_bytes: u64,
+    /// Bytes of what was compressed for exports.
+    pub compressed_bytes: u64,
+    /// Bytes of unpacked trees.
+    pub tree_bytes: u64,
+}
+
+impl PruneReport {
     /// Bytes that were freed.
-    pub bytes: u64,
+    pub fn bytes(&self) -> u64 {
+        self.blob_bytes + self.compressed_bytes + self.tree_bytes
+    }
+}
+
+/// What is pruned of what no image needs.
+#[derive(Debug, Clone, Copy, Default)]
+pub struct PruneScope<'a> {
+    /// Images that count as gone.
+    pub without: Option<&'a BTreeSet<String>>,
+    /// What was used by a build since then stays.
+    pub unused_since: Option<SystemTime>,
 }
 
 impl Store {
@@ -29,102 +49,94 @@ impl Store {
     /// # Errors
     /// When another process uses the store, or something cannot be read or removed.
     pub fn prune(&mut self) -> Result<PruneReport, StoreError> {
-        self.alone(Self::prune_alone)
+        self.alone(|store| store.prune_alone(PruneScope::default()))
     }
 
-    /// Empties a directory where builds keep what they fetched and compiled, while nobody else uses the store, and so
-    /// nobody builds. Returns the bytes that were freed.
-    ///
-    /// It goes away under another name first: of what is killed on the way, nothing half removed is taken for whole.
+    /// The same, but what builds used since a time stays.
     ///
     /// # Errors
-    /// When another process uses the store, or something cannot be removed.
-    pub fn empty_cache(&mut self, directory: &Path) -> Result<u64, StoreError> {
-        self.alone(|store| {
-            let fail = |error| store.fail(error);
-            let removing = directory.with_extension("removing");
-            // Of a removal that was cut off.
-            let mut freed = remove(&removing).map_err(fail)?;
-            match fs_err::rename(directory, &removing) {
-                Err(error) if error.kind() == std::io::ErrorKind::NotFound => {}
-                renamed => {
-                    renamed.map_err(fail)?;
-                    freed += remove(&removing).map_err(fail)?;
-                }
-            }
-            Ok(freed)
-        })
+    /// As [`Store::prune`].
+    pub fn prune_unused_since(&mut self, since: SystemTime) -> Result<PruneReport, StoreError> {
+        let scope = PruneScope {
+            without: None,
+            unused_since: Some(since),
+        };
+        self.alone(|store| store.prune_alone(scope))
     }
 
-    fn prune_alone(&self) -> Result<PruneReport, StoreError> {
-        let mut report = PruneReport::default();
-        let mut keep: HashSet<Digest> = HashSet::new();
-        let mut keep_layers: HashSet<Digest> = HashSet::new();
-        let keep_layer = |layer: &Layer, keep: &mut HashSet<Digest>| {
-            keep.extend(layer.parts.iter().map(|part| part.digest));
-            keep.extend(&layer.keeps);
-            layer.diff_id
-        };
-        for entry in &self.index()?.manifests {
-            keep.insert(entry.digest);
-            // An image that is not whole keeps nothing; `fsck` is what takes its name away.
-            if let Ok(image) = self.read_image(entry) {
-                keep.insert(image.id);
-                keep_layers.extend(
-                    image
-                        .layers
-                        .iter()
-                        .map(|layer| keep_layer(layer, &mut keep)),
-                );
+    /// What pruning would take away.
+    ///
+    /// # Errors
+    /// When something cannot be read.
+    pub fn would_prune(&self, scope: PruneScope<'_>) -> Result<PruneReport, StoreError> {
+        self.take_away(scope, &mut |_| Ok(()))
+    }
+
+    fn prune_alone(&self, scope: PruneScope<'_>) -> Result<PruneReport, StoreError> {
+        let mut report = self.take_away(scope, &mut |path| self.discard(path))?;
+        for diff_id in self.names("settling")? {
+            if !self.tree(&diff_id).exists() {
+                self.forget_settling(&diff_id);
             }
         }
+        self.remove_locks()?;
+        report.memos = self.forget()?;
+        Ok(report)
+    }
+
+    /// Hands each thing that is to go to `discard`, records before what they speak of.
+    pub(super) fn take_away(
+        &self,
+        scope: PruneScope<'_>,
+        discard: &mut dyn FnMut(&Path) -> Result<(), StoreError>,
+    ) -> Result<PruneReport, StoreError> {
+        let mut report = PruneReport::default();
+        let needed = self.needed(scope)?;
         for diff_id in self.names("layers")? {
-            let in_use = || -> Result<bool, StoreError> {
-                let path = self.use_lock(&diff_id);
-                let lock = Lock::attempt(&path, Share::Alone).map_err(|error| self.fail(error))?;
-                Ok(lock.is_none())
-            };
-            if keep_layers.contains(&diff_id) {
-                continue;
+            if !needed.layers.contains(&diff_id) {
+                discard(&self.layer_path(&diff_id))?;
+                report.layers += 1;
             }
-            if self.use_lock(&diff_id).exists() && in_use()? {
-                if let Ok(layer) = self.layer(&diff_id) {
-                    keep_layers.insert(keep_layer(&layer, &mut keep));
-                }
-                continue;
-            }
-            self.remove(&self.layer_path(&diff_id))?;
-            report.layers += 1;
         }
         for diff_id in self.names("unpacked")? {
-            if !keep_layers.contains(&diff_id) {
-                report.bytes += self.remove_tree(&diff_id)?;
+            if !needed.layers.contains(&diff_id) {
+                report.tree_bytes += self.tree_bytes(&diff_id);
+                discard(&self.tree(&diff_id))?;
             }
         }
         for digest in self.names("blobs/sha256")? {
-            if !keep.contains(&digest) {
-                report.bytes += self.blob_size(&digest).unwrap_or(0);
-                self.remove(&self.blob(&digest))?;
+            if !needed.blobs.contains(&digest) {
+                report.blob_bytes += self.blob_size(&digest).unwrap_or(0);
+                discard(&self.blob(&digest))?;
                 report.blobs += 1;
             }
         }
         for codec in Codec::ALL {
             for segment in self.names(codec.directory())? {
                 let path = self.compressed_path(&segment, codec);
-                if !keep.contains(&segment) {
-                    report.bytes += fs_err::metadata(&path).map_or(0, |metadata| metadata.len());
-                    self.remove(&path)?;
+                if !needed.blobs.contains(&segment) {
+                    report.compressed_bytes +=
+                        fs_err::metadata(&path).map_or(0, |metadata| metadata.len());
+                    discard(&path)?;
                 }
             }
         }
-        self.remove_locks(&keep_layers)?;
-        report.memos = self.forget()?;
         Ok(report)
+    }
+
+    /// Takes something from under its name. It is removed when the store is closed: what is killed
+    /// meanwhile leaves nothing half, and nobody waits for the disk.
+    pub(super) fn discard(&self, path: &Path) -> Result<(), StoreError> {
+        fs_err::rename(path, self.scratch.path()).map_err(|error| self.fail(error))
+    }
+
+    pub(super) fn tree_bytes(&self, diff_id: &Digest) -> u64 {
+        cache::allocated(&self.tree(diff_id)).unwrap_or(0)
     }
 
     /// Takes away the lock files of layers that are gone. Nobody can be about to take one: that
     /// needs an open store, and this process has it alone.
-    fn remove_locks(&self, keep: &HashSet<Digest>) -> Result<(), StoreError> {
+    fn remove_locks(&self) -> Result<(), StoreError> {
         let fail = |error| self.fail(error);
         for entry in fs_err::read_dir(self.root.join("locks")).map_err(fail)? {
             let entry = entry.map_err(fail)?;
@@ -133,7 +145,7 @@ impl Store {
                 let hex = name.strip_prefix("use-").or(name.strip_prefix("unpack-"))?;
                 Digest::from_hex(hex).ok()
             });
-            if layer.is_some_and(|layer| !keep.contains(&layer)) {
+            if layer.is_some_and(|layer| !self.layer_path(&layer).exists()) {
                 self.remove(&entry.path())?;
             }
         }
@@ -172,33 +184,4 @@ impl Store {
         }
         Ok(forgotten)
     }
-}
-
-/// Removes a directory, which may be missing, and tells how many bytes it took.
-fn remove(directory: &Path) -> std::io::Result<u64> {
-    if !directory.is_dir() {
-        return Ok(0);
-    }
-    let bytes = allocated(directory)?;
-    fs_err::remove_dir_all(directory)?;
-    Ok(bytes)
-}
-
-/// Bytes that the files below a directory take on disk; one with several names counts once.
-fn allocated(directory: &Path) -> std::io::Result<u64> {
-    let mut seen = HashSet::new();
-    let mut bytes = 0;
-    let mut open = vec![directory.to_path_buf()];
-    while let Some(directory) = open.pop() {
-        for entry in fs_err::read_dir(directory)? {
-            let entry = entry?;
-            let metadata = fs_err::symlink_metadata(entry.path())?;
-            if metadata.is_dir() {
-                open.push(entry.path());
-            } else if metadata.nlink() == 1 || seen.insert((metadata.dev(), metadata.ino())) {
-                bytes += metadata.blocks() * 512;
-            }
-        }
-    }
-    Ok(bytes)
 }

@@ -210,7 +210,7 @@ fn prune_keeps_what_images_and_holders_need() {
     let hold = store.hold([&held]).unwrap();
     let report = store.prune().unwrap();
     assert_eq!((report.layers, report.blobs), (1, 1));
-    assert!(report.bytes > 0);
+    assert!(report.bytes() > 0);
     assert!(store.layer(&kept.diff_id).is_ok() && store.layer(&held.diff_id).is_ok());
     assert!(store.layer(&lost.diff_id).is_err());
     assert_eq!(store.segment(r#"[("lost", "1")]"#), None);
@@ -632,4 +632,100 @@ fn a_full_disk_is_a_clear_error_and_no_damage() {
         String::from_utf8_lossy(&output.stderr)
     );
     assert!(text.contains("no space is left for the store at"), "{text}");
+}
+
+#[test]
+fn what_builds_used_lately_stays_and_what_they_forgot_goes() {
+    let (directory, mut store) = open();
+    let kept = layer(&store, &[("kept", "1")]);
+    let recent = layer(&store, &[("recent", "1")]);
+    let old = layer(&store, &[("old", "1")]);
+    image(&store, "app", std::slice::from_ref(&kept));
+    for layer in [&kept, &recent, &old] {
+        store.unpacked(layer).unwrap();
+    }
+    store.remember("recent", &1, &[recent.diff_id]).unwrap();
+    store.remember("old", &1, &[old.diff_id]).unwrap();
+    let day = std::time::Duration::from_secs(24 * 60 * 60);
+    let long_ago = std::time::SystemTime::now() - day * 10;
+    for memo in fs_err::read_dir(directory.path().join("store/memos")).unwrap() {
+        let memo = fs_err::File::open(memo.unwrap().path()).unwrap();
+        memo.set_modified(long_ago).unwrap();
+    }
+    // What is asked for is used.
+    assert_eq!(store.recall::<u32>("recent"), Some(1));
+    let spare = store.spare().unwrap();
+    let since = long_ago + day;
+    assert!(spare.iter().any(|(used, _)| *used >= since));
+    assert!(spare.iter().any(|(used, _)| *used < since));
+
+    let scope = PruneScope {
+        unused_since: Some(since),
+        ..PruneScope::default()
+    };
+    let would = store.would_prune(scope).unwrap();
+    assert!(store.layer(&old.diff_id).is_ok(), "only counted");
+    let did = store.prune_unused_since(since).unwrap();
+    assert_eq!(
+        (did.layers, did.blobs, did.bytes()),
+        (would.layers, would.blobs, would.bytes())
+    );
+    assert_eq!(did.layers, 1);
+    assert!(store.layer(&old.diff_id).is_err());
+    assert!(store.layer(&recent.diff_id).is_ok() && store.layer(&kept.diff_id).is_ok());
+    assert_eq!(store.recall::<u32>("old"), None);
+    assert!(store.fsck().unwrap().is_clean());
+
+    let without = std::collections::BTreeSet::from(["app".to_owned()]);
+    let scope = PruneScope {
+        without: Some(&without),
+        ..PruneScope::default()
+    };
+    assert_eq!(store.would_prune(scope).unwrap().layers, 2);
+    assert_eq!(store.prune().unwrap().layers, 1);
+}
+
+#[test]
+fn a_prune_that_is_killed_anywhere_loses_no_image() {
+    // Of what a prune does, in its order, each step may be the last.
+    let mut steps = 0;
+    loop {
+        let (directory, store) = open();
+        let kept = layer(&store, &[("kept", "1"), ("both", "1")]);
+        let lost = layer(&store, &[("lost", "1"), ("both", "1")]);
+        image(&store, "app", std::slice::from_ref(&kept));
+        for layer in [&kept, &lost] {
+            store.unpacked(layer).unwrap();
+        }
+        store.remember("lost", &1, &[lost.diff_id]).unwrap();
+        let mut left = steps;
+        let done = store.take_away(PruneScope::default(), &mut |path| {
+            if left == 0 {
+                return Err(StoreError::EmptyLayer);
+            }
+            left -= 1;
+            store.discard(path)
+        });
+        // The next process finds the store as the killed one left it.
+        drop(store);
+        let mut store = Store::open(&directory.path().join("store")).unwrap();
+        let [image] = store.images().unwrap().try_into().unwrap();
+        assert_eq!(image.layers, [kept]);
+        assert!(
+            store
+                .unpacked(&image.layers[0])
+                .unwrap()
+                .join("kept")
+                .exists()
+        );
+        let again = layer(&store, &[("lost", "1"), ("both", "1")]);
+        assert_eq!(again, lost, "after {steps}");
+        store.prune().unwrap();
+        assert!(store.fsck().unwrap().is_clean(), "after {steps}");
+        if done.is_ok() {
+            break;
+        }
+        steps += 1;
+    }
+    assert!(steps >= 3, "{steps}");
 }

@@ -101,28 +101,17 @@ impl Store {
     }
 
     /// Takes away a layer's tree, first from under its name, so that no half of it is ever seen.
-    pub(super) fn remove_tree(&self, diff_id: &Digest) -> Result<u64, StoreError> {
+    pub(super) fn remove_tree(&self, diff_id: &Digest) -> Result<(), StoreError> {
         let fail = |error| self.fail(error);
         let doomed = self.scratch.path();
         fs_err::rename(self.tree(diff_id), &doomed).map_err(fail)?;
+        self.forget_settling(diff_id);
+        fs_err::remove_dir_all(&doomed).map_err(fail)
+    }
+
+    /// Removes the note of a tree that is gone.
+    pub(super) fn forget_settling(&self, diff_id: &Digest) {
         // Gone already when the tree had settled.
         let _ = fs_err::remove_file(self.note(diff_id));
-        let bytes = size_of_tree(&doomed);
-        fs_err::remove_dir_all(&doomed).map_err(fail)?;
-        Ok(bytes)
     }
-}
-
-fn size_of_tree(path: &Path) -> u64 {
-    let Ok(entries) = fs_err::read_dir(path) else {
-        return 0;
-    };
-    entries
-        .flatten()
-        .map(|entry| match entry.metadata() {
-            Ok(metadata) if metadata.is_dir() => size_of_tree(&entry.path()),
-            Ok(metadata) => metadata.len(),
-            Err(_) => 0,
-        })
-        .sum()
 }

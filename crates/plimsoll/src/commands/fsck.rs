@@ -10,6 +10,7 @@ use crate::settings::Settings;
 
 /// Checks the store; damaged content is set aside, so that it is fetched or built again.
 pub(crate) fn run(settings: &Settings, printer: &Printer) -> Result<ExitStatus, Failure> {
+    let _maintenance = Store::maintain(&settings.store()).map_err(Failure::from_store)?;
     let mut store = Store::open(&settings.store()).map_err(Failure::from_store)?;
     let report = store.fsck().map_err(Failure::from_store)?;
     let status = if report.damaged.is_empty() {

@@ -143,7 +143,7 @@ impl Context {
         std::fs::write(blobs.join("0".repeat(64)), "not what the name says").unwrap();
     }
 
-    fn shown(&self, output: &Output) -> String {
+    pub(crate) fn shown(&self, output: &Output) -> String {
         let code = output
             .status
             .code()
