@@ -5,6 +5,7 @@
 //! for whole. Whose turn it is to go is for the caller to say; nothing here decides it but
 //! [`cutoff`].
 
+mod npm_index;
 mod survey;
 
 use std::collections::BTreeMap;
@@ -77,6 +78,8 @@ pub struct CacheEntry {
     pub kind: CacheKind,
     /// Where it is.
     pub path: PathBuf,
+    /// What speaks of it and must be gone before.
+    first: Vec<PathBuf>,
     /// What it takes on the disk.
     pub bytes: u64,
     /// When it was last used, as the file system tells; most tell it to the day.
@@ -205,8 +208,11 @@ impl SoleUse<'_> {
         entries: impl IntoIterator<Item = &'e CacheEntry>,
     ) -> io::Result<Doomed> {
         let scratch = Scratch::new(&self.cache.directory.join(survey::WORK))?;
-        for (number, entry) in entries.into_iter().enumerate() {
-            match fs::rename(&entry.path, scratch.path().join(number.to_string())) {
+        let paths = entries
+            .into_iter()
+            .flat_map(|entry| entry.first.iter().chain([&entry.path]));
+        for (number, path) in paths.enumerate() {
+            match fs::rename(path, scratch.path().join(number.to_string())) {
                 Err(error) if error.kind() == io::ErrorKind::NotFound => {}
                 moved => moved?,
             }

@@ -9,13 +9,16 @@ use std::time::SystemTime;
 
 use fs_err as fs;
 
-use super::{CacheEntry, CacheKind};
+use super::{CacheEntry, CacheKind, npm_index};
 
 /// Where builds have what they work on. It removes itself.
 pub(super) const WORK: &str = "work";
 
 /// Where steps that run have their own files.
 const SANDBOX: &str = "sandbox";
+
+/// Where npm has what it fetched.
+const NPM: &str = "npm/_cacache";
 
 /// How deep the clients' own layouts are known, so that one package goes and not all: `*` stands for
 /// any name, `*` behind letters for any ending. Where a path ends, and where none goes on, is a thing
@@ -24,11 +27,7 @@ const PATHS: &[(&str, CacheKind)] = &[
     ("debian/packages/*", CacheKind::DebianPackages),
     ("debian/lists/*", CacheKind::DebianPackages),
     ("npm/_cacache/content-*/*/*/*/*", CacheKind::NodePackages),
-    ("npm/_cacache/index-*/*/*/*", CacheKind::NodePackages),
-    ("npm/pnpm/*/files/*/*", CacheKind::NodePackages),
-    ("npm/pnpm/*/index/*/*", CacheKind::NodePackages),
-    ("npm/yarn/*/*", CacheKind::NodePackages),
-    ("npm/bun/*", CacheKind::NodePackages),
+    ("npm/*", CacheKind::NodePackages),
     ("node_modules/*", CacheKind::InstalledTrees),
     ("uv/archive-*/*", CacheKind::PythonPackages),
     ("uv/sdists-*/*/*/*", CacheKind::PythonPackages),
@@ -91,6 +90,7 @@ pub(super) fn entries(cache: &Path, now: SystemTime) -> io::Result<Vec<CacheEntr
             left: path.split('/').collect(),
         })
         .collect();
+    let spoken_of = npm_index::buckets(&cache.join(NPM).join("index-v5"))?;
     let mut survey = Survey {
         now,
         seen: HashSet::new(),
@@ -105,6 +105,16 @@ pub(super) fn entries(cache: &Path, now: SystemTime) -> io::Result<Vec<CacheEntr
                 &ways,
                 CacheKind::Other,
             )?;
+        }
+    }
+    for entry in &mut survey.entries {
+        if let Some(buckets) = entry
+            .path
+            .strip_prefix(cache.join(NPM).join("content-v2"))
+            .ok()
+            .and_then(|content| spoken_of.get(content))
+        {
+            entry.first.clone_from(buckets);
         }
     }
     Ok(survey.entries)
@@ -152,6 +162,7 @@ impl Survey {
         self.entries.push(CacheEntry {
             kind,
             path: path.to_owned(),
+            first: Vec::new(),
             bytes,
             // A time to come is that of a clock that was set back, or a package's fancy.
             used: own.max(files).min(self.now),
@@ -182,7 +193,9 @@ fn measure(
 
 /// What is in a directory, with what the disk says of it. Builds may run: what vanishes meanwhile was
 /// never there.
-fn children(directory: &Path) -> io::Result<Vec<(std::ffi::OsString, std::fs::Metadata)>> {
+pub(super) fn children(
+    directory: &Path,
+) -> io::Result<Vec<(std::ffi::OsString, std::fs::Metadata)>> {
     let entries = match fs::read_dir(directory) {
         Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(Vec::new()),
         entries => entries?,

@@ -196,6 +196,34 @@ fn what_is_taken_away_is_whole_or_not_there_even_after_a_kill() {
 }
 
 #[test]
+fn npm_finds_no_entry_of_what_is_gone() {
+    let stage = Stage::new();
+    let content = |name: &str| format!("npm/_cacache/content-v2/sha1/00/01/{name}");
+    stage.file(&content("0203"), 20);
+    stage.file(&content("0405"), 1);
+    let index = stage.directory.join("npm/_cacache/index-v5/aa/bb");
+    fs::create_dir_all(&index).unwrap();
+    for (bucket, integrity) in [
+        ("old", "AAECAw=="),
+        ("also-old", "AAECAw=="),
+        ("new", "AAEEBQ=="),
+    ] {
+        let line = format!("\nx\t{{\"key\":\"a\",\"integrity\":\"sha1-{integrity}\"}}");
+        fs::write(index.join(bucket), line).unwrap();
+    }
+    let survey = stage.cache.survey().unwrap();
+    let old = |entry: &&CacheEntry| entry.used < stage.now - DAY * 10;
+    let sole = stage.cache.alone().unwrap().unwrap();
+    let doomed = sole.take_away(survey.entries.iter().filter(old)).unwrap();
+    doomed.remove().unwrap();
+    assert!(!stage.directory.join(content("0203")).exists());
+    assert!(stage.directory.join(content("0405")).exists());
+    let left: Vec<_> = fs::read_dir(&index).unwrap().collect();
+    assert_eq!(left.len(), 1);
+    assert!(index.join("new").exists());
+}
+
+#[test]
 fn an_emptying_that_was_cut_off_is_counted_and_ended() {
     let stage = Stage::new();
     stage.file("tools/a", 1);
