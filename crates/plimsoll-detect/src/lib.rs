@@ -112,6 +112,8 @@ pub fn detect(tree: &Tree) -> Detection {
     rejected.extend(rust.rejected);
     let mut problems = python.problems;
     problems.extend(node.problems);
+    problems.extend(go.problems);
+    problems.extend(rust.problems);
     handed_out::join(&workspace, &claims, &mut found, &mut rejected);
     // Whoever wrote a Compose file has said what runs together.
     let stated = COMPOSE.iter().any(|name| tree.has_file(Path::new(name)));

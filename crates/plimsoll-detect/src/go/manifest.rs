@@ -99,7 +99,7 @@ fn read(tree: &Tree, path: &Path, workspaces: &[(PathBuf, Vec<PathBuf>)]) -> Opt
 }
 
 /// The words of every `name` directive, alone or in a block, with its line.
-fn directives(text: &str, name: &str) -> Vec<(Vec<String>, u32)> {
+pub(crate) fn directives(text: &str, name: &str) -> Vec<(Vec<String>, u32)> {
     let mut found = Vec::new();
     let mut inside = false;
     for (index, line) in text.lines().enumerate() {

@@ -10,7 +10,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use plimsoll_diag::Span;
+use plimsoll_diag::{Diagnostic, Span};
 
 use crate::detection::Rejected;
 use crate::found::Found;
@@ -19,6 +19,7 @@ use crate::syntax::{Grammar, Source};
 use crate::tree::Tree;
 use function::Function;
 use manifest::Module;
+pub(crate) use manifest::directives;
 use package::Package;
 
 /// What the Go packages of a tree hold.
@@ -26,6 +27,7 @@ use package::Package;
 pub(crate) struct GoFindings {
     pub(crate) found: Vec<Found>,
     pub(crate) rejected: Vec<Rejected>,
+    pub(crate) problems: Vec<Diagnostic>,
 }
 
 /// What a Dockerfile says of a main package.
@@ -61,6 +63,11 @@ pub(crate) fn find(tree: &Tree, claimed: &dyn Fn(&Path) -> Option<GoClaim>) -> G
     let mut findings = GoFindings::default();
     if modules.is_empty() {
         return findings;
+    }
+    let own: Vec<&str> = modules.iter().map(|module| module.path.as_str()).collect();
+    for module in &modules {
+        let told = crate::locks::review_go(tree, &module.root.join("go.mod"), &own);
+        findings.problems.extend(told);
     }
     let program = Program {
         packages: packages(tree, &modules),

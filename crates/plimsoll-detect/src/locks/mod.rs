@@ -1,7 +1,10 @@
 //! Lock files that contradict the manifest they belong to. An installer that keeps to the lock file stops there, so it
 //! is told before anything is installed. Nothing is resolved here: what is not understood counts as kept.
 
+mod cargo;
+mod go;
 mod node;
+mod pipenv;
 mod python;
 
 use std::path::Path;
@@ -10,6 +13,8 @@ use plimsoll_diag::{Diagnostic, Spanned};
 
 use crate::places;
 
+pub(crate) use cargo::{Asked as AskedOfCargo, Held as HeldByCargo, review as review_cargo};
+pub(crate) use go::review as review_go;
 pub(crate) use node::{chosen as chosen_of_node, review as review_node};
 pub(crate) use python::review as review_python;
 

@@ -1,4 +1,4 @@
-//! Lock files of npm, pnpm and Yarn, held against `package.json`. They can be many megabytes long: of each only what
+//! Lock files of npm, pnpm, Yarn and Bun, held against `package.json`. They can be many megabytes long: of each only what
 //! speaks of the manifest's own dependencies is kept.
 
 use std::collections::{BTreeMap, BTreeSet};
@@ -70,7 +70,9 @@ pub(crate) fn review(tree: &Tree, package: &Package, own: &BTreeSet<String>) -> 
         ),
         NodeManager::Pnpm => (pnpm(&text, member, &wanted), "pnpm install --lockfile-only"),
         NodeManager::Yarn => (yarn(&text, &wanted), "yarn install"),
-        NodeManager::Bun => return Vec::new(),
+        // Its older form is no text.
+        NodeManager::Bun if lock.ends_with("bun.lockb") => return Vec::new(),
+        NodeManager::Bun => (bun(&text, member, &wanted), "bun install --lockfile-only"),
     };
     if strays.is_empty() {
         return Vec::new();
@@ -231,9 +233,38 @@ fn pnpm_ranges(text: &str, member: &str) -> Option<BTreeMap<String, String>> {
 }
 
 fn pnpm<'w>(text: &str, member: &str, wanted: &Wanted<'w>) -> Strayed<'w> {
-    let Some(ranges) = pnpm_ranges(text, member) else {
+    match pnpm_ranges(text, member) {
+        Some(ranges) => made_for(&ranges, wanted),
+        None => Vec::new(),
+    }
+}
+
+/// The ranges that `bun.lock` was made for, of the member whose directory is `member`.
+fn bun<'w>(text: &str, member: &str, wanted: &Wanted<'w>) -> Strayed<'w> {
+    let file: Arc<Path> = Arc::from(Path::new("bun.lock"));
+    let Some(lock) = Item::json(&file, text.to_owned()) else {
         return Vec::new();
     };
+    // What is not listed is no member.
+    let Some(own) = lock.get(&["workspaces", member]) else {
+        return Vec::new();
+    };
+    let tables = [
+        "dependencies",
+        "devDependencies",
+        "optionalDependencies",
+        "peerDependencies",
+    ];
+    let ranges = tables
+        .iter()
+        .flat_map(|table| own.entries(&[table]))
+        .filter_map(|(name, range)| Some((name.clone(), range.as_text()?.to_owned())))
+        .collect();
+    made_for(&ranges, wanted)
+}
+
+/// What is wanted in other ranges than a lock file was made for.
+fn made_for<'w>(ranges: &BTreeMap<String, String>, wanted: &Wanted<'w>) -> Strayed<'w> {
     let strays = wanted.iter().filter_map(|(name, range)| {
         let how = match ranges.get(*name) {
             None => Strays::Lacks,
@@ -318,6 +349,7 @@ mod tests {
             let wanted = [("a", &range)];
             npm(&text, "", &wanted);
             pnpm(&format!("importers:\n  .:\n{text}"), "", &wanted);
+            bun(&format!("{{\"workspaces\":{{\"\":{text}}}}}"), "", &wanted);
             yarn(&text, &wanted);
             keeps("1.2.3", &text);
         }

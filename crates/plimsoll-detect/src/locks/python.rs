@@ -1,4 +1,4 @@
-//! Lock files of uv, Poetry and PDM, held against `pyproject.toml`.
+//! Lock files of uv, Poetry, PDM, pip and Pipenv, held against `pyproject.toml` or the `Pipfile`.
 
 use std::str::FromStr as _;
 
@@ -13,13 +13,13 @@ use crate::tree::Tree;
 /// What a project declares and its lock file does not have; and which of two lock files is used.
 pub(crate) fn review(tree: &Tree, project: &PythonProject) -> Vec<Diagnostic> {
     let Some(manifest) = &project.pyproject else {
-        return Vec::new();
+        return of_pipfile(tree, project);
     };
     if places::set_aside(manifest).is_some() {
         return Vec::new();
     }
     let other = project.other_lock.as_ref();
-    let other = other.filter(|(manager, ..)| matches!(*manager, "poetry" | "pdm"));
+    let other = other.filter(|(manager, ..)| matches!(*manager, "poetry" | "pdm" | "pip"));
     let own = project
         .uv_lock
         .as_ref()
@@ -53,6 +53,7 @@ pub(crate) fn review(tree: &Tree, project: &PythonProject) -> Vec<Diagnostic> {
     let (lock, make) = match (&project.uv_lock, other) {
         (Some(lock), _) => (lock, "uv lock"),
         (None, Some(("pdm", _, lock))) => (lock, "pdm lock"),
+        (None, Some(("pip", _, lock))) => (lock, "pip lock -e ."),
         (None, Some((_, _, lock))) => (lock, "poetry lock"),
         (None, None) => return problems,
     };
@@ -60,6 +61,22 @@ pub(crate) fn review(tree: &Tree, project: &PythonProject) -> Vec<Diagnostic> {
         return problems;
     }
     problems.extend(told(&lock.path, strays(project, lock), make));
+    problems
+}
+
+/// What a `Pipfile` asks for and its lock file does not have; where it has all, whether it was made from it.
+fn of_pipfile(tree: &Tree, project: &PythonProject) -> Vec<Diagnostic> {
+    let (Some(manifest), Some(("pipenv", _, lock))) = (&project.pipfile, &project.other_lock)
+    else {
+        return Vec::new();
+    };
+    if places::set_aside(manifest).is_some() {
+        return Vec::new();
+    }
+    let mut problems = told(&lock.path, strays(project, lock), "pipenv lock");
+    if problems.is_empty() {
+        problems.extend(super::pipenv::review(tree, manifest, &lock.path));
+    }
     problems
 }
 

@@ -118,6 +118,11 @@ impl Lock {
         for (name, package) in item.entries(&["default"]) {
             let version = package.text(&["version"]).unwrap_or_default();
             let version = version.trim_start_matches('=').to_owned();
+            let every = lock.every_version.entry(normalize(name)).or_default();
+            // What comes from a repository or a directory has no version of its own.
+            if !version.is_empty() {
+                every.insert(version.clone());
+            }
             lock.versions.insert(normalize(name), version);
         }
         Some(lock)

@@ -14,6 +14,8 @@ use crate::tree::Tree;
 pub(super) struct Dependency {
     /// Its name in the registry.
     pub package: String,
+    /// The versions that fit, where a registry is asked for it.
+    pub version: Option<String>,
     pub features: Vec<String>,
     /// The directory in the tree that it is taken from.
     pub path: Option<PathBuf>,
@@ -136,6 +138,10 @@ fn read(
             in_sources(key),
             Dependency {
                 package: renamed.unwrap_or(key).to_owned(),
+                version: stated.iter().flatten().find_map(|value| {
+                    let version = value.as_str().or_else(|| value.get("version")?.as_str());
+                    version.map(str::to_owned)
+                }),
                 features,
                 path,
                 span: line_of(key),

@@ -8,11 +8,15 @@ mod service;
 mod settings;
 mod source;
 
+use std::collections::BTreeMap;
 use std::path::Path;
 use std::sync::Arc;
 
+use plimsoll_diag::Diagnostic;
+
 use crate::detection::Rejected;
 use crate::found::Found;
+use crate::locks::{AskedOfCargo, HeldByCargo, review_cargo};
 use crate::places;
 use crate::tree::Tree;
 use closure::Libraries;
@@ -22,6 +26,7 @@ use closure::Libraries;
 pub(crate) struct RustFindings {
     pub(crate) found: Vec<Found>,
     pub(crate) rejected: Vec<Rejected>,
+    pub(crate) problems: Vec<Diagnostic>,
 }
 
 /// What a Dockerfile says of a program.
@@ -39,7 +44,17 @@ pub(crate) fn find(tree: &Tree, claimed: &dyn Fn(&str) -> Option<RustClaim>) -> 
     let packages = manifest::packages(tree);
     let mut findings = RustFindings::default();
     let libraries = Libraries::new(tree, &packages);
+    let mut locks: BTreeMap<&Path, Option<HeldByCargo>> = BTreeMap::new();
     for package in &packages {
+        let held = locks
+            .entry(&package.workspace)
+            .or_insert_with(|| HeldByCargo::read(tree, &package.workspace));
+        if let Some(held) = held {
+            let asked = package.dependencies.values().filter_map(asked);
+            let manifest = package.root.join("Cargo.toml");
+            let told = review_cargo(held, (&manifest, &package.workspace), asked);
+            findings.problems.extend(told);
+        }
         for binary in &package.binaries {
             let own = source::read(tree, &binary.path);
             let Some(main) = own.main.clone() else {
@@ -72,6 +87,15 @@ pub(crate) fn find(tree: &Tree, claimed: &dyn Fn(&str) -> Option<RustClaim>) -> 
         }
     }
     findings
+}
+
+/// What a dependency asks a registry for.
+fn asked(dependency: &manifest::Dependency) -> Option<AskedOfCargo<'_>> {
+    dependency.path.is_none().then_some(AskedOfCargo {
+        package: &dependency.package,
+        version: dependency.version.as_deref(),
+        span: &dependency.span,
+    })
 }
 
 /// Whether a program serves those who work on the project, by its name.
