@@ -57,6 +57,18 @@ const ENVIRONMENT_FILES: &[&str] = &[
     "!**/.env.template",
 ];
 
+/// What says how images are built and started: the program in one does not read it, and a Compose
+/// file may hold values of secrets. The template of `docker init` leaves the same out.
+const DEPLOYMENT_FILES: &[&str] = &[
+    "**/compose.y*ml",
+    "**/compose.*.y*ml",
+    "**/docker-compose.y*ml",
+    "**/docker-compose.*.y*ml",
+    "**/Dockerfile",
+    "**/Dockerfile.*",
+    "**/*.Dockerfile",
+];
+
 /// What the files are used for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub(crate) enum Purpose {
@@ -158,11 +170,14 @@ impl Application {
         purpose: Purpose,
         cache: &Path,
     ) -> Result<Self, ContextError> {
-        let mut ignore = Ignore::from_patterns(NEVER.iter().copied());
-        if purpose != Purpose::BuildInput {
-            let secrets = Ignore::from_patterns(ENVIRONMENT_FILES.iter().copied());
-            ignore = ignore.then(&secrets);
-        }
+        let also: &[&[&str]] = match purpose {
+            Purpose::Image => &[ENVIRONMENT_FILES, DEPLOYMENT_FILES],
+            // Some projects test how they are deployed.
+            Purpose::Tests => &[ENVIRONMENT_FILES],
+            Purpose::BuildInput => &[],
+        };
+        let ignore =
+            Ignore::from_patterns(NEVER.iter().chain(also.iter().copied().flatten()).copied());
         let own = match fs::read_to_string(context.join(".dockerignore")) {
             Ok(text) => Ignore::parse(&text),
             Err(error) if error.kind() == std::io::ErrorKind::NotFound => Ignore::default(),
@@ -323,21 +338,47 @@ mod tests {
     }
 
     #[test]
-    fn secrets_and_caches_stay_out_of_an_image() {
+    fn secrets_caches_and_files_of_deployments_stay_out_of_an_image() {
         let root = context(&[
             ("app/main.py", "x"),
             ("app/__pycache__/main.cpython-313.pyc", "x"),
+            ("app/Dockerfile", "FROM scratch"),
+            ("app/compose.py", "x"),
             (".env", "KEY=secret"),
             (".env.example", "KEY="),
+            ("docker-compose.prod.yml", "x"),
             (".git/config", "x"),
             ("web/node_modules/a/index.js", "x"),
         ]);
         assert_eq!(
             paths(&look(&root, Purpose::Image)),
-            [".env.example", "app/main.py"]
+            [".env.example", "app/compose.py", "app/main.py"]
         );
         let input = look(&root, Purpose::BuildInput);
-        assert_eq!(paths(&input), [".env", ".env.example", "app/main.py"]);
+        assert_eq!(
+            paths(&input),
+            [
+                ".env",
+                ".env.example",
+                "app/Dockerfile",
+                "app/compose.py",
+                "app/main.py",
+                "docker-compose.prod.yml"
+            ]
+        );
+    }
+
+    #[test]
+    fn an_ignore_file_may_ask_for_files_of_a_deployment() {
+        let root = context(&[
+            (".dockerignore", "!templates/Dockerfile\n"),
+            ("compose.yaml", "x"),
+            ("templates/Dockerfile", "x"),
+        ]);
+        assert_eq!(
+            paths(&look(&root, Purpose::Image)),
+            ["templates/Dockerfile"]
+        );
     }
 
     #[test]
