@@ -53,6 +53,7 @@ pub use fetch::{
     Download, FetchError, FetchSettings, Fetcher, Headers, Response as FetchResponse, ShownUrl,
 };
 pub use materials::locked_materials;
+pub use replacement::Replacement;
 pub use sandbox::{
     Access, BindMount, MemoryFile, MemoryMount, Sandbox, SandboxError, Step, StepNetwork,
     StepOutcome, SystemChange,

@@ -9,13 +9,14 @@ use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicU64, Ordering};
 
 use fs_err as fs;
+use fs_err::os::unix::fs::OpenOptionsExt as _;
 
 /// Distinguishes what one process writes.
 static COUNTER: AtomicU64 = AtomicU64::new(0);
 
 /// The new content of a file. It vanishes unless it is put in place.
 #[derive(Debug)]
-pub(crate) struct Replacement {
+pub struct Replacement {
     file: fs::File,
     draft: PathBuf,
     destination: PathBuf,
@@ -24,13 +25,30 @@ pub(crate) struct Replacement {
 
 impl Replacement {
     /// Starts the new content of the file at `path`, whose directory is there.
-    pub(crate) fn of(path: &Path) -> io::Result<Self> {
+    ///
+    /// # Errors
+    /// When it cannot be made.
+    pub fn of(path: &Path) -> io::Result<Self> {
+        Self::open(path, 0o666)
+    }
+
+    /// The same for content that only its owner may read.
+    ///
+    /// # Errors
+    /// When it cannot be made.
+    pub fn private(path: &Path) -> io::Result<Self> {
+        Self::open(path, 0o600)
+    }
+
+    fn open(path: &Path, mode: u32) -> io::Result<Self> {
         let name = path.file_name().unwrap_or_default().to_string_lossy();
         loop {
             let count = COUNTER.fetch_add(1, Ordering::Relaxed);
             // Processes in containers that share a directory may have the same number.
             let draft = path.with_file_name(format!(".{name}.{}-{count}", std::process::id()));
-            match fs::File::create_new(&draft) {
+            let mut options = fs::OpenOptions::new();
+            options.write(true).create_new(true).mode(mode);
+            match options.open(&draft) {
                 Err(error) if error.kind() == io::ErrorKind::AlreadyExists => {}
                 made => {
                     return Ok(Self {
@@ -45,7 +63,7 @@ impl Replacement {
     }
 
     /// Where it is written.
-    pub(crate) fn file(&mut self) -> &mut fs::File {
+    pub fn file(&mut self) -> &mut fs::File {
         &mut self.file
     }
 
@@ -55,14 +73,32 @@ impl Replacement {
     }
 
     /// Gives it the file's name.
-    pub(crate) fn place(mut self) -> io::Result<()> {
+    ///
+    /// # Errors
+    /// When it cannot; the file is what it was.
+    pub fn place(mut self) -> io::Result<()> {
         fs::rename(&self.draft, &self.destination)?;
         self.placed = true;
         Ok(())
     }
 
+    /// Gives it the file's name where there is no such file yet. It may be another's content then.
+    ///
+    /// # Errors
+    /// When it cannot.
+    pub fn place_if_absent(self) -> io::Result<()> {
+        // Dropping takes the draft's own name away.
+        match fs::hard_link(&self.draft, &self.destination) {
+            Err(error) if error.kind() == io::ErrorKind::AlreadyExists => Ok(()),
+            linked => linked,
+        }
+    }
+
     /// Replaces a file by these bytes.
-    pub(crate) fn write(path: &Path, bytes: &[u8]) -> io::Result<()> {
+    ///
+    /// # Errors
+    /// When it cannot; the file is what it was.
+    pub fn write(path: &Path, bytes: &[u8]) -> io::Result<()> {
         let mut replacement = Self::of(path)?;
         io::Write::write_all(replacement.file(), bytes)?;
         replacement.place()
@@ -101,6 +137,22 @@ mod tests {
                 });
             }
         });
+        assert_eq!(fs::read_dir(directory.path()).unwrap().count(), 1);
+    }
+
+    #[test]
+    fn the_first_of_many_stays_where_only_an_absent_file_is_made() {
+        use std::os::unix::fs::PermissionsExt as _;
+        let directory = tempfile::tempdir().unwrap();
+        let path = directory.path().join("key");
+        for content in [b"first", b"later"] {
+            let mut replacement = Replacement::private(&path).unwrap();
+            io::Write::write_all(replacement.file(), content).unwrap();
+            replacement.place_if_absent().unwrap();
+        }
+        assert_eq!(fs::read(&path).unwrap(), b"first");
+        let mode = fs::metadata(&path).unwrap().permissions().mode();
+        assert_eq!(mode & 0o777, 0o600);
         assert_eq!(fs::read_dir(directory.path()).unwrap().count(), 1);
     }
 

@@ -8,6 +8,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
 use plimsoll_diag::{Diagnostic, Spanned};
+use plimsoll_image::Replacement;
 use plimsoll_model::facts::{Health, ServiceKind};
 use plimsoll_model::{HealthTest, NetworkMode, Port, Project, Protocol, Service};
 use plimsoll_run::stack::{ServiceReport, StackPaths, taken_ports};
@@ -265,10 +266,8 @@ pub(crate) fn remembered(project: &Project, paths: &StackPaths) -> Vec<Move> {
 pub(crate) fn remember(moves: &[Move], paths: &StackPaths) {
     let directory = paths.project_data();
     let text = serde_json::to_string(moves).unwrap_or_default();
-    let written = directory.join(format!("{MEMORY}.new"));
     let _ = fs_err::create_dir_all(&directory)
-        .and_then(|()| fs_err::write(&written, text))
-        .and_then(|()| fs_err::rename(&written, directory.join(MEMORY)));
+        .and_then(|()| Replacement::write(&directory.join(MEMORY), text.as_bytes()));
 }
 
 /// Adds what was seen now to what is known: a service that moved twice came from where it was first.

@@ -5,8 +5,8 @@ use std::os::unix::fs::MetadataExt as _;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use fs_err::os::unix::fs::OpenOptionsExt as _;
 use plimsoll_detect::{Memory, Tree, TreeError};
+use plimsoll_image::Replacement;
 use sha2::{Digest as _, Sha256};
 
 use crate::settings::Settings;
@@ -51,20 +51,10 @@ impl KnownFacts {
 
     fn write(&self, bytes: &[u8]) -> io::Result<()> {
         fs_err::create_dir_all(self.file.parent().unwrap_or(Path::new("/")))?;
-        let draft = self
-            .file
-            .with_extension(format!("{}.partial", std::process::id()));
         // Source code may hold what others must not read.
-        let mut options = fs_err::OpenOptions::new();
-        options.write(true).create(true).truncate(true).mode(0o600);
-        let written = options
-            .open(&draft)
-            .and_then(|mut file| file.write_all(bytes))
-            .and_then(|()| fs_err::rename(&draft, &self.file));
-        if written.is_err() {
-            let _ = fs_err::remove_file(&draft);
-        }
-        written
+        let mut replacement = Replacement::private(&self.file)?;
+        replacement.file().write_all(bytes)?;
+        replacement.place()
     }
 }
 

@@ -6,8 +6,8 @@
 use std::io::{Read as _, Write as _};
 use std::path::Path;
 
-use fs_err::os::unix::fs::OpenOptionsExt as _;
 use plimsoll_diag::Secret;
+use plimsoll_image::Replacement;
 use sha2::{Digest as _, Sha256};
 
 /// Length of the key and of the salt of each password, in bytes.
@@ -32,7 +32,7 @@ impl MachineKey {
                     })?;
                     return Ok(Self(Secret::new(key)));
                 }
-                Err(error) if error.kind() == std::io::ErrorKind::NotFound => make(data, &path)?,
+                Err(error) if error.kind() == std::io::ErrorKind::NotFound => make(&path)?,
                 Err(error) => return Err(error),
             }
         }
@@ -58,24 +58,13 @@ impl MachineKey {
 }
 
 /// Makes the key file whole or not at all; loses politely against another process doing the same.
-fn make(data: &Path, path: &Path) -> std::io::Result<()> {
+fn make(path: &Path) -> std::io::Result<()> {
     let mut key = [0; KEY_LENGTH];
     fs_err::File::open("/dev/urandom")?.read_exact(&mut key)?;
-    let temporary = data.join(format!("key.{}", std::process::id()));
-    let mut file = fs_err::OpenOptions::new()
-        .write(true)
-        .create(true)
-        .truncate(true)
-        .mode(0o600)
-        .open(&temporary)?;
-    file.write_all(&key)?;
-    file.sync_all()?;
-    let linked = fs_err::hard_link(&temporary, path);
-    fs_err::remove_file(&temporary)?;
-    match linked {
-        Err(error) if error.kind() != std::io::ErrorKind::AlreadyExists => Err(error),
-        _ => Ok(()),
-    }
+    let mut made = Replacement::private(path)?;
+    made.file().write_all(&key)?;
+    made.file().sync_all()?;
+    made.place_if_absent()
 }
 
 #[cfg(test)]

@@ -4,10 +4,12 @@
 //! holds that may be replaced; one that was edited, or that was never rendered, is its owner's.
 
 use std::collections::BTreeMap;
+use std::io::Write as _;
 use std::os::unix::fs::PermissionsExt;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
 use fs_err as fs;
+use plimsoll_image::Replacement;
 use plimsoll_render::{Artifact, Rendering};
 use serde::{Deserialize, Serialize};
 use sha2::{Digest as _, Sha256};
@@ -165,21 +167,13 @@ fn read_list(directory: &Path) -> std::io::Result<List> {
 fn replace(path: &Path, artifact: &Artifact) -> std::io::Result<()> {
     let parent = path.parent().unwrap_or(Path::new("."));
     fs::create_dir_all(parent)?;
-    let temporary: PathBuf = path.with_file_name(format!(
-        ".{}.{}",
-        path.file_name().unwrap_or_default().to_string_lossy(),
-        std::process::id()
-    ));
-    let written = fs::write(&temporary, &artifact.text)
-        .and_then(|()| {
-            let mode = if artifact.executable { 0o755 } else { 0o644 };
-            fs::set_permissions(&temporary, std::fs::Permissions::from_mode(mode))
-        })
-        .and_then(|()| fs::rename(&temporary, path));
-    if written.is_err() {
-        let _ = fs::remove_file(&temporary);
-    }
-    written
+    let mut replacement = Replacement::of(path)?;
+    replacement.file().write_all(artifact.text.as_bytes())?;
+    let mode = if artifact.executable { 0o755 } else { 0o644 };
+    replacement
+        .file()
+        .set_permissions(std::fs::Permissions::from_mode(mode))?;
+    replacement.place()
 }
 
 fn hash(bytes: &[u8]) -> String {

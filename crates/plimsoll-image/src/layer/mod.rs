@@ -8,6 +8,7 @@ mod compression;
 mod cuts;
 mod extract;
 mod file_set;
+mod own_paths;
 mod path;
 mod unpack;
 mod ustar;
@@ -28,7 +29,8 @@ pub use ustar::{END, FIXED_TIME, write_tar};
 
 pub(crate) use compare::first_difference;
 pub(crate) use cuts::Cuts;
-pub(crate) use ustar::{each_path, paths, write_directories, write_files};
+pub(crate) use own_paths::{each_path, paths};
+pub(crate) use ustar::{write_directories, write_files};
 
 /// Why a layer cannot be written, or an archive is not unpacked.
 #[derive(Debug, Error)]

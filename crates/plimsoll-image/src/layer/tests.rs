@@ -97,7 +97,7 @@ proptest! {
                 other => prop_assert!(false, "{:?}", other),
             }
         }
-        let known = paths(&bytes).unwrap();
+        let known = paths(&mut bytes.as_slice()).unwrap();
         prop_assert!(known.iter().map(|(path, _)| path.as_str()).eq(set.iter().map(|(path, _)| path)));
     }
 

@@ -10,6 +10,7 @@ use serde::{Deserialize, Serialize};
 
 use super::chain::Chain;
 use super::lock::{Lock, Share};
+use super::scratch::Hashing;
 use super::{Store, StoreError};
 use crate::Digest;
 use crate::digest::Hasher;
@@ -173,12 +174,10 @@ impl Store {
             names.add(path);
         }
         for segment in segments {
-            let bytes = self.read(&segment.digest, segment.size)?;
-            let (_, read) = rayon::join(
-                || hasher.update(&bytes),
-                || layer::each_path(&bytes, |path, _| names.add(path)),
-            );
-            read.ok_or_else(|| self.corrupt(&segment.digest))?;
+            let mut reader = self.hashing(&segment.digest, hasher)?;
+            layer::each_path(&mut reader, &mut |path, _| names.add(path))
+                .map_err(|error| self.unread(&segment.digest, error))?;
+            hasher = reader.into_inner().hasher;
             parts.push(Part {
                 digest: segment.digest,
                 size: segment.size,
@@ -223,7 +222,8 @@ impl Store {
         parts.push(self.part(&END)?);
         let mut hasher = Hasher::default();
         for part in &parts {
-            hasher.update(&self.read(&part.digest, part.size)?);
+            io::copy(&mut self.open_blob(&part.digest)?, &mut hasher)
+                .map_err(|error| self.fail(error))?;
         }
         let layer = Layer {
             diff_id: hasher.finish(),
@@ -240,13 +240,16 @@ impl Store {
     fn check_apart(&self, segments: &[Segment], directories: &FileSet) -> Result<(), StoreError> {
         let mut seen: HashSet<String> = HashSet::new();
         for segment in segments {
-            let bytes = self.read(&segment.digest, segment.size)?;
-            let paths = layer::paths(&bytes).ok_or_else(|| self.corrupt(&segment.digest))?;
-            for (path, _) in paths {
-                if directories.get(&path).is_some() || seen.contains(&path) {
-                    return Err(StoreError::Overlap { path });
+            let mut twice = None;
+            let mut reader = self.hashing(&segment.digest, Hasher::default())?;
+            layer::each_path(&mut reader, &mut |path, _| {
+                if directories.get(path).is_some() || !seen.insert(path.to_owned()) {
+                    twice.get_or_insert_with(|| path.to_owned());
                 }
-                seen.insert(path);
+            })
+            .map_err(|error| self.unread(&segment.digest, error))?;
+            if let Some(path) = twice {
+                return Err(StoreError::Overlap { path });
             }
         }
         Ok(())
@@ -256,8 +259,9 @@ impl Store {
         let mut merged = FileSet::new();
         for segment in segments {
             let bytes = self.read_blob(&segment.directories)?;
-            let corrupt = || self.corrupt(&segment.directories);
-            for (path, attributes) in layer::paths(&bytes).ok_or_else(corrupt)? {
+            let paths = layer::paths(&mut bytes.as_slice())
+                .map_err(|error| self.unread(&segment.directories, error))?;
+            for (path, attributes) in paths {
                 if merged.get(&path).is_none() || attributes != Attributes::DIRECTORY {
                     merged
                         .directory(&path, attributes)
@@ -275,12 +279,25 @@ impl Store {
         })
     }
 
-    fn read(&self, digest: &Digest, size: u64) -> Result<Vec<u8>, StoreError> {
-        let mut bytes = Vec::with_capacity(usize::try_from(size).unwrap_or(0));
-        self.open_blob(digest)?
-            .read_to_end(&mut bytes)
-            .map_err(|error| self.fail(error))?;
-        Ok(bytes)
+    /// A blob as a stream that is hashed on the way.
+    fn hashing(
+        &self,
+        digest: &Digest,
+        hasher: Hasher,
+    ) -> Result<io::BufReader<Hashing<fs_err::File>>, StoreError> {
+        let source = self.open_blob(digest)?;
+        Ok(io::BufReader::with_capacity(
+            256 << 10,
+            Hashing { source, hasher },
+        ))
+    }
+
+    /// Why one of our archives could not be read.
+    fn unread(&self, digest: &Digest, error: io::Error) -> StoreError {
+        match error.kind() {
+            io::ErrorKind::InvalidData => self.corrupt(digest),
+            _ => self.fail(error),
+        }
     }
 
     /// Keeps a layer of another builder; the reader gives its uncompressed archive.
@@ -363,9 +380,10 @@ impl Store {
 
     /// Why a part cannot be read as an archive: it is not what its name says, else the error.
     pub(crate) fn unreadable(&self, part: &Part, error: io::Error) -> StoreError {
-        let is_whole = self
-            .read(&part.digest, part.size)
-            .is_ok_and(|bytes| Digest::of(&bytes) == part.digest);
+        let mut hasher = Hasher::default();
+        let is_whole = self.open_blob(&part.digest).is_ok_and(|mut blob| {
+            io::copy(&mut blob, &mut hasher).is_ok() && hasher.finish() == part.digest
+        });
         match is_whole {
             true => StoreError::Io(error),
             false => self.corrupt(&part.digest),

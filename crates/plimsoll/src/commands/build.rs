@@ -5,6 +5,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use plimsoll_diag::Diagnostic;
+use plimsoll_image::Replacement;
 use plimsoll_image::builder::Outcome;
 use plimsoll_image::docker_engine::DockerEngine;
 use plimsoll_image::inventory::Inventory;
@@ -412,16 +413,11 @@ fn write_out(
             .map_err(Failure::from_store),
         Destination::DockerArchive(path) => {
             // Beside its final place, so that nobody loads a half.
-            let temporary = path.with_extension(format!("{}.new", std::process::id()));
-            let mut file = fs_err::File::create(&temporary)?;
-            let written = store
-                .export_archive(images, LayerForm::Plain, &mut file)
-                .map_err(Failure::from_store);
-            if written.is_err() {
-                fs_err::remove_file(&temporary)?;
-            }
-            written?;
-            Ok(fs_err::rename(temporary, path)?)
+            let mut archive = Replacement::of(path)?;
+            store
+                .export_archive(images, LayerForm::Plain, archive.file())
+                .map_err(Failure::from_store)?;
+            Ok(archive.place()?)
         }
     }
 }
