@@ -26,6 +26,7 @@ mod ports;
 mod project;
 mod python;
 mod rust;
+mod settings_file;
 mod shims;
 mod syntax;
 mod text;

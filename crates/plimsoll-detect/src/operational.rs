@@ -15,11 +15,15 @@ const OPERATIONAL: &[&str] = &[
     "status",
     "version",
     "metrics",
+    "stats",
     "mcp",
     "sse",
     "message",
     "messages",
 ];
+
+/// How many of them tell how a program is doing; the others belong to a protocol.
+const TELLING: usize = 12;
 
 /// Whether so many paths are more than a server of the Model Context Protocol has: then it is a server that speaks the
 /// protocol besides.
@@ -36,6 +40,17 @@ pub(crate) fn has_pages_of_its_own<'p>(paths: impl Iterator<Item = &'p str>) -> 
         })
         .collect();
     own.len() > 2
+}
+
+/// Whether there are paths, and all of them only tell how a program is doing.
+pub(crate) fn is_only_operational<'p>(paths: impl Iterator<Item = &'p str>) -> bool {
+    let mut any = false;
+    let mut paths = paths.map(|path| path.trim_end_matches('/'));
+    paths.all(|path| {
+        any = true;
+        let last = path.rsplit('/').next().unwrap_or_default();
+        path.is_empty() || path.contains("/debug/pprof") || OPERATIONAL[..TELLING].contains(&last)
+    }) && any
 }
 
 #[cfg(test)]
@@ -56,5 +71,8 @@ mod tests {
         ]));
         assert!(!of(&["/a", "/a/", "/a"]));
         assert!(of(&["/a", "/b", "/c"]));
+        let only = |paths: &[&str]| is_only_operational(paths.iter().copied());
+        assert!(only(&["/healthz", "/metrics", "/"]));
+        assert!(!only(&["/healthz", "/orders"]) && !only(&["/mcp"]) && !only(&[]));
     }
 }

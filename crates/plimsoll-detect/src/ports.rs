@@ -1,4 +1,4 @@
-//! Ports that two services of one project both say they listen on. In a stack each has an address of its own, but a
+//! Ports: whose one is, by its name, and those that two services of one project both say they listen on. In a stack each has an address of its own, but a
 //! machine has each port once. What a framework listens on when nobody says anything is no claim, and what an image is
 //! told is said of its container alone.
 
@@ -8,6 +8,19 @@ use plimsoll_diag::Diagnostic;
 
 use crate::detection::{DetectedService, ServiceKind};
 use crate::found::Found;
+
+/// Words of names that belong to something else than the program's own port.
+const OTHERS: &[&str] = &[
+    "db", "database", "redis", "postgres", "pg", "mysql", "mongo", "smtp", "mail", "rabbit",
+    "amqp", "kafka", "nats", "proxy", "ssh", "remote", "target", "upstream", "broker", "elastic",
+    "peer", "client",
+];
+
+/// Whether a name is about a database or the like.
+pub(crate) fn is_of_a_need(name: &str) -> bool {
+    let lower = name.to_ascii_lowercase();
+    OTHERS.iter().any(|word| lower.contains(word))
+}
 
 /// Tells each port that is claimed more than once, when the services have their names.
 pub(crate) fn claimed_twice(found: &[Found]) -> Vec<Diagnostic> {

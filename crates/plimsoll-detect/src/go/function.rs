@@ -68,6 +68,10 @@ pub(super) struct Function {
     pub waits: bool,
     /// Where it works again and again: a ticker, a consumer.
     pub repeats: bool,
+    /// Whether what it does again and again is what others hand it: a consumer.
+    pub consumes: bool,
+    /// Whether it listens beside what it goes on with: `go func() { … }()`.
+    pub listens_aside: bool,
     pub transport: Option<(Transport, Span)>,
     /// Names of subcommands it defines.
     pub commands: Vec<String>,

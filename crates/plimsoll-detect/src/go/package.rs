@@ -8,6 +8,7 @@ use tree_sitter::Node;
 
 use super::function::{Function, PortHint, Rank, RouteHint, Transport};
 use super::settings;
+use crate::ports::is_of_a_need;
 use crate::syntax::{DEPTH, Source, named_children};
 
 /// What one directory of Go files says.
@@ -223,6 +224,12 @@ fn is_of_a_cluster(made: &str) -> bool {
         )
 }
 
+/// Whether a call stands in what goes on beside the function around it.
+fn is_aside(call: Node<'_>) -> bool {
+    let mut around = std::iter::successors(call.parent(), |node| node.parent());
+    around.any(|node| node.kind() == "go_statement")
+}
+
 /// Reads the body of one function.
 struct Reader<'r> {
     source: &'r Source,
@@ -259,12 +266,8 @@ impl<'r> Reader<'r> {
                 }
             }
             "composite_literal" => {
-                if let Some(made) = node
-                    .child_by_field_name("type")
-                    .and_then(|kind| self.source.text_of(kind).rsplit('.').next())
-                    .and_then(type_name)
-                {
-                    self.function.makes.insert(made);
+                if let Some(kind) = node.child_by_field_name("type") {
+                    self.makes(kind);
                 }
                 if self.source.text_of(node).starts_with("mcp.StdioTransport") {
                     let span = span(self.source, node);
@@ -280,6 +283,10 @@ impl<'r> Reader<'r> {
             }
             "keyed_element" => self.keyed(node),
             "short_var_declaration" | "assignment_statement" | "var_spec" | "const_spec" => {
+                // `var options flags.Options` makes one as well.
+                if let Some(kind) = node.child_by_field_name("type") {
+                    self.makes(kind);
+                }
                 self.assigned(node, prefix);
             }
             "if_statement" => settings::condition(self.source, node, self.function),
@@ -293,6 +300,12 @@ impl<'r> Reader<'r> {
             _ => {}
         }
         self.walk_parts(node, prefix, depth);
+    }
+
+    /// Notes that a value of a type is made.
+    fn makes(&mut self, kind: Node<'_>) {
+        let last = self.source.text_of(kind).rsplit('.').next();
+        self.function.makes.extend(last.and_then(type_name));
     }
 
     fn walk_parts(&mut self, node: Node<'_>, prefix: &str, depth: usize) {
@@ -346,7 +359,7 @@ impl<'r> Reader<'r> {
                 let word = value.split_whitespace().next().unwrap_or_default();
                 self.function.commands.push(word.to_owned());
             }
-            _ if key.ends_with("Port") && !settings::is_of_a_need(key) => {
+            _ if key.ends_with("Port") && !is_of_a_need(key) => {
                 let port = value.parse().ok();
                 self.function
                     .ports
@@ -382,7 +395,7 @@ impl<'r> Reader<'r> {
         }
         let lower = name.to_ascii_lowercase();
         let names_port = lower.ends_with("port") || lower.ends_with("addr");
-        if names_port && !settings::is_of_a_need(&name) {
+        if names_port && !is_of_a_need(&name) {
             let literal = is_text(value) || value.kind() == "int_literal";
             let port = literal
                 .then(|| port_of(&text(self.source, value)))
@@ -446,6 +459,9 @@ impl<'r> Reader<'r> {
         self.listening(node, &name, &method, &arguments, &texts);
         self.protocol(node, &name, &method);
         settings::call(self.source, node, &name, &arguments, self.function);
+        if let ("new", [kind]) = (name.as_str(), arguments.as_slice()) {
+            self.makes(*kind);
+        }
         if matches!(name.as_str(), "signal.Notify" | "signal.NotifyContext") {
             self.function.waits = true;
         }
@@ -455,6 +471,7 @@ impl<'r> Reader<'r> {
         ) || matches!(name.as_str(), "asynq.NewServer" | "worker.New" | "cron.New")
         {
             self.function.repeats = true;
+            self.function.consumes = true;
             self.function.waits |= name == "asynq.NewServer" || name == "worker.New";
         }
         if READS.contains(&name.as_str()) || READ_METHODS.contains(&method.as_str()) {
@@ -524,6 +541,7 @@ impl<'r> Reader<'r> {
             || !addresses.is_empty() && matches!(method, "Listen" | "Start" | "Serve" | "StartTLS");
         let line = span(self.source, node);
         if certain {
+            self.function.listens_aside |= is_aside(node);
             self.function.listens.push(line);
             if gin_alone {
                 self.function.ports.push(PortHint {

@@ -13,7 +13,7 @@ use super::{Closure, GoClaim};
 use crate::detection::{DetectedService, Health, Route, ServiceKind, Stream};
 use crate::found::{Found, FoundVariable};
 use crate::needs;
-use crate::operational::has_pages_of_its_own;
+use crate::operational::{has_pages_of_its_own, is_only_operational};
 use crate::places;
 use crate::tree::Tree;
 
@@ -124,6 +124,16 @@ impl Seen<'_> {
             (Some((Transport::Http, _)), _) => (Some(ServiceKind::McpHttp), "MCP server"),
             (Some((Transport::Stdio, _)), None) => (Some(ServiceKind::McpStdio), "MCP server"),
             (Some((Transport::Stdio, _)), Some(_)) => (Some(ServiceKind::McpHttp), "MCP server"),
+            // What only tells how it is doing serves nobody.
+            (None, Some(_))
+                if works
+                    && (is(|function| function.consumes)
+                        || self.package.functions.iter().any(|own| own.listens_aside))
+                    && !is(|function| function.serves_calls)
+                    && is_only_operational(self.routes().map(|route| route.path.as_str())) =>
+            {
+                (Some(ServiceKind::Worker), "Go worker")
+            }
             (None, Some(_)) => (Some(ServiceKind::Web), "Go server"),
             (None, None) if works => (Some(ServiceKind::Worker), "Go worker"),
             (None, None) => (None, "Go program"),
@@ -167,7 +177,10 @@ impl Seen<'_> {
 
     fn found(&self, kind: ServiceKind, evidence: Vec<Evidence>) -> Found {
         let (ports, metrics_port) = match kind {
-            ServiceKind::McpStdio | ServiceKind::Worker => (Vec::new(), None),
+            ServiceKind::McpStdio => (Vec::new(), None),
+            ServiceKind::Worker if self.reached.iter().all(|one| one.listens.is_empty()) => {
+                (Vec::new(), None)
+            }
             // What the code does not say, the image may.
             _ => match self.ports() {
                 (ports, metrics) if ports.is_empty() => {

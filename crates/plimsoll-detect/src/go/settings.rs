@@ -7,25 +7,13 @@ use super::function::{Function, PortHint, Rank};
 use super::package::{is_text, port_of, span, text};
 use crate::found::FoundVariable;
 use crate::needs::{is_secret, kind_of};
+use crate::ports::is_of_a_need;
 use crate::syntax::{DEPTH, Source, named_children};
-
-/// Words of names that belong to something else than the program's own port.
-const OTHERS: &[&str] = &[
-    "db", "database", "redis", "postgres", "pg", "mysql", "mongo", "smtp", "mail", "rabbit",
-    "amqp", "kafka", "nats", "proxy", "ssh", "remote", "target", "upstream", "broker", "elastic",
-    "peer", "client",
-];
 
 /// What may stand before `port` in one word.
 const OWN: &[&str] = &[
     "http", "web", "api", "server", "listen", "app", "metrics", "service", "grpc", "bind",
 ];
-
-/// Whether a name is about a database or the like.
-pub(super) fn is_of_a_need(name: &str) -> bool {
-    let lower = name.to_ascii_lowercase();
-    OTHERS.iter().any(|word| lower.contains(word))
-}
 
 fn variable(name: &str, default: Option<String>, required: bool, span: Span) -> FoundVariable {
     FoundVariable {
@@ -158,13 +146,22 @@ pub(super) fn assigned(source: &Source, call: Node<'_>, name: &str, function: &m
     let Some(called) = call.child_by_field_name("function") else {
         return;
     };
-    if !matches!(source.text_of(called), "os.Getenv" | "os.LookupEnv") {
-        return;
-    }
+    let called = source.text_of(called);
     let arguments = call
         .child_by_field_name("arguments")
         .map(named_children)
         .unwrap_or_default();
+    // `port := flag.String("p", "8080", "…")`: the name says more than the flag's.
+    let flag = called.rsplit_once('.').map(|(_, method)| method);
+    if matches!(flag, Some("Int" | "String" | "Uint" | "IntP" | "StringP")) {
+        let at = if called.ends_with('P') { 2 } else { 1 };
+        let default = arguments.get(at).map(|node| text(source, *node));
+        function.ports.extend(own_port(name, default.as_deref()));
+        return;
+    }
+    if !matches!(called, "os.Getenv" | "os.LookupEnv") {
+        return;
+    }
     if let Some(first) = arguments.first().filter(|node| is_text(**node)) {
         function
             .known_as

@@ -8,11 +8,14 @@ use tree_sitter::Node;
 
 use super::bots;
 use super::keys;
+use super::locations::location;
 use super::numbers;
 use super::shelf::Contents;
 use super::sources::{self, Sources};
 use super::startup::{Lead, called, moment};
+use crate::location::{Location, Origin};
 use crate::places;
+use crate::settings_file;
 use crate::syntax::{DEPTH, Grammar, Source, named_children};
 use crate::tree::Tree;
 
@@ -38,6 +41,8 @@ pub(crate) struct FileFacts {
     pub(crate) ports: BTreeMap<String, u16>,
     /// Ports that calls hand over: the function, which of its parameters, the port.
     pub(crate) handed: Vec<(String, usize, u16)>,
+    /// Files of settings that it reads.
+    pub(crate) settings: Vec<Location>,
     /// Serves MCP at all, be it only as a part of something else.
     pub(crate) makes_mcp: bool,
     /// Hands out files of a directory, such as pages.
@@ -133,6 +138,11 @@ fn walk(source: &Source, node: Node<'_>, facts: &mut FileFacts, depth: usize) {
             {
                 // A type is gone when the program runs.
                 let types_only = source.text_of(node).trim_start().starts_with("import type");
+                if !types_only && settings_file::is_named_so(&module) {
+                    facts
+                        .settings
+                        .push(Location::file().above().joined(&module));
+                }
                 if !types_only {
                     names_of(source, node, &module, facts, 0);
                     facts.makes_mcp |= is_of_mcp_servers(&module);
@@ -265,8 +275,36 @@ fn named_port(source: &Source, node: Node<'_>, facts: &mut FileFacts) {
     if name.to_ascii_lowercase().ends_with("port")
         && let Some(port) = numbers::number(source, value, 0)
     {
-        facts.ports.entry(name.to_owned()).or_insert(port);
+        let around = keys_around(source, node);
+        // The port of a database in the same settings has the same key.
+        if !crate::ports::is_of_a_need(&around) {
+            facts.ports.entry(name.to_owned()).or_insert(port);
+        }
+        if !around.is_empty() {
+            facts.ports.insert(format!("{around}.{name}"), port);
+        }
     }
+}
+
+/// The keys of the objects around a pair: `server` for `port` of `{ server: { port: 3000 } }`.
+fn keys_around(source: &Source, pair: Node<'_>) -> String {
+    let mut keys = Vec::new();
+    let mut inner = pair;
+    while let Some(around) = inner.parent().filter(|around| {
+        matches!(
+            around.kind(),
+            "object" | "pair" | "as_expression" | "satisfies_expression"
+        )
+    }) {
+        if around.kind() == "pair"
+            && let Some(key) = around.child_by_field_name("key")
+        {
+            keys.push(source.text_of(key).trim_matches(['"', '\'']));
+        }
+        inner = around;
+    }
+    keys.reverse();
+    keys.join(".")
 }
 
 /// The port that a function gives whose name says so.
@@ -334,6 +372,19 @@ fn call(source: &Source, node: Node<'_>, facts: &mut FileFacts) {
     let name = source.text_of(function);
     let first = arguments.named_child(0);
     let first_text = first.and_then(|first| sources::text(source, first));
+    let method = name.rsplit('.').next().unwrap_or(name);
+    if matches!(
+        method,
+        "readFileSync" | "readFile" | "require" | "file" | "import"
+    ) && let Some(place) = first.and_then(|first| location(source, first))
+        && settings_file::is_named_so(&place.way)
+    {
+        facts.settings.push(match (method, place.origin) {
+            // A module is looked for beside the file.
+            ("require" | "import", Origin::Written) => Location::file().above().joined(&place.way),
+            _ => place,
+        });
+    }
     if matches!(name, "require" | "import") || function.kind() == "import" {
         if let Some(module) = first_text {
             let declared = node

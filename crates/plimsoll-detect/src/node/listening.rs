@@ -8,9 +8,11 @@ use super::manifest::Package;
 use super::server::{Reached, Scene};
 use super::sources::{Listening, PortFrom, Sources};
 use super::start::{Start, flag};
-use crate::detection::{Health, Route, ServiceKind, Stream};
+use crate::detection::{DetectedService, Health, Route, ServiceKind, Stream};
 use crate::found::Found;
+use crate::operational::is_only_operational;
 use crate::places;
+use crate::settings_file;
 use crate::tree::Tree;
 
 /// Names of routes that tell of health, the plainest first.
@@ -49,7 +51,101 @@ pub(super) fn place(start: &Start, reached: &Reached<'_>) -> Option<Listening> {
     said(|sources| &sources.listens).or_else(served)
 }
 
+/// A port at which a program that works for itself only tells how it is doing.
+pub(super) struct Aside {
+    pub(super) port: u16,
+    span: Span,
+    health: Option<Route>,
+    metrics: Option<Route>,
+}
+
+impl Aside {
+    /// Makes it known of a service.
+    pub(super) fn tell(self, service: &mut DetectedService) {
+        let why = "listens only to tell how it is doing";
+        service.evidence.push(Evidence::new(self.span, why));
+        service.ports = vec![self.port];
+        let port = self.port;
+        service.health = Some(self.health.map_or(Health::Tcp { port }, Health::Http));
+        service.metrics = self.metrics;
+    }
+}
+
+/// What serves its users over the server of the standard library.
+const SERVES_BESIDES: &[&str] = &[
+    "@apollo/server",
+    "@trpc/server",
+    "@grpc/grpc-js",
+    "@connectrpc/connect-node",
+    "graphql-yoga",
+    "socket.io",
+    "ws",
+];
+
 impl Scene<'_> {
+    /// The port that another file than the one that listens says, be it a file of settings.
+    fn said_elsewhere(&self, reached: &Reached<'_>) -> Option<u16> {
+        said_elsewhere(reached).or_else(|| {
+            let PortFrom::Name(name) = port_from(reached)? else {
+                return None;
+            };
+            // Where the library that has this name keeps them.
+            let of_library = ["yaml", "yml", "json", "toml"]
+                .map(|end| self.package.directory.join(format!("config/default.{end}")))
+                .into_iter()
+                .filter(|_| self.package.depends_on("config"));
+            let read = reached.iter().flat_map(|(path, facts)| {
+                let settings = facts.settings.iter();
+                settings.filter_map(|place| place.within(path, &self.package.directory))
+            });
+            let files: Vec<_> = read.chain(of_library).collect();
+            ways(name).find_map(|way| {
+                let keys: Vec<&str> = way.split('.').collect();
+                let mut files = files.iter();
+                files.find_map(|file| settings_file::port(self.tree, file, &keys))
+            })
+        })
+    }
+
+    /// The port of a program that also works for itself, where it serves nobody there.
+    pub(super) fn aside(&self, reached: &Reached<'_>) -> Option<Aside> {
+        let (span, port) = reached
+            .iter()
+            .find_map(|(_, facts)| facts.sources.listens.clone())?;
+        let port = port.or_else(|| self.said_elsewhere(reached))?;
+        let answers = self.files.answers(&self.package.directory, reached);
+        let paths = || answers.iter().map(|(path, _)| path.as_str());
+        let plain = || {
+            let of_node =
+                |(name, _): &(String, Span)| matches!(name.as_str(), "http" | "node:http");
+            let mut modules = reached.iter().flat_map(|(_, facts)| &facts.imports);
+            let besides = SERVES_BESIDES
+                .iter()
+                .any(|name| self.package.depends_on(name));
+            answers.is_empty() && self.framework.is_none() && !besides && modules.any(of_node)
+        };
+        let files = reached.iter().any(|(_, facts)| facts.hands_out_files);
+        if files || !(is_only_operational(paths()) || plain()) {
+            return None;
+        }
+        let route = |wanted: &str| {
+            let found = answers
+                .iter()
+                .find(|(path, _)| path.rsplit('/').next() == Some(wanted))?;
+            Some(Route {
+                path: found.0.clone(),
+                port,
+                span: Some(found.1.clone()),
+            })
+        };
+        Some(Aside {
+            port,
+            span,
+            health: HEALTH.iter().find_map(|name| route(name)),
+            metrics: route("metrics"),
+        })
+    }
+
     /// Something that listens.
     pub(super) fn web(
         &self,
@@ -104,7 +200,7 @@ impl Scene<'_> {
         let said = listens
             .as_ref()
             .and_then(|(_, port)| *port)
-            .or_else(|| said_elsewhere(reached));
+            .or_else(|| self.said_elsewhere(reached));
         let reads_port = reached
             .iter()
             .flat_map(|(_, facts)| &facts.sources.variables)
@@ -196,10 +292,7 @@ impl Scene<'_> {
 
 /// The port that another file than the one that listens says.
 fn said_elsewhere(reached: &Reached<'_>) -> Option<u16> {
-    let from = reached.iter().find_map(|(_, facts)| {
-        let (_, port) = facts.sources.listens.as_ref()?;
-        port.is_none().then_some(facts.sources.port_from.as_ref()?)
-    })?;
+    let from = port_from(reached)?;
     let mut facts = reached.iter().map(|(_, facts)| facts);
     match from {
         PortFrom::Parameter(function, position) => facts.find_map(|facts| {
@@ -209,17 +302,34 @@ fn said_elsewhere(reached: &Reached<'_>) -> Option<u16> {
                 .find(|(name, index, _)| name == function && index == position)
                 .map(|(_, _, port)| *port)
         }),
-        PortFrom::Name(name) => facts
-            .clone()
-            .find_map(|facts| facts.ports.get(name).copied())
+        // The whole way to it says most.
+        PortFrom::Name(name) => ways(name)
+            .find_map(|way| {
+                let mut facts = facts.clone();
+                facts.find_map(|facts| facts.ports.get(way).copied())
+            })
             .or_else(|| {
                 // A schema of the environment has it under the variable's name.
                 facts
                     .flat_map(|facts| &facts.sources.variables)
-                    .filter(|variable| variable.name == *name)
+                    .filter(|variable| ways(name).any(|way| way == variable.name))
                     .find_map(|variable| variable.default.as_deref()?.parse().ok())
             }),
     }
+}
+
+/// What gives the port where the file that listens does not say it.
+fn port_from<'r>(reached: &Reached<'r>) -> Option<&'r PortFrom> {
+    reached.iter().find_map(|(_, facts)| {
+        let (_, port) = facts.sources.listens.as_ref()?;
+        port.is_none().then_some(facts.sources.port_from.as_ref()?)
+    })
+}
+
+/// A dotted name and what is left of it without its first parts.
+fn ways(name: &str) -> impl Iterator<Item = &str> {
+    let parts = name.match_indices('.').map(|(at, _)| &name[at + 1..]);
+    std::iter::once(name).chain(parts)
 }
 
 fn package_place(tree: &Tree, package: &Package) -> Span {

@@ -26,6 +26,13 @@ pub(super) fn number(source: &Source, node: Node<'_>, depth: usize) -> Option<u1
             node.child_by_field_name("arguments")?.named_child(0)?,
             depth + 1,
         ),
+        // `z.coerce.number().default(3000).max(65535)`, `port({ default: 3000, devDefault: 4000 })`.
+        "call_expression" if default_of(source, node, 0).is_some() => {
+            number(source, default_of(source, node, 0)?, depth + 1)
+        }
+        "object" if value_of(source, node, "default").is_some() => {
+            number(source, value_of(source, node, "default")?, depth + 1)
+        }
         // An index, a count of tries, another number of the same object are no ports.
         "subscript_expression" => None,
         "binary_expression" if is_arithmetic(source, node) => None,
@@ -58,19 +65,40 @@ fn is_arithmetic(source: &Source, node: Node<'_>) -> bool {
 fn property<'t>(source: &'t Source, member: Node<'t>) -> Option<Node<'t>> {
     let object = member.child_by_field_name("object")?;
     let key = source.text_of(member.child_by_field_name("property")?);
-    if object.kind() != "identifier" {
-        return None;
-    }
-    let mut declared = declaration(source, source.root(), source.text_of(object), 0)?;
+    // `config.server.port`.
+    let mut declared = match object.kind() {
+        "identifier" => declaration(source, source.root(), source.text_of(object), 0)?,
+        "member_expression" => property(source, object)?,
+        _ => return None,
+    };
     while matches!(declared.kind(), "as_expression" | "satisfies_expression") {
         declared = declared.named_child(0)?;
     }
-    named_children(declared).into_iter().find_map(|pair| {
+    value_of(source, declared, key)
+}
+
+/// The value of a key of an object that is written out.
+fn value_of<'t>(source: &'t Source, object: Node<'t>, key: &str) -> Option<Node<'t>> {
+    named_children(object).into_iter().find_map(|pair| {
         let known = source.text_of(pair.child_by_field_name("key")?);
         (known.trim_matches(['"', '\'']) == key)
             .then(|| pair.child_by_field_name("value"))
             .flatten()
     })
+}
+
+/// What a rule of a schema falls back to: the argument of `.default(…)` among its calls.
+fn default_of<'t>(source: &'t Source, call: Node<'t>, depth: usize) -> Option<Node<'t>> {
+    let function = call.child_by_field_name("function")?;
+    if depth > 12 || function.kind() != "member_expression" {
+        return None;
+    }
+    let property = function.child_by_field_name("property")?;
+    if source.text_of(property) == "default" {
+        return call.child_by_field_name("arguments")?.named_child(0);
+    }
+    let inner = function.child_by_field_name("object")?;
+    (inner.kind() == "call_expression").then(|| default_of(source, inner, depth + 1))?
 }
 
 /// Whether a call turns a text into a number: `parseInt(x, 10)`.

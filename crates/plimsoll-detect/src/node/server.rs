@@ -312,7 +312,12 @@ impl Scene<'_> {
                 .find_map(|(_, facts)| facts.sources.usual_transport)
         });
         let quiet = stdio.is_some() && usual == Some(Transport::Stdio) && !serves && !launched;
-        let listening = listening && !quiet;
+        let works = [&worker, &scheduler].iter().any(|one| one.is_some()) || chat.is_some();
+        let aside = (works && listening && !serves && !launched)
+            .then(|| self.aside(&reached))
+            .flatten();
+        let listening = listening && !quiet && aside.is_none();
+        let own = aside.as_ref().map(|aside| aside.port);
         let found = match (start, listening, stdio, worker, scheduler) {
             (Some(start), false, Some(span), ..) => {
                 let mut found = self.blank(
@@ -338,12 +343,12 @@ impl Scene<'_> {
                 let why = "goes online in a chat and waits there";
                 let mut found = self.blank(ServiceKind::Worker, &start, span, why);
                 found.service.framework = Some(name.to_owned());
-                self.finish(found, start, NodeLayout::Application, &reached, None)
+                self.finish(found, start, NodeLayout::Application, &reached, own)
             }
             (Some(start), false, None, Some(span), _) => {
                 let found =
                     self.blank(ServiceKind::Worker, &start, span, "takes work from a queue");
-                self.finish(found, start, NodeLayout::Application, &reached, None)
+                self.finish(found, start, NodeLayout::Application, &reached, own)
             }
             (Some(start), false, None, None, Some(span)) => {
                 let found = self.blank(
@@ -352,7 +357,7 @@ impl Scene<'_> {
                     span,
                     "starts work at set times",
                 );
-                self.finish(found, start, NodeLayout::Application, &reached, None)
+                self.finish(found, start, NodeLayout::Application, &reached, own)
             }
             (Some(start), false, None, None, None)
                 if start.name.is_empty() && !speaks && !self.package.programs.is_empty() =>
@@ -373,6 +378,10 @@ impl Scene<'_> {
                 return Some(Err("nothing in it listens".to_owned()));
             }
         };
+        let mut found = found;
+        if let Some(aside) = aside {
+            aside.tell(&mut found.service);
+        }
         Some(Ok(Box::new(found)))
     }
 

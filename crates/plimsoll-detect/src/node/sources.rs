@@ -59,7 +59,7 @@ impl Transport {
 /// What gives a port that another file says.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) enum PortFrom {
-    /// A constant, a key of an object or a function of this name.
+    /// A constant, a key of an object or a function of this name, with the way to it: `config.server.port`.
     Name(String),
     /// The parameter at this place of the function of this name.
     Parameter(String, usize),
@@ -345,7 +345,10 @@ fn stated_port<'t>(source: &'t Source, call: Node<'t>) -> Option<Node<'t>> {
 fn port_from(source: &Source, call: Node<'_>) -> Option<PortFrom> {
     let found = giver(source, call)?;
     let fits = match &found {
-        PortFrom::Name(name) => name.to_ascii_lowercase().contains("port"),
+        PortFrom::Name(name) => {
+            let last = name.rsplit('.').next().unwrap_or(name);
+            last.to_ascii_lowercase().contains("port")
+        }
         PortFrom::Parameter(..) => true,
     };
     fits.then_some(found)
@@ -364,15 +367,8 @@ fn giver(source: &Source, call: Node<'_>) -> Option<PortFrom> {
         value = inner;
     }
     match value.kind() {
-        "call_expression" => {
-            let function = source.text_of(value.child_by_field_name("function")?);
-            let last = function.rsplit('.').next()?;
-            Some(PortFrom::Name(last.to_owned()))
-        }
-        "member_expression" => {
-            let last = source.text_of(value.child_by_field_name("property")?);
-            Some(PortFrom::Name(last.to_owned()))
-        }
+        "call_expression" => Some(PortFrom::Name(asked(source, value)?)),
+        "member_expression" => Some(PortFrom::Name(source.text_of(value).replace("?.", "."))),
         "identifier" | "shorthand_property_identifier" => {
             let name = source.text_of(value);
             if let Some((function, position)) = parameter_of(source, value, name) {
@@ -381,14 +377,25 @@ fn giver(source: &Source, call: Node<'_>) -> Option<PortFrom> {
             // `const PORT = getPort()`.
             let declared = declaration(source, source.root(), name, 0);
             let by = declared.filter(|value| value.kind() == "call_expression");
-            let name = match by.and_then(|call| call.child_by_field_name("function")) {
-                Some(function) => source.text_of(function).rsplit('.').next()?,
-                None => name,
+            let name = match by {
+                Some(call) => asked(source, call)?,
+                None => name.to_owned(),
             };
-            Some(PortFrom::Name(name.to_owned()))
+            Some(PortFrom::Name(name))
         }
         _ => None,
     }
+}
+
+/// What a call asks for: the function's own name, or what `config.get("server.port")` names.
+fn asked(source: &Source, call: Node<'_>) -> Option<String> {
+    let function = source.text_of(call.child_by_field_name("function")?);
+    let last = function.rsplit('.').next()?;
+    if !matches!(last, "get" | "getOrThrow") {
+        return Some(last.to_owned());
+    }
+    let first = call.child_by_field_name("arguments")?.named_child(0)?;
+    text(source, first)
 }
 
 fn is_number(source: &Source, call: Node<'_>) -> bool {

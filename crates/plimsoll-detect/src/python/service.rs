@@ -21,6 +21,7 @@ use crate::python::environment::reads;
 use crate::python::graph::{Closure, Start};
 use crate::python::gunicorn::{Configuration, bound, configuration_named, several_workers};
 use crate::python::module::{Module, Moment};
+use crate::python::own_metrics;
 use crate::python::peers::peers;
 use crate::python::project::PythonProject;
 use crate::python::recipe::{Placed, recipe};
@@ -194,6 +195,7 @@ pub(crate) fn assemble(
         service.evidence.push(Evidence::new(span.clone(), why));
     }
     health(workspace, candidate, &closure, &mut service);
+    own_metrics::add(workspace, &modules, &mut service);
     let startup = Startup::of(
         &modules,
         Some(&candidate.module),

@@ -10,8 +10,8 @@ use crate::python::evaluate::{Constant, evaluate};
 use crate::python::graph::{Modules, Target, import_root};
 use crate::python::module::{Binding, Module};
 use crate::python::project::{BrokenManifest, PythonProject};
-use crate::python::settings;
 use crate::python::value::{Call, Value};
+use crate::python::{settings, settings_file};
 use crate::tree::Tree;
 
 /// The Python side of a tree.
@@ -223,7 +223,13 @@ impl<'t> Workspace<'t> {
         if plain.text.is_some() || plain.variable.is_some() {
             return plain;
         }
-        settings::constant(self, module, scope, value).unwrap_or(plain)
+        let by_settings = settings::constant(self, module, scope, value);
+        by_settings
+            .or_else(|| {
+                let port = settings_file::port(self, module, scope, value)?;
+                Some(Constant::of(port.to_string()))
+            })
+            .unwrap_or(plain)
     }
 
     /// The call that makes what a name stands for, and the full name of its function.

@@ -13,6 +13,7 @@ mod handed_out;
 mod insistence;
 mod locks;
 mod members;
+mod ports;
 mod projects;
 mod shapes;
 mod stated_commands;
