@@ -136,7 +136,7 @@ fn is_asserted(source: &Source, parent: Node<'_>) -> bool {
 }
 
 /// Whether a statement beside a declaration ends the work where the declared name is empty.
-fn checked_below(source: &Source, declarator: Node<'_>, name: &str) -> bool {
+pub(super) fn checked_below(source: &Source, declarator: Node<'_>, name: &str) -> bool {
     let Some(block) = declarator.parent().and_then(|statement| {
         let around = statement.parent()?;
         match around.kind() {

@@ -13,6 +13,7 @@ use super::numbers;
 use super::shelf::Contents;
 use super::sources::{self, Sources};
 use super::startup::{Lead, called, moment};
+use super::through::{self, Asked, Reader};
 use crate::location::{Location, Origin};
 use crate::places;
 use crate::settings_file;
@@ -41,6 +42,10 @@ pub(crate) struct FileFacts {
     pub(crate) ports: BTreeMap<String, u16>,
     /// Ports that calls hand over: the function, which of its parameters, the port.
     pub(crate) handed: Vec<(String, usize, u16)>,
+    /// Functions that read a variable by its name.
+    pub(crate) readers: Vec<Reader>,
+    /// Calls that hand them one, or may do so.
+    pub(crate) asked: Vec<Asked>,
     /// Files of settings that it reads.
     pub(crate) settings: Vec<Location>,
     /// Serves MCP at all, be it only as a part of something else.
@@ -155,7 +160,9 @@ fn walk(source: &Source, node: Node<'_>, facts: &mut FileFacts, depth: usize) {
             handed(source, node, facts);
             bots::call(source, node, facts);
             call(source, node, facts);
+            through::asked(source, node, facts);
         }
+        "subscript_expression" => through::looked_up(source, node, facts),
         "variable_declarator" => named_port(source, node, facts),
         "pair" => {
             named_port(source, node, facts);

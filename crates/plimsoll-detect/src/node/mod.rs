@@ -26,6 +26,7 @@ mod startup;
 mod svelte;
 #[cfg(test)]
 mod tests;
+mod through;
 mod vite;
 
 use std::collections::BTreeSet;

@@ -9,7 +9,7 @@ use plimsoll_model::{BuildRecipe, NodeLayout, NodeManager, NodeServerRecipe, Rec
 use super::manifest::Package;
 use super::server::{Reached, Scene};
 use super::start::Start;
-use super::{absolute, insisting, keys, script, startup};
+use super::{absolute, insisting, keys, script, startup, through};
 use crate::detection::ServiceKind;
 use crate::found::Found;
 use crate::needs;
@@ -39,6 +39,8 @@ impl Scene<'_> {
                 _ => facts.sources.variables_of(&running),
             });
         }
+        let all = reached.iter().map(|(_, facts)| *facts);
+        found.variables.extend(through::variables(all, &running));
         let given = |name: &str| start.environment.iter().any(|(known, _)| known == name);
         found
             .variables

@@ -8,7 +8,7 @@ use std::sync::Arc;
 use plimsoll_diag::Span;
 
 use crate::python::evaluate::evaluate;
-use crate::python::module::{Module, Moment};
+use crate::python::module::{Function, Module, Moment};
 use crate::python::startup::Startup;
 use crate::python::value::{Call, Value};
 use crate::python::workspace::Workspace;
@@ -261,10 +261,29 @@ fn type_around(module: &Module, call: &Call) -> Option<String> {
         .map(str::to_owned)
 }
 
-/// Functions that read the variable named by a parameter: name, index of the parameter, and the
-/// parameter that is the default.
-fn wrappers(modules: &[Rc<Module>]) -> Vec<(String, usize, Option<usize>)> {
-    let mut found: Vec<(String, usize, Option<usize>)> = Vec::new();
+/// A function that reads the variable which a parameter names.
+#[derive(Debug, Clone, PartialEq)]
+struct Wrapper {
+    name: String,
+    /// Which of its parameters is the variable's name.
+    position: usize,
+    /// Which one is the default.
+    default: Option<usize>,
+    /// Whether it ends the work where the variable is not there; for one that a parameter `required` tells, that
+    /// parameter's default.
+    insists: Insists,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Insists {
+    Never,
+    Always,
+    WhenTold { usually: bool },
+}
+
+/// Functions that read the variable named by a parameter.
+fn wrappers(modules: &[Rc<Module>]) -> Vec<Wrapper> {
+    let mut found: Vec<Wrapper> = Vec::new();
     for module in modules {
         let takes_all = takes_whole_environment(module);
         for placed in &module.calls {
@@ -285,29 +304,79 @@ fn wrappers(modules: &[Rc<Module>]) -> Vec<(String, usize, Option<usize>)> {
             let Some(function) = module.function(&placed.scope.path) else {
                 continue;
             };
-            let index = |value: Option<&Value>| {
-                let name = value?.as_name()?;
-                function
-                    .parameters
-                    .iter()
-                    .filter(|parameter| parameter.name != "self" && parameter.name != "cls")
-                    .position(|parameter| parameter.name == name)
+            let Some(position) = parameter(function, placed.call.arguments.first()) else {
+                continue;
             };
-            if let Some(position) = index(placed.call.arguments.first()) {
-                let default = index(placed.call.arguments.get(1)).or_else(|| {
-                    function
-                        .parameters
-                        .iter()
-                        .position(|parameter| parameter.name == "default")
-                });
-                let wrapper = (function.name.clone(), position, default);
-                if !found.contains(&wrapper) && function.name != "get" {
-                    found.push(wrapper);
-                }
+            let default = parameter(function, placed.call.arguments.get(1))
+                .or_else(|| parameter_called(function, &["default"]));
+            let insisted = is_insisted_on(module, &placed.call, &placed.scope.path);
+            add_wrapper(function, (position, default, insisted), &mut found);
+        }
+        for subscript in &module.subscripts {
+            let environment = subscript
+                .base
+                .as_name()
+                .is_some_and(|name| module.qualify(name) == "os.environ");
+            let function = module.function(&subscript.scope.path);
+            if let Some(function) = function.filter(|_| environment)
+                && let Some(position) = parameter(function, Some(&subscript.index))
+            {
+                let told = (position, None, !subscript.scope.conditional);
+                add_wrapper(function, told, &mut found);
             }
         }
     }
     found
+}
+
+fn add_wrapper(
+    function: &Function,
+    (position, default, insisted): (usize, Option<usize>, bool),
+    found: &mut Vec<Wrapper>,
+) {
+    // So much else is called so that a call says nothing.
+    if function.name == "get" {
+        return;
+    }
+    let told = function
+        .parameters
+        .iter()
+        .find(|parameter| matches!(parameter.name.as_str(), "required" | "mandatory"));
+    let insists = match (told, insisted) {
+        (_, true) => Insists::Always,
+        (Some(told), false) => Insists::WhenTold {
+            usually: told.default == Some(Value::Boolean(true)),
+        },
+        (None, false) => Insists::Never,
+    };
+    let wrapper = Wrapper {
+        name: function.name.clone(),
+        position,
+        default,
+        insists,
+    };
+    // What it reads twice it insists on where it does so once.
+    match found
+        .iter_mut()
+        .find(|known| known.name == wrapper.name && known.position == position)
+    {
+        Some(known) if known.insists == Insists::Never => known.insists = insists,
+        Some(_) => {}
+        None => found.push(wrapper),
+    }
+}
+
+/// Which parameter of a function a value is.
+fn parameter(function: &Function, value: Option<&Value>) -> Option<usize> {
+    parameter_called(function, &[value?.as_name()?])
+}
+
+fn parameter_called(function: &Function, names: &[&str]) -> Option<usize> {
+    function
+        .parameters
+        .iter()
+        .filter(|parameter| parameter.name != "self" && parameter.name != "cls")
+        .position(|parameter| names.contains(&parameter.name.as_str()))
 }
 
 /// Whether a file takes the whole environment: `dict(os.environ)`, `{**os.environ}`.
@@ -332,7 +401,7 @@ fn takes_whole_environment(module: &Module) -> bool {
 
 fn wrapped_reads(
     module: &Module,
-    wrappers: &[(String, usize, Option<usize>)],
+    wrappers: &[Wrapper],
     startup: &Startup,
     found: &mut Vec<VariableRead>,
 ) {
@@ -343,10 +412,11 @@ fn wrapped_reads(
         let Some(method) = placed.call.method() else {
             continue;
         };
-        let Some((_, index, default)) = wrappers.iter().find(|(name, _, _)| name == method) else {
+        let Some(wrapper) = wrappers.iter().find(|known| known.name == method) else {
             continue;
         };
-        let Some(name) = placed.call.arguments.get(*index).and_then(Value::as_text) else {
+        let arguments = &placed.call.arguments;
+        let Some(name) = arguments.get(wrapper.position).and_then(Value::as_text) else {
             continue;
         };
         if !name
@@ -358,11 +428,22 @@ fn wrapped_reads(
         let default = placed
             .call
             .keyword("default")
-            .or_else(|| placed.call.arguments.get((*default)?))
-            .and_then(|default| evaluate(default, module, &placed.scope.path).text);
-        let required = default.is_none()
-            && is_insisted_on(module, &placed.call, &placed.scope.path)
-            && startup.reaches(&placed.scope.path);
+            .or_else(|| arguments.get(wrapper.default?));
+        let given = default.is_some_and(|default| *default != Value::None);
+        let default =
+            default.and_then(|default| evaluate(default, module, &placed.scope.path).text);
+        let told = |name: &str| placed.call.keyword(name);
+        let insists = match wrapper.insists {
+            Insists::Always => true,
+            Insists::Never => false,
+            Insists::WhenTold { usually } => told("required")
+                .or_else(|| told("mandatory"))
+                .map_or(usually, |value| *value == Value::Boolean(true)),
+        };
+        let path = &placed.scope.path;
+        let required = !given
+            && (is_insisted_on(module, &placed.call, path) && startup.reaches(path)
+                || insists && startup.insists(&placed.scope));
         found.push(VariableRead {
             name: name.to_owned(),
             required,

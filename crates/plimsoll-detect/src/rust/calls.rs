@@ -189,6 +189,9 @@ impl Walker<'_> {
         if is(&["env::var", "env::var_os", "dotenvy::var", "dotenv::var"]) || plain == "var" {
             if let Some(name) = texts.first().filter(|name| settings::is_variable(name)) {
                 settings::read(self.source, node, name, self.item);
+            } else if let Some(name) = arguments.first() {
+                let helper = settings::helper(self.source, node, *name);
+                self.item.helper = self.item.helper.or(helper);
             }
         } else if plain.to_ascii_lowercase().contains("env")
             && !plain.contains("set_")
@@ -215,6 +218,14 @@ impl Walker<'_> {
             // What such a function gives where nothing is set is its own affair.
             if let Some(variable) = self.item.variables.last_mut() {
                 variable.required = false;
+            }
+        }
+        for (index, argument) in arguments.iter().enumerate().filter(|(_, it)| is_text(**it)) {
+            let name = text(self.source, *argument);
+            let last = plain.rsplit([':', '.']).next().unwrap_or(&plain);
+            if settings::is_variable(&name) {
+                let place = span(self.source, node);
+                self.item.handed.push((last.to_owned(), index, name, place));
             }
         }
         if let Some(name) = settings::of_provider(&plain) {

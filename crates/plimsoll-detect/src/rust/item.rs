@@ -68,6 +68,10 @@ pub(super) struct Item {
     /// Functions whose routes are put below a path.
     pub nests: Vec<(String, String)>,
     pub variables: Vec<FoundVariable>,
+    /// The parameter that names a variable which it reads, and whether it ends without one.
+    pub helper: Option<(usize, bool)>,
+    /// Names of variables that it hands to functions: the function, at which place, the name.
+    pub handed: Vec<(String, usize, String, Span)>,
     /// Settings read from variables that begin with this.
     pub prefixes: Vec<String>,
     /// The fields of a type.

@@ -283,12 +283,35 @@ impl Seen<'_> {
         item::routes(&self.reached)
     }
 
+    /// Variables that are read through functions of the program which take their names.
+    fn through_helpers(&self) -> Vec<FoundVariable> {
+        let helpers: Vec<(&str, usize, bool)> = self
+            .reached
+            .iter()
+            .filter_map(|item| {
+                let (position, insists) = item.helper?;
+                Some((item.name.as_str(), position, insists))
+            })
+            .collect();
+        let handed = self.reached.iter().flat_map(|item| &item.handed);
+        let read = handed.filter_map(|(function, position, name, span)| {
+            let (.., insists) = helpers
+                .iter()
+                .find(|(known, at, _)| known == function && at == position)?;
+            let mut variable = settings::variable(name, None, *insists, span.clone());
+            variable.why = format!("reads `{name}` through `{function}`");
+            Some(variable)
+        });
+        read.collect()
+    }
+
     fn variables(&self) -> Vec<FoundVariable> {
         let mut found: Vec<FoundVariable> = self
             .reached
             .iter()
             .flat_map(|item| item.variables.iter().cloned())
             .collect();
+        found.extend(self.through_helpers());
         let prefixes: BTreeSet<&String> = self
             .reached
             .iter()

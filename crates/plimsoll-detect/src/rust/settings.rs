@@ -191,13 +191,23 @@ pub(super) fn read(source: &Source, call: Node<'_>, name: &str, item: &mut Item)
                         default = arguments
                             .and_then(|node| literal(source, node, 0))
                             .or(default);
-                        required = false;
+                        // `.unwrap_or_else(|_| panic!("…"))`
+                        let ends = arguments.is_some_and(|node| ends_work(source, node));
+                        required = ends && default.is_none();
                         if default.is_none() {
                             break;
                         }
                     }
                     _ => {}
                 }
+            }
+            // `match env::var("X") { Ok(x) => x, Err(_) => exit(1) }`
+            "match_expression" if parent.child_by_field_name("value") == Some(node) => {
+                required = default.is_none()
+                    && parent
+                        .child_by_field_name("body")
+                        .is_some_and(|body| ends_work(source, body));
+                break;
             }
             _ => break,
         }
@@ -207,6 +217,40 @@ pub(super) fn read(source: &Source, call: Node<'_>, name: &str, item: &mut Item)
     let place = span(source, call);
     item.variables
         .push(variable(name, default, required, place));
+}
+
+/// Whether something ends the work: it panics, or leaves the program.
+fn ends_work(source: &Source, node: Node<'_>) -> bool {
+    let text = source.text_of(node);
+    text.contains("panic!(") || text.contains("exit(")
+}
+
+/// What a function does with a variable that a parameter names: which parameter, and whether it ends without it.
+pub(super) fn helper(source: &Source, call: Node<'_>, name: Node<'_>) -> Option<(usize, bool)> {
+    let mut around = call.parent()?;
+    while around.kind() != "function_item" {
+        around = around.parent()?;
+    }
+    let wanted = source.text_of(name).trim_start_matches('&');
+    let parameters = named_children(around.child_by_field_name("parameters")?);
+    let position = parameters
+        .into_iter()
+        .filter(|one| one.kind() == "parameter")
+        .position(|one| {
+            one.child_by_field_name("pattern")
+                .is_some_and(|pattern| source.text_of(pattern) == wanted)
+        })?;
+    let mut read_of = Item::default();
+    read(source, call, "A", &mut read_of);
+    let fallible = around
+        .child_by_field_name("return_type")
+        .is_some_and(|result| {
+            ["Result", "Option"]
+                .iter()
+                .any(|word| source.text_of(result).contains(word))
+        });
+    let insists = read_of.variables.iter().any(|variable| variable.required);
+    Some((position, insists && !fallible))
 }
 
 /// What stands for a variable in the other branch, where it is read only if it is there:

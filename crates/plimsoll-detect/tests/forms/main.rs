@@ -17,5 +17,6 @@ mod ports;
 mod projects;
 mod shapes;
 mod stated_commands;
+mod through;
 mod tree;
 mod upkeep;
