@@ -7,6 +7,8 @@
 mod catalogue;
 mod servers;
 mod systems;
+#[cfg(test)]
+mod tests_of_programs;
 
 use serde::{Deserialize, Serialize};
 

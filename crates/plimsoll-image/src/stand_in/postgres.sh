@@ -165,7 +165,13 @@ if [[ -s $PGDATA/PG_VERSION ]]; then
         "make the registry of the image you asked for reachable, or dump the data and start with an empty volume"
 else
     name_the_user
-    initialise
+    # A shell hears a signal only when what it runs is over, and a server that is started afterwards
+    # never does. What is half made here is never taken for a database, so it may end at once, and
+    # with the first process everything does.
+    trap 'exit 143' INT TERM QUIT
+    initialise &
+    wait "$!"
+    trap - INT TERM QUIT
     forget_the_name
     printf '\nPostgreSQL is initialised and ready to start.\n\n'
 fi
