@@ -10,7 +10,6 @@ use super::manifest::Package;
 use super::server::{Reached, Scene};
 use super::start::Start;
 use super::{absolute, insisting, keys, script, startup, through};
-use crate::detection::ServiceKind;
 use crate::found::Found;
 use crate::needs;
 use crate::places;
@@ -31,13 +30,9 @@ impl Scene<'_> {
             .service
             .files
             .extend(reached.iter().map(|(path, _)| std::sync::Arc::from(*path)));
-        let running = startup::names(reached.iter().map(|(_, facts)| *facts));
+        let running = startup::names(reached.iter().copied());
         for (_, facts) in reached {
-            found.variables.extend(match found.service.kind {
-                // Which of its functions a framework of pages calls, its files do not say.
-                ServiceKind::Ui => facts.sources.variables.clone(),
-                _ => facts.sources.variables_of(&running),
-            });
+            found.variables.extend(facts.sources.variables_of(&running));
         }
         let all = reached.iter().map(|(_, facts)| *facts);
         found.variables.extend(through::variables(all, &running));

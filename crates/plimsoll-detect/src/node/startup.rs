@@ -2,6 +2,7 @@
 //! something. A check inside of a handler stops a request, not the program.
 
 use std::collections::BTreeSet;
+use std::path::Path;
 
 use tree_sitter::Node;
 
@@ -99,6 +100,10 @@ pub(crate) fn moment(source: &Source, node: Node<'_>) -> Moment {
             }
             "if_statement" if depends(source, around, inner) => return Moment::Later,
             "switch_case" | "switch_default" => return Moment::Later,
+            "ternary_expression" if around.child_by_field_name("condition") != Some(inner) => {
+                return Moment::Later;
+            }
+            "binary_expression" if stands_in(around, inner) => return Moment::Later,
             // What is caught and told of does not end the program.
             "try_statement" if is_swallowed(source, around, inner) => return Moment::Later,
             _ => {}
@@ -120,6 +125,20 @@ fn depends(source: &Source, condition: Node<'_>, part: Node<'_>) -> bool {
     !["require.main", "import.meta", "process.argv[1]"]
         .iter()
         .any(|own| text.contains(own))
+}
+
+/// Whether a part of an expression is looked at only for what stands before it: `on && x`, `first ?? x`. Of several
+/// checks in a row (`!a || !b`) each is one.
+fn stands_in(expression: Node<'_>, part: Node<'_>) -> bool {
+    let operator = expression
+        .child_by_field_name("operator")
+        .map_or("", |operator| operator.kind());
+    let check = matches!(
+        part.kind(),
+        "unary_expression" | "binary_expression" | "parenthesized_expression"
+    );
+    expression.child_by_field_name("right") == Some(part)
+        && (matches!(operator, "&&" | "??") || operator == "||" && !check)
 }
 
 /// Whether what fails in a part of a `try` is caught and goes no further.
@@ -200,10 +219,21 @@ pub(crate) fn called(source: &Source, call: Node<'_>) -> Option<String> {
     (plain && known && !name.is_empty() && !LATER.contains(&name)).then(|| name.to_owned())
 }
 
+/// Functions that a framework calls when it starts, by the stem of their file.
+const CALLED_AT_START: &[(&str, &str)] =
+    &[("instrumentation", "register"), ("hooks.server", "init")];
+
 /// Names of functions and classes that run when a program starts that reaches these files.
-pub(crate) fn names<'f>(reached: impl Iterator<Item = &'f FileFacts>) -> BTreeSet<String> {
-    let mut leads: Vec<&Lead> = reached.flat_map(|facts| &facts.leads).collect();
-    let mut running: BTreeSet<String> = BTreeSet::new();
+pub(crate) fn names<'f>(
+    reached: impl Iterator<Item = (&'f Path, &'f FileFacts)> + Clone,
+) -> BTreeSet<String> {
+    let mut running: BTreeSet<String> = reached
+        .clone()
+        .filter_map(|(path, _)| path.file_stem()?.to_str())
+        .filter_map(|stem| CALLED_AT_START.iter().find(|(file, _)| *file == stem))
+        .map(|(_, function)| (*function).to_owned())
+        .collect();
+    let mut leads: Vec<&Lead> = reached.flat_map(|(_, facts)| &facts.leads).collect();
     loop {
         let before = running.len();
         leads.retain(|lead| {

@@ -82,9 +82,59 @@ fn checks_for_requests_are_none_of_the_start() {
         "class Ebb { constructor() { if (!process.env.EBB) throw new Error('x'); } }\nexport const make = () => new Ebb();",
         "if (process.env.MODE === 'x') { if (!process.env.EBB) throw new Error('x'); }",
         "if (!process.env.EBB && !process.env.FLOW) { throw new Error('x'); }",
+        "const on = process.env.MODE === 'x';\nconst ebb = on ? process.env.EBB! : undefined;\nconst flow = on && process.env.FLOW!;",
+        "const ebb = globalThis.ebb ?? process.env.EBB!;\nconst flow = ebb || process.env.FLOW!;",
     ] {
         assert!(node(source).is_empty(), "{source}: {:?}", node(source));
     }
+}
+
+#[test]
+fn what_pages_and_their_actions_insist_on_is_none_of_the_start() {
+    let detection = found(&[
+        (
+            "package.json",
+            r#"{"name":"a","scripts":{"build":"next build","start":"next start"},"dependencies":{"next":"15","react":"19"}}"#,
+        ),
+        (
+            "app/page.tsx",
+            "export default async function Page() { const made = pay(process.env.PAGE!); return <p>{made}</p>; }\n",
+        ),
+        (
+            "app/api/hook/route.ts",
+            "export async function POST() { if (!process.env.ROUTE) throw new Error('x'); }\n\
+             export const GET = async () => { ask(process.env.NEXT_PUBLIC_URL!); };\n",
+        ),
+        (
+            "lib/actions.ts",
+            "'use server';\nexport const send = async () => { const to = process.env.ACTION;\nif (!to) { throw new Error('x'); } };\n",
+        ),
+        (
+            "lib/store.ts",
+            "import { connect } from 'x';\nexport const store = connect(process.env.LOADED!);\n",
+        ),
+        (
+            "instrumentation.ts",
+            "export async function register() { check(); }\nfunction check() { if (!process.env.STARTED) throw new Error('x'); }\n",
+        ),
+    ]);
+    assert_eq!(required(&detection), ["LOADED", "STARTED"]);
+    let known: Vec<&str> = detection
+        .environment
+        .iter()
+        .map(|variable| variable.name.as_str())
+        .collect();
+    assert_eq!(
+        known,
+        [
+            "ACTION",
+            "LOADED",
+            "NEXT_PUBLIC_URL",
+            "PAGE",
+            "ROUTE",
+            "STARTED"
+        ]
+    );
 }
 
 #[test]
