@@ -4,6 +4,7 @@ mod checks;
 mod commands;
 mod dockerfiles;
 mod node;
+mod plain_pages;
 mod programs;
 
 use std::path::{Path, PathBuf};
@@ -250,6 +251,10 @@ impl Completion<'_> {
             Some(script) => Match::One(script),
             None => find(&claim, &candidates),
         };
+        // Whoever says a command, or a Dockerfile, means something else than pages.
+        let plain = (stage.is_none() && claim.starts.is_none() && service.command.is_none())
+            .then(|| plain_pages::of(self.tree, &self.context))
+            .flatten();
         let detected = match matched {
             Match::One(detected) => detected,
             Match::Several(several) => {
@@ -267,10 +272,13 @@ impl Completion<'_> {
                 // They differ by their command alone, and the file says the command.
                 several[0]
             }
-            Match::None => {
-                diagnostics.push(nothing_runs(service, self.detection, place));
-                return;
-            }
+            Match::None => match &plain {
+                Some(pages) => pages,
+                None => {
+                    diagnostics.push(nothing_runs(service, self.detection, place));
+                    return;
+                }
+            },
         };
         let celery = detected.framework.as_deref() == Some("Celery");
         if !celery && let Some(unknown) = unknown_start(service, &claim) {
@@ -278,7 +286,7 @@ impl Completion<'_> {
             return;
         }
         service.facts = detected.facts();
-        if stated.is_some() {
+        if stated.is_some() || detected.name.is_empty() {
             // Nothing of this name is known to whoever looks at the whole tree.
             service.facts.found_as = None;
         }

@@ -2,8 +2,8 @@
 //! starts, the stage that is built.
 
 use plimsoll_detect::complete;
-use plimsoll_model::Project;
 use plimsoll_model::compose::{LoadOptions, load};
+use plimsoll_model::{Project, RecipeKind};
 
 use crate::tree::written;
 
@@ -196,4 +196,43 @@ fn tests_are_not_asked_whether_they_are_well() {
     };
     assert!(is_asked("dev"));
     assert!(!is_asked("test"));
+}
+
+#[test]
+fn pages_that_nothing_builds_are_served_as_they_are() {
+    let compose = |more: &str| {
+        format!(
+            "services:\n  web:\n    build: ./web\n    ports: [\"8080:80\"]\n{more}  api:\n    build: ./api\n"
+        )
+    };
+    let of = |compose: &str, more: (&str, &str)| {
+        let (project, told) = completed(&[
+            ("compose.yaml", compose),
+            ("api/requirements.txt", "fastapi\nuvicorn\n"),
+            (
+                "api/main.py",
+                "from fastapi import FastAPI\napp = FastAPI()\n",
+            ),
+            ("web/index.html", "<h1>tide</h1>"),
+            more,
+        ]);
+        let web = &project.services["web"];
+        let recipe = web.recipe.as_ref().map(|recipe| recipe.kind.clone());
+        (
+            recipe,
+            web.ports.first().map(|port| port.value.target),
+            told,
+        )
+    };
+    let page = ("web/style.css", "h1 { color: blue }");
+    let (recipe, port, told) = of(&compose(""), page);
+    let Some(RecipeKind::StaticSite(site)) = recipe else {
+        panic!("{told:?}");
+    };
+    assert_eq!((site.script, port), (None, Some(8080)));
+    // A command means a program, and a manifest one that is not found.
+    let (recipe, ..) = of(&compose("    command: ./serve\n"), page);
+    assert_eq!(recipe, None);
+    let (recipe, ..) = of(&compose(""), ("web/requirements.txt", "requests\n"));
+    assert_eq!(recipe, None);
 }

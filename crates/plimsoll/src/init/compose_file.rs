@@ -93,6 +93,13 @@ impl ComposeFile {
                 text.push_str(&alone(&key.text, node));
                 continue;
             }
+            if node
+                .as_map()
+                .is_none_or(|services| services.iter().next().is_none())
+            {
+                text.push_str("services: {}\n");
+                continue;
+            }
             text.push_str("services:\n");
             for (index, (name, node)) in node.as_map().into_iter().flat_map(Map::iter).enumerate() {
                 if index > 0 {

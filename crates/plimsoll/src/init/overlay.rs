@@ -21,7 +21,7 @@ pub(crate) struct Stated<'s> {
     pub(crate) input: Input<'s>,
 }
 
-/// The overlay; `None` where there is nothing to add.
+/// The overlay; `None` where there is nothing to add, and nothing to tell. What is only told stands in its header.
 pub(crate) fn overlay(
     of: &Stated<'_>,
     detection: &Detection,
@@ -68,7 +68,8 @@ pub(crate) fn overlay(
         services.insert(name.as_str(), Node::made(entry));
         comments.push((name, vec!["runs once, before what waits for it".to_owned()]));
     }
-    (!services.is_empty()).then(|| {
+    let is_worth_it = !services.is_empty() || !contradictions.is_empty();
+    is_worth_it.then(|| {
         let header = header(of.stated, contradictions);
         ComposeFile::overlay(header, services, comments)
     })

@@ -483,3 +483,27 @@ fn a_check_that_no_command_of_the_image_can_take_the_place_of_is_left_out() {
         "{overlay}"
     );
 }
+
+#[test]
+fn contradictions_that_need_no_override_are_written_down_all_the_same() {
+    let place = Place::new(&[
+        ("requirements.txt", "fastapi\n"),
+        (
+            "main.py",
+            "from fastapi import FastAPI\napp = FastAPI()\n@app.get('/health')\ndef health():\n    return {}\n",
+        ),
+        (
+            "compose.yaml",
+            "services:\n  tide:\n    build: .\n    healthcheck: { disable: true }\n",
+        ),
+    ]);
+    place.init();
+    let overlay = place.read("compose.plimsoll.yaml");
+    assert!(
+        overlay.contains("# - main.py:2: `uvicorn` is needed to serve it"),
+        "{overlay}"
+    );
+    assert!(overlay.ends_with("services: {}\n"), "{overlay}");
+    place.init();
+    assert_eq!(overlay, place.read("compose.plimsoll.yaml"));
+}
