@@ -6,7 +6,7 @@ use std::path::Path;
 use crate::places;
 use crate::python::candidate::{Candidate, Launch};
 use crate::python::distributions::provider;
-use crate::python::workspace::Workspace;
+use crate::python::workspace::{Workspace, makes_unawaited_coroutine};
 
 /// A command and what goes with it.
 #[derive(Debug, Clone, Default)]
@@ -233,7 +233,9 @@ pub(crate) fn command(
             started.ports.extend(candidate.port);
         }
         Launch::ConsoleScript(name) => {
-            started.command = if candidate.module.main_guard.is_some() {
+            let itself = candidate.module.main_guard.is_some()
+                && !makes_unawaited_coroutine(&candidate.module);
+            started.command = if itself {
                 words(&["python", "-m", dotted])
             } else {
                 words(&[name])

@@ -453,6 +453,7 @@ impl Extractor<'_> {
                 .child_by_field_name("return_type")
                 .map(|annotation| self.value(annotation, 0)),
             generator: false,
+            asynchronous: node.child(0).is_some_and(|first| first.kind() == "async"),
             scope: scope.clone(),
             place: self.source.place(node),
         });

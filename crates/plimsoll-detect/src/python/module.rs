@@ -109,6 +109,8 @@ pub(crate) struct Function {
     pub(crate) result: Option<Value>,
     /// Whether it yields.
     pub(crate) generator: bool,
+    /// Whether it is a coroutine: calling it alone runs nothing.
+    pub(crate) asynchronous: bool,
     pub(crate) scope: Scope,
     pub(crate) place: Place,
 }

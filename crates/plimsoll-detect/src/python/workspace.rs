@@ -8,7 +8,7 @@ use std::sync::Arc;
 
 use crate::python::evaluate::{Constant, evaluate};
 use crate::python::graph::{Modules, Target, import_root};
-use crate::python::module::{Binding, Module};
+use crate::python::module::{Binding, Module, PlacedCall};
 use crate::python::project::{BrokenManifest, PythonProject};
 use crate::python::value::{Call, Value};
 use crate::python::{settings, settings_file};
@@ -261,6 +261,31 @@ impl<'t> Workspace<'t> {
     }
 }
 
+/// Whether a call outside of functions makes a coroutine that nothing runs: `main()` where `asyncio.run(main())` is meant.
+fn is_left_unawaited(module: &Module, placed: &PlacedCall) -> bool {
+    let Some(name) = placed.call.function.as_name() else {
+        return false;
+    };
+    let coroutine = module
+        .functions
+        .iter()
+        .any(|function| function.asynchronous && function.scope.is_top() && function.name == name);
+    let place = placed.call.place;
+    coroutine
+        && placed.scope.is_top()
+        && !module.calls.iter().any(|around| {
+            around.call.place != place
+                && around.call.place.start <= place.start
+                && place.end <= around.call.place.end
+        })
+}
+
+/// Whether the file, when it is run, makes a coroutine that nothing runs.
+pub(crate) fn makes_unawaited_coroutine(module: &Module) -> bool {
+    let mut calls = module.calls.iter();
+    calls.any(|placed| placed.scope.main && is_left_unawaited(module, placed))
+}
+
 /// Functions of a file that run when one of them, or the file itself, is started: last names.
 pub(crate) fn reached(module: &Module, from: Option<&str>) -> BTreeSet<String> {
     let mut reached: BTreeSet<String> = from.map(str::to_owned).into_iter().collect();
@@ -277,7 +302,7 @@ pub(crate) fn reached(module: &Module, from: Option<&str>) -> BTreeSet<String> {
                 .split('.')
                 .any(|part| reached.contains(part))
                 || from.is_none() && (placed.scope.main || is_main_file && placed.scope.is_top());
-            if !inside {
+            if !inside || placed.scope.main && is_left_unawaited(module, placed) {
                 continue;
             }
             reached.extend(placed.call.method().map(str::to_owned));

@@ -1,6 +1,6 @@
 //! Forms that real projects take, each as the smallest tree that shows it.
 
-use plimsoll_detect::{Detection, Help};
+use plimsoll_detect::{Detection, Help, ServiceKind};
 use plimsoll_model::RecipeKind;
 
 use crate::tree::{found, lines, required};
@@ -428,4 +428,34 @@ fn tables_in_a_file_are_made_in_the_container_that_has_it() {
 
     let beside = project(started("postgresql", "'desk'"));
     assert!(beside.services.keys().any(|name| name.ends_with("-tables")));
+}
+
+#[test]
+fn a_coroutine_that_a_file_only_makes_is_no_way_to_start_it() {
+    let server = |last: &str| {
+        let server = format!(
+            "import asyncio\nfrom mcp.server.fastmcp import FastMCP\n\nasync def main(transport='sse'):\n    \
+             server = FastMCP('tide')\n    await server.run_sse_async()\n\nif __name__ == '__main__':\n    {last}\n"
+        );
+        let detection = found(&[
+            (
+                "pyproject.toml",
+                "[project]\nname = \"tide\"\nversion = \"1\"\ndependencies = [\"mcp\"]\n[project.scripts]\nserve-tide = \"tide:main\"\n\
+                 [build-system]\nrequires = [\"hatchling\"]\nbuild-backend = \"hatchling.build\"\n",
+            ),
+            (
+                "tide/__init__.py",
+                "import asyncio\nfrom . import server\n\ndef main():\n    asyncio.run(server.main())\n",
+            ),
+            ("tide/server.py", &server),
+        ]);
+        let mut found = detection.services.iter();
+        let found = found.find(|service| service.kind == ServiceKind::McpHttp);
+        found.map(|service| service.command.join(" "))
+    };
+    assert_eq!(server("main()").as_deref(), Some("serve-tide"));
+    assert_eq!(
+        server("asyncio.run(main())").as_deref(),
+        Some("python -m tide.server")
+    );
 }
