@@ -36,6 +36,8 @@ fn several_at_once_in_python() {
         "EBB = os.getenv('EBB')\nFLOW = os.getenv('FLOW')\nif not EBB or not FLOW:\n    raise ValueError('x')",
         "EBB = os.getenv('EBB')\nFLOW = os.getenv('FLOW')\nif not all([EBB, FLOW]):\n    sys.exit(1)",
         "EBB = os.getenv('EBB')\nFLOW = os.environ.get('FLOW')\nassert EBB\nassert FLOW is not None",
+        "EBB = os.getenv('EBB')\nFLOW = os.environ.get('FLOW')\nassert EBB and FLOW is not None",
+        "if not (ebb := os.getenv('EBB')):\n    raise ValueError('x')\nif not (flow := os.environ.get('FLOW')):\n    sys.exit(1)",
         "missing = [name for name in ['EBB', 'FLOW'] if not os.getenv(name)]\nif missing:\n    raise RuntimeError(missing)",
         "EBB = os.getenv('EBB')\nerrors = []\nif not EBB:\n    errors.append('x')\nif os.getenv('FLOW') is None:\n    errors.append('y')\nif errors:\n    raise ValueError(errors)",
         "REQUIRED = ('EBB', 'FLOW')\nfor name in REQUIRED:\n    if name not in os.environ:\n        raise RuntimeError(name)",

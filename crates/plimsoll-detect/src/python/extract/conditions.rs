@@ -137,6 +137,15 @@ impl Extractor<'_> {
     /// Notes that the work ends without a value: a name, or what a call gives.
     fn insist(&mut self, value: Node<'_>, scope: &Scope) {
         match value.kind() {
+            // `not (key := os.getenv("KEY"))`
+            "parenthesized_expression" | "named_expression" => {
+                let inner = value
+                    .child_by_field_name("value")
+                    .or_else(|| value.named_child(0));
+                if let Some(inner) = inner {
+                    self.insist(inner, scope);
+                }
+            }
             "call" => self.module.insisted_calls.push(self.source.place(value)),
             "identifier" | "attribute" => {
                 let name = self.source.text_of(value).to_owned();
@@ -148,9 +157,22 @@ impl Extractor<'_> {
 
     /// Notes what `assert KEY` insists on.
     pub(super) fn assertion(&mut self, node: Node<'_>, scope: &Scope) {
-        let Some(asserted) = node.named_child(0) else {
+        if let Some(asserted) = node.named_child(0) {
+            self.asserted(asserted, scope, 0);
+        }
+    }
+
+    /// All of `A and B is not None`; one of `A or B` is enough.
+    fn asserted(&mut self, asserted: Node<'_>, scope: &Scope, depth: usize) {
+        let both = asserted
+            .child_by_field_name("operator")
+            .is_some_and(|operator| operator.kind() == "and");
+        if asserted.kind() == "boolean_operator" && both && depth < 8 {
+            for side in named_children(asserted) {
+                self.asserted(side, scope, depth + 1);
+            }
             return;
-        };
+        }
         let compared = (asserted.kind() == "comparison_operator"
             && self.source.text_of(asserted).ends_with("is not None"))
         .then(|| asserted.named_child(0))
