@@ -70,6 +70,8 @@ pub(super) struct Function {
     pub repeats: bool,
     /// Whether what it does again and again is what others hand it: a consumer.
     pub consumes: bool,
+    /// Where it goes online in a chat and waits there.
+    pub chat: Option<Span>,
     /// Whether it listens beside what it goes on with: `go func() { … }()`.
     pub listens_aside: bool,
     pub transport: Option<(Transport, Span)>,

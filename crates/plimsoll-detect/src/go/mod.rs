@@ -1,5 +1,6 @@
 //! Go: main packages that listen, speak MCP or work until they are stopped.
 
+mod chats;
 mod function;
 mod manifest;
 mod package;

@@ -6,6 +6,7 @@ use std::path::Path;
 use plimsoll_diag::Span;
 use tree_sitter::Node;
 
+use super::chats;
 use super::function::{Function, PortHint, Rank, RouteHint, Transport};
 use super::settings;
 use crate::ports::is_of_a_need;
@@ -459,6 +460,7 @@ impl<'r> Reader<'r> {
         self.listening(node, &name, &method, &arguments, &texts);
         self.protocol(node, &name, &method);
         settings::call(self.source, node, &name, &arguments, self.function);
+        chats::call(self.source, node, &name, self.function);
         if let ("new", [kind]) = (name.as_str(), arguments.as_slice()) {
             self.makes(*kind);
         }

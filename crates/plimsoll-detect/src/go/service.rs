@@ -65,6 +65,18 @@ const FRAMEWORKS: &[(&str, &str)] = &[
     ("go.temporal.io/sdk", "Temporal"),
     ("google.golang.org/grpc", "grpc"),
     ("connectrpc.com/connect", "connect"),
+    (
+        "github.com/go-telegram-bot-api/telegram-bot-api",
+        "Telegram bot",
+    ),
+    ("github.com/go-telegram/bot", "Telegram bot"),
+    ("github.com/mymmrac/telego", "Telegram bot"),
+    ("gopkg.in/telebot.v3", "Telegram bot"),
+    ("gopkg.in/telebot.v4", "Telegram bot"),
+    ("gopkg.in/tucnak/telebot.v2", "Telegram bot"),
+    ("github.com/bwmarrin/discordgo", "Discord bot"),
+    ("github.com/disgoorg/disgo", "Discord bot"),
+    ("github.com/slack-go/slack", "Slack bot"),
     ("k8s.io/client-go", "client-go"),
     ("sigs.k8s.io/controller-runtime", "controller-runtime"),
 ];
@@ -111,7 +123,12 @@ impl Seen<'_> {
         let told = self
             .claim
             .is_some_and(|claim| claim.arguments.iter().any(|argument| argument == "stdio"));
-        let works = is(|function| function.waits) && is(|function| function.repeats);
+        let chat = self
+            .reached
+            .iter()
+            .find_map(|function| function.chat.as_ref());
+        let works =
+            is(|function| function.waits) && is(|function| function.repeats) || chat.is_some();
         let (kind, looks_like) = match (transport, listens) {
             (Some(_), _) if told => (Some(ServiceKind::McpStdio), "MCP server"),
             // A server with pages of its own may speak MCP besides.
@@ -128,6 +145,7 @@ impl Seen<'_> {
             (None, Some(_))
                 if works
                     && (is(|function| function.consumes)
+                        || chat.is_some()
                         || self.package.functions.iter().any(|own| own.listens_aside))
                     && !is(|function| function.serves_calls)
                     && is_only_operational(self.routes().map(|route| route.path.as_str())) =>
@@ -156,6 +174,10 @@ impl Seen<'_> {
         )];
         if let Some(span) = listens {
             evidence.push(Evidence::new(span.clone(), "listens for connections"));
+        }
+        if let Some(span) = chat {
+            let why = "goes online in a chat and waits there";
+            evidence.push(Evidence::new(span.clone(), why));
         }
         if let Some((transport, span)) = transport {
             let words = match transport {

@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 
 use tree_sitter::Node;
 
+use super::chats;
 use super::item::{Item, PortHint, Rank, RouteHint, Transport, joined};
 use super::settings;
 use super::source::{is_text, span, text};
@@ -257,6 +258,7 @@ impl Walker<'_> {
             self.item.writes.extend(texts.first().cloned());
         }
         self.item.repeats |= is(REPEATS);
+        chats::call(self.source, node, &plain, self.item);
         self.item.websocket |= is(&["on_upgrade", "ws::start", "actix_ws::handle", "ws::handle"]);
         self.item.events |= is(&["Sse::new", "SSE::new", "sse::reply", "EventStream!"]);
         self.protocol(node, &plain);

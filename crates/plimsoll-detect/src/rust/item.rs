@@ -79,6 +79,8 @@ pub(super) struct Item {
     /// Arguments that say where to listen: flag and default.
     pub addresses: Vec<(String, String)>,
     pub repeats: bool,
+    /// Where it goes online in a chat and waits there.
+    pub chat: Option<Span>,
     pub transport: Option<(Transport, Span)>,
     /// Names of subcommands.
     pub commands: Vec<String>,

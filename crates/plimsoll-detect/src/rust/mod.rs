@@ -1,6 +1,7 @@
 //! Rust: programs of cargo packages that listen, speak MCP or work until they are stopped.
 
 mod calls;
+mod chats;
 mod closure;
 mod item;
 mod manifest;

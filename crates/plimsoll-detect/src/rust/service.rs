@@ -57,6 +57,11 @@ const FRAMEWORKS: &[(&str, &str)] = &[
     ("apalis", "apalis"),
     ("tonic", "tonic"),
     ("hyper", "hyper"),
+    ("teloxide", "Telegram bot"),
+    ("frankenstein", "Telegram bot"),
+    ("poise", "Discord bot"),
+    ("serenity", "Discord bot"),
+    ("twilight-gateway", "Discord bot"),
 ];
 
 /// Crates that make a program one for the command line.
@@ -90,7 +95,8 @@ impl Seen<'_> {
             .iter()
             .filter_map(|item| item.transport.as_ref())
             .max_by_key(|(transport, _)| *transport == Transport::Http);
-        let works = self.reached.iter().any(|item| item.repeats);
+        let chat = self.reached.iter().find_map(|item| item.chat.as_ref());
+        let works = chat.is_some() || self.reached.iter().any(|item| item.repeats);
         let (kind, looks_like) = match (transport, listens) {
             // A server with pages of its own may speak MCP besides.
             (Some((Transport::Http, _)), Some(_))
@@ -123,6 +129,10 @@ impl Seen<'_> {
         )];
         if let Some(span) = listens {
             evidence.push(Evidence::new(span.clone(), "listens for connections"));
+        }
+        if let Some(span) = chat {
+            let why = "goes online in a chat and waits there";
+            evidence.push(Evidence::new(span.clone(), why));
         }
         if let Some((transport, span)) = transport {
             let words = match transport {

@@ -5,6 +5,7 @@
     reason = "a test that cannot set up its tree has failed"
 )]
 
+mod chats;
 mod django;
 mod frameworks;
 mod generated;
