@@ -2,6 +2,7 @@
 
 use tree_sitter::Node;
 
+use super::environment::is_environment;
 use super::numbers::declaration;
 use super::sources::{Sources, text};
 use super::startup::moment;
@@ -171,12 +172,7 @@ pub(super) fn taken_apart(source: &Source, declarator: Node<'_>, found: &mut Sou
     ) else {
         return;
     };
-    if pattern.kind() != "object_pattern"
-        || !matches!(
-            source.text_of(value),
-            "process.env" | "import.meta.env" | "Bun.env"
-        )
-    {
+    if pattern.kind() != "object_pattern" || !is_environment(source, value) {
         return;
     }
     for part in named_children(pattern) {

@@ -7,6 +7,7 @@ use plimsoll_diag::Span;
 use tree_sitter::Node;
 
 use super::bots;
+use super::component::{is_component, scripts};
 use super::keys;
 use super::locations::location;
 use super::numbers;
@@ -102,9 +103,11 @@ pub(super) fn read(tree: &Tree, directory: &Path, nested: &[&Path]) -> Contents 
     let mut all = BTreeMap::new();
     for file in files {
         let program = is_program(&file.path);
-        let grammar = match program {
-            true => Some(Grammar::JavaScript),
-            false => Grammar::of(&file.path),
+        let component = is_component(&file.path);
+        let grammar = match (program, component) {
+            (true, _) => Some(Grammar::JavaScript),
+            (_, true) => Some(Grammar::TypeScript),
+            _ => Grammar::of(&file.path),
         };
         let Some(grammar) = grammar.filter(|grammar| {
             matches!(
@@ -114,9 +117,12 @@ pub(super) fn read(tree: &Tree, directory: &Path, nested: &[&Path]) -> Contents 
         }) else {
             continue;
         };
-        let Some(text) = tree.source(&file.path) else {
+        let Some(mut text) = tree.source(&file.path) else {
             continue;
         };
+        if component {
+            text = scripts(&text);
+        }
         if program && !starts_node(&text) {
             continue;
         }

@@ -1,7 +1,9 @@
 //! JavaScript and TypeScript: what a `package.json` makes of its directory.
 
 mod bots;
+mod component;
 mod demands;
+mod environment;
 mod facts;
 mod files;
 mod framework;

@@ -6,7 +6,9 @@ use std::path::Path;
 use plimsoll_diag::Span;
 use tree_sitter::Node;
 
+use super::component::{is_component, scripts};
 use super::demands::{Demand, demand, listed, taken_apart};
+use super::environment::{imported, is_environment};
 use super::numbers::{declaration, is_parse, number, parameter_of};
 use super::schema::schema;
 use super::startup::{Moment, moment};
@@ -104,14 +106,22 @@ impl Sources {
             })
             .take(MOST_FILES);
         for file in files {
-            let Some(grammar) = Grammar::of(&file.path).filter(|grammar| {
+            let component = is_component(&file.path);
+            let grammar = match component {
+                true => Some(Grammar::TypeScript),
+                false => Grammar::of(&file.path),
+            };
+            let Some(grammar) = grammar.filter(|grammar| {
                 !matches!(grammar, Grammar::Python | Grammar::Go | Grammar::Json)
             }) else {
                 continue;
             };
-            let Some(text) = tree.source(&file.path) else {
+            let Some(mut text) = tree.source(&file.path) else {
                 continue;
             };
+            if component {
+                text = scripts(&text);
+            }
             // Only saves work: what the file says is read from its syntax tree.
             let worth = ["env", "listen", "serve", "Stdio"]
                 .iter()
@@ -153,7 +163,7 @@ pub(super) fn walk(source: &Source, node: Node<'_>, found: &mut Sources, depth: 
                     }
                     found.variables.push(FoundVariable {
                         required: demand != Demand::None,
-                        secret: is_secret(&name),
+                        secret: is_secret(&name) && !name.starts_with("PUBLIC_"),
                         kind: kind_of(&name, default.as_deref(), None),
                         default,
                         type_name: None,
@@ -166,6 +176,7 @@ pub(super) fn walk(source: &Source, node: Node<'_>, found: &mut Sources, depth: 
                 listed(source, node, found);
             }
         }
+        "import_statement" => imported(source, node, found),
         "variable_declarator" => taken_apart(source, node, found),
         // `args[0] || "stdio"`, `{ default: "stdio" }`.
         "binary_expression" | "pair" if found.usual_transport.is_none() => {
@@ -253,15 +264,7 @@ pub(super) fn walk(source: &Source, node: Node<'_>, found: &mut Sources, depth: 
 /// `X` of `process.env.X`, `process.env["X"]` and `import.meta.env.X`.
 fn variable(source: &Source, node: Node<'_>) -> Option<String> {
     let object = node.child_by_field_name("object")?;
-    let plain: String = source
-        .text_of(object)
-        .chars()
-        .filter(|c| !c.is_whitespace() && *c != '?')
-        .collect();
-    if !matches!(
-        plain.as_str(),
-        "process.env" | "import.meta.env" | "Bun.env"
-    ) {
+    if !is_environment(source, object) {
         return None;
     }
     let name = match node.child_by_field_name("property") {

@@ -227,3 +227,82 @@ fn settings_that_are_made_only_where_something_asks_for_them() {
         ["EBB", "FLOW"]
     );
 }
+
+#[test]
+fn variables_by_imported_names() {
+    for source in [
+        "import { env } from 'process';\nif (!env.EBB) throw new Error('x');\nconnect(env.FLOW!);",
+        "import { env as settings_env } from 'node:process';\nconst { EBB, FLOW } = settings_env;\nif (!EBB || !FLOW) throw new Error('x');",
+    ] {
+        assert_eq!(node(source), ["EBB", "FLOW"], "{source}");
+    }
+    // Another `env` is another thing.
+    let source = "import { env } from './settings';\nif (!env.EBB) throw new Error('x');";
+    assert!(node(source).is_empty());
+}
+
+#[test]
+fn variables_of_sveltekit() {
+    let detection = found(&[
+        (
+            "package.json",
+            r#"{"name":"a","scripts":{"build":"vite build"},"devDependencies":{"@sveltejs/kit":"2","@sveltejs/adapter-node":"5","vite":"7","svelte":"5"}}"#,
+        ),
+        (
+            "svelte.config.js",
+            "import adapter from '@sveltejs/adapter-node';\nexport default { kit: { adapter: adapter() } };\n",
+        ),
+        (
+            "src/routes/+page.svelte",
+            "<p>hello</p>\n<script lang=\"ts\">\n  import { PUBLIC_MAP_KEY } from '$env/static/public';\n</script>\n",
+        ),
+        (
+            "src/hooks.server.ts",
+            "import { STORE_KEY } from '$env/static/private';\nimport { env } from '$env/dynamic/private';\n\
+             export const handle = () => env.ASKED_LATER;\n",
+        ),
+    ]);
+    assert_eq!(required(&detection), ["PUBLIC_MAP_KEY", "STORE_KEY"]);
+    let told: Vec<_> = detection
+        .environment
+        .iter()
+        .map(|variable| (variable.name.as_str(), variable.secret))
+        .collect();
+    assert_eq!(
+        told,
+        [
+            ("ASKED_LATER", false),
+            ("PUBLIC_MAP_KEY", false),
+            ("STORE_KEY", true)
+        ]
+    );
+    let read = &detection.environment[1].evidence[0].span;
+    assert_eq!(read.start.line, 3);
+}
+
+#[test]
+fn a_compiled_copy_beside_its_source_is_not_what_is_compiled() {
+    let detection = found(&[
+        (
+            "package.json",
+            r#"{"name":"a","scripts":{"start":"node dist/server.js","build":"tsc"},"dependencies":{"express":"5"},"devDependencies":{"typescript":"5"}}"#,
+        ),
+        (
+            "src/server.js",
+            "const express = require('express');\nexpress().listen(4000);\n",
+        ),
+        (
+            "src/server.ts",
+            "import express from 'express';\nimport './check.js';\nexpress().listen(5000);\n",
+        ),
+        ("src/check.js", ""),
+        (
+            "src/check.ts",
+            "if (!process.env.EBB) { process.exit(1); }\n",
+        ),
+    ]);
+    assert_eq!(required(&detection), ["EBB"]);
+    assert_eq!(detection.services[0].ports, [5000]);
+    let at = detection.services[0].defined_at.file.to_string_lossy();
+    assert_eq!(at, "src/server.ts");
+}
