@@ -54,9 +54,11 @@ impl<'t> Files<'t> {
             return None;
         }
         let rest = parts.as_path();
-        [directory.join(rest), directory.join("src").join(rest)]
-            .iter()
-            .find_map(|path| self.file(path))
+        let places = [directory.join(rest), directory.join("src").join(rest)];
+        // A compiled copy that was left beside its source is not what is compiled.
+        let typed = places.iter().find_map(|path| self.typed(path));
+        typed
+            .or_else(|| places.iter().find_map(|path| self.file(path)))
             .or_else(|| {
                 let name = rest.file_name()?;
                 self.file(&directory.join("src").join(name))
@@ -82,6 +84,20 @@ impl<'t> Files<'t> {
                 .iter()
                 .find_map(|usual| self.file(&directory.join(usual)))
         })
+    }
+
+    /// The TypeScript that a path of JavaScript is compiled from.
+    fn typed(&self, path: &Path) -> Option<PathBuf> {
+        let end = path.extension()?.to_str()?;
+        let ends: &[&str] = match end {
+            "js" => &["ts", "tsx"],
+            "mjs" => &["mts"],
+            "cjs" => &["cts"],
+            _ => return None,
+        };
+        ends.iter()
+            .map(|end| path.with_extension(end))
+            .find(|path| self.get(path).is_some())
     }
 
     /// The file that an import of `path` means.
@@ -138,7 +154,13 @@ impl<'t> Files<'t> {
     pub(crate) fn imported(&self, directory: &Path, from: &Path, import: &str) -> Option<PathBuf> {
         if import.starts_with('.') {
             let path = places::within(from.parent().unwrap_or(Path::new("")), import)?;
-            return self.file(&path);
+            let is_typed = from
+                .extension()
+                .is_some_and(|end| matches!(end.to_str(), Some("ts" | "tsx" | "mts" | "cts")));
+            return is_typed
+                .then(|| self.typed(&path))
+                .flatten()
+                .or_else(|| self.file(&path));
         }
         if let Some(target) = self.of_sibling(import) {
             return Some(target);
