@@ -6,6 +6,7 @@ mod manifest;
 mod package;
 mod service;
 mod settings;
+mod tagged;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};

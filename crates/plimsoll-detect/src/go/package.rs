@@ -386,11 +386,23 @@ impl<'r> Reader<'r> {
             return;
         };
         let name = self.source.text_of(name).to_owned();
+        // `value, ok := …`: what the second one tells is told of this call from here on.
+        let second = node
+            .child_by_field_name("left")
+            .filter(|list| list.kind() == "expression_list")
+            .and_then(|list| list.named_child(1));
+        if let Some(second) = second {
+            self.function.known_as.remove(self.source.text_of(second));
+        }
         if value.kind() == "call_expression" {
             if let Some(path) = self.group(value, prefix) {
                 self.groups.insert(name, path);
             } else {
                 settings::assigned(self.source, value, &name, self.function);
+                if let Some(second) = second {
+                    let second = self.source.text_of(second);
+                    settings::looked_up(self.source, value, second, self.function);
+                }
             }
             return;
         }

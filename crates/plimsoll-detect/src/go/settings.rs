@@ -29,7 +29,7 @@ fn variable(name: &str, default: Option<String>, required: bool, span: Span) -> 
 }
 
 /// Whether a text is spelled as variables are.
-fn is_variable(text: &str) -> bool {
+pub(super) fn is_variable(text: &str) -> bool {
     text.len() > 1
         && text.starts_with(|first: char| first.is_ascii_uppercase())
         && text
@@ -169,6 +169,14 @@ pub(super) fn assigned(source: &Source, call: Node<'_>, name: &str, function: &m
     }
 }
 
+/// `key, ok := os.LookupEnv("KEY")`: `!ok` asks whether the variable is there.
+pub(super) fn looked_up(source: &Source, call: Node<'_>, found: &str, function: &mut Function) {
+    let called = call.child_by_field_name("function");
+    if called.is_some_and(|called| source.text_of(called) == "os.LookupEnv") {
+        assigned(source, call, found, function);
+    }
+}
+
 /// `if port == "" { port = "8080" }` gives a default; `if key == "" { log.Fatal(…) }` requires one.
 pub(super) fn condition(source: &Source, node: Node<'_>, function: &mut Function) {
     // The variable may be read in the condition itself.
@@ -181,6 +189,10 @@ pub(super) fn condition(source: &Source, node: Node<'_>, function: &mut Function
     {
         let name = source.text_of(left).split(',').next().unwrap_or_default();
         assigned(source, *call, name.trim(), function);
+        if let Some(found) = source.text_of(left).split(',').nth(1) {
+            function.known_as.remove(found.trim());
+            looked_up(source, *call, found.trim(), function);
+        }
     }
     let Some(condition) = node.child_by_field_name("condition") else {
         return;
@@ -193,13 +205,15 @@ pub(super) fn condition(source: &Source, node: Node<'_>, function: &mut Function
         .strip_prefix("os.Getenv(\"")
         .and_then(|rest| rest.strip_suffix("\") == \"\""))
         .map(|name| (String::new(), name.to_owned()));
-    let known = asked
-        .strip_suffix(" == \"\"")
-        .or_else(|| asked.strip_prefix('!'))
-        .and_then(|name| {
-            let known = function.known_as.get(name)?;
-            Some((name.to_owned(), known.clone()))
-        });
+    // Of several checks of which each is enough (`!ok || key == ""`) one tells.
+    let known = asked.split("||").map(str::trim).find_map(|asked| {
+        let name = asked
+            .strip_suffix(" == \"\"")
+            .or_else(|| asked.strip_prefix('!'))?;
+        let known = function.known_as.get(name).cloned();
+        let known = known.or_else(|| super::tagged::variable(source, name))?;
+        Some((name.to_owned(), known))
+    });
     let Some((local, name)) = direct.or(known) else {
         return;
     };
@@ -230,6 +244,12 @@ pub(super) fn condition(source: &Source, node: Node<'_>, function: &mut Function
     ]
     .iter()
     .any(|word| text_of_body.contains(word));
+    // The program is over where `main` is.
+    let ends = ends
+        || !replaced
+            && function.name == "main"
+            && is_last(source, body, "return")
+            && !within_another(node);
     let refuses = !depends(source, node)
         && (ends
             || !replaced
@@ -257,6 +277,20 @@ pub(super) fn condition(source: &Source, node: Node<'_>, function: &mut Function
         ));
     }
     function.ports.extend(own_port(&name, default.as_deref()));
+}
+
+/// Whether a block's last statement begins with a word.
+fn is_last(source: &Source, block: Node<'_>, word: &str) -> bool {
+    let text = source.text_of(block).trim_end_matches('}').trim_end();
+    text.lines()
+        .last()
+        .is_some_and(|line| line.trim_start().starts_with(word))
+}
+
+/// Whether a node stands in a function inside of the one that is read.
+fn within_another(node: Node<'_>) -> bool {
+    std::iter::successors(node.parent(), |around| around.parent())
+        .any(|around| around.kind() == "func_literal")
 }
 
 /// Whether a condition stands before a node in the function around it. Which command was given is none.
@@ -322,7 +356,9 @@ pub(super) fn tags(source: &Source, node: Node<'_>, function: &mut Function, dep
         && let Some(tag) = node.child_by_field_name("tag")
     {
         let tag = source.text_of(tag).trim_matches('`');
-        let named = value_of(tag, "env").or_else(|| value_of(tag, "envconfig"));
+        let named = value_of(tag, "env")
+            .or_else(|| value_of(tag, "envconfig"))
+            .or_else(|| super::tagged::of_viper(source, tag));
         if let Some(named) = named {
             let mut parts = named.split(',');
             let name = parts.next().unwrap_or_default().trim().to_owned();
@@ -349,7 +385,7 @@ pub(super) fn tags(source: &Source, node: Node<'_>, function: &mut Function, dep
 }
 
 /// The value of `key` in a field's tag.
-fn value_of(tag: &str, key: &str) -> Option<String> {
+pub(super) fn value_of(tag: &str, key: &str) -> Option<String> {
     let mut rest = tag;
     while let Some((name, after)) = rest.split_once(":\"") {
         let end = after.find('"')?;

@@ -306,3 +306,45 @@ fn a_compiled_copy_beside_its_source_is_not_what_is_compiled() {
     let at = detection.services[0].defined_at.file.to_string_lossy();
     assert_eq!(at, "src/server.ts");
 }
+
+fn go(source: &str) -> Vec<String> {
+    let source = format!(
+        "package main\n\nimport (\n\t\"log\"\n\t\"net/http\"\n\t\"os\"\n)\n\n{source}\n\nfunc serve() {{ http.ListenAndServe(\":4000\", nil) }}\n"
+    );
+    let detection = found(&[
+        ("go.mod", "module example.com/a\n\ngo 1.24\n"),
+        ("main.go", &source),
+    ]);
+    required(&detection)
+        .into_iter()
+        .map(str::to_owned)
+        .collect()
+}
+
+#[test]
+fn what_go_looks_up_and_goes_without() {
+    for source in [
+        "var (\n\tebb string\n\tok bool\n)\n\nfunc main() {\n\tebb, ok = os.LookupEnv(\"EBB\")\n\tif !ok {\n\t\tlog.Print(\"x\")\n\t\treturn\n\t}\n\tserve()\n}",
+        "func main() {\n\tebb, ok := os.LookupEnv(\"EBB\")\n\tif !ok || ebb == \"\" {\n\t\tlog.Fatal(\"x\")\n\t}\n\tserve()\n}",
+        "func main() {\n\tif _, ok := os.LookupEnv(\"EBB\"); !ok {\n\t\tpanic(\"x\")\n\t}\n\tserve()\n}",
+    ] {
+        assert_eq!(go(source), ["EBB"], "{source}");
+    }
+    for source in [
+        "func main() {\n\tebb, ok := os.LookupEnv(\"EBB\")\n\tif !ok {\n\t\tebb = \"x\"\n\t}\n\tlog.Print(ebb)\n\tserve()\n}",
+        // `ok` is told of something else by then.
+        "func main() {\n\tebb, ok := os.LookupEnv(\"EBB\")\n\tflow, ok := names[ebb]\n\tif !ok {\n\t\tlog.Fatal(flow)\n\t}\n\tserve()\n}",
+        "func main() {\n\thttp.HandleFunc(\"/\", func(w http.ResponseWriter, r *http.Request) {\n\t\t_, ok := os.LookupEnv(\"EBB\")\n\t\tif !ok {\n\t\t\treturn\n\t\t}\n\t})\n\tserve()\n}",
+    ] {
+        assert!(go(source).is_empty(), "{source}: {:?}", go(source));
+    }
+}
+
+#[test]
+fn fields_that_viper_fills_and_go_insists_on() {
+    let settings = "type Settings struct {\n\tEbb string `mapstructure:\"EBB\"`\n\tFlow string `mapstructure:\"FLOW\"`\n}\n\n\
+        func read() *Settings {\n\tv := viper.New()\n\tv.AutomaticEnv()\n\tvar settings Settings\n\tv.Unmarshal(&settings)\n\treturn &settings\n}\n\n\
+        func (s *Settings) Check() error {\n\tif s.Ebb == \"\" {\n\t\treturn errors.New(\"x\")\n\t}\n\treturn nil\n}\n\n\
+        func main() {\n\tif err := read().Check(); err != nil {\n\t\tlog.Fatal(err)\n\t}\n\tserve()\n}";
+    assert_eq!(go(settings), ["EBB"]);
+}
