@@ -526,7 +526,9 @@ fn until_told(workspace: &Workspace<'_>, module: &Rc<Module>, found: &mut Vec<Ca
     let Some((launch, evidence)) = launch_of(workspace, module, &listens.scope) else {
         return;
     };
-    if known || serves || module.main_guard.is_none() {
+    // A file beside a `__main__.py` is started by that.
+    let starts = module.main_guard.is_some() || matches!(launch, Launch::Package(_));
+    if known || serves || !starts {
         return;
     }
     let mut candidate = Candidate::new(

@@ -459,3 +459,26 @@ fn a_coroutine_that_a_file_only_makes_is_no_way_to_start_it() {
         Some("python -m tide.server")
     );
 }
+
+#[test]
+fn a_loop_beside_the_file_that_starts_its_package_is_a_worker() {
+    let detection = found(&[
+        (
+            "pyproject.toml",
+            "[project]\nname = \"tide\"\nversion = \"1\"\ndependencies = []\n",
+        ),
+        ("tide/__init__.py", ""),
+        (
+            "tide/__main__.py",
+            "import asyncio\nfrom .queue import main\n\nasync def start():\n    await main()\n\n\
+             if __name__ == '__main__':\n    asyncio.run(start())\n",
+        ),
+        (
+            "tide/queue.py",
+            "import asyncio, signal\n\nclass Worker:\n    async def run(self):\n        loop = asyncio.get_running_loop()\n        \
+             loop.add_signal_handler(signal.SIGTERM, self.stop)\n        while not self.stopped.is_set():\n            await self.step()\n\n\
+             async def main():\n    worker = Worker()\n    await worker.run()\n",
+        ),
+    ]);
+    assert_eq!(lines(&detection), ["worker python -m tide []"]);
+}
