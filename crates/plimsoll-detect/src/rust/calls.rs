@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 use tree_sitter::Node;
 
 use super::chats;
+use super::constants;
 use super::item::{Item, PortHint, Rank, RouteHint, Transport, joined};
 use super::settings;
 use super::source::{is_text, span, text};
@@ -192,6 +193,9 @@ impl Walker<'_> {
                 settings::read(self.source, node, name, self.item);
             } else if let Some(name) = arguments.first() {
                 let helper = settings::helper(self.source, node, *name);
+                if helper.is_none() {
+                    constants::read(self.source, node, *name, self.item);
+                }
                 self.item.helper = self.item.helper.or(helper);
             }
         } else if plain.to_ascii_lowercase().contains("env")

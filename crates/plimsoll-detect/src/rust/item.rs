@@ -68,6 +68,12 @@ pub(super) struct Item {
     /// Functions whose routes are put below a path.
     pub nests: Vec<(String, String)>,
     pub variables: Vec<FoundVariable>,
+    /// The module it stands in, or the type that it belongs to.
+    pub module: String,
+    /// The name of a variable that it is a constant for.
+    pub constant: Option<String>,
+    /// Variables that it reads by constants, called by the paths of those.
+    pub by_constant: Vec<FoundVariable>,
     /// The parameter that names a variable which it reads, and whether it ends without one.
     pub helper: Option<(usize, bool)>,
     /// Names of variables that it hands to functions: the function, at which place, the name.

@@ -3,6 +3,7 @@
 mod calls;
 mod chats;
 mod closure;
+mod constants;
 mod item;
 mod manifest;
 mod service;

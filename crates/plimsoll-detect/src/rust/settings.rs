@@ -273,7 +273,9 @@ fn guarded(source: &Source, call: Node<'_>, name: &str) -> Option<Option<String>
         let inside = condition.byte_range().contains(&call.start_byte());
         if node.kind() == "if_expression"
             && !inside
-            && asked.contains(&format!("\"{name}\""))
+            && ['"', '(']
+                .iter()
+                .any(|before| asked.contains(&format!("{before}{name}")))
             && (asked.contains(".is_ok()") || asked.contains("Ok("))
         {
             let other = node.child_by_field_name("alternative");

@@ -8,6 +8,7 @@ use plimsoll_diag::Span;
 use tree_sitter::Node;
 
 use super::calls;
+use super::constants;
 use super::item::Item;
 use super::settings;
 use crate::places;
@@ -43,9 +44,16 @@ pub(super) fn read(tree: &Tree, root: &Path) -> Crate {
             continue;
         };
         found.files.push(shown);
+        let stem = match path.file_stem().and_then(|stem| stem.to_str()) {
+            Some("mod") => path.parent().and_then(|above| above.file_name()),
+            _ => path.file_stem(),
+        };
         let mut reader = Reader {
             source: &source,
             found: &mut found,
+            module: stem
+                .map(|stem| stem.to_string_lossy().into_owned())
+                .unwrap_or_default(),
             modules: Vec::new(),
         };
         reader.items(source.root(), None, 0);
@@ -63,6 +71,7 @@ pub(super) fn read(tree: &Tree, root: &Path) -> Crate {
             open.push((below.join("mod.rs"), below));
         }
     }
+    constants::resolve(&mut found.items);
     found
 }
 
@@ -86,6 +95,8 @@ pub(super) fn is_text(node: Node<'_>) -> bool {
 struct Reader<'r> {
     source: &'r Source,
     found: &'r mut Crate,
+    /// The name of the module that is read.
+    module: String,
     /// Modules declared here, each with the file it is said to be in.
     modules: Vec<(String, Option<String>)>,
 }
@@ -130,7 +141,11 @@ impl Reader<'_> {
             .unwrap_or_default();
         match node.kind() {
             "mod_item" => match node.child_by_field_name("body") {
-                Some(body) => self.items(body, None, depth + 1),
+                Some(body) => {
+                    let around = std::mem::replace(&mut self.module, name);
+                    self.items(body, None, depth + 1);
+                    self.module = around;
+                }
                 None => {
                     let stated = attributes.iter().find_map(|attribute| {
                         let rest = self.source.text_of(*attribute).strip_prefix("#[path")?;
@@ -186,8 +201,15 @@ impl Reader<'_> {
                 self.walk(node, &mut item);
             }
             _ => {
+                let value = node
+                    .child_by_field_name("value")
+                    .filter(|value| is_text(*value))
+                    .map(|value| text(self.source, value))
+                    .filter(|value| settings::is_variable(value));
                 let mut item = Item {
                     name,
+                    module: receiver.map_or("", |(name, _)| name).to_owned(),
+                    constant: value,
                     ..Item::default()
                 };
                 self.walk(node, &mut item);
@@ -209,6 +231,9 @@ impl Reader<'_> {
     }
 
     fn walk(&mut self, node: Node<'_>, item: &mut Item) {
+        if item.module.is_empty() {
+            item.module.clone_from(&self.module);
+        }
         let mut walker = calls::Walker {
             source: self.source,
             item,

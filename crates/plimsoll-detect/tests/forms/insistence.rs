@@ -348,3 +348,41 @@ fn fields_that_viper_fills_and_go_insists_on() {
         func main() {\n\tif err := read().Check(); err != nil {\n\t\tlog.Fatal(err)\n\t}\n\tserve()\n}";
     assert_eq!(go(settings), ["EBB"]);
 }
+
+#[test]
+fn constants_of_another_module_name_what_rust_reads() {
+    let detection = found(&[
+        (
+            "Cargo.toml",
+            "[package]\nname = \"ebb\"\nversion = \"0.1.0\"\nedition = \"2024\"\n\n[dependencies]\naxum = \"0.8\"\n",
+        ),
+        (
+            "src/main.rs",
+            "mod names;\nmod keys;\nconst FLOW: &str = \"FLOW\";\n#[tokio::main]\nasync fn main() -> anyhow::Result<()> {\n    \
+             let store = std::env::var(names::store::URL).expect(\"store\");\n    let flow = std::env::var(FLOW)?;\n    \
+             if std::env::var(names::queue::URL).is_ok() {\n        let queue = std::env::var(names::queue::URL).unwrap();\n    }\n    \
+             let port = std::env::var(names::LISTEN_PORT).unwrap_or(\"4000\".into());\n    keys::key()?;\n    \
+             axum::serve(std::net::TcpListener::bind(address(port)), app()).await\n}\n",
+        ),
+        (
+            "src/names/mod.rs",
+            "pub mod store;\npub mod queue { pub const URL: &str = \"QUEUE_URL\"; }\npub const LISTEN_PORT: &str = \"PORT\";\n",
+        ),
+        (
+            "src/names/store.rs",
+            "pub const URL: &str = \"STORE_URL\";\n",
+        ),
+        (
+            "src/keys.rs",
+            "pub fn key() -> anyhow::Result<String> { Ok(std::env::var(Names::KEY)?) }\npub struct Names;\nimpl Names { const KEY: &str = \"EBB_KEY\"; }\n",
+        ),
+    ]);
+    assert_eq!(required(&detection), ["FLOW", "STORE_URL"]);
+    let known: Vec<&str> = detection
+        .environment
+        .iter()
+        .map(|variable| variable.name.as_str())
+        .collect();
+    assert_eq!(known, ["EBB_KEY", "FLOW", "PORT", "QUEUE_URL", "STORE_URL"]);
+    assert_eq!(detection.services[0].ports, [4000]);
+}
