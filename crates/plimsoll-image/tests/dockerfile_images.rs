@@ -177,6 +177,7 @@ fn packages_can_be_installed_in_a_system() {
     assert!(text(&bench, &image, "version").starts_with("jq-"));
     // The machine's mirrors are nowhere in the image.
     assert!(find(&bench, &image, "etc/apt/sources.list.d/machine.sources").is_none());
+    assert!(find(&bench, &image, "etc/apt/apt.conf.d/machine.conf").is_none());
     let status = text(&bench, &image, "var/lib/dpkg/status");
     assert!(status.contains("Package: jq\n"));
 }

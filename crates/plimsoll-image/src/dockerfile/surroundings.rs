@@ -65,6 +65,11 @@ pub(super) fn prepare(
     Ok(())
 }
 
+/// A list that cannot be fetched is passed over by `apt-get update`, which ends as if all were well. The base has
+/// the versions of the security updates, so that without that list nothing that depends on them can be installed:
+/// "held broken packages", long after the cause.
+const APT_SETTINGS: &str = "APT::Update::Error-Mode \"any\";\nAcquire::Retries \"5\";\n";
+
 /// The machine's Debian mirrors, as sources of the release that the image is of.
 fn apt(
     workshop: &Workshop<'_>,
@@ -114,5 +119,10 @@ fn apt(
         "machine.sources".to_owned(),
         text.as_bytes(),
         "/etc/apt/sources.list.d/machine.sources".to_owned(),
+    )?;
+    show(
+        "machine.conf".to_owned(),
+        APT_SETTINGS.as_bytes(),
+        "/etc/apt/apt.conf.d/machine.conf".to_owned(),
     )
 }
