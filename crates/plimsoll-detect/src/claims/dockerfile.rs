@@ -39,6 +39,8 @@ pub(crate) struct Stage {
     pub(crate) ports: Vec<Spanned<u16>>,
     /// Sources of `COPY` that come from the context.
     pub(crate) copies: Vec<Spanned<String>>,
+    /// Sources of `COPY` that come from the context, and the absolute places they are put at.
+    pub(crate) placed: Vec<(String, String)>,
     /// Commands that are run to build it.
     pub(crate) runs: Vec<String>,
     /// Variables that are set in it.
@@ -114,6 +116,7 @@ impl Dockerfile {
             image.health = stage.health.clone().or(image.health);
             image.ports.extend(stage.ports.iter().cloned());
             image.copies.extend(stage.copies.iter().cloned());
+            image.placed.extend(stage.placed.iter().cloned());
             image.environment.extend(stage.environment.iter().cloned());
             image.packages.extend(stage.packages.iter().cloned());
         }
@@ -244,7 +247,16 @@ fn stages(text: &str, shown: &Arc<Path>) -> Vec<Stage> {
                         .map(str::to_owned)
                         .collect(),
                 };
-                words.pop();
+                let place = words.pop().filter(|place| place.starts_with('/'));
+                stage.placed.extend(words.iter().filter_map(|source| {
+                    let place = place.as_deref()?;
+                    let name = source.rsplit('/').next()?;
+                    let place = match place.strip_suffix('/') {
+                        Some(directory) => format!("{directory}/{name}"),
+                        None => place.to_owned(),
+                    };
+                    Some((source.clone(), place))
+                }));
                 stage.copies.extend(
                     words
                         .into_iter()

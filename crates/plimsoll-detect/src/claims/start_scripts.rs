@@ -44,6 +44,12 @@ pub(crate) fn read(tree: &Tree) -> Vec<Launched> {
     found
 }
 
+/// What one script of a shell starts.
+pub(crate) fn of_script(tree: &Tree, path: &Path) -> Vec<Launched> {
+    let text = tree.source(path).unwrap_or_default();
+    launched(&text, Form::Shell, path, &tree.shown(path))
+}
+
 /// What starts the file at `path`, whose module is `dotted`: of several, the one that says most.
 pub(crate) fn of<'l>(all: &'l [Launched], dotted: &str, path: &Path) -> Option<&'l Launched> {
     let same = |launched: &&Launched| match &launched.starts {

@@ -81,14 +81,15 @@ pub(super) fn run_python(
         if plain != command.value.0 || runner.is_some() {
             command.value = Command(rest.to_vec());
         }
-        if needs_shell(&command.value.0) {
+        let has = |shell: &str| recipe.system_packages.iter().any(|one| one.value == shell);
+        if let Some(shell) = shell(&command.value.0).filter(|shell| !has(shell)) {
             let span = command.span.clone();
             diagnostics.push(
                 Diagnostic::note("this command needs a shell, which is added to the image")
                     .at(span.clone()),
             );
             recipe.system_packages.push(Spanned {
-                value: "dash".to_owned(),
+                value: shell.to_owned(),
                 span,
             });
         }
@@ -182,13 +183,14 @@ fn plain_words(
     plain
 }
 
-fn needs_shell(words: &[String]) -> bool {
-    words.first().is_some_and(|word| {
-        matches!(
-            word.rsplit('/').next().unwrap_or(word),
-            "sh" | "bash" | "dash"
-        ) || word.ends_with(".sh")
-    })
+/// The package of Debian that has the shell which a command starts with.
+fn shell(words: &[String]) -> Option<&'static str> {
+    let word = words.first()?;
+    match word.rsplit('/').next().unwrap_or(word) {
+        "bash" => Some("bash"),
+        "sh" | "dash" => Some("dash"),
+        name => name.ends_with(".sh").then_some("dash"),
+    }
 }
 
 /// Replaces the port in a command that was inferred; whether it is there.

@@ -5,6 +5,7 @@ mod commands;
 mod dockerfiles;
 mod node;
 mod plain_pages;
+mod placed_scripts;
 mod programs;
 
 use std::path::{Path, PathBuf};
@@ -232,7 +233,13 @@ impl Completion<'_> {
     ) {
         let stage = self.stage(service);
         self.health_flag(service, stage.as_ref(), diagnostics);
-        let claim = self.claim(service, stage.as_ref());
+        let placed = stage.as_ref().and_then(|stage| {
+            placed_scripts::PlacedScripts::of(self.tree, &self.context, stage, service)
+        });
+        let mut claim = self.claim(service, stage.as_ref());
+        if let Some(starts) = placed.as_ref().and_then(|placed| placed.starts(self.tree)) {
+            claim.starts = Some(starts);
+        }
         let candidates: Vec<&DetectedService> = within(self.detection, &self.context).collect();
         let place = service
             .build
@@ -308,6 +315,8 @@ impl Completion<'_> {
         match &mut recipe.kind {
             RecipeKind::StaticSite(_) => serve_site(service, &mut recipe, diagnostics),
             RecipeKind::Python(_) => {
+                let note = placed.and_then(|placed| placed.start(self.tree, service, &mut recipe));
+                diagnostics.extend(note);
                 run_python(service, &mut recipe, &mut detected, &claim, diagnostics)
             }
             RecipeKind::NodeServer(_) => {

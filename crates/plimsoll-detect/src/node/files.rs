@@ -121,8 +121,8 @@ impl<'t> Files<'t> {
             .find(|path| self.get(path).is_some())
     }
 
-    /// Files that an entry point reaches by imports, itself included; those that any of the package's own reaches for
-    /// none.
+    /// Files that an entry point reaches by imports, itself included; for none those that any of the package's own
+    /// reaches, save what only tools of its development read.
     pub(crate) fn reached(
         &self,
         directory: &Path,
@@ -130,7 +130,12 @@ impl<'t> Files<'t> {
     ) -> Vec<(&Path, &FileFacts)> {
         let mut open: VecDeque<PathBuf> = match entry {
             Some(entry) => VecDeque::from([entry.to_owned()]),
-            None => self.own.keys().cloned().collect(),
+            None => {
+                let own = self.own.keys();
+                own.filter(|path| !configures_a_tool(path))
+                    .cloned()
+                    .collect()
+            }
         };
         let mut seen: BTreeSet<PathBuf> = open.iter().cloned().collect();
         let mut found = Vec::new();
@@ -247,4 +252,28 @@ impl<'t> Files<'t> {
     pub(crate) fn paths(&self) -> impl Iterator<Item = &Path> {
         self.own.keys().map(PathBuf::as_path)
     }
+}
+
+/// Tools that no server runs, each with a file `NAME.config.ts` beside the manifest.
+const TOOLS: &[&str] = &[
+    "commitlint",
+    "cypress",
+    "drizzle",
+    "eslint",
+    "graphql",
+    "jest",
+    "knip",
+    "lint-staged",
+    "playwright",
+    "postcss",
+    "prettier",
+    "tailwind",
+    "vitest",
+];
+
+/// Whether a file says how a tool of development works: what it reads is not missed where the application runs.
+fn configures_a_tool(path: &Path) -> bool {
+    let name = path.file_name().and_then(|name| name.to_str());
+    let tool = name.and_then(|name| name.split_once(".config."));
+    tool.is_some_and(|(tool, _)| TOOLS.contains(&tool))
 }

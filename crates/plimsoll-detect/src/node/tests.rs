@@ -398,3 +398,49 @@ fn fastifys_own_launcher_listens_where_it_is_told() {
         "web Fastify [3000] accepts `fastify start -l info app.js` application in /app\n"
     );
 }
+
+#[test]
+fn what_only_a_tool_of_development_reads_is_not_missed() {
+    let manifest = r#"{ "name": "shore", "scripts": { "build": "next build", "start": "next start" },
+        "dependencies": { "next": "15.1.0", "drizzle-kit": "0.30.1" } }"#;
+    let text = found(&[
+        ("package.json", manifest),
+        ("package-lock.json", "{}"),
+        (
+            "drizzle.config.ts",
+            "export default { dbCredentials: { url: process.env.DATABASE_URL_OUTSIDE! } };\n",
+        ),
+        (
+            "app/page.tsx",
+            "const key = process.env.TIDE_KEY!;\nexport default () => key;\n",
+        ),
+    ]);
+    assert!(text.contains("TIDE_KEY required"), "{text}");
+    assert!(!text.contains("DATABASE_URL_OUTSIDE"), "{text}");
+}
+
+#[test]
+fn sveltekits_modules_of_the_environment_name_variables() {
+    let manifest = r#"{ "name": "shore", "scripts": { "build": "vite build" },
+        "devDependencies": { "@sveltejs/kit": "2.0.0", "@sveltejs/adapter-node": "5.0.0" } }"#;
+    let text = found(&[
+        ("package.json", manifest),
+        ("package-lock.json", "{}"),
+        (
+            "svelte.config.js",
+            "import adapter from '@sveltejs/adapter-node';\nexport default { kit: { adapter: adapter() } };\n",
+        ),
+        (
+            "src/routes/+page.svelte",
+            "<script>\n  import { PUBLIC_HARBOUR as harbour } from '$env/static/public';\n</script>\n<h1>{harbour}</h1>\n",
+        ),
+        (
+            "src/hooks.server.ts",
+            "import { env } from '$env/dynamic/private';\nif (!env.TIDE_KEY) throw new Error('TIDE_KEY is missing');\n",
+        ),
+        ("src/other.ts", "const env = {};\nenv.NOTHING;\n"),
+    ]);
+    assert!(text.contains("PUBLIC_HARBOUR "), "{text}");
+    assert!(text.contains("TIDE_KEY required"), "{text}");
+    assert!(!text.contains("NOTHING"), "{text}");
+}

@@ -236,3 +236,60 @@ fn pages_that_nothing_builds_are_served_as_they_are() {
     let (recipe, ..) = of(&compose(""), ("web/requirements.txt", "requests\n"));
     assert_eq!(recipe, None);
 }
+
+#[test]
+fn a_script_that_only_the_dockerfile_puts_at_its_place_is_run_from_where_it_is() {
+    let dockerfile = "FROM python:3.13\nCOPY requirements.txt /requirements.txt\nCOPY ops/entry /entry\n\
+                      COPY ops/web/start /start\nCOPY ops/worker/start /start-worker\nENTRYPOINT [\"/entry\"]\n";
+    let (project, told) = completed(&[
+        (
+            "compose.yaml",
+            "services:\n  web:\n    build: .\n    command: /start\n    ports: ['8000:8000']\n  worker:\n    \
+             build: .\n    command: /start-worker --fast\n",
+        ),
+        ("Dockerfile", dockerfile),
+        (
+            "requirements.txt",
+            "celery==5.4.0\nfastapi==0.115.6\nuvicorn==0.34.0\n",
+        ),
+        (
+            "main.py",
+            "from celery import Celery\nfrom fastapi import FastAPI\n\napp = FastAPI()\ncelery = Celery('main')\n",
+        ),
+        ("ops/entry", "#!/bin/sh\nexec \"$@\"\n"),
+        (
+            "ops/web/start",
+            "#!/usr/bin/env bash\nset -e\nuvicorn main:app --host 0.0.0.0\n",
+        ),
+        (
+            "ops/worker/start",
+            "#!/bin/bash\nexec celery -A main.celery worker\n",
+        ),
+    ]);
+    let started = |name: &str| {
+        project.services[name]
+            .command
+            .as_ref()
+            .unwrap()
+            .value
+            .0
+            .join(" ")
+    };
+    assert_eq!(
+        started("web"),
+        "sh /app/ops/entry bash /app/ops/web/start",
+        "{told:?}"
+    );
+    assert_eq!(
+        started("worker"),
+        "sh /app/ops/entry bash /app/ops/worker/start --fast"
+    );
+    let note = "`/start` is `ops/web/start` of the project, which its Dockerfile puts there: it is run from where it is";
+    assert!(told.iter().any(|one| one == note), "{told:?}");
+    let shells = |name: &str| {
+        let recipe = project.services[name].recipe.as_ref().unwrap();
+        let packages = recipe.system_packages.iter();
+        packages.map(|one| one.value.clone()).collect::<Vec<_>>()
+    };
+    assert!(shells("web").contains(&"bash".to_owned()));
+}

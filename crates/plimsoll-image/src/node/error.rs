@@ -113,6 +113,11 @@ impl NodeError {
             Self::Script { output, .. } if is_about_network(output) => {
                 diagnostic.hint("it fetches from the network, which did not work either: keep what it fetches in the project")
             }
+            Self::Script { output, .. } if let Some(name) = variable_of_build(output) => {
+                diagnostic.hint(format!(
+                    "it is built with the variable `{name}`: set it in `.env`, or among `args` of `build` in a Compose file"
+                ))
+            }
             Self::Registry(unknown) => diagnostic.hint(format!(
                 "set {} to the registry's address",
                 unknown.variable
@@ -135,4 +140,12 @@ pub(super) fn is_about_network(output: &[String]) -> bool {
     output
         .iter()
         .any(|line| signs.iter().any(|sign| line.contains(sign)))
+}
+
+/// The variable that a build of SvelteKit missed: `"NAME" is not exported by "$env/static/public"`.
+fn variable_of_build(output: &[String]) -> Option<&str> {
+    let said = output
+        .iter()
+        .find(|line| line.contains("$env/static/") && line.contains("is not exported by"))?;
+    said.split('"').nth(1)
 }

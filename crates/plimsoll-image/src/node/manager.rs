@@ -19,8 +19,10 @@ enum Generation {
     Npm,
     /// pnpm since 9.
     Pnpm,
-    /// pnpm up to 8, whose lock files later ones do not read.
-    OldPnpm,
+    /// pnpm 8, whose lock files later ones do not read.
+    Pnpm8,
+    /// pnpm up to 7, likewise.
+    Pnpm7,
     /// Yarn 1.
     Yarn,
     /// Yarn since 2.
@@ -39,8 +41,11 @@ impl Manager {
     pub(super) fn of(manager: NodeManager, lock: Option<&str>) -> Self {
         let generation = match manager {
             NodeManager::Npm => Generation::Npm,
-            NodeManager::Pnpm if lock.is_some_and(is_of_old_pnpm) => Generation::OldPnpm,
-            NodeManager::Pnpm => Generation::Pnpm,
+            NodeManager::Pnpm => match lock.and_then(pnpm_format) {
+                Some(..6) => Generation::Pnpm7,
+                Some(6..9) => Generation::Pnpm8,
+                _ => Generation::Pnpm,
+            },
             NodeManager::Yarn if lock.is_some_and(|text| text.contains("\n__metadata:")) => {
                 Generation::Berry
             }
@@ -54,7 +59,7 @@ impl Manager {
     pub(crate) fn name(self) -> &'static str {
         match self.generation {
             Generation::Npm => "npm",
-            Generation::Pnpm | Generation::OldPnpm => "pnpm",
+            Generation::Pnpm | Generation::Pnpm8 | Generation::Pnpm7 => "pnpm",
             Generation::Yarn | Generation::Berry => "yarn",
             Generation::Bun => "bun",
         }
@@ -70,14 +75,18 @@ impl Manager {
 
     /// The pinned version, where it is not the preferred one.
     pub(super) fn version(self) -> Option<&'static str> {
-        (self.generation == Generation::OldPnpm).then_some("8.15.9")
+        match self.generation {
+            Generation::Pnpm8 => Some("8.15.9"),
+            Generation::Pnpm7 => Some("7.33.7"),
+            _ => None,
+        }
     }
 
     /// A shell script that is the manager, for `PATH`.
     pub(super) fn program(self) -> String {
         let script = match self.generation {
             Generation::Npm => "bin/npm-cli.js",
-            Generation::Pnpm | Generation::OldPnpm => "bin/pnpm.cjs",
+            Generation::Pnpm | Generation::Pnpm8 | Generation::Pnpm7 => "bin/pnpm.cjs",
             Generation::Yarn | Generation::Berry => "bin/yarn.js",
             Generation::Bun => return format!("#!/bin/sh\nexec {MANAGER}/bin/bun \"$@\"\n"),
         };
@@ -102,10 +111,10 @@ impl Manager {
             ],
             (Generation::Berry, Locked::Yes) => &["install", "--immutable", "--mode=skip-build"],
             (Generation::Berry, _) => &["install", "--no-immutable", "--mode=skip-build"],
-            (Generation::Pnpm | Generation::OldPnpm, Locked::Partly) => {
+            (Generation::Pnpm | Generation::Pnpm8 | Generation::Pnpm7, Locked::Partly) => {
                 &["install", "--no-frozen-lockfile", "--ignore-scripts"]
             }
-            (Generation::Pnpm | Generation::OldPnpm, Locked::No) => {
+            (Generation::Pnpm | Generation::Pnpm8 | Generation::Pnpm7, Locked::No) => {
                 &["install", "--no-lockfile", "--ignore-scripts"]
             }
             (Generation::Bun, Locked::No) => &["install", "--no-save", "--ignore-scripts"],
@@ -123,7 +132,7 @@ impl Manager {
             Generation::Bun => &["--os=linux"],
             Generation::Yarn => return vec!["--ignore-platform".to_string()],
             // They read it from their configuration: see `configuration`.
-            Generation::OldPnpm | Generation::Berry => return Vec::new(),
+            Generation::Pnpm8 | Generation::Pnpm7 | Generation::Berry => return Vec::new(),
         };
         let mut all: Vec<String> = words.iter().map(|word| word.to_string()).collect();
         all.push(format!("--cpu={}", cpu(architecture)));
@@ -150,9 +159,11 @@ impl Manager {
     /// Words that run the scripts of packages that the project allows to.
     pub(super) fn rebuild(self, packages: &[String]) -> Option<Vec<String>> {
         let mut words = match self.generation {
-            Generation::Npm | Generation::Pnpm | Generation::OldPnpm | Generation::Berry => {
-                self.words(&["rebuild"])
-            }
+            Generation::Npm
+            | Generation::Pnpm
+            | Generation::Pnpm8
+            | Generation::Pnpm7
+            | Generation::Berry => self.words(&["rebuild"]),
             // They have no such command.
             Generation::Yarn | Generation::Bun => return None,
         };
@@ -223,14 +234,13 @@ pub(super) fn cpu(architecture: Architecture) -> &'static str {
     }
 }
 
-fn is_of_old_pnpm(lock: &str) -> bool {
-    lock.lines()
-        .find_map(|line| line.strip_prefix("lockfileVersion:"))
-        .and_then(|version| {
-            let version = version.trim().trim_matches(['\'', '"']);
-            version.split('.').next()?.parse::<u32>().ok()
-        })
-        .is_some_and(|version| version < 9)
+/// The format of a lock file of pnpm: 5 up to pnpm 7, 6 of pnpm 8, 9 since.
+fn pnpm_format(lock: &str) -> Option<u32> {
+    let line = lock
+        .lines()
+        .find_map(|line| line.strip_prefix("lockfileVersion:"))?;
+    let version = line.trim().trim_matches(['\'', '"']);
+    version.split('.').next()?.parse().ok()
 }
 
 /// Whether exact versions are written down.
@@ -280,7 +290,8 @@ mod tests {
         let pnpm = NodeManager::Pnpm;
         let old = Some("8.15.9");
         assert_eq!(tool(pnpm, Some("lockfileVersion: '6.0'\n")), ("pnpm", old));
-        assert_eq!(tool(pnpm, Some("lockfileVersion: 5.4\n")), ("pnpm", old));
+        let oldest = Some("7.33.7");
+        assert_eq!(tool(pnpm, Some("lockfileVersion: 5.4\n")), ("pnpm", oldest));
         assert_eq!(tool(pnpm, Some("lockfileVersion: '9.0'\n")), ("pnpm", None));
         assert_eq!(tool(pnpm, None), ("pnpm", None));
         let yarn = NodeManager::Yarn;
@@ -300,7 +311,12 @@ mod tests {
             NodeManager::Yarn,
             NodeManager::Bun,
         ] {
-            for lock in [None, Some("x\n__metadata:\n"), Some("lockfileVersion: 6.0")] {
+            for lock in [
+                None,
+                Some("x\n__metadata:\n"),
+                Some("lockfileVersion: 6.0"),
+                Some("lockfileVersion: 5.4"),
+            ] {
                 for locked in [Locked::Yes, Locked::Partly, Locked::No] {
                     let words = Manager::of(manager, lock).install(locked);
                     let off = |word: &String| {
