@@ -16,7 +16,9 @@ use fs_err as fs;
 use plimsoll_image::builder::{BuildRequest, BuiltImage, Outcome};
 use plimsoll_image::oci::Architecture;
 use plimsoll_image::{Sandbox, Step, StepNetwork};
-use plimsoll_model::{BuildRecipe, NodeLayout, NodeManager, NodeServerRecipe, RecipeKind};
+use plimsoll_model::{
+    BuildRecipe, NodeBuild, NodeLayout, NodeManager, NodeServerRecipe, RecipeKind,
+};
 use support::Bench;
 
 fn recipe(context: &Path, manager: NodeManager, lock: Option<&str>, command: &str) -> BuildRecipe {
@@ -27,7 +29,7 @@ fn recipe(context: &Path, manager: NodeManager, lock: Option<&str>, command: &st
             manager,
             lock: lock.map(PathBuf::from),
             node: None,
-            script: None,
+            build: None,
             layout: NodeLayout::Application,
             build_environment: Vec::new(),
         }),
@@ -193,7 +195,7 @@ fn a_server_in_typescript_is_built_and_answers_without_its_compiler() {
         Some("package-lock.json"),
         "node dist/server.js",
     );
-    server(&mut recipe).script = Some("build".into());
+    server(&mut recipe).build = Some(NodeBuild::Script("build".into()));
     let built = build(&bench, "node-server", &recipe);
     assert_eq!(ask(&bench, &built, "/healthz"), r#"200 {"ok":true}"#);
     assert!(has(&bench, &built, "app/node_modules/express"));

@@ -15,7 +15,7 @@ use fs_err as fs;
 use plimsoll_image::builder::{BuildRequest, BuiltImage, Outcome};
 use plimsoll_image::oci::Architecture;
 use plimsoll_image::{Sandbox, Step, StepNetwork};
-use plimsoll_model::{BuildRecipe, NodeManager, RecipeKind, StaticSiteRecipe};
+use plimsoll_model::{BuildRecipe, NodeBuild, NodeManager, RecipeKind, StaticSiteRecipe};
 use support::Bench;
 
 fn recipe(context: &Path) -> BuildRecipe {
@@ -25,7 +25,7 @@ fn recipe(context: &Path) -> BuildRecipe {
             root: PathBuf::new(),
             manager: NodeManager::Npm,
             lock: Some("package-lock.json".into()),
-            script: Some("build".into()),
+            build: Some(NodeBuild::Script("build".into())),
             output: "dist".into(),
             build_environment: Vec::new(),
             proxies: Vec::new(),

@@ -33,7 +33,7 @@ pub use project::{
     Propagation, Protocol, Recursion, Restart, Service, Volume, VolumeBacking,
 };
 pub use recipe::{
-    BuildNetwork, BuildRecipe, DockerfileRecipe, DockerfileSource, GoRecipe, NodeLayout,
+    BuildNetwork, BuildRecipe, DockerfileRecipe, DockerfileSource, GoRecipe, NodeBuild, NodeLayout,
     NodeManager, NodeServerRecipe, Pages, PythonDependencies, PythonLock, PythonRecipe, RecipeKind,
     RustRecipe, SiteProxy, StaticSiteRecipe,
 };

@@ -135,8 +135,8 @@ pub struct StaticSiteRecipe {
     pub manager: NodeManager,
     /// The lock file, relative to the context.
     pub lock: Option<PathBuf>,
-    /// The `package.json` script that builds: `build`. `None`: the files are there as they are.
-    pub script: Option<String>,
+    /// What builds them; `None`: the files are there as they are.
+    pub build: Option<NodeBuild>,
     /// Where the script leaves the files, or where they are, relative to `root`: `dist`.
     pub output: PathBuf,
     /// Variables of the build: names that the sources read (`VITE_API_URL`) and their values.
@@ -167,12 +167,22 @@ pub struct NodeServerRecipe {
     pub lock: Option<PathBuf>,
     /// The versions of Node that fit, as npm writes ranges: `>=20`. `None`: any.
     pub node: Option<Spanned<String>>,
-    /// The `package.json` script that builds; `None`: the sources run as they are.
-    pub script: Option<String>,
+    /// What builds it; `None`: the sources run as they are.
+    pub build: Option<NodeBuild>,
     /// What of the built tree goes into the image.
     pub layout: NodeLayout,
     /// Variables of the build and their values.
     pub build_environment: Vec<(String, String)>,
+}
+
+/// What builds a project of Node.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[serde(untagged)]
+pub enum NodeBuild {
+    /// A script of its `package.json`: `build`.
+    Script(String),
+    /// A program of its packages and its arguments: `nx run api:build:production`.
+    Program(Vec<String>),
 }
 
 /// What of a built Node server goes into its image.

@@ -139,7 +139,7 @@ pub(crate) fn build_variables(
 ) -> Vec<(String, Option<String>)> {
     use plimsoll_model::RecipeKind;
     let set = match one.service.recipe.as_ref().map(|recipe| &recipe.kind) {
-        Some(RecipeKind::StaticSite(site)) if site.script.is_some() => &site.build_environment,
+        Some(RecipeKind::StaticSite(site)) if site.build.is_some() => &site.build_environment,
         _ => return Vec::new(),
     };
     let mut all: Vec<(String, Option<String>)> = set

@@ -180,7 +180,7 @@ fn is_interpreted(recipe: &BuildRecipe) -> bool {
 fn is_copied(recipe: &BuildRecipe) -> bool {
     match &recipe.kind {
         RecipeKind::NodeServer(_) => true,
-        RecipeKind::StaticSite(site) => site.script.is_some(),
+        RecipeKind::StaticSite(site) => site.build.is_some(),
         _ => false,
     }
 }

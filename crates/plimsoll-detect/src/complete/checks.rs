@@ -72,7 +72,7 @@ fn has_node(service: &Service, recipe: &BuildRecipe) -> bool {
     match &recipe.kind {
         RecipeKind::NodeServer(_) => true,
         RecipeKind::StaticSite(site) => {
-            site.script.is_some() && purpose == Some(StagePurpose::Development)
+            site.build.is_some() && purpose == Some(StagePurpose::Development)
         }
         _ => false,
     }

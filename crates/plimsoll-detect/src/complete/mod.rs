@@ -1,5 +1,6 @@
 //! A project with a Compose file, completed by what its source tells.
 
+mod celery;
 mod checks;
 mod commands;
 mod dockerfiles;
@@ -268,7 +269,7 @@ impl Completion<'_> {
                 let same = several.iter().all(|other| {
                     recipe_key(other).is_some() && recipe_key(other) == recipe_key(several[0])
                 });
-                if let Some(unknown) = unknown_start(service, &claim) {
+                if let Some(unknown) = celery::unknown(self.tree, &self.context, service, &claim) {
                     diagnostics.push(unknown);
                     return;
                 }
@@ -288,9 +289,14 @@ impl Completion<'_> {
             },
         };
         let celery = detected.framework.as_deref() == Some("Celery");
-        if !celery && let Some(unknown) = unknown_start(service, &claim) {
+        if !celery && let Some(unknown) = celery::unknown(self.tree, &self.context, service, &claim)
+        {
             diagnostics.push(unknown);
             return;
+        }
+        let mut detected = detected.clone();
+        if !celery {
+            celery::started_beside(&mut detected, &claim);
         }
         service.facts = detected.facts();
         if stated.is_some() || detected.name.is_empty() {
@@ -311,7 +317,6 @@ impl Completion<'_> {
             return;
         };
         let mut recipe = recipe.clone();
-        let mut detected = detected.clone();
         match &mut recipe.kind {
             RecipeKind::StaticSite(_) => serve_site(service, &mut recipe, diagnostics),
             RecipeKind::Python(_) => {
@@ -473,28 +478,6 @@ impl Completion<'_> {
             .extend(service.ports.iter().map(|port| port.target));
         claim
     }
-}
-
-/// A command that starts a Celery application where the code makes none.
-fn unknown_start(service: &Service, claim: &Claim) -> Option<Diagnostic> {
-    let (Some(Starts::CeleryWorker { target }) | Some(Starts::CeleryBeat { target })) =
-        &claim.starts
-    else {
-        return None;
-    };
-    let span = service
-        .command
-        .as_ref()
-        .and_then(|command| command.span.clone())
-        .or_else(|| service.span.clone());
-    Some(
-        Diagnostic::warning(format!(
-            "`{}` starts the Celery application `{target}`, {NOTHING_MAKES}",
-            service.name
-        ))
-        .at(span)
-        .hint("drop the service, or name the application that there is"),
-    )
 }
 
 /// Whether it tells that what a service starts is not there.

@@ -17,9 +17,33 @@ pub(super) struct PlacedScript {
     place: String,
     /// Where the tree has it.
     file: PathBuf,
-    /// What runs it, and the package of Debian that has it.
-    shell: (&'static str, &'static str),
+    /// What runs it.
+    shell: &'static str,
+    /// Packages of Debian with the programs that it calls.
+    packages: BTreeSet<&'static str>,
 }
+
+/// Programs of a system that such scripts call, by the package that has them.
+const PROGRAMS: &[(&str, &str)] = &[
+    ("cat", "coreutils"),
+    ("chmod", "coreutils"),
+    ("cp", "coreutils"),
+    ("date", "coreutils"),
+    ("dirname", "coreutils"),
+    ("mkdir", "coreutils"),
+    ("mv", "coreutils"),
+    ("nproc", "coreutils"),
+    ("rm", "coreutils"),
+    ("seq", "coreutils"),
+    ("sleep", "coreutils"),
+    ("tr", "coreutils"),
+    ("curl", "curl"),
+    ("grep", "grep"),
+    ("nc", "netcat-openbsd"),
+    ("pg_isready", "postgresql-client"),
+    ("sed", "sed"),
+    ("wget", "wget"),
+];
 
 impl PlacedScript {
     /// The script that the Dockerfile puts at `place`. `context` is the build's, relative to the tree.
@@ -30,14 +54,29 @@ impl PlacedScript {
         let first = text.lines().next()?.strip_prefix("#!")?;
         let program = first.split([' ', '/']).next_back()?.trim();
         let shell = match program {
-            "bash" => ("bash", "bash"),
-            "sh" | "dash" | "ash" => ("sh", "dash"),
+            "bash" => "bash",
+            "sh" | "dash" | "ash" => "sh",
             _ => return None,
         };
+        let words = text
+            .lines()
+            .filter(|line| !line.trim_start().starts_with('#'))
+            .flat_map(|line| line.split([' ', '\t', ';', '&', '|', '(', ')', '`']));
+        let called: BTreeSet<&str> = words.collect();
+        let mut packages: BTreeSet<&'static str> = PROGRAMS
+            .iter()
+            .filter(|(program, _)| called.contains(program))
+            .map(|(_, package)| *package)
+            .collect();
+        packages.insert(match shell {
+            "bash" => "bash",
+            _ => "dash",
+        });
         Some(Self {
             place: place.to_owned(),
             file,
             shell,
+            packages,
         })
     }
 
@@ -46,7 +85,7 @@ impl PlacedScript {
         let absolute = tree.root().join(&self.file);
         let inside = absolute.strip_prefix(&recipe.context).ok()?;
         let path = Path::new(crate::python::IMAGE_ROOT).join(inside);
-        Some([self.shell.0.to_owned(), path.display().to_string()])
+        Some([self.shell.to_owned(), path.display().to_string()])
     }
 }
 
@@ -96,12 +135,15 @@ impl PlacedScripts {
         words.extend(command.value.0.iter().skip(1).cloned());
         command.value = Command(words);
         let scripts = self.entry.iter().chain([&self.command]);
-        let shells: BTreeSet<&str> = scripts.map(|script| script.shell.1).collect();
-        let shells = shells.into_iter().map(|shell| Spanned {
-            value: shell.to_owned(),
+        let packages: BTreeSet<&str> = scripts
+            .flat_map(|script| &script.packages)
+            .copied()
+            .collect();
+        let packages = packages.into_iter().map(|package| Spanned {
+            value: package.to_owned(),
             span: command.span.clone(),
         });
-        recipe.system_packages.extend(shells);
+        recipe.system_packages.extend(packages);
         Some(
             Diagnostic::note(format!(
                 "`{}` is `{}` of the project, which its Dockerfile puts there: it is run from where it is",

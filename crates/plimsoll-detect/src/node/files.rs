@@ -6,6 +6,7 @@ use std::rc::Rc;
 
 use plimsoll_diag::Span;
 
+use super::aliases::Aliases;
 use super::facts::FileFacts;
 use super::manifest::Package;
 use super::shelf::{Contents, Shelf, Sibling};
@@ -15,6 +16,7 @@ use crate::places;
 pub(crate) struct Files<'t> {
     own: Rc<Contents>,
     siblings: Vec<Sibling<'t>>,
+    aliases: Aliases,
 }
 
 impl<'t> Files<'t> {
@@ -22,6 +24,7 @@ impl<'t> Files<'t> {
         Self {
             own: shelf.contents(package),
             siblings: shelf.siblings(package),
+            aliases: Aliases::read(shelf.tree, &package.directory),
         }
     }
 
@@ -168,6 +171,10 @@ impl<'t> Files<'t> {
                 .or_else(|| self.file(&path));
         }
         if let Some(target) = self.of_sibling(import) {
+            return Some(target);
+        }
+        let aliased = self.aliases.places(import);
+        if let Some(target) = aliased.iter().find_map(|path| self.file(path)) {
             return Some(target);
         }
         let directory = self

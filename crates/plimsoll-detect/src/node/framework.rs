@@ -61,6 +61,18 @@ impl Framework {
         Self::among(package, &|_| true)
     }
 
+    /// The framework that files import.
+    pub(crate) fn imported(imports: &dyn Fn(&str) -> bool) -> Option<Self> {
+        FRAMEWORKS
+            .iter()
+            .find(|(distribution, ..)| imports(distribution))
+            .map(|(distribution, name, kind)| Self {
+                distribution,
+                name,
+                kind: *kind,
+            })
+    }
+
     /// The framework of a package that serves no protocol of models, though it depends on a kit for it.
     pub(crate) fn of_client(package: &Package) -> Option<Self> {
         Self::among(package, &|name| name != "MCP")

@@ -1,5 +1,6 @@
 //! JavaScript and TypeScript: what a `package.json` makes of its directory.
 
+mod aliases;
 mod bots;
 mod component;
 mod demands;
@@ -113,7 +114,7 @@ pub(crate) fn find(tree: &Tree, images: Images<'_>) -> NodeFindings {
             });
         }
     }
-    nx::tell(tree, &mut findings);
+    nx::find(&shelf, &packages, &mut findings);
     findings
 }
 

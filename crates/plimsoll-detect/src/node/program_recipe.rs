@@ -4,7 +4,9 @@ use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
 use plimsoll_diag::{Diagnostic, Evidence, Span, Spanned};
-use plimsoll_model::{BuildRecipe, NodeLayout, NodeManager, NodeServerRecipe, RecipeKind};
+use plimsoll_model::{
+    BuildRecipe, NodeBuild, NodeLayout, NodeManager, NodeServerRecipe, RecipeKind,
+};
 
 use super::manifest::Package;
 use super::server::{Reached, Scene};
@@ -96,6 +98,7 @@ impl Scene<'_> {
                 line.span.clone().unwrap_or_else(|| package.span.clone()),
                 format!("`{}` builds it", line.value),
             )),
+            None if self.built.is_some() => {}
             None => self.tell_of_missing_entry(&start, &mut found),
         }
         let mut system_packages = Vec::new();
@@ -132,7 +135,10 @@ impl Scene<'_> {
                     .as_ref()
                     .map(|lock| places::below(lock, &self.place.context)),
                 node: package.node_range(),
-                script: build.map(str::to_owned),
+                build: match &self.built {
+                    Some(built) => Some(built.by.clone()),
+                    None => build.map(|script| NodeBuild::Script(script.to_owned())),
+                },
                 layout,
                 build_environment: Vec::new(),
             }),

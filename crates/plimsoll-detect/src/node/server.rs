@@ -3,7 +3,7 @@
 use std::path::{Path, PathBuf};
 
 use plimsoll_diag::{Evidence, Span, Spanned};
-use plimsoll_model::NodeLayout;
+use plimsoll_model::{NodeBuild, NodeLayout};
 
 use super::facts::FileFacts;
 use super::files::Files;
@@ -12,7 +12,7 @@ use super::manifest::Package;
 use super::shelf::Shelf;
 use super::sources::Transport;
 use super::start::{Start, script, start};
-use super::{Verdict, blank, langgraph, listening, site};
+use super::{Verdict, blank, langgraph, listening, nx, site};
 use crate::detection::{Health, ServiceKind};
 use crate::found::Found;
 use crate::places;
@@ -106,7 +106,8 @@ pub(super) fn services(
         return None;
     }
     // A workspace's own package starts others; its tools may depend on a framework.
-    if package.workspace && !nested.is_empty() && start.is_none() {
+    let starts_others = package.workspace && !nested.is_empty() || nx::is_workspace(tree, package);
+    if starts_others && start.is_none() {
         return None;
     }
     let files = Files::of(shelf, package);
@@ -122,6 +123,7 @@ pub(super) fn services(
         files: &files,
         place: Place::of(package),
         framework,
+        built: None,
     };
     let graphs = langgraph::server(&scene);
     // The same server is not another one.
@@ -200,6 +202,7 @@ pub(super) fn beside_pages(shelf: &Shelf<'_>, package: &Package) -> Option<(Foun
         files: &files,
         place: Place::of(package),
         framework: Framework::of_client(package),
+        built: None,
     };
     let entry = scene.entry(&start.command)?;
     let reached = files.reached(&package.directory, Some(&entry));
@@ -216,6 +219,16 @@ pub(super) struct Scene<'s> {
     pub(super) files: &'s Files<'s>,
     pub(super) place: Place,
     pub(super) framework: Option<Framework>,
+    /// Who builds it, where that is none of its scripts.
+    pub(super) built: Option<Built>,
+}
+
+/// How something is built that no script of a package builds.
+pub(super) struct Built {
+    /// What builds it.
+    pub(super) by: NodeBuild,
+    /// The source file that what is built starts with.
+    pub(super) entry: PathBuf,
 }
 
 /// Files that an entry point reaches, and what they say.
@@ -224,6 +237,9 @@ pub(super) type Reached<'r> = [(&'r Path, &'r FileFacts)];
 impl Scene<'_> {
     /// The source file that a command starts.
     pub(super) fn entry(&self, command: &[String]) -> Option<PathBuf> {
+        if let Some(built) = &self.built {
+            return Some(built.entry.clone());
+        }
         let (program, mut rest) = command.split_first()?;
         if !matches!(
             program.as_str(),
@@ -253,7 +269,7 @@ impl Scene<'_> {
     }
 
     /// What a package without a framework of pages starts.
-    fn program(&self, start: Option<&Start>) -> Option<Verdict> {
+    pub(super) fn program(&self, start: Option<&Start>) -> Option<Verdict> {
         let from_program = || {
             let (name, file) = self.package.programs.first()?;
             Some(Start {

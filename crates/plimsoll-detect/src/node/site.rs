@@ -3,7 +3,9 @@
 use std::path::{Path, PathBuf};
 
 use plimsoll_diag::{Diagnostic, Evidence};
-use plimsoll_model::{BuildRecipe, NodeManager, RecipeKind, SiteProxy, StaticSiteRecipe};
+use plimsoll_model::{
+    BuildRecipe, NodeBuild, NodeManager, RecipeKind, SiteProxy, StaticSiteRecipe,
+};
 
 use super::framework::Framework;
 use super::generators::Generator;
@@ -196,7 +198,7 @@ fn recipe(tree: &Tree, package: &Package, bundler: &Bundler, manager: NodeManage
                 .lock
                 .as_ref()
                 .map(|lock| places::below(lock, &context)),
-            script: Some("build".to_owned()),
+            build: Some(NodeBuild::Script("build".to_owned())),
             output: bundler.output.clone(),
             build_environment: Vec::new(),
             proxies: proxies(bundler),

@@ -444,3 +444,67 @@ fn sveltekits_modules_of_the_environment_name_variables() {
     assert!(text.contains("TIDE_KEY required"), "{text}");
     assert!(!text.contains("NOTHING"), "{text}");
 }
+
+#[test]
+fn applications_of_nx_are_built_by_it_from_the_workspaces_packages() {
+    let manifest = r#"{ "name": "fleet", "dependencies": { "@nestjs/core": "10.0.0", "next": "15.0.0",
+        "express": "4.0.0" }, "devDependencies": { "nx": "20.0.0", "vite": "6.0.0" } }"#;
+    let project = |name: &str, build: &str| {
+        format!(r#"{{ "name": "{name}", "projectType": "application", "targets": {{ {build} }} }}"#)
+    };
+    let server = project(
+        "api",
+        r#""build": { "executor": "@nx/webpack:webpack", "options": { "target": "node",
+            "outputPath": "dist/apps/api", "main": "apps/api/src/main.ts" },
+            "configurations": { "production": {} } }"#,
+    );
+    let inferred = project("desk", "");
+    let pages = project(
+        "shore",
+        r#""build": { "executor": "@nx/vite:build", "options": { "outputPath": "dist/apps/shore" } }"#,
+    );
+    let text = found(&[
+        ("package.json", manifest),
+        ("package-lock.json", "{}"),
+        ("nx.json", "{}"),
+        (
+            "tsconfig.base.json",
+            r#"{ "compilerOptions": { "paths": { "@fleet/tides": ["libs/tides/src/index.ts"] } } }"#,
+        ),
+        ("libs/tides/project.json", r#"{ "projectType": "library" }"#),
+        (
+            "libs/tides/src/index.ts",
+            "export const key = process.env.TIDE_KEY!;\n",
+        ),
+        ("apps/api/project.json", &server),
+        (
+            "apps/api/src/main.ts",
+            "import { NestFactory } from '@nestjs/core';\nimport { key } from '@fleet/tides';\n\
+             const app = await NestFactory.create(key);\nawait app.listen(process.env.PORT || 3333);\n",
+        ),
+        ("apps/desk/project.json", &inferred),
+        (
+            "apps/desk/webpack.config.js",
+            "module.exports = { output: { path: join(__dirname, '../../dist/apps/desk') },\n\
+             plugins: [new NxAppWebpackPlugin({ target: 'node', main: './src/main.ts' })] };\n",
+        ),
+        (
+            "apps/desk/src/main.ts",
+            "import express from 'express';\nexpress().listen(4444);\n",
+        ),
+        ("apps/shore/project.json", &pages),
+        ("apps/shore/index.html", "<h1>Shore</h1>"),
+        (
+            "apps/other/project.json",
+            &project("other", r#""build": { "executor": "@nx/next:build" }"#),
+        ),
+    ]);
+    insta::assert_snapshot!(text, @r#"
+    web NestJS [3333] accepts `node dist/apps/api/main.js` application in /app
+      PORT Some("3333")
+      TIDE_KEY required None
+    web Express [4444] accepts `node dist/apps/desk/main.js` application in /app
+    ui Vite [8080] / `` files of dist/apps/shore in /app
+    not apps/other/project.json: has no `package.json` of its own: `@nx/next:build` builds it from that of the workspace, which Plimsoll does not do
+    "#);
+}

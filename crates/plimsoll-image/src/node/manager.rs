@@ -1,6 +1,6 @@
 //! Package managers: what they are called with, and which files they read.
 
-use plimsoll_model::NodeManager;
+use plimsoll_model::{NodeBuild, NodeManager};
 
 use crate::oci::Architecture;
 
@@ -179,9 +179,20 @@ impl Manager {
         }
     }
 
-    /// Words that run a script of the project.
-    pub(crate) fn run(self, script: &str) -> Vec<String> {
-        self.words(&["run", script])
+    /// Words that build a project.
+    pub(crate) fn build(self, build: &NodeBuild) -> Vec<String> {
+        match build {
+            NodeBuild::Script(script) => self.words(&["run", script]),
+            NodeBuild::Program(words) => words.clone(),
+        }
+    }
+
+    /// What builds a project, as people write it.
+    pub(crate) fn shown(self, build: &NodeBuild) -> String {
+        match build {
+            NodeBuild::Script(script) => format!("{} run {script}", self.name()),
+            NodeBuild::Program(words) => words.join(" "),
+        }
     }
 
     fn words(self, words: &[&str]) -> Vec<String> {

@@ -240,6 +240,9 @@ impl<'a> NodeProject<'a> {
             ("ASTRO_TELEMETRY_DISABLED", "1"),
             ("NG_CLI_ANALYTICS", "false"),
             ("DO_NOT_TRACK", "1"),
+            ("NX_DAEMON", "false"),
+            ("NX_NO_CLOUD", "true"),
+            ("NX_TUI", "false"),
         ]
         .map(|(name, value)| (name.to_string(), value.to_string()))
         .to_vec();

@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 
 use fs_err as fs;
 use plimsoll_diag::Diagnostic;
-use plimsoll_model::{BuildRecipe, NodeLayout, NodeServerRecipe};
+use plimsoll_model::{BuildRecipe, NodeBuild, NodeLayout, NodeServerRecipe};
 
 use super::command::{APPLICATION, Runtimes, SHIMS, Start};
 use super::installed::Installed;
@@ -33,7 +33,8 @@ pub(super) const RULES: &str = "node server 1";
 const RUNTIME: &[&str] = &["libatomic1"];
 
 /// Runs scripts, then copies to `$1` every file that they made or changed. `$2` is the manager;
-/// then follow threes: whether a failure counts (`must`), a directory, a script.
+/// then follow threes: whether a failure counts (`must`), a directory, a script; with `call` in the first place the
+/// words of a program.
 const SCRIPT: &str = r#"
 out=$1; manager=$2; shift 2
 : > /tmp/plimsoll-start
@@ -41,14 +42,14 @@ sleep 0.1
 while [ $# -gt 0 ]; do
   must=$1; directory=$2; script=$3; shift 3
   cd "$directory" || exit 1
-  "$manager" run "$script"
+  if [ "$must" = call ]; then $script; else "$manager" run "$script"; fi
   code=$?
   [ $code = 0 ] && continue
-  [ "$must" = must ] && exit $code
+  [ "$must" = may ] || exit $code
   echo "plimsoll: $script of $directory failed with exit code $code" >&2
 done
 cd /site || exit 1
-find . \( -path '*/node_modules/.cache' -o -path '*/node_modules/.vite' -o -path '*/.next/cache' -o -name .turbo \) -prune \
+find . \( -path '*/node_modules/.cache' -o -path '*/node_modules/.vite' -o -path '*/.next/cache' -o -name .turbo -o -name .nx \) -prune \
   -o \( -type f -o -type l \) -cnewer /tmp/plimsoll-start -print0 | xargs -0 -r cp -a --parents -t "$out"
 "#;
 
@@ -68,9 +69,30 @@ pub(super) struct Server<'a> {
 
 /// A script to run: whether its failure counts, and where it stands.
 pub(super) struct Script {
-    must: bool,
+    how: Run,
     directory: String,
     name: String,
+}
+
+/// How a script is run.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Run {
+    /// By the manager, and whether it fails does not matter.
+    May,
+    /// By the manager.
+    Must,
+    /// It is the words of a program.
+    Call,
+}
+
+impl Run {
+    fn word(self) -> &'static str {
+        match self {
+            Self::May => "may",
+            Self::Must => "must",
+            Self::Call => "call",
+        }
+    }
 }
 
 /// Trees that take long to make, made when something needs them.
@@ -216,7 +238,7 @@ impl Server<'_> {
         for member in workspace_root.into_iter().chain(closure.iter().copied()) {
             if has(&member.manifest, PREPARING) {
                 scripts.push(Script {
-                    must: false,
+                    how: Run::May,
                     directory: member.directory.clone(),
                     name: PREPARING.to_string(),
                 });
@@ -224,18 +246,17 @@ impl Server<'_> {
         }
         for member in &closure {
             let own = member.directory == self.project.root;
-            let name = match own {
-                true => match &self.server.script {
-                    Some(script) => script.as_str(),
-                    None => continue,
-                },
-                false => "build",
+            let (how, name) = match (own, &self.server.build) {
+                (false, _) => (Run::Must, "build".to_string()),
+                (true, Some(NodeBuild::Script(script))) => (Run::Must, script.clone()),
+                (true, Some(NodeBuild::Program(words))) => (Run::Call, words.join(" ")),
+                (true, None) => continue,
             };
-            if own || has(&member.manifest, name) {
+            if own || has(&member.manifest, &name) {
                 scripts.push(Script {
-                    must: true,
+                    how,
                     directory: member.directory.clone(),
-                    name: name.to_string(),
+                    name,
                 });
             }
         }
@@ -355,8 +376,9 @@ impl Server<'_> {
     }
 
     fn shown(&self) -> String {
-        let script = self.server.script.as_deref().unwrap_or("build");
-        format!("{} run {script}", self.project.manager.name())
+        let usual = NodeBuild::Script("build".to_string());
+        let build = self.server.build.as_ref().unwrap_or(&usual);
+        self.project.manager.shown(build)
     }
 
     fn run(&self, scripts: &[Script], sources: &Application, out: &Path) -> Result<(), NodeError> {
@@ -372,7 +394,7 @@ impl Server<'_> {
             .to_vec();
         command.push(self.project.manager.name().to_string());
         for script in scripts {
-            command.push(if script.must { "must" } else { "may" }.to_string());
+            command.push(script.how.word().to_string());
             command.push(super::project::place(&script.directory));
             command.push(script.name.clone());
         }

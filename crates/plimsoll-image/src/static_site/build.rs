@@ -3,7 +3,7 @@
 use std::path::{Component, Path, PathBuf};
 
 use fs_err as fs;
-use plimsoll_model::{BuildRecipe, Pages, SiteProxy, StaticSiteRecipe};
+use plimsoll_model::{BuildRecipe, NodeBuild, Pages, SiteProxy, StaticSiteRecipe};
 
 use super::nginx;
 use crate::application::{Application, Purpose, SourceKind};
@@ -127,8 +127,8 @@ fn layer(
 impl Site<'_> {
     /// The site's files.
     fn files(&self) -> Result<Vec<ImageLayer>, NodeError> {
-        match &self.recipe.script {
-            Some(script) => self.built(script),
+        match &self.recipe.build {
+            Some(by) => self.built(by),
             None => self.as_they_are(),
         }
     }
@@ -175,8 +175,8 @@ impl Site<'_> {
         })
     }
 
-    /// What a script makes, made now unless these sources were built before.
-    fn built(&self, script: &str) -> Result<Vec<ImageLayer>, NodeError> {
+    /// What a build makes, made now unless these sources were built before.
+    fn built(&self, by: &NodeBuild) -> Result<Vec<ImageLayer>, NodeError> {
         let workshop = self.workshop;
         let recipe = self.recipe;
         let lock = recipe.lock.as_deref();
@@ -201,7 +201,7 @@ impl Site<'_> {
             "{RULES} of {} {} {:?} {:?} {:?} with {}{}",
             project.sources.identity(),
             project.root,
-            recipe.script,
+            recipe.build,
             recipe.output,
             recipe.build_environment,
             project.packages_key(workshop.host),
@@ -221,7 +221,7 @@ impl Site<'_> {
                 outside(&scratch, &base, &left)?;
             }
             let out = scratch.directory("out", BUILD_USER)?;
-            let shown = format!("{} run {script}", project.manager.name());
+            let shown = project.manager.shown(by);
             workshop.tell(shown.clone());
             let mut root = base;
             root.push(installed);
@@ -230,7 +230,7 @@ impl Site<'_> {
                 .map(str::to_string)
                 .to_vec();
             command.push(recipe.output.display().to_string());
-            command.extend(project.manager.run(script));
+            command.extend(project.manager.build(by));
             let scripts = Scripts {
                 shown: &shown,
                 command,

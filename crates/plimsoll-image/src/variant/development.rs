@@ -57,7 +57,7 @@ pub fn development(recipe: &BuildRecipe) -> std::io::Result<Development> {
             })
         }
         RecipeKind::NodeServer(_) => node(&recipe.context),
-        RecipeKind::StaticSite(site) if site.script.is_some() => node(&recipe.context),
+        RecipeKind::StaticSite(site) if site.build.is_some() => node(&recipe.context),
         _ => Ok(Development::default()),
     }
 }

@@ -75,7 +75,7 @@ impl Adapted {
             }
             RecipeKind::NodeServer(server) => {
                 server.layout = NodeLayout::Application;
-                server.script = None;
+                server.build = None;
                 recipe.working_dir = server.root.clone();
                 recipe.environment.retain(|(name, _)| name != "NODE_ENV");
                 let root = server.root.clone();
@@ -237,13 +237,13 @@ impl Tests {
 
 /// The server that a site is developed with.
 fn site_server(site: &StaticSiteRecipe) -> Option<NodeServerRecipe> {
-    site.script.as_ref()?;
+    site.build.as_ref()?;
     Some(NodeServerRecipe {
         root: site.root.clone(),
         manager: site.manager,
         lock: site.lock.clone(),
         node: None,
-        script: None,
+        build: None,
         layout: NodeLayout::Application,
         build_environment: Vec::new(),
     })

@@ -48,7 +48,7 @@ pub fn loads_again(recipe: &BuildRecipe, stated: Option<&[String]>) -> bool {
     match (&recipe.kind, stated) {
         (_, Some(words)) => reloading(words).is_some(),
         // A site's `dev` script is a server that does.
-        (RecipeKind::StaticSite(site), None) => site.script.is_some(),
+        (RecipeKind::StaticSite(site), None) => site.build.is_some(),
         (RecipeKind::NodeServer(server), None) => {
             has_development_script(&recipe.context, &server.root)
                 || reloading(&recipe.command).is_some()

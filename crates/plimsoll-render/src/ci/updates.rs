@@ -86,7 +86,7 @@ fn of_service(input: &Input<'_>, one: &Workload<'_>) -> Vec<(&'static str, Strin
             _ => below(&python.root).map(|place| ("pip", place)),
         },
         // A workspace's lock file stands above its packages.
-        RecipeKind::StaticSite(site) if site.script.is_none() => None,
+        RecipeKind::StaticSite(site) if site.build.is_none() => None,
         RecipeKind::StaticSite(site) => {
             let place = site
                 .lock

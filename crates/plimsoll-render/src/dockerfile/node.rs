@@ -2,7 +2,7 @@
 
 use std::path::{Path, PathBuf};
 
-use plimsoll_model::{BuildRecipe, NodeLayout, NodeManager, NodeServerRecipe};
+use plimsoll_model::{BuildRecipe, NodeBuild, NodeLayout, NodeManager, NodeServerRecipe};
 
 use super::site::{below, build_variables, copy_pages, pages};
 use super::{NOBODY, USER, Writer, images, place};
@@ -79,6 +79,14 @@ impl Tools {
     /// The same as a line.
     pub(super) fn script(&self, script: &str) -> String {
         self.run(script).join(" ")
+    }
+
+    /// The line that builds a project.
+    pub(super) fn build(&self, build: &NodeBuild) -> String {
+        match build {
+            NodeBuild::Script(script) => self.script(script),
+            NodeBuild::Program(words) => format!("./node_modules/.bin/{}", words.join(" ")),
+        }
     }
 
     /// Whether arguments for a script follow `--`.
@@ -229,8 +237,8 @@ pub(super) fn write(writer: &mut Writer<'_, '_>, node: &NodeServerRecipe) {
     build_variables(writer, &node.build_environment);
     writer.script.line(&format!("COPY {directory} /app/"));
     writer.script.line(&format!("WORKDIR {root}"));
-    if let Some(script) = &node.script {
-        writer.script.run(&[], &[tools.script(script)]);
+    if let Some(build) = &node.build {
+        writer.script.run(&[], &[tools.build(build)]);
     }
     let kept = match &node.layout {
         NodeLayout::Application => {

@@ -20,7 +20,7 @@ pub(super) fn write(writer: &mut Writer<'_, '_>, site: &StaticSiteRecipe) {
     let text = configuration_text(writer, site);
     writer.rendering.file(configuration.clone(), text);
 
-    if let Some(script) = &site.script {
+    if let Some(build) = &site.build {
         let tools = Tools::of(site.manager);
         let node = writer.base(&images::node(None));
         writer.script.stage(&node, "base", "What builds the pages.");
@@ -42,7 +42,7 @@ pub(super) fn write(writer: &mut Writer<'_, '_>, site: &StaticSiteRecipe) {
         writer
             .script
             .line(&format!("WORKDIR {}", below("/app", &root)));
-        writer.script.run(&[], &[tools.script(script)]);
+        writer.script.run(&[], &[tools.build(build)]);
 
         writer.script.stage(
             "dependencies",
@@ -105,7 +105,7 @@ pub(super) fn write(writer: &mut Writer<'_, '_>, site: &StaticSiteRecipe) {
          org.opencontainers.image.revision=\"${REVISION}\"",
     );
     let output = place::plain(&site.root.join(&site.output));
-    let copy = match site.script {
+    let copy = match site.build {
         Some(_) => format!(
             "COPY --from=builder {} {SITE}",
             below("/app", &place::text(&output))

@@ -1,0 +1,78 @@
+//! Services of a Compose file that start a Celery application which detection did not find.
+
+use std::path::Path;
+
+use plimsoll_diag::Diagnostic;
+use plimsoll_model::Service;
+
+use super::NOTHING_MAKES;
+use crate::claims::Starts;
+use crate::claims::matching::Claim;
+use crate::detection::{DetectedService, ServiceKind};
+use crate::places;
+use crate::tree::Tree;
+
+/// A command that starts a Celery application where the code makes none.
+pub(super) fn unknown(
+    tree: &Tree,
+    context: &Path,
+    service: &Service,
+    claim: &Claim,
+) -> Option<Diagnostic> {
+    let (Some(Starts::CeleryWorker { target }) | Some(Starts::CeleryBeat { target })) =
+        &claim.starts
+    else {
+        return None;
+    };
+    if may_be_made(tree, context, target) {
+        return None;
+    }
+    let span = service
+        .command
+        .as_ref()
+        .and_then(|command| command.span.clone())
+        .or_else(|| service.span.clone());
+    Some(
+        Diagnostic::warning(format!(
+            "`{}` starts the Celery application `{target}`, {NOTHING_MAKES}",
+            service.name
+        ))
+        .at(span)
+        .hint("drop the service, or name the application that there is"),
+    )
+}
+
+/// Whether the module that a target names gives the name: by an assignment of what only running it would tell, as
+/// in `celery = app.celery_app`, or by an import.
+fn may_be_made(tree: &Tree, context: &Path, target: &str) -> bool {
+    let Some((module, name)) = target.rsplit_once([':', '.']) else {
+        return false;
+    };
+    let file = places::within(context, &format!("{}.py", module.replace('.', "/")));
+    let Some(text) = file.and_then(|file| tree.source(&file)) else {
+        return false;
+    };
+    text.lines().any(|line| {
+        let assigned = line
+            .split_once('=')
+            .is_some_and(|(to, value)| to.trim_end() == name && !value.starts_with('='));
+        let imported = line.starts_with("from ")
+            && line
+                .split([' ', ',', '(', ')'])
+                .next_back()
+                .is_some_and(|word| word == name);
+        assigned || imported
+    })
+}
+
+/// A worker or scheduler of Celery beside the application that its file makes is none of what the application is.
+pub(super) fn started_beside(detected: &mut DetectedService, claim: &Claim) {
+    detected.kind = match &claim.starts {
+        Some(Starts::CeleryWorker { .. }) => ServiceKind::Worker,
+        Some(Starts::CeleryBeat { .. }) => ServiceKind::Scheduler,
+        _ => return,
+    };
+    detected.health = None;
+    detected.metrics = None;
+    detected.ports.clear();
+}
