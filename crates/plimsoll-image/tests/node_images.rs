@@ -224,6 +224,37 @@ fn a_server_in_typescript_is_built_and_answers_without_its_compiler() {
 }
 
 #[test]
+fn a_program_of_its_packages_may_build_it() {
+    let Some(bench) = Bench::open("node built by a program") else {
+        return;
+    };
+    let project = tempfile::tempdir().unwrap();
+    let root = project.path();
+    let manifest = r#"{"name":"web","version":"1.0.0","dependencies":{"express":"5.2.1"},
+        "devDependencies":{"esbuild":"0.25.0"}}"#;
+    write(
+        root,
+        &[
+            ("package.json", manifest),
+            ("apps/api/server.js", SERVER),
+        ],
+    );
+    manage(&bench, root, "npm", &["install", "--package-lock-only"]);
+    let mut recipe = recipe(
+        root,
+        NodeManager::Npm,
+        Some("package-lock.json"),
+        "node out/api.js",
+    );
+    let words = "esbuild apps/api/server.js --outfile=out/api.js";
+    let words = words.split(' ').map(str::to_owned).collect();
+    server(&mut recipe).build = Some(NodeBuild::Program(words));
+    let built = build(&bench, "node-program", &recipe);
+    assert_eq!(ask(&bench, &built, "/healthz"), r#"200 {"ok":true}"#);
+    assert!(!has(&bench, &built, "app/node_modules/esbuild"));
+}
+
+#[test]
 fn every_managers_lock_gives_the_service_its_own_packages() {
     let Some(bench) = Bench::open("node workspaces") else {
         return;
