@@ -39,6 +39,8 @@ pub(super) struct MountSources<'a> {
     pub(super) home: Option<&'a Path>,
     /// Volumes that the image declares.
     pub(super) image_volumes: &'a [PathBuf],
+    /// Where an image of ours has its packages among the application's files, and its layers.
+    pub(super) packages: Option<(&'a Path, &'a [PathBuf])>,
 }
 
 impl MountSources<'_> {
@@ -49,6 +51,10 @@ impl MountSources<'_> {
             mounts.push(self.volume(mount, self.container)?);
         }
         self.volumes_of_others(service, MAX_TRANSFERS, &mut mounts)?;
+        let hidden = self
+            .packages
+            .and_then(|(place, layers)| hidden(place, layers, &mounts));
+        mounts.extend(hidden);
         for (uses, objects, what) in [
             (&service.secrets, &self.project.secrets, "secret"),
             (&service.configs, &self.project.configs, "config"),
@@ -344,5 +350,70 @@ impl MountSources<'_> {
                 });
             }
         }
+    }
+}
+
+/// The packages at `place` of an image of ours, where a directory of this machine is mounted over the application that
+/// they lie in: those who wrote the file count on packages that lie elsewhere.
+fn hidden(place: &Path, layers: &[PathBuf], mounts: &[MountSpec]) -> Option<MountSpec> {
+    let over = mounts
+        .iter()
+        .filter(|mount| place.starts_with(&mount.target))
+        .max_by_key(|mount| mount.target.components().count())?;
+    let MountKind::Bind { source, access, .. } = &over.kind else {
+        return None;
+    };
+    let inside = place.strip_prefix(&over.target).ok()?;
+    let in_image = place.strip_prefix("/").ok()?;
+    // What is mounted at the place itself is meant, and a read-only directory gets no place to mount at.
+    let is_meant = inside.as_os_str().is_empty();
+    let has_no_place = *access == MountAccess::ReadOnly && !source.join(inside).is_dir();
+    let is_there = layers.iter().any(|layer| layer.join(in_image).is_dir());
+    (is_there && !is_meant && !has_no_place).then(|| MountSpec {
+        target: place.to_owned(),
+        kind: MountKind::Layers {
+            layers: layers.to_vec(),
+            subpath: Some(in_image.to_owned()),
+        },
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn packages_among_the_sources_stay_in_sight() {
+        let directory = tempfile::tempdir().unwrap();
+        let layer = directory.path().join("layer");
+        let project = directory.path().join("project");
+        fs_err::create_dir_all(layer.join("app/.venv/bin")).unwrap();
+        fs_err::create_dir_all(&project).unwrap();
+        let layers = [layer];
+        let place = Path::new("/app/.venv");
+        let bind = |target: &str, access| MountSpec {
+            target: PathBuf::from(target),
+            kind: MountKind::Bind {
+                source: project.clone(),
+                access,
+                recursive: Recursive::Yes,
+                propagation: MountPropagation::Private,
+            },
+        };
+        let over = bind("/app", MountAccess::ReadWrite);
+        let shown = hidden(place, &layers, std::slice::from_ref(&over)).unwrap();
+        assert_eq!(shown.target, place);
+        assert!(
+            matches!(shown.kind, MountKind::Layers { subpath: Some(inside), .. } if inside == Path::new("app/.venv"))
+        );
+        let own = bind("/app/.venv", MountAccess::ReadWrite);
+        assert!(hidden(place, &layers, &[over, own]).is_none());
+        let beside = bind("/app/data", MountAccess::ReadWrite);
+        assert!(hidden(place, &layers, &[beside]).is_none());
+        let read_only = [bind("/app", MountAccess::ReadOnly)];
+        assert!(hidden(place, &layers, &read_only).is_none());
+        fs_err::create_dir_all(project.join(".venv")).unwrap();
+        assert!(hidden(place, &layers, &read_only).is_some());
+        assert!(hidden(place, &[], &read_only).is_none(), "no packages");
     }
 }

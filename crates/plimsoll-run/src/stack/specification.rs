@@ -109,6 +109,7 @@ impl SpecificationSources<'_> {
             root: permissions.root,
             home: home.as_deref(),
             image_volumes: &image.defaults.volumes,
+            packages: self.packages(),
         };
         spec.mounts = mounts.mounts(service)?;
         spec.environment = self.merged_environment(home.as_deref());
@@ -233,6 +234,16 @@ impl SpecificationSources<'_> {
             .map(|metadata| (metadata.uid(), metadata.gid()))
             .find(|(uid, _)| *uid != 0)
             .map(|(uid, gid)| format!("{uid}:{gid}"))
+    }
+
+    /// Where an image that was assembled for Python has its packages.
+    fn packages(&self) -> Option<(&Path, &[PathBuf])> {
+        if self.image.origin != ImageOrigin::Assembled {
+            return None;
+        }
+        let variables = &self.image.defaults.environment;
+        let (_, place) = variables.iter().find(|(name, _)| name == "VIRTUAL_ENV")?;
+        Some((Path::new(place), &self.image.layers))
     }
 
     fn merged_environment(&self, home: Option<&Path>) -> Vec<(String, String)> {
