@@ -238,9 +238,9 @@ impl Completion<'_> {
             placed_scripts::PlacedScripts::of(self.tree, &self.context, stage, service)
         });
         let mut claim = self.claim(service, stage.as_ref());
-        if let Some(starts) = placed.as_ref().and_then(|placed| placed.starts(self.tree)) {
-            claim.starts = Some(starts);
-        }
+        let placed_starts = placed.as_ref().map(|placed| placed.starts(self.tree));
+        let of_script = placed_starts.clone().flatten();
+        claim.starts = of_script.or(claim.starts);
         let candidates: Vec<&DetectedService> = within(self.detection, &self.context).collect();
         let place = service
             .build
@@ -297,6 +297,11 @@ impl Completion<'_> {
         let mut detected = detected.clone();
         if !celery {
             celery::started_beside(&mut detected, &claim);
+        }
+        if placed_starts == Some(None) {
+            // Nobody knows whether what the script starts answers where the application would.
+            detected.health = None;
+            detected.ports.clear();
         }
         service.facts = detected.facts();
         if stated.is_some() || detected.name.is_empty() {

@@ -240,12 +240,13 @@ fn pages_that_nothing_builds_are_served_as_they_are() {
 #[test]
 fn a_script_that_only_the_dockerfile_puts_at_its_place_is_run_from_where_it_is() {
     let dockerfile = "FROM python:3.13\nCOPY requirements.txt /requirements.txt\nCOPY ops/entry /entry\n\
-                      COPY ops/web/start /start\nCOPY ops/worker/start /start-worker\nENTRYPOINT [\"/entry\"]\n";
+                      COPY ops/web/start /start\nCOPY ops/worker/start /start-worker\nCOPY ops/other /start-other\n\
+                      ENTRYPOINT [\"/entry\"]\n";
     let (project, told) = completed(&[
         (
             "compose.yaml",
             "services:\n  web:\n    build: .\n    command: /start\n    ports: ['8000:8000']\n  worker:\n    \
-             build: .\n    command: /start-worker --fast\n",
+             build: .\n    command: /start-worker --fast\n  other:\n    build: .\n    command: /start-other\n",
         ),
         ("Dockerfile", dockerfile),
         (
@@ -255,6 +256,10 @@ fn a_script_that_only_the_dockerfile_puts_at_its_place_is_run_from_where_it_is()
         (
             "main.py",
             "from celery import Celery\nfrom fastapi import FastAPI\n\napp = FastAPI()\ncelery = Celery('main')\n",
+        ),
+        (
+            "ops/other",
+            "#!/bin/bash\nwatchfiles 'celery -A main.celery worker'\n",
         ),
         ("ops/entry", "#!/bin/sh\nexec \"$@\"\n"),
         (
@@ -284,6 +289,8 @@ fn a_script_that_only_the_dockerfile_puts_at_its_place_is_run_from_where_it_is()
         started("worker"),
         "sh /app/ops/entry bash /app/ops/worker/start --fast"
     );
+    assert!(project.services["web"].healthcheck.is_some());
+    assert!(project.services["other"].healthcheck.is_none());
     let note = "`/start` is `ops/web/start` of the project, which its Dockerfile puts there: it is run from where it is";
     assert!(told.iter().any(|one| one == note), "{told:?}");
     let shells = |name: &str| {
