@@ -247,6 +247,15 @@ fn read(package: &Package, line: &str, depth: usize) -> Line {
                 }
             }
             ("npm" | "pnpm" | "yarn" | "bun", _) => {
+                // `bun run --hot src/app.ts` starts the same without reloading.
+                while first == "bun"
+                    && arguments == "run"
+                    && words.get(2).is_some_and(|word| {
+                        matches!(word.as_str(), "--hot" | "--watch" | "--bun" | "-b")
+                    })
+                {
+                    words.remove(2);
+                }
                 let name = match arguments.as_str() {
                     "run" => words.get(2).cloned(),
                     "exec" | "x" | "dlx" => {

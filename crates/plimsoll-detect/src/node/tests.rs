@@ -508,3 +508,18 @@ fn applications_of_nx_are_built_by_it_from_the_workspaces_packages() {
     not apps/other/project.json: has no `package.json` of its own: `@nx/next:build` builds it from that of the workspace, which Plimsoll does not do
     "#);
 }
+
+#[test]
+fn what_bun_reloads_is_what_it_starts() {
+    let manifest = r#"{ "name": "api", "scripts": { "dev": "bun run --hot src/app.ts", "start": "bun run dev" },
+        "dependencies": { "hono": "4.0.0" } }"#;
+    let text = found(&[
+        ("package.json", manifest),
+        ("bun.lock", "{}"),
+        (
+            "src/app.ts",
+            "import { Hono } from 'hono';\nconst app = new Hono();\nexport default { fetch: app.fetch, port: 3002 };\n",
+        ),
+    ]);
+    insta::assert_snapshot!(text, @"web Hono [3002] accepts `bun src/app.ts` application in /app");
+}
