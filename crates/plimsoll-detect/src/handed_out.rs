@@ -75,7 +75,7 @@ impl Site {
         let RecipeKind::StaticSite(site) = &recipe.kind else {
             return None;
         };
-        site.script.as_ref()?;
+        site.build.as_ref()?;
         let context = recipe.context.strip_prefix(tree.root()).ok()?;
         let package = places::within(context, places::text(&site.root))?;
         Some(Self {

@@ -234,10 +234,7 @@ fn a_program_of_its_packages_may_build_it() {
         "devDependencies":{"esbuild":"0.25.0"}}"#;
     write(
         root,
-        &[
-            ("package.json", manifest),
-            ("apps/api/server.js", SERVER),
-        ],
+        &[("package.json", manifest), ("apps/api/server.js", SERVER)],
     );
     manage(&bench, root, "npm", &["install", "--package-lock-only"]);
     let mut recipe = recipe(

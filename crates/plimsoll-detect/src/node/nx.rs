@@ -295,8 +295,7 @@ impl Application {
         }
         let config = ViteConfig::read(tree, &self.directory)?;
         let page = tree.has_file(&self.directory.join("index.html"));
-        let output = config.output.as_deref().unwrap_or("dist");
-        let output = places::within(&self.directory, output)?;
+        let output = places::within(&self.directory, places::text(&config.output(None)))?;
         (page && !config.library).then_some(Product::Pages {
             output,
             distribution: "vite",

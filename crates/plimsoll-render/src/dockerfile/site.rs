@@ -169,8 +169,9 @@ pub(super) fn pages(writer: &mut Writer<'_, '_>) {
         writer
             .script
             .line(&format!("WORKDIR {}", below("/app", &root)));
-        let script = site.script.as_deref().unwrap_or("build");
-        writer.script.run(&[], &[tools.script(script)]);
+        if let Some(build) = &site.build {
+            writer.script.run(&[], &[tools.build(build)]);
+        }
         writer.place = own;
     }
 }
