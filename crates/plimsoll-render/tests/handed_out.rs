@@ -43,7 +43,7 @@ fn pages_are_built_in_a_stage_of_their_own() {
                 root: PathBuf::from("web"),
                 manager: NodeManager::Npm,
                 lock: Some(PathBuf::from("web/package-lock.json")),
-                script: Some("build".to_owned()),
+                build: Some(plimsoll_model::NodeBuild::Script("build".to_owned())),
                 output: PathBuf::from("../api/static"),
                 build_environment: vec![("VITE_API_URL".to_owned(), String::new())],
                 proxies: Vec::new(),
