@@ -5,8 +5,8 @@ mod checks;
 mod commands;
 mod dockerfiles;
 mod node;
-mod plain_pages;
 mod placed_scripts;
+mod plain_pages;
 mod programs;
 
 use std::path::{Path, PathBuf};

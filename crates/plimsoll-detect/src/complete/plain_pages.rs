@@ -67,7 +67,7 @@ pub(super) fn of(tree: &Tree, directory: &Path) -> Option<DetectedService> {
                 root: PathBuf::from("."),
                 manager: NodeManager::Npm,
                 lock: None,
-                script: None,
+                build: None,
                 output: PathBuf::from("."),
                 build_environment: Vec::new(),
                 proxies: Vec::new(),

@@ -229,7 +229,7 @@ fn pages_that_nothing_builds_are_served_as_they_are() {
     let Some(RecipeKind::StaticSite(site)) = recipe else {
         panic!("{told:?}");
     };
-    assert_eq!((site.script, port), (None, Some(8080)));
+    assert_eq!((site.build.clone(), port), (None, Some(8080)));
     // A command means a program, and a manifest one that is not found.
     let (recipe, ..) = of(&compose("    command: ./serve\n"), page);
     assert_eq!(recipe, None);
