@@ -15,7 +15,7 @@ use super::startup::{Moment, moment};
 use crate::found::FoundVariable;
 use crate::needs::{is_secret, kind_of};
 use crate::places;
-use crate::syntax::{DEPTH, Source, named_children};
+use crate::syntax::{DEPTH, Grammar, Source, named_children};
 use crate::tree::Tree;
 
 /// Where something listens, and the port where that is plain.
@@ -129,9 +129,7 @@ impl Sources {
             if !worth {
                 continue;
             }
-            let source = components::script(&file.path, text)
-                .and_then(|(grammar, text)| Source::parse(tree.shown(&file.path), text, grammar));
-            if let Some(source) = source {
+            if let Some(source) = Source::parse(tree.shown(&file.path), text, grammar) {
                 walk(&source, source.root(), &mut found, 0);
             }
         }
