@@ -179,6 +179,18 @@ impl Cache {
         Ok(None)
     }
 
+    /// What an emptying that was cut off left.
+    ///
+    /// # Errors
+    /// When it cannot be read.
+    pub fn left_over(&self) -> io::Result<u64> {
+        let removing = self.removing();
+        match removing.is_dir() {
+            true => survey::allocated(&removing),
+            false => Ok(0),
+        }
+    }
+
     fn last_build(&self) -> Option<SystemTime> {
         fs::metadata(self.lock_path()).ok()?.modified().ok()
     }
@@ -240,20 +252,6 @@ impl SoleUse<'_> {
             scratch: None,
             whole: Some(whole),
         })
-    }
-}
-
-impl Cache {
-    /// What an emptying that was cut off left.
-    ///
-    /// # Errors
-    /// When it cannot be read.
-    pub fn left_over(&self) -> io::Result<u64> {
-        let removing = self.removing();
-        match removing.is_dir() {
-            true => survey::allocated(&removing),
-            false => Ok(0),
-        }
     }
 }
 

@@ -3,7 +3,6 @@
 
 use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
-use std::time::SystemTime;
 
 use fs_err as fs;
 use plimsoll_diag::Diagnostic;
@@ -71,9 +70,6 @@ impl NodeProject<'_> {
                 other => other?,
             }
             kept::used(&kept);
-            if let Some(parent) = kept.parent() {
-                kept::evict(parent, SystemTime::now());
-            }
             Ok(kept.clone())
         })
     }
