@@ -9,10 +9,9 @@ use plimsoll_model::{NodeLayout, Pages, RecipeKind, StaticSiteRecipe};
 use crate::claims::Reviewed;
 use crate::detection::{DetectedService, Rejected, ServiceKind, VariableKind};
 use crate::found::Found;
-use crate::location::{Location, Origin};
+use crate::location::{Fate, Named, Origin};
 use crate::places;
 use crate::python::Workspace;
-use crate::syntax::Place;
 use crate::tree::Tree;
 
 /// A site of the tree, and where its files come to lie there.
@@ -153,16 +152,17 @@ fn hands_out(workspace: &Workspace<'_>, site: &Site, service: &DetectedService) 
             "py" => crate::python::locations::all(&*workspace.modules.get(file)?),
             _ => crate::node::locations::all(tree, file),
         };
-        let (_, place, _) = named
+        let named = named
             .into_iter()
             .find(|named| is_of(site, file, &working, named))?;
-        Some(place.in_file(tree.shown(file)))
+        Some(named.place.in_file(tree.shown(file)))
     })
 }
 
 /// Whether a place that a file names is that of a site's files, or one among them.
-fn is_of(site: &Site, file: &Path, working: &Path, named: &(Location, Place, bool)) -> bool {
-    let (location, _, handed) = named;
+fn is_of(site: &Site, file: &Path, working: &Path, named: &Named) -> bool {
+    let location = &named.location;
+    let handed = named.fate == Fate::HandedOut;
     // A word alone may be anything.
     let plain = location.origin == Origin::Written && !location.way.contains('/');
     if plain && !handed {
@@ -172,7 +172,7 @@ fn is_of(site: &Site, file: &Path, working: &Path, named: &(Location, Place, boo
         return false;
     };
     // A directory above holds the site's files, too, unless it holds the program as well.
-    let above = site.output.starts_with(&at) && *handed && !file.starts_with(&at);
+    let above = site.output.starts_with(&at) && handed && !file.starts_with(&at);
     above
         || at.starts_with(&site.output)
         || location.origin == Origin::File && is_compiled(&at, &site.output)

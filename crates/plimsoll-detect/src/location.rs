@@ -3,6 +3,7 @@
 use std::path::{Component, Path, PathBuf};
 
 use crate::places;
+use crate::syntax::Place;
 
 /// What a place is seen from.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -13,6 +14,24 @@ pub(crate) enum Origin {
     Working,
     /// The file that names it.
     File,
+}
+
+/// What becomes of a place that code names.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Fate {
+    /// It is given to something that hands out files.
+    HandedOut,
+    /// Anything else, or nothing.
+    Open,
+}
+
+/// A place that a file names.
+#[derive(Debug, Clone)]
+pub(crate) struct Named {
+    pub(crate) location: Location,
+    /// Where the file names it.
+    pub(crate) place: Place,
+    pub(crate) fate: Fate,
 }
 
 /// A place that code names: `Path(__file__).parent / "static"`.

@@ -10,6 +10,7 @@ use crate::claims::Starts;
 use crate::claims::matching::Claim;
 use crate::detection::{DetectedService, ServiceKind};
 use crate::places;
+use crate::python::extract;
 use crate::tree::Tree;
 
 /// A command that starts a Celery application where the code makes none.
@@ -42,27 +43,15 @@ pub(super) fn unknown(
     )
 }
 
-/// Whether the module that a target names gives the name: by an assignment of what only running it would tell, as
-/// in `celery = app.celery_app`, or by an import.
+/// Whether the module that a target names gives the name, be it what only running it would tell: `celery =
+/// app.celery_app`.
 fn may_be_made(tree: &Tree, context: &Path, target: &str) -> bool {
     let Some((module, name)) = target.rsplit_once([':', '.']) else {
         return false;
     };
     let file = places::within(context, &format!("{}.py", module.replace('.', "/")));
-    let Some(text) = file.and_then(|file| tree.source(&file)) else {
-        return false;
-    };
-    text.lines().any(|line| {
-        let assigned = line
-            .split_once('=')
-            .is_some_and(|(to, value)| to.trim_end() == name && !value.starts_with('='));
-        let imported = line.starts_with("from ")
-            && line
-                .split([' ', ',', '(', ')'])
-                .next_back()
-                .is_some_and(|word| word == name);
-        assigned || imported
-    })
+    file.and_then(|file| extract(tree, file.as_path().into(), tree.source(&file)?))
+        .is_some_and(|module| module.defines(name))
 }
 
 /// A worker or scheduler of Celery beside the application that its file makes is none of what the application is.

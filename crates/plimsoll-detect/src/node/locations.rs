@@ -6,8 +6,8 @@ use tree_sitter::Node;
 
 use super::numbers::declaration;
 use super::sources::text;
-use crate::location::{Location, Origin};
-use crate::syntax::{DEPTH, Grammar, Place, Source, named_children};
+use crate::location::{Fate, Location, Named, Origin};
+use crate::syntax::{DEPTH, Grammar, Source, named_children};
 use crate::tree::Tree;
 
 /// How many names and calls are followed one after the other.
@@ -144,41 +144,43 @@ const HANDS_OUT: &[&str] = &[
     "register",
 ];
 
-/// Every place that a file names, where it does so, and whether it is handed to something that hands out files.
-pub(crate) fn all(tree: &Tree, path: &Path) -> Vec<(Location, Place, bool)> {
+/// Every place that a file names.
+pub(crate) fn all(tree: &Tree, path: &Path) -> Vec<Named> {
     let mut found = Vec::new();
     let source = || {
         let grammar = Grammar::of(path)?;
         Source::parse(tree.shown(path), tree.source(path)?, grammar)
     };
     if let Some(source) = source() {
-        walk(&source, source.root(), false, &mut found, 0);
+        walk(&source, source.root(), Fate::Open, &mut found, 0);
     }
     found
 }
 
-fn walk(
-    source: &Source,
-    node: Node<'_>,
-    handed: bool,
-    found: &mut Vec<(Location, Place, bool)>,
-    depth: usize,
-) {
+fn walk(source: &Source, node: Node<'_>, fate: Fate, found: &mut Vec<Named>, depth: usize) {
     if depth > DEPTH {
         return;
     }
-    let mut name = |value: Node<'_>, handed: bool| {
-        if let Some(place) = location(source, value) {
-            found.push((place, source.place(value), handed));
+    let mut name = |value: Node<'_>, fate: Fate| {
+        if let Some(location) = location(source, value) {
+            let place = source.place(value);
+            found.push(Named {
+                location,
+                place,
+                fate,
+            });
         }
     };
-    let mut inner = handed;
+    let mut inner = fate;
     match node.kind() {
         "call_expression" => {
             let function = node.child_by_field_name("function");
             let function = function.map_or("", |function| source.text_of(function));
             let last = function.rsplit('.').next().unwrap_or_default();
-            inner = HANDS_OUT.contains(&last);
+            inner = match HANDS_OUT.contains(&last) {
+                true => Fate::HandedOut,
+                false => Fate::Open,
+            };
             for argument in node
                 .child_by_field_name("arguments")
                 .map(named_children)
@@ -189,10 +191,14 @@ fn walk(
         }
         "variable_declarator" | "pair" => {
             if let Some(value) = node.child_by_field_name("value") {
-                name(value, handed && node.kind() == "pair");
+                let own = match node.kind() {
+                    "pair" => fate,
+                    _ => Fate::Open,
+                };
+                name(value, own);
             }
         }
-        "statement_block" => inner = false,
+        "statement_block" => inner = Fate::Open,
         _ => {}
     }
     for child in named_children(node) {

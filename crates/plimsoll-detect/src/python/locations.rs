@@ -1,9 +1,8 @@
 //! Places on disk that Python names: `Path(__file__).parent / "static"`.
 
-use crate::location::{Location, Origin};
+use crate::location::{Fate, Location, Named, Origin};
 use crate::python::module::Module;
 use crate::python::value::{Call, Value};
-use crate::syntax::Place;
 
 /// How many names and calls are followed one after the other.
 const STEPS: usize = 10;
@@ -150,22 +149,33 @@ const HANDS_OUT: &[&str] = &[
     "add_files",
 ];
 
-/// Every place that a file names, where it does so, and whether it is handed to something that hands out files.
-pub(crate) fn all(module: &Module) -> Vec<(Location, Place, bool)> {
+/// Every place that a file names.
+pub(crate) fn all(module: &Module) -> Vec<Named> {
     let mut found = Vec::new();
     for binding in &module.bindings {
         let value = binding.value.as_ref();
-        if let Some(place) = value.and_then(|it| location(it, module, &binding.scope.path)) {
-            found.push((place, binding.place, false));
+        if let Some(location) = value.and_then(|it| location(it, module, &binding.scope.path)) {
+            found.push(Named {
+                location,
+                place: binding.place,
+                fate: Fate::Open,
+            });
         }
     }
     for placed in &module.calls {
         let call = &placed.call;
-        let hands_out = call.method().is_some_and(|name| HANDS_OUT.contains(&name));
+        let fate = match call.method() {
+            Some(name) if HANDS_OUT.contains(&name) => Fate::HandedOut,
+            _ => Fate::Open,
+        };
         let keywords = call.keywords.iter().map(|(_, value)| value);
         for value in call.arguments.iter().chain(keywords) {
-            if let Some(place) = location(value, module, &placed.scope.path) {
-                found.push((place, call.place, hands_out));
+            if let Some(location) = location(value, module, &placed.scope.path) {
+                found.push(Named {
+                    location,
+                    place: call.place,
+                    fate,
+                });
             }
         }
     }

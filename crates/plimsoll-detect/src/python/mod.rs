@@ -59,6 +59,7 @@ use crate::found::Found;
 use crate::places;
 
 pub(crate) use environment::VariableRead;
+pub(crate) use extract::extract;
 pub(crate) use peers::Peer;
 pub(crate) use project::{Lock, PythonProject};
 pub(crate) use requirement::Requirement;

@@ -300,3 +300,26 @@ fn a_script_that_only_the_dockerfile_puts_at_its_place_is_run_from_where_it_is()
     };
     assert!(shells("web").contains(&"bash".to_owned()));
 }
+
+#[test]
+fn a_celery_application_is_missed_only_where_its_module_gives_no_such_name() {
+    let told = |module: &str| {
+        let (_, told) = completed(&[
+            (
+                "compose.yaml",
+                "services:\n  work:\n    build: .\n    command: celery -A main.queue worker\n",
+            ),
+            (
+                "requirements.txt",
+                "celery==5.4.0\nfastapi==0.115.6\nuvicorn==0.34.0\n",
+            ),
+            ("main.py", module),
+        ]);
+        told.iter()
+            .any(|one| one.contains("`main.queue`, which nothing in the code makes"))
+    };
+    let app = "from fastapi import FastAPI\napp = FastAPI()\n";
+    assert!(!told(&format!("{app}queue = app.state.queue\n")));
+    assert!(!told(&format!("{app}from work import (\n    queue,\n)\n")));
+    assert!(told(&format!("{app}# queue = app.state.queue\n")));
+}
