@@ -11,6 +11,7 @@ use plimsoll_model::{
 };
 
 use crate::detection::{NeedKind, Variable, VariableKind};
+use crate::needs;
 
 /// User and database of a database made for a project.
 const USER: &str = "app";
@@ -26,7 +27,6 @@ pub(crate) struct Backing {
 struct Plan {
     image: &'static str,
     data: Option<&'static str>,
-    port: u16,
     command: &'static [&'static str],
     health: &'static [&'static str],
     /// Variables of the image; `PASSWORD` stands for the password.
@@ -40,7 +40,6 @@ fn plan(kind: NeedKind) -> Plan {
         NeedKind::Postgres => Plan {
             image: "postgres:16",
             data: Some("/var/lib/postgresql/data"),
-            port: 5432,
             command: &[],
             health: &[
                 "pg_isready",
@@ -57,7 +56,6 @@ fn plan(kind: NeedKind) -> Plan {
         NeedKind::Mysql => Plan {
             image: "mysql:8",
             data: Some("/var/lib/mysql"),
-            port: 3306,
             command: &[],
             health: &["mysqladmin", "ping", "--host=127.0.0.1"],
             environment: &[
@@ -70,7 +68,6 @@ fn plan(kind: NeedKind) -> Plan {
         NeedKind::Redis => Plan {
             image: "redis:7",
             data: Some("/data"),
-            port: 6379,
             command: &["redis-server", "--appendonly", "yes"],
             health: &["redis-cli", "ping"],
             environment: &[],
@@ -78,7 +75,6 @@ fn plan(kind: NeedKind) -> Plan {
         NeedKind::Rabbitmq => Plan {
             image: "rabbitmq:3",
             data: Some("/var/lib/rabbitmq"),
-            port: 5672,
             command: &[],
             health: &["rabbitmq-diagnostics", "-q", "ping"],
             environment: &[
@@ -89,7 +85,6 @@ fn plan(kind: NeedKind) -> Plan {
         NeedKind::Mongodb => Plan {
             image: "mongo:7",
             data: Some("/data/db"),
-            port: 27017,
             command: &[],
             health: &["mongosh", "--quiet", "--eval", "db.adminCommand('ping').ok"],
             environment: &[
@@ -100,7 +95,6 @@ fn plan(kind: NeedKind) -> Plan {
         NeedKind::Influxdb => Plan {
             image: "influxdb:2",
             data: Some("/var/lib/influxdb2"),
-            port: 8086,
             command: &[],
             health: &["influx", "ping"],
             environment: &[
@@ -115,7 +109,6 @@ fn plan(kind: NeedKind) -> Plan {
         NeedKind::Elasticsearch => Plan {
             image: "elasticsearch:8.15.0",
             data: Some("/usr/share/elasticsearch/data"),
-            port: 9200,
             command: &[],
             health: &["plimsoll-probe", "http", "http://127.0.0.1:9200/"],
             environment: &[
@@ -126,7 +119,6 @@ fn plan(kind: NeedKind) -> Plan {
         NeedKind::Qdrant => Plan {
             image: "qdrant/qdrant:v1.12.0",
             data: Some("/qdrant/storage"),
-            port: 6333,
             command: &[],
             health: &["plimsoll-probe", "http", "http://127.0.0.1:6333/readyz"],
             environment: &[],
@@ -134,7 +126,6 @@ fn plan(kind: NeedKind) -> Plan {
         NeedKind::Kafka => Plan {
             image: "apache/kafka:3.8.0",
             data: Some("/var/lib/kafka/data"),
-            port: 9092,
             command: &[],
             health: &["plimsoll-probe", "tcp", "127.0.0.1:9092"],
             environment: &[],
@@ -142,9 +133,99 @@ fn plan(kind: NeedKind) -> Plan {
         NeedKind::Neo4j => Plan {
             image: "neo4j:5",
             data: Some("/data"),
-            port: 7687,
             command: &[],
             health: &["plimsoll-probe", "tcp", "127.0.0.1:7687"],
+            environment: &[],
+        },
+        NeedKind::Clickhouse => Plan {
+            image: "clickhouse/clickhouse-server:24.8",
+            data: Some("/var/lib/clickhouse"),
+            command: &[],
+            health: &["plimsoll-probe", "http", "http://127.0.0.1:8123/ping"],
+            environment: &[
+                ("CLICKHOUSE_USER", USER),
+                ("CLICKHOUSE_PASSWORD", PASSWORD),
+                ("CLICKHOUSE_DB", USER),
+                ("CLICKHOUSE_DEFAULT_ACCESS_MANAGEMENT", "1"),
+            ],
+        },
+        NeedKind::Chroma => Plan {
+            image: "chromadb/chroma:1.0.0",
+            data: Some("/data"),
+            command: &[],
+            health: &[
+                "plimsoll-probe",
+                "http",
+                "http://127.0.0.1:8000/api/v2/heartbeat",
+            ],
+            environment: &[],
+        },
+        // Its server for development: one process, which keeps what it knows in memory.
+        NeedKind::Temporal => Plan {
+            image: "temporalio/temporal:latest",
+            data: None,
+            command: &["server", "start-dev", "--ip", "0.0.0.0"],
+            health: &["plimsoll-probe", "tcp", "127.0.0.1:7233"],
+            environment: &[],
+        },
+        // In memory as well: its image's user may not write to a new volume.
+        NeedKind::Surrealdb => Plan {
+            image: "surrealdb/surrealdb:v2",
+            data: None,
+            command: &["start", "--bind", "0.0.0.0:8000", "memory"],
+            health: &["plimsoll-probe", "http", "http://127.0.0.1:8000/health"],
+            environment: &[("SURREAL_USER", USER), ("SURREAL_PASS", PASSWORD)],
+        },
+        NeedKind::Milvus => Plan {
+            image: "milvusdb/milvus:v2.4.15",
+            data: Some("/var/lib/milvus"),
+            command: &["milvus", "run", "standalone"],
+            health: &["plimsoll-probe", "http", "http://127.0.0.1:9091/healthz"],
+            environment: &[
+                ("ETCD_USE_EMBED", "true"),
+                ("ETCD_DATA_DIR", "/var/lib/milvus/etcd"),
+                ("COMMON_STORAGETYPE", "local"),
+            ],
+        },
+        NeedKind::Weaviate => Plan {
+            image: "semitechnologies/weaviate:1.27.0",
+            data: Some("/var/lib/weaviate"),
+            command: &["--host", "0.0.0.0", "--port", "8080", "--scheme", "http"],
+            health: &[
+                "plimsoll-probe",
+                "http",
+                "http://127.0.0.1:8080/v1/.well-known/ready",
+            ],
+            environment: &[
+                ("AUTHENTICATION_ANONYMOUS_ACCESS_ENABLED", "true"),
+                ("CLUSTER_HOSTNAME", "node1"),
+                ("DEFAULT_VECTORIZER_MODULE", "none"),
+                ("PERSISTENCE_DATA_PATH", "/var/lib/weaviate"),
+            ],
+        },
+        NeedKind::Minio => Plan {
+            image: "minio/minio:latest",
+            data: Some("/data"),
+            command: &["server", "/data"],
+            health: &[
+                "plimsoll-probe",
+                "http",
+                "http://127.0.0.1:9000/minio/health/live",
+            ],
+            environment: &[("MINIO_ROOT_USER", USER), ("MINIO_ROOT_PASSWORD", PASSWORD)],
+        },
+        NeedKind::Nats => Plan {
+            image: "nats:2",
+            data: None,
+            command: &["nats-server", "--jetstream"],
+            health: &["plimsoll-probe", "tcp", "127.0.0.1:4222"],
+            environment: &[],
+        },
+        NeedKind::Memcached => Plan {
+            image: "memcached:1",
+            data: None,
+            command: &[],
+            health: &["plimsoll-probe", "tcp", "127.0.0.1:11211"],
             environment: &[],
         },
     }
@@ -183,7 +264,7 @@ pub(crate) fn backing(project: &str, kind: NeedKind, password: &dyn Fn(&str) -> 
         image: Some(Spanned::unplaced(plan.image.to_owned())),
         facts: Facts {
             provides: Some(kind),
-            ports: vec![plan.port],
+            ports: vec![kind.port()],
             ..Facts::default()
         },
         command: (!plan.command.is_empty())
@@ -230,6 +311,19 @@ pub(crate) fn backing(project: &str, kind: NeedKind, password: &dyn Fn(&str) -> 
     }
 }
 
+/// The port that a variable's code talks to: ClickHouse answers its own protocol on another one than HTTP.
+fn port_of(variable: &Variable, kind: NeedKind) -> u16 {
+    let own_protocol = variable.default.as_deref().is_some_and(|text| {
+        let port = text.rsplit(':').next().unwrap_or_default();
+        let port = port.split('/').next().unwrap_or_default();
+        port == "9000" || text.starts_with("clickhouse") && port != "8123"
+    });
+    match kind {
+        NeedKind::Clickhouse if own_protocol => 9000,
+        kind => kind.port(),
+    }
+}
+
 /// The value that leads a variable to a backing service.
 pub(crate) fn value(
     variable: &Variable,
@@ -238,8 +332,11 @@ pub(crate) fn value(
     scheme: Option<&str>,
 ) -> Option<String> {
     let host = kind.word();
-    let port = plan(kind).port;
+    let port = port_of(variable, kind);
     let secret = password.unwrap_or_default();
+    if needs::is_address(variable.default.as_deref().unwrap_or_default()) {
+        return Some(format!("{host}:{port}"));
+    }
     let upper = variable.name.to_ascii_uppercase();
     let last = upper.rsplit('_').next().unwrap_or_default();
     if variable.kind == VariableKind::Url
@@ -252,16 +349,6 @@ pub(crate) fn value(
         let stated = default
             .and_then(|text| text.split_once("://"))
             .map(|(scheme, _)| scheme);
-        // The code puts the scheme before it: `"redis://" + address`.
-        let bare = variable.default.as_deref().is_some_and(|text| {
-            !text.contains("://")
-                && text
-                    .rsplit_once(':')
-                    .is_some_and(|(host, port)| !host.is_empty() && port.parse::<u16>().is_ok())
-        });
-        if bare {
-            return Some(format!("{host}:{port}"));
-        }
         // Redis numbers its databases; projects keep queue and results apart by them.
         let number = default
             .and_then(|text| text.rsplit_once('/'))
@@ -285,13 +372,31 @@ pub(crate) fn value(
             NeedKind::Influxdb | NeedKind::Elasticsearch | NeedKind::Qdrant => {
                 format!("http://{host}:{port}")
             }
-            NeedKind::Kafka => format!("{host}:{port}"),
             NeedKind::Neo4j => format!("bolt://{host}:{port}"),
+            NeedKind::Clickhouse => match stated {
+                Some(scheme) if scheme.starts_with("clickhouse") || scheme == "tcp" => {
+                    format!("{scheme}://{USER}:{secret}@{host}:{port}/{USER}")
+                }
+                _ => format!("http://{host}:{port}"),
+            },
+            NeedKind::Chroma | NeedKind::Milvus | NeedKind::Weaviate | NeedKind::Minio => {
+                format!("http://{host}:{port}")
+            }
+            NeedKind::Surrealdb => {
+                let path = default.map_or("/rpc", |text| match text.contains("/rpc") {
+                    true => "/rpc",
+                    false => "",
+                });
+                format!("{}://{host}:{port}{path}", stated.unwrap_or("ws"))
+            }
+            NeedKind::Nats => format!("nats://{host}:{port}"),
+            NeedKind::Kafka | NeedKind::Temporal | NeedKind::Memcached => format!("{host}:{port}"),
         });
     }
     Some(match last {
         "HOST" | "HOSTNAME" | "SERVER" | "PGHOST" => host.to_owned(),
-        "SERVERS" => format!("{host}:{port}"),
+        "SERVERS" | "ADDRESS" | "ADDR" => format!("{host}:{port}"),
+        "PORT" if upper.ends_with("HOST_PORT") => format!("{host}:{port}"),
         "PORT" | "PGPORT" => port.to_string(),
         "USER" | "USERNAME" | "PGUSER" => USER.to_owned(),
         "PASSWORD" | "PASS" | "PGPASSWORD" | "TOKEN" => password?.to_owned(),

@@ -146,6 +146,24 @@ pub enum NeedKind {
     Kafka,
     /// Neo4j.
     Neo4j,
+    /// ClickHouse.
+    Clickhouse,
+    /// Chroma, as a server.
+    Chroma,
+    /// Temporal.
+    Temporal,
+    /// SurrealDB.
+    Surrealdb,
+    /// Milvus.
+    Milvus,
+    /// Weaviate.
+    Weaviate,
+    /// MinIO.
+    Minio,
+    /// NATS.
+    Nats,
+    /// Memcached.
+    Memcached,
 }
 
 impl NeedKind {
@@ -162,6 +180,15 @@ impl NeedKind {
             NeedKind::Qdrant => 6333,
             NeedKind::Kafka => 9092,
             NeedKind::Neo4j => 7687,
+            NeedKind::Clickhouse => 8123,
+            NeedKind::Chroma => 8000,
+            NeedKind::Temporal => 7233,
+            NeedKind::Surrealdb => 8000,
+            NeedKind::Milvus => 19530,
+            NeedKind::Weaviate => 8080,
+            NeedKind::Minio => 9000,
+            NeedKind::Nats => 4222,
+            NeedKind::Memcached => 11211,
         }
     }
 
@@ -188,6 +215,15 @@ impl NeedKind {
             "qdrant" => NeedKind::Qdrant,
             "kafka" | "cp-kafka" | "redpanda" => NeedKind::Kafka,
             "neo4j" => NeedKind::Neo4j,
+            "clickhouse" | "clickhouse-server" => NeedKind::Clickhouse,
+            "chroma" | "chromadb" => NeedKind::Chroma,
+            "temporal" | "auto-setup" => NeedKind::Temporal,
+            "surrealdb" => NeedKind::Surrealdb,
+            "milvus" => NeedKind::Milvus,
+            "weaviate" => NeedKind::Weaviate,
+            "minio" => NeedKind::Minio,
+            "nats" => NeedKind::Nats,
+            "memcached" => NeedKind::Memcached,
             _ => return None,
         })
     }
@@ -205,6 +241,15 @@ impl NeedKind {
             NeedKind::Qdrant => "qdrant",
             NeedKind::Kafka => "kafka",
             NeedKind::Neo4j => "neo4j",
+            NeedKind::Clickhouse => "clickhouse",
+            NeedKind::Chroma => "chroma",
+            NeedKind::Temporal => "temporal",
+            NeedKind::Surrealdb => "surrealdb",
+            NeedKind::Milvus => "milvus",
+            NeedKind::Weaviate => "weaviate",
+            NeedKind::Minio => "minio",
+            NeedKind::Nats => "nats",
+            NeedKind::Memcached => "memcached",
         }
     }
 }
@@ -317,6 +362,14 @@ mod tests {
             ("localhost:5000/library/redis", Some(NeedKind::Redis)),
             ("redis:7@sha256:00", Some(NeedKind::Redis)),
             ("registry.example.com:443/team/postgres-exporter:1", None),
+            (
+                "clickhouse/clickhouse-server:24.8",
+                Some(NeedKind::Clickhouse),
+            ),
+            ("temporalio/auto-setup:1.25", Some(NeedKind::Temporal)),
+            ("temporalio/temporal", Some(NeedKind::Temporal)),
+            ("temporalio/ui:2", None),
+            ("minio/mc", None),
             ("", None),
         ] {
             assert_eq!(NeedKind::of_image(reference), kind, "{reference}");

@@ -59,8 +59,16 @@ fn asker(one: &Workload<'_>) -> Asker {
         };
     }
     match one.store.and_then(|store| store.kind) {
-        Some(NeedKind::Qdrant | NeedKind::Kafka) => Asker::Bash,
-        Some(NeedKind::Elasticsearch | NeedKind::Neo4j) => Asker::Wget,
+        Some(
+            NeedKind::Qdrant
+            | NeedKind::Kafka
+            | NeedKind::Chroma
+            | NeedKind::Milvus
+            | NeedKind::Memcached,
+        ) => Asker::Bash,
+        Some(
+            NeedKind::Elasticsearch | NeedKind::Neo4j | NeedKind::Clickhouse | NeedKind::Weaviate,
+        ) => Asker::Wget,
         _ => Asker::Nobody,
     }
 }

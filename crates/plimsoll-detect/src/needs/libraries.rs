@@ -52,7 +52,58 @@ const DRIVERS: &[(&str, NeedKind)] = &[
     ("neo4j", NeedKind::Neo4j),
     ("graphiti_core", NeedKind::Neo4j),
     ("langchain_neo4j", NeedKind::Neo4j),
+    ("clickhouse_connect", NeedKind::Clickhouse),
+    ("clickhouse_driver", NeedKind::Clickhouse),
+    ("clickhouse_sqlalchemy", NeedKind::Clickhouse),
+    ("asynch", NeedKind::Clickhouse),
+    ("aiochclient", NeedKind::Clickhouse),
+    ("temporalio.client", NeedKind::Temporal),
+    ("temporalio.worker", NeedKind::Temporal),
+    ("surrealdb", NeedKind::Surrealdb),
+    ("pymilvus", NeedKind::Milvus),
+    ("langchain_milvus", NeedKind::Milvus),
+    ("llama_index.vector_stores.milvus", NeedKind::Milvus),
+    ("weaviate", NeedKind::Weaviate),
+    ("langchain_weaviate", NeedKind::Weaviate),
+    ("llama_index.vector_stores.weaviate", NeedKind::Weaviate),
+    ("minio", NeedKind::Minio),
+    ("miniopy_async", NeedKind::Minio),
+    ("nats", NeedKind::Nats),
+    ("faststream.nats", NeedKind::Nats),
+    ("faststream.kafka", NeedKind::Kafka),
+    ("faststream.rabbit", NeedKind::Rabbitmq),
+    ("faststream.redis", NeedKind::Redis),
+    ("pymemcache", NeedKind::Memcached),
+    ("pylibmc", NeedKind::Memcached),
+    ("aiomcache", NeedKind::Memcached),
+    ("memcache", NeedKind::Memcached),
     // Go and Node.
+    ("github.com/ClickHouse/clickhouse-go", NeedKind::Clickhouse),
+    ("github.com/ClickHouse/ch-go", NeedKind::Clickhouse),
+    ("github.com/amikos-tech/chroma-go", NeedKind::Chroma),
+    ("go.temporal.io/sdk/client", NeedKind::Temporal),
+    ("github.com/surrealdb/surrealdb.go", NeedKind::Surrealdb),
+    ("github.com/milvus-io/milvus-sdk-go", NeedKind::Milvus),
+    ("github.com/milvus-io/milvus/client", NeedKind::Milvus),
+    ("github.com/weaviate/weaviate-go-client", NeedKind::Weaviate),
+    ("github.com/minio/minio-go", NeedKind::Minio),
+    ("github.com/nats-io/nats.go", NeedKind::Nats),
+    ("github.com/bradfitz/gomemcache", NeedKind::Memcached),
+    ("github.com/neo4j/neo4j-go-driver", NeedKind::Neo4j),
+    ("github.com/qdrant/go-client", NeedKind::Qdrant),
+    ("github.com/elastic/go-elasticsearch", NeedKind::Elasticsearch),
+    ("github.com/segmentio/kafka-go", NeedKind::Kafka),
+    ("github.com/IBM/sarama", NeedKind::Kafka),
+    ("@clickhouse/client", NeedKind::Clickhouse),
+    ("@temporalio/client", NeedKind::Temporal),
+    ("@temporalio/worker", NeedKind::Temporal),
+    ("@zilliz/milvus2-sdk-node", NeedKind::Milvus),
+    ("weaviate-client", NeedKind::Weaviate),
+    ("weaviate-ts-client", NeedKind::Weaviate),
+    ("@langchain/weaviate", NeedKind::Weaviate),
+    ("@nats-io/transport-node", NeedKind::Nats),
+    ("memjs", NeedKind::Memcached),
+    ("memcached", NeedKind::Memcached),
     ("github.com/jackc/pgx", NeedKind::Postgres),
     ("github.com/lib/pq", NeedKind::Postgres),
     ("github.com/redis/go-redis", NeedKind::Redis),
@@ -105,6 +156,31 @@ pub(crate) fn of_module(module: &str) -> Option<NeedKind> {
         .map(|(_, kind)| *kind)
 }
 
+/// Packages of Node whose name in Python is that of something that runs inside of the program: they are clients alone.
+const NODE_CLIENTS: &[(&str, NeedKind)] = &[
+    ("chromadb", NeedKind::Chroma),
+    ("chromadb-client", NeedKind::Chroma),
+    ("@langchain/community/vectorstores/chroma", NeedKind::Chroma),
+];
+
+/// The need that a module's import shows in JavaScript.
+pub(crate) fn of_node_module(module: &str) -> Option<NeedKind> {
+    let known = NODE_CLIENTS.iter().find(|(name, _)| *name == module);
+    known.map(|(_, kind)| *kind).or_else(|| of_module(module))
+}
+
+/// Calls that make a client of a server, by libraries of Python that run inside of the program otherwise.
+const PYTHON_CLIENTS: &[(&str, NeedKind)] = &[
+    ("chromadb.HttpClient", NeedKind::Chroma),
+    ("chromadb.AsyncHttpClient", NeedKind::Chroma),
+];
+
+/// The need that a call shows, by the full name of what is called.
+pub(crate) fn of_python_client(callee: &str) -> Option<NeedKind> {
+    let known = PYTHON_CLIENTS.iter().find(|(name, _)| *name == callee);
+    known.map(|(_, kind)| *kind)
+}
+
 /// What crates of Rust lead to: `*` where the crate alone says it, else a feature that does.
 #[rustfmt::skip]
 const CRATES: &[(&str, &str, NeedKind)] = &[
@@ -139,6 +215,18 @@ const CRATES: &[(&str, &str, NeedKind)] = &[
     ("rdkafka", "*", NeedKind::Kafka),
     ("kafka", "*", NeedKind::Kafka),
     ("neo4rs", "*", NeedKind::Neo4j),
+    ("clickhouse", "*", NeedKind::Clickhouse),
+    ("klickhouse", "*", NeedKind::Clickhouse),
+    ("chromadb", "*", NeedKind::Chroma),
+    ("temporalio-client", "*", NeedKind::Temporal),
+    ("temporal-client", "*", NeedKind::Temporal),
+    ("surrealdb", "*", NeedKind::Surrealdb),
+    ("milvus-sdk-rust", "*", NeedKind::Milvus),
+    ("weaviate-community", "*", NeedKind::Weaviate),
+    ("minio", "*", NeedKind::Minio),
+    ("async-nats", "*", NeedKind::Nats),
+    ("nats", "*", NeedKind::Nats),
+    ("memcache", "*", NeedKind::Memcached),
 ];
 
 /// The needs that a crate with these features shows.

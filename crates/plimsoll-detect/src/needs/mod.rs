@@ -7,7 +7,7 @@ use plimsoll_diag::{Evidence, Span};
 use crate::detection::{NeedKind, VariableKind};
 
 use libraries::is_of_client;
-pub(crate) use libraries::{of_crate, of_module};
+pub(crate) use libraries::{of_crate, of_module, of_node_module, of_python_client};
 
 /// Schemes of connection strings.
 #[rustfmt::skip]
@@ -27,6 +27,11 @@ const SCHEMES: &[(&str, NeedKind)] = &[
     ("kafka", NeedKind::Kafka),
     ("bolt", NeedKind::Neo4j),
     ("neo4j", NeedKind::Neo4j),
+    ("clickhouse", NeedKind::Clickhouse),
+    ("clickhouses", NeedKind::Clickhouse),
+    ("clickhousedb", NeedKind::Clickhouse),
+    ("nats", NeedKind::Nats),
+    ("memcached", NeedKind::Memcached),
 ];
 
 /// Types that settings classes give connection strings.
@@ -39,6 +44,8 @@ const TYPES: &[(&str, NeedKind)] = &[
     ("AmqpDsn", NeedKind::Rabbitmq),
     ("MongoDsn", NeedKind::Mongodb),
     ("KafkaDsn", NeedKind::Kafka),
+    ("ClickHouseDsn", NeedKind::Clickhouse),
+    ("NatsDsn", NeedKind::Nats),
 ];
 
 /// Words in names of variables.
@@ -68,6 +75,18 @@ const WORDS: &[(&str, NeedKind)] = &[
     ("QDRANT", NeedKind::Qdrant),
     ("KAFKA", NeedKind::Kafka),
     ("NEO4J", NeedKind::Neo4j),
+    ("CLICKHOUSE", NeedKind::Clickhouse),
+    ("CHROMA", NeedKind::Chroma),
+    ("CHROMADB", NeedKind::Chroma),
+    ("TEMPORAL", NeedKind::Temporal),
+    ("SURREAL", NeedKind::Surrealdb),
+    ("SURREALDB", NeedKind::Surrealdb),
+    ("MILVUS", NeedKind::Milvus),
+    ("WEAVIATE", NeedKind::Weaviate),
+    ("MINIO", NeedKind::Minio),
+    ("NATS", NeedKind::Nats),
+    ("MEMCACHED", NeedKind::Memcached),
+    ("MEMCACHE", NeedKind::Memcached),
 ];
 
 /// Words that mean whatever database or broker there is.
@@ -111,6 +130,28 @@ pub(crate) fn of_url(text: &str) -> Option<NeedKind> {
         .map(|(_, kind)| *kind)
 }
 
+/// Whether an address means something that runs inside of the program itself.
+pub(crate) fn is_embedded(address: &str) -> bool {
+    scheme(address).is_some_and(|scheme| {
+        scheme.starts_with("sqlite")
+            || matches!(
+                scheme,
+                "memory" | "mem" | "file" | "rocksdb" | "surrealkv" | "speedb"
+            )
+    }) || address == ":memory:"
+        || address == "memory"
+        // Milvus Lite keeps its data in a file.
+        || address.ends_with(".db") && !address.contains("://")
+}
+
+/// Whether a text is `host:port`.
+pub(crate) fn is_address(text: &str) -> bool {
+    !text.contains("://")
+        && text
+            .rsplit_once(':')
+            .is_some_and(|(host, port)| !host.is_empty() && port.parse::<u16>().is_ok())
+}
+
 /// The need that a variable leads to; `drivers` are the needs that the service's imports show.
 pub(crate) fn of_variable(
     name: &str,
@@ -131,10 +172,7 @@ pub(crate) fn of_variable(
         return (!is_of_client(name, found)).then_some(found);
     }
     // A default of another kind says that nothing of the sort is needed: `sqlite:///app.db`.
-    if default
-        .and_then(scheme)
-        .is_some_and(|scheme| scheme.starts_with("sqlite") || scheme == "memory")
-    {
+    if default.is_some_and(is_embedded) {
         return None;
     }
     let upper = name.to_ascii_uppercase();
@@ -152,6 +190,8 @@ pub(crate) fn of_variable(
             | "HOSTNAME"
             | "SERVER"
             | "SERVERS"
+            | "ADDRESS"
+            | "ADDR"
             | "PORT"
             | "USER"
             | "USERNAME"
@@ -230,6 +270,8 @@ pub(crate) fn needs(
             continue;
         };
         let whereabouts = matches!(variable.kind, VariableKind::Url | VariableKind::Host)
+            || variable.name.ends_with("ADDRESS")
+            || variable.name.ends_with("ADDR")
             || variable
                 .type_name
                 .is_some_and(|name| TYPES.iter().any(|(known, _)| *known == name));
@@ -275,6 +317,10 @@ pub(crate) fn kind_of(name: &str, default: Option<&str>, type_name: Option<&str>
     let last = upper.rsplit('_').next().unwrap_or_default();
     match type_name {
         Some("int") if last == "PORT" => return VariableKind::Port,
+        // `TEMPORAL_HOST_PORT`, an address of both.
+        _ if upper.ends_with("_HOST_PORT") || default.is_some_and(is_address) && last == "PORT" => {
+            return VariableKind::Host;
+        }
         Some("int" | "float" | "PositiveInt" | "timedelta") => return VariableKind::Number,
         Some("bool") => return VariableKind::Boolean,
         Some("Path" | "FilePath" | "DirectoryPath") => return VariableKind::Path,
@@ -366,6 +412,21 @@ mod tests {
         assert_eq!(
             of("POSTGRES_POOL_SIZE", Some("5"), &[NeedKind::Postgres]),
             None
+        );
+        assert_eq!(
+            of("TEMPORAL_ADDRESS", None, &[NeedKind::Temporal]),
+            Some(NeedKind::Temporal)
+        );
+        for embedded in ["./milvus.db", ":memory:"] {
+            assert_eq!(
+                of("MILVUS_URI", Some(embedded), &[NeedKind::Milvus]),
+                None,
+                "{embedded}"
+            );
+        }
+        assert_eq!(
+            of("X", Some("clickhouse+native://default@db/logs"), &[]),
+            Some(NeedKind::Clickhouse)
         );
     }
 

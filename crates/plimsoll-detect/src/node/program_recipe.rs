@@ -59,7 +59,7 @@ impl Scene<'_> {
             .iter()
             .flat_map(|(path, facts)| facts.imports.iter().map(|import| (*path, import)))
             .filter_map(|(path, (module, span))| {
-                let kind = needs::of_module(module)?;
+                let kind = needs::of_node_module(module)?;
                 // Another package of the tree declares what its own files import.
                 let package = self.files.sibling_of(path).unwrap_or(package);
                 let runtime = |(name, _, runtime): &(String, Spanned<String>, bool)| {

@@ -7,6 +7,7 @@ use plimsoll_diag::{Diagnostic, Evidence};
 use crate::detection::NeedKind;
 use crate::found::FoundVariable;
 use crate::needs;
+use crate::python::clients::Clients;
 use crate::python::dependencies::Dependencies;
 use crate::python::distributions::provider;
 use crate::python::evaluate::evaluate;
@@ -21,6 +22,7 @@ pub(crate) fn needs_of(
     closure: &Closure,
     dependencies: &Dependencies,
     variables: &[FoundVariable],
+    clients: Clients,
 ) -> Vec<needs::FoundNeed> {
     let mut imported = Vec::new();
     let mut seen: BTreeMap<NeedKind, usize> = BTreeMap::new();
@@ -28,6 +30,9 @@ pub(crate) fn needs_of(
         let Some(kind) = needs::of_module(module) else {
             continue;
         };
+        if clients.elsewhere.contains(&kind) {
+            continue;
+        }
         // A driver that is not installed is never reached.
         if provider(module, &dependencies.declared).is_none() && external.moment != Moment::Import {
             continue;
@@ -46,6 +51,10 @@ pub(crate) fn needs_of(
                 imported.push(entry);
             }
         }
+    }
+    for server in clients.servers {
+        seen.entry(server.0).or_insert(imported.len());
+        imported.push(server);
     }
     // A broker's client comes with the queue's own distribution.
     if let Some((_, celery)) = closure
@@ -338,7 +347,27 @@ const CONNECTS: &[&str] = &[
     "Celery",
     "AsyncConnectionPool",
     "InfluxDBClient",
+    "get_client",
+    "HttpClient",
+    "AsyncHttpClient",
+    "MilvusClient",
+    "QdrantClient",
+    "Surreal",
+    "AsyncSurreal",
+    "Minio",
 ];
+
+/// Whether a text is the address of something beside the program, not of somebody's service.
+fn is_beside(text: &str) -> bool {
+    let rest = match text.split_once("://") {
+        Some(("http" | "https" | "ws" | "wss" | "grpc" | "tcp", rest)) => rest,
+        Some(_) => return false,
+        None if needs::is_address(text) => text,
+        None => return false,
+    };
+    let host = rest.split([':', '/']).next().unwrap_or_default();
+    !host.is_empty() && !host.contains('.') || host == "127.0.0.1" || host == "0.0.0.0"
+}
 
 /// Addresses that the code fixes: needs that no variable leads to.
 pub(crate) fn fixed_addresses(
@@ -351,7 +380,10 @@ pub(crate) fn fixed_addresses(
         let Some(method) = call.method().filter(|method| CONNECTS.contains(method)) else {
             continue;
         };
-        let driver = module.callee(call).as_deref().and_then(needs::of_module);
+        let callee = module.callee(call);
+        let driver = callee.as_deref().and_then(|callee| {
+            needs::of_module(callee).or_else(|| needs::of_python_client(callee))
+        });
         let values = call.arguments.iter().map(|value| ("", value));
         let named = call
             .keywords
@@ -362,8 +394,9 @@ pub(crate) fn fixed_addresses(
             let (Some(text), None) = (constant.text, constant.variable) else {
                 continue;
             };
-            let kind = needs::of_url(&text)
-                .or_else(|| driver.filter(|_| name == "host" && !text.is_empty()));
+            let kind = needs::of_url(&text).or_else(|| {
+                driver.filter(|_| name == "host" && !text.is_empty() || is_beside(&text))
+            });
             let Some(kind) = kind else {
                 continue;
             };

@@ -3,6 +3,7 @@
 mod applications;
 mod backing;
 mod candidate;
+mod clients;
 mod command;
 mod configured;
 mod dependencies;

@@ -13,6 +13,7 @@ use crate::places;
 use crate::python::Calls;
 use crate::python::backing::{composed_addresses, falls_back, fixed_addresses, needs_of};
 use crate::python::candidate::{Candidate, Launch};
+use crate::python::clients::clients;
 use crate::python::command::{Started, command, is_hidden};
 use crate::python::dependencies::{Dependencies, choose};
 use crate::python::distributions::provider;
@@ -205,7 +206,12 @@ pub(crate) fn assemble(
         .into_iter()
         .map(FoundVariable::from)
         .collect();
-    let mut found_needs = needs_of(&closure, &dependencies, &variables);
+    let mut found_needs = needs_of(
+        &closure,
+        &dependencies,
+        &variables,
+        clients(&modules, &startup),
+    );
     engines(&modules, &variables, &mut found_needs);
     let insisting = (!falls_back(&closure, &variables)).then_some(&startup);
     for module in &modules {

@@ -18,6 +18,7 @@ mod ports;
 mod projects;
 mod shapes;
 mod stated_commands;
+mod stores;
 mod through;
 mod tree;
 mod upkeep;

@@ -93,7 +93,14 @@ pub(super) fn scratch(one: &Workload<'_>) -> Option<&'static [&'static str]> {
         NeedKind::Mongodb => &["/tmp", "/data/configdb"],
         NeedKind::Influxdb => &["/tmp", "/etc/influxdb2"],
         NeedKind::Qdrant => &["/tmp", "/qdrant/snapshots"],
-        NeedKind::Elasticsearch | NeedKind::Kafka | NeedKind::Neo4j => return None,
+        NeedKind::Chroma | NeedKind::Minio | NeedKind::Nats | NeedKind::Memcached => &["/tmp"],
+        NeedKind::Weaviate | NeedKind::Surrealdb => &["/tmp"],
+        NeedKind::Clickhouse => &["/tmp", "/var/log/clickhouse-server"],
+        NeedKind::Elasticsearch
+        | NeedKind::Kafka
+        | NeedKind::Neo4j
+        | NeedKind::Temporal
+        | NeedKind::Milvus => return None,
     })
 }
 

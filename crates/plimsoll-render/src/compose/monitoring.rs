@@ -39,7 +39,7 @@ pub(super) fn write(stack: &Stack<'_>, rendering: &mut Rendering) {
         let mut joins = Map::new();
         let own_metrics = matches!(
             one.store.and_then(|store| store.kind),
-            Some(NeedKind::Rabbitmq | NeedKind::Influxdb | NeedKind::Qdrant)
+            Some(NeedKind::Rabbitmq | NeedKind::Influxdb | NeedKind::Qdrant | NeedKind::Milvus)
         );
         let asked = one.store.is_none() && one.main().is_some_and(|main| main.http);
         let traced = is_traced(one);
@@ -324,6 +324,9 @@ fn exporter(
         }
         NeedKind::Kafka => {
             value["command"] = json!([format!("--kafka.server={host}:9092")]);
+        }
+        NeedKind::Memcached => {
+            value["command"] = json!([format!("--memcached.address={host}:11211")]);
         }
         _ => {}
     }

@@ -131,11 +131,20 @@ pub(super) fn file_variable(kind: Option<NeedKind>, name: &str) -> Option<String
             "DOCKER_INFLUXDB_INIT_PASSWORD" | "DOCKER_INFLUXDB_INIT_ADMIN_TOKEN"
         ),
         NeedKind::Elasticsearch => name == "ELASTIC_PASSWORD",
+        NeedKind::Minio => matches!(name, "MINIO_ROOT_USER" | "MINIO_ROOT_PASSWORD"),
         NeedKind::Redis
         | NeedKind::Rabbitmq
         | NeedKind::Qdrant
         | NeedKind::Kafka
-        | NeedKind::Neo4j => false,
+        | NeedKind::Neo4j
+        | NeedKind::Clickhouse
+        | NeedKind::Chroma
+        | NeedKind::Temporal
+        | NeedKind::Surrealdb
+        | NeedKind::Milvus
+        | NeedKind::Weaviate
+        | NeedKind::Nats
+        | NeedKind::Memcached => false,
     };
     takes_files.then(|| format!("{name}_FILE"))
 }

@@ -38,6 +38,16 @@ fn known(kind: NeedKind) -> ((u64, u64), &'static [&'static str]) {
         NeedKind::Qdrant => ((1000, 1000), &["/tmp", "/qdrant/snapshots"]),
         NeedKind::Kafka => ((1000, 1000), &["/tmp", "/opt/kafka/logs"]),
         NeedKind::Neo4j => ((7474, 7474), &["/tmp", "/logs"]),
+        NeedKind::Clickhouse => ((101, 101), &["/tmp", "/var/log/clickhouse-server"]),
+        NeedKind::Temporal => ((1000, 1000), &["/tmp", "/etc/temporal/config"]),
+        NeedKind::Surrealdb => ((65532, 65532), &["/tmp"]),
+        NeedKind::Memcached => ((11211, 11211), &["/tmp"]),
+        // Their images name no user, and run as any.
+        NeedKind::Chroma
+        | NeedKind::Milvus
+        | NeedKind::Weaviate
+        | NeedKind::Minio
+        | NeedKind::Nats => ((1000, 1000), &["/tmp"]),
     }
 }
 

@@ -135,9 +135,19 @@ fn exporter(kind: NeedKind) -> Option<(&'static str, u16)> {
         NeedKind::Mongodb => ("percona/mongodb_exporter:0.47.1", 9216),
         NeedKind::Elasticsearch => ("prometheuscommunity/elasticsearch-exporter:v1.9.0", 9114),
         NeedKind::Kafka => ("danielqsj/kafka-exporter:v1.9.0", 9308),
-        NeedKind::Rabbitmq | NeedKind::Influxdb | NeedKind::Qdrant | NeedKind::Neo4j => {
-            return None;
-        }
+        NeedKind::Memcached => ("prom/memcached-exporter:v0.15.3", 9150),
+        NeedKind::Rabbitmq
+        | NeedKind::Influxdb
+        | NeedKind::Qdrant
+        | NeedKind::Neo4j
+        | NeedKind::Clickhouse
+        | NeedKind::Chroma
+        | NeedKind::Temporal
+        | NeedKind::Surrealdb
+        | NeedKind::Milvus
+        | NeedKind::Weaviate
+        | NeedKind::Minio
+        | NeedKind::Nats => return None,
     })
 }
 
@@ -147,6 +157,7 @@ pub(super) fn own_metrics(kind: NeedKind) -> Option<(u16, &'static str)> {
         NeedKind::Rabbitmq => (15692, "/metrics"),
         NeedKind::Influxdb => (8086, "/metrics"),
         NeedKind::Qdrant => (6333, "/metrics"),
+        NeedKind::Milvus => (9091, "/metrics"),
         _ => return None,
     })
 }

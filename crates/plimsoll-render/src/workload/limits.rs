@@ -25,8 +25,17 @@ impl Limits {
 /// The limits of a service that says none.
 pub(super) fn usual(role: Role, store: Option<Store>) -> Limits {
     let (cpus, mebibytes, pids) = match (role, store.and_then(|store| store.kind)) {
-        (_, Some(NeedKind::Redis)) => (1.0, 512, 128),
-        (_, Some(NeedKind::Elasticsearch | NeedKind::Kafka | NeedKind::Neo4j)) => (2.0, 2048, 1024),
+        (_, Some(NeedKind::Redis | NeedKind::Nats | NeedKind::Memcached)) => (1.0, 512, 128),
+        (
+            _,
+            Some(
+                NeedKind::Elasticsearch
+                | NeedKind::Kafka
+                | NeedKind::Neo4j
+                | NeedKind::Clickhouse
+                | NeedKind::Milvus,
+            ),
+        ) => (2.0, 2048, 1024),
         (Role::Datastore, _) => (2.0, 1024, 512),
         (Role::Ui, _) => (0.5, 128, 64),
         (Role::Worker, _) => (1.0, 1024, 512),
