@@ -7,7 +7,7 @@ use plimsoll_diag::{Diagnostic, Evidence, Severity, Span};
 use plimsoll_model::BuildRecipe;
 use plimsoll_model::facts::{Facts, as_place, as_places};
 pub use plimsoll_model::facts::{
-    Health, NeedKind, Route, ServiceKind, Stream, Variable, VariableKind,
+    Health, NeedKind, OneOf, Route, ServiceKind, Stream, Variable, VariableKind,
 };
 use serde::ser::SerializeStruct as _;
 use serde::{Serialize, Serializer};

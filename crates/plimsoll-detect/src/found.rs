@@ -28,9 +28,26 @@ pub(crate) struct FoundVariable {
     pub(crate) kind: VariableKind,
     pub(crate) span: Span,
     pub(crate) why: String,
+    /// The variables of which one is enough, this one among them, where the code ends when none is set.
+    pub(crate) one_of: Vec<String>,
 }
 
 impl FoundVariable {
+    /// One of several of which one is enough, checked at `span`.
+    pub(crate) fn one_of(name: &str, names: &[String], span: Span) -> Self {
+        Self {
+            name: name.to_owned(),
+            required: false,
+            secret: is_secret(name),
+            default: None,
+            type_name: None,
+            kind: kind_of(name, None, None),
+            why: format!("one of `{}` is enough", names.join("`, `")),
+            span,
+            one_of: names.to_vec(),
+        }
+    }
+
     /// The variable, as far as needs are concerned.
     pub(crate) fn told(&self) -> Told<'_> {
         Told {
@@ -60,6 +77,7 @@ impl From<VariableRead> for FoundVariable {
             type_name: read.type_name,
             span: read.span,
             why: read.why,
+            one_of: Vec::new(),
         }
     }
 }

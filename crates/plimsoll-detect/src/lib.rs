@@ -37,8 +37,8 @@ use std::path::{Path, PathBuf};
 
 pub use complete::{DockerfileUse, complete, complete_by, complete_with};
 pub use detection::{
-    DetectedService, Detection, Health, Need, NeedKind, Problem, Rejected, Route, ServiceKind,
-    Stream, Variable, VariableKind,
+    DetectedService, Detection, Health, Need, NeedKind, OneOf, Problem, Rejected, Route,
+    ServiceKind, Stream, Variable, VariableKind,
 };
 pub use memory::Memory;
 pub use project::{fill_environment, fill_from_file};

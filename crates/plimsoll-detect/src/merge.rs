@@ -6,9 +6,9 @@ use std::path::Path;
 use plimsoll_diag::Diagnostic;
 
 use crate::detection::{
-    DetectedService, Detection, Need, NeedKind, Problem, Rejected, ServiceKind, Variable,
+    DetectedService, Detection, Need, NeedKind, OneOf, Problem, Rejected, ServiceKind, Variable,
 };
-use crate::found::Found;
+use crate::found::{Found, FoundVariable};
 use crate::places;
 use crate::tree::Tree;
 
@@ -286,6 +286,7 @@ fn environment(found: &mut [Found]) -> Vec<Variable> {
                     kind: read.kind,
                     need: None,
                     services: Vec::new(),
+                    one_of: Vec::new(),
                     evidence: Vec::new(),
                 });
             variable.required |= read.required;
@@ -300,6 +301,9 @@ fn environment(found: &mut [Found]) -> Vec<Variable> {
             if !variable.services.contains(&found.service.name) {
                 variable.services.push(found.service.name.clone());
             }
+            if !read.one_of.is_empty() {
+                add_group(&mut variable.one_of, read, &found.service.name);
+            }
             let evidence = plimsoll_diag::Evidence::new(read.span.clone(), read.why.clone());
             if !variable.evidence.contains(&evidence) {
                 variable.evidence.push(evidence);
@@ -307,6 +311,22 @@ fn environment(found: &mut [Found]) -> Vec<Variable> {
         }
     }
     variables.into_values().collect()
+}
+
+/// Notes that a service has enough with one of several variables.
+fn add_group(groups: &mut Vec<OneOf>, read: &FoundVariable, service: &str) {
+    let known = groups
+        .iter_mut()
+        .find(|group| group.names == read.one_of && group.span == read.span);
+    match known {
+        Some(group) if group.services.iter().any(|name| name == service) => {}
+        Some(group) => group.services.push(service.to_owned()),
+        None => groups.push(OneOf {
+            names: read.one_of.clone(),
+            services: vec![service.to_owned()],
+            span: read.span.clone(),
+        }),
+    }
 }
 
 /// A variable that is empty unless it is set, and that says where something needed is, has to be set.

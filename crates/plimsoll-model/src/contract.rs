@@ -119,6 +119,11 @@ pub enum Fault {
         /// What it must hold.
         expected: VariableKind,
     },
+    /// One of several is required, and none of them is set.
+    NoneSet {
+        /// Their names.
+        of: Vec<String>,
+    },
     /// It is a secret, and its value is no secret.
     DefaultSecret {
         /// The document that shows the value, as `file:line`; `None`: everybody knows it.
@@ -173,6 +178,9 @@ pub fn breaches(project: &Project, services: &[String], terms: &Terms) -> Vec<Br
             if let Some(breach) = of_variable(project, service, variable) {
                 add(&mut found, breach, name);
             }
+        }
+        for breach in one_of::breaches(project, service, &terms.extensions) {
+            add(&mut found, breach, name);
         }
         for (variable, value) in &service.environment {
             let Some(text) = value.value.as_deref() else {
@@ -253,14 +261,8 @@ fn of_variable(project: &Project, service: &Service, variable: &Variable) -> Opt
             expected: variable.kind,
         },
     };
-    // What is in an image that a Dockerfile makes, or in the files of the host, is not known here.
-    let elsewhere = matches!(kind, None | Some(RecipeKind::Dockerfile(_)))
-        || service
-            .volumes
-            .iter()
-            .any(|mount| matches!(mount.kind, MountKind::Bind { .. }));
     let severity = match fault {
-        Fault::Missing if elsewhere => Severity::Warning,
+        Fault::Missing if may_come_from_elsewhere(service) => Severity::Warning,
         _ => Severity::Error,
     };
     Some(Breach {
@@ -276,6 +278,14 @@ fn of_variable(project: &Project, service: &Service, variable: &Variable) -> Opt
         severity,
         stated: !project.files.is_empty(),
     })
+}
+
+/// What is in an image that a Dockerfile makes, or in the files of the host, is not known here.
+fn may_come_from_elsewhere(service: &Service) -> bool {
+    let kind = service.recipe.as_ref().map(|recipe| &recipe.kind);
+    let mut mounts = service.volumes.iter();
+    matches!(kind, None | Some(RecipeKind::Dockerfile(_)))
+        || mounts.any(|mount| matches!(mount.kind, MountKind::Bind { .. }))
 }
 
 fn place_of(variable: &Variable) -> Option<Span> {
@@ -411,6 +421,10 @@ impl Breach {
                 format!("`{name}` is missing: {services} {verb} not start without it")
             }
             Fault::Empty => format!("`{name}` is empty: {services} {verb} not start without it"),
+            Fault::NoneSet { of } => format!(
+                "none of `{}` is set: {services} {verb} not start without one of them",
+                of.join("`, `")
+            ),
             Fault::Malformed { expected } => {
                 format!("`{name}` of {services} is no {}", noun(*expected))
             }
@@ -427,7 +441,7 @@ impl Breach {
             Severity::Note => Diagnostic::note(message),
         };
         let place = match self.fault {
-            Fault::Missing if !self.stated => self.read.clone(),
+            Fault::Missing | Fault::NoneSet { .. } if !self.stated => self.read.clone(),
             _ => self.set.clone().or_else(|| self.read.clone()),
         };
         if let Some(read) = &self.read
@@ -450,6 +464,14 @@ impl Breach {
             (Fault::Missing, false) => {
                 format!("write `{name}={value}` in `.env`, or set it in the environment")
             }
+            (Fault::NoneSet { .. }, true) => {
+                format!("add one of them to `environment`, as in `{name}: {value}`")
+            }
+            (Fault::NoneSet { .. }, false) => {
+                format!(
+                    "write one of them in `.env`, as in `{name}={value}`, or set it in the environment"
+                )
+            }
             (Fault::DefaultSecret { .. }, _) => {
                 format!("set `{name}` to {value}, in `.env` or in the environment")
             }
@@ -469,7 +491,7 @@ fn example(fault: &Fault, kind: VariableKind) -> &'static str {
     if matches!(fault, Fault::DefaultSecret { .. }) {
         return "32 random letters and digits";
     }
-    let inline = *fault == Fault::Missing;
+    let inline = matches!(fault, Fault::Missing | Fault::NoneSet { .. });
     match kind {
         VariableKind::Url if inline => "scheme://host:port/path",
         VariableKind::Url => "an address such as `scheme://host:port/path`",
@@ -484,5 +506,6 @@ fn example(fault: &Fault, kind: VariableKind) -> &'static str {
     }
 }
 
+mod one_of;
 #[cfg(test)]
 mod tests;

@@ -306,9 +306,24 @@ pub struct Variable {
     pub need: Option<NeedKind>,
     /// Who reads it.
     pub services: Vec<String>,
+    /// The variables beside it of which one is enough, where the code ends when none is set.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub one_of: Vec<OneOf>,
     /// Where it is read.
     #[serde(serialize_with = "as_places")]
     pub evidence: Vec<Evidence>,
+}
+
+/// Variables of which one is enough: services do not start when none of them is set.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct OneOf {
+    /// Their names, in the order of the check.
+    pub names: Vec<String>,
+    /// Who checks.
+    pub services: Vec<String>,
+    /// Where the check is.
+    #[serde(rename = "at", serialize_with = "as_place")]
+    pub span: Span,
 }
 
 fn place(span: &Span) -> String {

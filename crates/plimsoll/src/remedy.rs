@@ -276,6 +276,7 @@ mod tests {
             kind: VariableKind::Text,
             need: None,
             services: vec!["api".to_owned()],
+            one_of: Vec::new(),
             evidence: Vec::new(),
         });
         project

@@ -18,7 +18,7 @@ use crate::claims::flag_contradiction;
 use crate::claims::health::{of_test, unknown_flag};
 use crate::claims::matching::{Claim, Match, find, of_stage, starts_one_of};
 use crate::claims::{Dockerfile, Stage, Starts, starts};
-use crate::detection::{DetectedService, Detection, NeedKind, ServiceKind, Variable};
+use crate::detection::{DetectedService, Detection, NeedKind, OneOf, ServiceKind, Variable};
 use crate::{places, python};
 pub use dockerfiles::DockerfileUse;
 
@@ -194,13 +194,33 @@ fn add_variables(
                 known.required |= variable.required;
                 known.secret |= variable.secret;
                 known.services.push(service.to_owned());
+                for group in groups_of(variable, detected, service) {
+                    let mut others = known.one_of.iter_mut();
+                    match others.find(|other| other.names == group.names) {
+                        Some(other) => other.services.extend(group.services),
+                        None => known.one_of.push(group),
+                    }
+                }
             }
             None => variables.push(Variable {
                 services: vec![service.to_owned()],
+                one_of: groups_of(variable, detected, service),
                 ..variable.clone()
             }),
         }
     }
+}
+
+/// The groups of which one variable is enough for a detected service, under its name in the project.
+fn groups_of(variable: &Variable, detected: &str, service: &str) -> Vec<OneOf> {
+    let groups = variable.one_of.iter();
+    groups
+        .filter(|group| group.services.iter().any(|name| name == detected))
+        .map(|group| OneOf {
+            services: vec![service.to_owned()],
+            ..group.clone()
+        })
+        .collect()
 }
 
 fn canonical(path: &Path) -> PathBuf {

@@ -400,6 +400,10 @@ impl Seen<'_> {
                     .iter()
                     .map(move |variable| FoundVariable {
                         required: variable.required && runs,
+                        one_of: match runs {
+                            true => variable.one_of.clone(),
+                            false => Vec::new(),
+                        },
                         ..variable.clone()
                     })
             })

@@ -21,6 +21,7 @@ fn variable(name: &str, default: Option<String>, required: bool, span: Span) -> 
         secret: is_secret(name),
         kind: kind_of(name, default.as_deref(), None),
         type_name: None,
+        one_of: Vec::new(),
         why: format!("reads `{name}`"),
         name: name.to_owned(),
         default,
@@ -201,6 +202,10 @@ pub(super) fn condition(source: &Source, node: Node<'_>, function: &mut Function
         return;
     };
     let asked = source.text_of(condition);
+    if asked.contains("&&") {
+        one_of(source, node, function);
+        return;
+    }
     let direct = asked
         .strip_prefix("os.Getenv(\"")
         .and_then(|rest| rest.strip_suffix("\") == \"\""))
@@ -234,16 +239,7 @@ pub(super) fn condition(source: &Source, node: Node<'_>, function: &mut Function
                 .strip_prefix(local.as_str())
                 .is_some_and(|rest| rest.trim_start().starts_with('='))
         });
-    let ends = [
-        "log.Fatal",
-        "panic(",
-        "os.Exit",
-        "Fatal(",
-        "Fatalf(",
-        "Fatalln(",
-    ]
-    .iter()
-    .any(|word| text_of_body.contains(word));
+    let ends = ends(text_of_body);
     // The program is over where `main` is.
     let ends = ends
         || !replaced
@@ -277,6 +273,62 @@ pub(super) fn condition(source: &Source, node: Node<'_>, function: &mut Function
         ));
     }
     function.ports.extend(own_port(&name, default.as_deref()));
+}
+
+/// Whether a body ends the program.
+fn ends(body: &str) -> bool {
+    [
+        "log.Fatal",
+        "panic(",
+        "os.Exit",
+        "Fatal(",
+        "Fatalf(",
+        "Fatalln(",
+    ]
+    .iter()
+    .any(|word| body.contains(word))
+}
+
+/// `if os.Getenv("A") == "" && other == "" { log.Fatal(…) }`: one of them is enough.
+fn one_of(source: &Source, node: Node<'_>, function: &mut Function) {
+    let (Some(condition), Some(body)) = (
+        node.child_by_field_name("condition"),
+        node.child_by_field_name("consequence"),
+    ) else {
+        return;
+    };
+    let body = source.text_of(body);
+    let refuses = ends(body)
+        || !answers_requests(source, node)
+            && body.contains("return")
+            && (body.contains("errors.New") || body.contains("fmt.Errorf"));
+    if !refuses || depends(source, node) {
+        return;
+    }
+    let names: Option<Vec<String>> = source
+        .text_of(condition)
+        .split("&&")
+        .map(|asked| {
+            let asked = asked.trim().trim_matches(['(', ')']);
+            let value = asked
+                .strip_suffix(" == \"\"")
+                .or_else(|| asked.strip_prefix('!'))?;
+            let direct = value
+                .strip_prefix("os.Getenv(\"")
+                .map(|rest| rest.trim_end_matches(['"', ')']).to_owned());
+            direct
+                .or_else(|| function.known_as.get(value).cloned())
+                .or_else(|| super::tagged::variable(source, value))
+        })
+        .collect();
+    let Some(names) = names.filter(|names| names.len() > 1) else {
+        return;
+    };
+    for name in &names {
+        let place = span(source, condition);
+        let one = FoundVariable::one_of(name, &names, place);
+        function.variables.push(one);
+    }
 }
 
 /// Whether a block's last statement begins with a word.

@@ -117,7 +117,8 @@ fn gathered(source: &Source, condition: Node<'_>, body: Node<'_>) -> bool {
     false
 }
 
-fn ends(source: &Source, body: Node<'_>) -> bool {
+/// Whether a body ends the work.
+pub(super) fn ends(source: &Source, body: Node<'_>) -> bool {
     let text = source.text_of(body);
     text.contains("throw ") || text.contains("process.exit(1")
 }
@@ -317,6 +318,7 @@ fn add(
         kind: kind_of(name, default.as_deref(), None),
         default,
         type_name: None,
+        one_of: Vec::new(),
         span: source.place(place).in_file(source.path.clone()),
         why: format!("reads `{name}`"),
         name: name.to_owned(),

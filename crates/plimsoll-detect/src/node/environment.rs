@@ -94,6 +94,7 @@ pub(super) fn imported(source: &Source, import: Node<'_>, found: &mut Sources) {
             kind: kind_of(&name, None, None),
             default: None,
             type_name: None,
+            one_of: Vec::new(),
             span: place,
             why: format!("imports `{name}` from `{module}`, which the build fills in"),
             name,

@@ -59,6 +59,7 @@ fn insist(
         secret: crate::needs::is_secret(name),
         default,
         type_name: None,
+        one_of: Vec::new(),
         kind: VariableKind::Text,
         span,
         why: format!("`{library}` does not work without `{name}`"),

@@ -121,6 +121,7 @@ fn key(name: &str, span: Span, library: &str) -> FoundVariable {
         secret: true,
         default: None,
         type_name: None,
+        one_of: Vec::new(),
         kind: VariableKind::Text,
         span,
         why: format!("`{library}` reads `{name}` by itself"),

@@ -17,6 +17,7 @@ pub(crate) mod locations;
 mod manifest;
 mod numbers;
 mod nx;
+mod one_of;
 mod program_recipe;
 mod schema;
 mod script;

@@ -69,6 +69,7 @@ fn schema_entry(source: &Source, pair: Node<'_>, found: &mut Sources) {
         kind: kind_of(&name, default.as_deref(), None),
         default,
         type_name: None,
+        one_of: Vec::new(),
         span: source.place(pair).in_file(source.path.clone()),
         why: format!("a schema of the environment has `{name}`"),
         name,

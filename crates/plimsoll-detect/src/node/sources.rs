@@ -10,6 +10,7 @@ use super::component::{is_component, scripts};
 use super::demands::{Demand, demand, listed, taken_apart};
 use super::environment::{imported, is_environment};
 use super::numbers::{declaration, is_parse, number, parameter_of};
+use super::one_of;
 use super::schema::schema;
 use super::startup::{Moment, moment};
 use crate::found::FoundVariable;
@@ -80,6 +81,9 @@ impl Sources {
             };
             if let Some(variable) = variables.get_mut(*index) {
                 variable.required &= runs;
+                if !runs {
+                    variable.one_of.clear();
+                }
             }
         }
         variables
@@ -167,6 +171,7 @@ pub(super) fn walk(source: &Source, node: Node<'_>, found: &mut Sources, depth: 
                         kind: kind_of(&name, default.as_deref(), None),
                         default,
                         type_name: None,
+                        one_of: Vec::new(),
                         span,
                         why,
                         name,
@@ -177,6 +182,7 @@ pub(super) fn walk(source: &Source, node: Node<'_>, found: &mut Sources, depth: 
             }
         }
         "import_statement" => imported(source, node, found),
+        "if_statement" => one_of::check(source, node, found),
         "variable_declarator" => taken_apart(source, node, found),
         // `args[0] || "stdio"`, `{ default: "stdio" }`.
         "binary_expression" | "pair" if found.usual_transport.is_none() => {
@@ -262,7 +268,7 @@ pub(super) fn walk(source: &Source, node: Node<'_>, found: &mut Sources, depth: 
 }
 
 /// `X` of `process.env.X`, `process.env["X"]` and `import.meta.env.X`.
-fn variable(source: &Source, node: Node<'_>) -> Option<String> {
+pub(super) fn variable(source: &Source, node: Node<'_>) -> Option<String> {
     let object = node.child_by_field_name("object")?;
     if !is_environment(source, object) {
         return None;

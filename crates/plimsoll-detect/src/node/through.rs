@@ -154,6 +154,7 @@ pub(super) fn variables<'f>(
             kind: kind_of(&name, default.as_deref(), None),
             default,
             type_name: None,
+            one_of: Vec::new(),
             span: asked.span.clone(),
             why: format!("reads `{name}` through `{}`", asked.function),
             name,

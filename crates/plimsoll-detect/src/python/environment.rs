@@ -127,6 +127,7 @@ fn plain_reads(module: &Module, startup: &Startup, found: &mut Vec<VariableRead>
             .default
             .and_then(|default| evaluate(default, module, &placed.scope.path).text);
         let required = default.is_none()
+            && !matches!(read.default, Some(Value::Call(_)))
             && (read.default.is_none() && read.strict && startup.insists(&placed.scope)
                 || is_insisted_on(module, &placed.call, &placed.scope.path)
                     && startup.reaches(&placed.scope.path));

@@ -2,6 +2,7 @@
 
 mod conditions;
 mod named;
+mod one_of;
 
 use std::cell::OnceCell;
 use std::collections::{BTreeMap, BTreeSet};
@@ -50,6 +51,7 @@ pub(crate) fn read(path: Arc<Path>, shown: Arc<Path>, text: String) -> Option<Mo
             syntax_error: None,
             insisted: Vec::new(),
             insisted_calls: Vec::new(),
+            one_of: Vec::new(),
             ended_by: Vec::new(),
             iterations: Vec::new(),
             branches: Vec::new(),

@@ -24,6 +24,7 @@ mod langgraph;
 pub(crate) mod locations;
 mod mcp;
 mod module;
+mod one_of;
 mod own_metrics;
 mod pages;
 mod parts;

@@ -164,6 +164,16 @@ pub(crate) struct Branch {
     pub(crate) place: Place,
 }
 
+/// A check that ends the work when none of several values is there: `if not (A or B): raise`.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub(crate) struct OneOf {
+    pub(crate) values: Vec<Value>,
+    /// What the values are looked up by instead, each in turn: `any(os.getenv(name) for name in NAMES)`.
+    pub(crate) over: Option<Value>,
+    pub(crate) scope: Scope,
+    pub(crate) place: Place,
+}
+
 /// When a branch is taken.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 pub(crate) enum Taken {
@@ -218,6 +228,8 @@ pub(crate) struct Module {
     pub(crate) insisted: Vec<(Arc<str>, String)>,
     /// Calls whose empty answer ends the work: `if not os.getenv("KEY"): raise`.
     pub(crate) insisted_calls: Vec<Place>,
+    /// Values of which one is enough, where the work ends when none is there.
+    pub(crate) one_of: Vec<OneOf>,
     /// Names that end the work when they hold anything, by the scope of the check: `if missing: raise`.
     pub(crate) ended_by: Vec<(Arc<str>, String)>,
     /// What loops and comprehensions go through.

@@ -22,6 +22,7 @@ use crate::python::environment::reads;
 use crate::python::graph::{Closure, Start};
 use crate::python::gunicorn::{Configuration, bound, configuration_named, several_workers};
 use crate::python::module::{Module, Moment};
+use crate::python::one_of::one_of;
 use crate::python::own_metrics;
 use crate::python::peers::peers;
 use crate::python::project::PythonProject;
@@ -206,6 +207,8 @@ pub(crate) fn assemble(
         .into_iter()
         .map(FoundVariable::from)
         .collect();
+    let groups = one_of(&modules, &startup, &variables);
+    variables.extend(groups);
     let mut found_needs = needs_of(
         &closure,
         &dependencies,

@@ -63,6 +63,7 @@ pub(super) fn variable(
         secret: is_secret(name),
         kind: kind_of(name, default.as_deref(), None),
         type_name: None,
+        one_of: Vec::new(),
         why: format!("reads `{name}`"),
         name: name.to_owned(),
         default,

@@ -14,6 +14,7 @@ mod handed_out;
 mod insistence;
 mod locks;
 mod members;
+mod one_of;
 mod ports;
 mod projects;
 mod shapes;

@@ -323,3 +323,28 @@ fn a_celery_application_is_missed_only_where_its_module_gives_no_such_name() {
     assert!(!told(&format!("{app}from work import (\n    queue,\n)\n")));
     assert!(told(&format!("{app}# queue = app.state.queue\n")));
 }
+
+#[test]
+fn services_of_one_source_share_what_is_enough_for_each() {
+    let (project, _) = completed(&[
+        (
+            "compose.yaml",
+            "services:\n  first:\n    build: .\n  second:\n    build: .\n",
+        ),
+        ("requirements.txt", "fastapi==0.115.6\nuvicorn==0.34.0\n"),
+        (
+            "main.py",
+            "import os\nfrom fastapi import FastAPI\napp = FastAPI()\n\
+             if not (os.getenv('A_KEY') or os.getenv('B_KEY')):\n    raise ValueError(1)\n",
+        ),
+    ]);
+    for name in ["A_KEY", "B_KEY"] {
+        let mut variables = project.variables.iter();
+        let variable = variables.find(|variable| variable.name == name).unwrap();
+        let [group] = &variable.one_of[..] else {
+            panic!("{:?}", variable.one_of);
+        };
+        assert_eq!(group.names, ["A_KEY", "B_KEY"]);
+        assert_eq!(group.services, ["first", "second"]);
+    }
+}

@@ -17,6 +17,7 @@ fn variable(name: &str, kind: VariableKind) -> Variable {
         kind,
         need: None,
         services: vec!["desk".to_owned()],
+        one_of: Vec::new(),
         evidence: vec![Evidence::new(
             Span::new(Path::new("app.py"), 3, 7, 4),
             "reads it",
@@ -174,6 +175,39 @@ fn what_may_come_from_files_of_the_host_only_warns() {
         read_only: false,
     }));
     assert!(!breaches(&project, &["desk".to_owned()], &terms())[0].stops());
+}
+
+#[test]
+fn one_of_several_is_enough() {
+    let group = crate::facts::OneOf {
+        names: vec!["OPENAI_API_KEY".to_owned(), "GROQ_API_KEY".to_owned()],
+        services: vec!["desk".to_owned()],
+        span: Span::line(Path::new("app.py"), 9),
+    };
+    let of_group = |name: &str| Variable {
+        required: false,
+        one_of: vec![group.clone()],
+        ..variable(name, VariableKind::Text)
+    };
+    let variables = || vec![of_group("GROQ_API_KEY"), of_group("OPENAI_API_KEY")];
+    let nothing = project(variables(), &[("GROQ_API_KEY", Some(""))]);
+    insta::assert_snapshot!(told(&nothing, &terms()), @r"
+    error: none of `OPENAI_API_KEY`, `GROQ_API_KEY` is set: `desk` does not start without one of them
+      --> app.py:9:1
+    hint: write one of them in `.env`, as in `OPENAI_API_KEY=…`, or set it in the environment
+    ");
+    let found = breaches(&nothing, &["desk".to_owned()], &terms());
+    assert!(found.len() == 1 && found[0].stops());
+    let one = project(variables(), &[("GROQ_API_KEY", Some("x"))]);
+    assert_eq!(told(&one, &terms()), "");
+    // Whoever says that both are optional has another way.
+    let mut terms = terms();
+    let said = crate::extension::Extension {
+        optional: group.names.iter().cloned().map(Spanned::unplaced).collect(),
+        ..Default::default()
+    };
+    terms.extensions.services.insert("desk".to_owned(), said);
+    assert_eq!(told(&nothing, &terms), "");
 }
 
 #[test]

@@ -164,9 +164,14 @@ fn block(variable: &Variable, project: &Project) -> String {
 /// `required secret`, `optional number, default 30`.
 fn what(variable: &Variable) -> String {
     let mut words = Vec::new();
-    words.push(match is_required(variable) {
-        true => "required".to_owned(),
-        false => "optional".to_owned(),
+    words.push(match (is_required(variable), variable.one_of.first()) {
+        (true, _) => "required".to_owned(),
+        (false, Some(group)) => {
+            let others = group.names.iter().filter(|name| **name != variable.name);
+            let others: Vec<String> = others.map(|name| format!("`{name}`")).collect();
+            format!("required unless {} is set;", others.join(" or "))
+        }
+        (false, None) => "optional".to_owned(),
     });
     if variable.secret {
         words.push("secret".to_owned());

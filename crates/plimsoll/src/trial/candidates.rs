@@ -161,7 +161,10 @@ impl Candidates {
             extensions: self.extensions.clone(),
         };
         for breach in breaches(&self.project, &names, &terms) {
-            if !matches!(breach.fault, Fault::Missing | Fault::Empty) {
+            if !matches!(
+                breach.fault,
+                Fault::Missing | Fault::Empty | Fault::NoneSet { .. }
+            ) {
                 continue;
             }
             for name in &breach.services {

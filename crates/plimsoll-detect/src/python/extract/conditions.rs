@@ -92,6 +92,9 @@ impl Extractor<'_> {
                 let either = test
                     .child_by_field_name("operator")
                     .is_some_and(|operator| operator.kind() == "or");
+                if !either {
+                    self.all_absent(test, scope);
+                }
                 for side in ["left", "right"] {
                     if let Some(side) = test.child_by_field_name(side).filter(|_| either) {
                         self.absent(side, scope, depth + 1);
@@ -107,6 +110,7 @@ impl Extractor<'_> {
                     && argument
                         .child_by_field_name("function")
                         .is_some_and(|function| self.source.text_of(function) == "all");
+                self.all_absent(test, scope);
                 if !all {
                     self.insist(argument, scope);
                     return;
@@ -164,6 +168,7 @@ impl Extractor<'_> {
 
     /// All of `A and B is not None`; one of `A or B` is enough.
     fn asserted(&mut self, asserted: Node<'_>, scope: &Scope, depth: usize) {
+        self.one_is_enough(asserted, scope);
         let both = asserted
             .child_by_field_name("operator")
             .is_some_and(|operator| operator.kind() == "and");
