@@ -7,6 +7,7 @@ use std::sync::Arc;
 use aho_corasick::AhoCorasick;
 use plimsoll_diag::{Diagnostic, Span};
 
+use crate::claims::{loaded_files, platform_variables};
 use crate::detection::Variable;
 use crate::places;
 use crate::tree::Tree;
@@ -36,23 +37,30 @@ fn documents(path: &Path) -> bool {
 pub(crate) fn review(tree: &Tree, environment: &[Variable]) -> Vec<Diagnostic> {
     let mut found = Vec::new();
     let mut documents_read: Vec<Document> = Vec::new();
+    let loaded = loaded_files::loaded(tree);
     for file in tree.files() {
-        if !documents(&file.path) || places::set_aside(&file.path).is_some() {
+        let documents = documents(&file.path) || loaded.contains(&*file.path);
+        if !documents || places::set_aside(&file.path).is_some() {
             continue;
         }
         let Some(text) = tree.source(&file.path) else {
             continue;
         };
-        let mut unread = documented(&text, &tree.shown(&file.path));
-        documents_read.push(Document {
-            directory: tree
-                .shown(&file.path)
-                .parent()
-                .unwrap_or(Path::new(""))
-                .to_owned(),
-            shown: tree.shown(&file.path),
-            names: unread.iter().map(|(name, _)| name.clone()).collect(),
-        });
+        let shown = tree.shown(&file.path);
+        let mut unread = documented(&text, &shown);
+        documents_read.push(Document::of(shown, &unread));
+        unread.retain(|(name, _)| environment.iter().all(|variable| variable.name != *name));
+        mentioned_elsewhere(tree, &mut unread);
+        found.extend(told(unread));
+    }
+    for stated in platform_variables::read(tree) {
+        let variables = &stated.variables;
+        found.extend(platform_variables::contradictions(variables, environment));
+        let mut unread: Vec<_> = variables
+            .iter()
+            .map(|one| (one.name.clone(), one.span.clone()))
+            .collect();
+        documents_read.push(Document::of(stated.shown, &unread));
         unread.retain(|(name, _)| environment.iter().all(|variable| variable.name != *name));
         mentioned_elsewhere(tree, &mut unread);
         found.extend(told(unread));
@@ -66,6 +74,16 @@ struct Document {
     directory: PathBuf,
     shown: Arc<Path>,
     names: BTreeSet<String>,
+}
+
+impl Document {
+    fn of(shown: Arc<Path>, named: &[(String, Span)]) -> Self {
+        Self {
+            directory: shown.parent().unwrap_or(Path::new("")).to_owned(),
+            names: named.iter().map(|(name, _)| name.clone()).collect(),
+            shown,
+        }
+    }
 }
 
 /// Variables without which something does not start, and that no document names: told at the closest one.
@@ -136,6 +154,7 @@ fn mentioned_elsewhere(tree: &Tree, unread: &mut Vec<(String, Span)>) {
     for file in tree.files() {
         let name = places::text(&file.path);
         if documents(&file.path)
+            || loaded_files::holds_variables(&file.path)
             || [".md", ".rst", ".txt", ".lock", ".json", ".svg"]
                 .iter()
                 .any(|end| name.ends_with(end))

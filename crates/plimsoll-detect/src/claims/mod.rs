@@ -6,7 +6,9 @@ mod deployments;
 mod dockerfile;
 mod environment_file;
 pub(crate) mod health;
+mod loaded_files;
 pub(crate) mod matching;
+mod platform_variables;
 mod review;
 pub(crate) mod start_scripts;
 

@@ -7,6 +7,7 @@
 
 mod chats;
 mod django;
+mod documents;
 mod frameworks;
 mod generated;
 mod gunicorn;
