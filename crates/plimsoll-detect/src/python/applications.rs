@@ -8,6 +8,7 @@ use std::sync::Arc;
 
 use crate::detection::ServiceKind;
 use crate::python::candidate::{Candidate, Launch};
+use crate::python::given_application;
 use crate::python::module::{Binding, Module};
 use crate::python::serving::serve;
 use crate::python::value::Value;
@@ -188,8 +189,10 @@ fn made_here(
     module: &Rc<Module>,
     binding: &Binding,
 ) -> Option<Application> {
-    let call = binding.value.as_ref()?.as_call()?;
-    let (framework, distribution, interface) = maker(workspace, module, &binding.scope.path, call)?;
+    let called = binding.value.as_ref()?.as_call();
+    let (framework, distribution, interface) = called
+        .and_then(|call| maker(workspace, module, &binding.scope.path, call))
+        .or_else(|| given_application::of_binding(workspace, module, binding))?;
     let variable = binding.target.clone();
     if variable.contains('.') {
         return None;
@@ -233,17 +236,23 @@ fn launch(interface: Interface, variable: String, factory: bool) -> Launch {
     }
 }
 
+/// What an application is: framework, distribution, interface.
+pub(super) type Made = (&'static str, &'static str, Interface);
+
+/// The application that a class or function of this full name makes.
+pub(super) fn of_maker(name: &str) -> Option<Made> {
+    let known = MAKERS.iter().find(|(maker, ..)| *maker == name);
+    known.map(|(_, framework, distribution, interface)| (*framework, *distribution, *interface))
+}
+
 pub(super) fn maker(
     workspace: &Workspace<'_>,
     module: &Rc<Module>,
     scope: &str,
     call: &crate::python::value::Call,
-) -> Option<(&'static str, &'static str, Interface)> {
-    if let Some(callee) = module.callee(call)
-        && let Some((_, framework, distribution, interface)) =
-            MAKERS.iter().find(|(name, ..)| *name == callee)
-    {
-        return Some((framework, distribution, *interface));
+) -> Option<Made> {
+    if let Some(made) = module.callee(call).and_then(|callee| of_maker(&callee)) {
+        return Some(made);
     }
     let method = call.method()?;
     if MCP_APPLICATIONS.contains(&method) {
@@ -262,12 +271,7 @@ pub(super) fn maker(
     }
     // A class of the tree that extends a framework's.
     let mut bases = workspace.extended(module, call)?.into_iter();
-    bases.find_map(|base| {
-        MAKERS
-            .iter()
-            .find(|(maker, ..)| *maker == base)
-            .map(|(_, framework, distribution, interface)| (*framework, *distribution, *interface))
-    })
+    bases.find_map(|base| of_maker(&base))
 }
 
 /// A function at the top of a file that makes and returns an application.
@@ -299,7 +303,13 @@ fn factory(
         let call = value.as_call()?;
         Some((maker(workspace, module, &inside, call)?, call.place))
     });
-    let ((framework, distribution, interface), place) = made.or(returned)?;
+    let given = || {
+        let mut values = function.returns.iter();
+        let made =
+            values.find_map(|value| given_application::of_value(workspace, module, &inside, value));
+        Some((made?, function.place))
+    };
+    let ((framework, distribution, interface), place) = made.or(returned).or_else(given)?;
     let why = format!("`{}()` makes a {framework} application", function.name);
     Some(Application {
         candidate: Candidate::new(

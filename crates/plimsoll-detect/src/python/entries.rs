@@ -87,6 +87,9 @@ const WORDS: &[&str] = &[
     "Blueprint",
     "Scheduler",
     "Worker",
+    // What an object of the project's own gives.
+    "\napp = ",
+    "\napp: ",
 ];
 
 /// Threads that parse; more would not help on the machines this runs on.

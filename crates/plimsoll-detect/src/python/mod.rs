@@ -15,6 +15,7 @@ mod environment;
 mod evaluate;
 mod expression;
 mod extract;
+mod given_application;
 mod graph;
 pub(crate) mod gunicorn;
 mod handed;

@@ -10,6 +10,7 @@ mod django;
 mod documents;
 mod frameworks;
 mod generated;
+mod given;
 mod gunicorn;
 mod handed_out;
 mod insistence;
