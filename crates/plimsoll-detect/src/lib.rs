@@ -10,6 +10,7 @@ mod claims;
 mod complete;
 mod detection;
 mod document;
+mod flower;
 mod found;
 mod gateway;
 mod go;
@@ -115,6 +116,7 @@ pub fn detect(tree: &Tree) -> Detection {
     problems.extend(node.problems);
     problems.extend(go.problems);
     problems.extend(rust.problems);
+    flower::add(&claims, &mut found);
     handed_out::join(&workspace, &claims, &mut found, &mut rejected);
     // Whoever wrote a Compose file has said what runs together.
     let stated = COMPOSE.iter().any(|name| tree.has_file(Path::new(name)));

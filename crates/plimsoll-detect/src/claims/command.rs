@@ -16,6 +16,8 @@ pub(crate) enum Starts {
     CeleryWorker { target: String },
     /// Celery's scheduler.
     CeleryBeat { target: String },
+    /// Flower, which shows what the workers of a Celery application do, and the port it is told.
+    Flower { target: String, port: Option<u16> },
     /// A Python module or file.
     Module(String),
     /// A program of this name.
@@ -38,7 +40,8 @@ impl Starts {
         let module = match self {
             Starts::Application { target, .. }
             | Starts::CeleryWorker { target }
-            | Starts::CeleryBeat { target } => target.split(':').next()?,
+            | Starts::CeleryBeat { target }
+            | Starts::Flower { target, .. } => target.split(':').next()?,
             Starts::Module(module) => module.trim_start_matches("./").trim_end_matches(".py"),
             Starts::Program(_) | Starts::NodeScript(_) => return None,
         };
@@ -50,7 +53,8 @@ impl Starts {
         let module = match self {
             Starts::Application { target, .. }
             | Starts::CeleryWorker { target }
-            | Starts::CeleryBeat { target } => {
+            | Starts::CeleryBeat { target }
+            | Starts::Flower { target, .. } => {
                 target.split(':').next().unwrap_or_default().to_owned()
             }
             Starts::Module(module) => module
@@ -242,6 +246,10 @@ fn program_of(name: &str, arguments: &[String]) -> Option<Starts> {
                 (None, None) => None,
             }
         }
+        "celery" if arguments.iter().any(|word| word == "flower") => Some(Starts::Flower {
+            target: value(&["-A", "--app"]).unwrap_or_default(),
+            port: value(&["--port"]).and_then(|port| port.parse().ok()),
+        }),
         "celery" => {
             let target = value(&["-A", "--app"])?;
             if arguments.iter().any(|word| word == "beat") {

@@ -4,6 +4,7 @@ use std::path::Path;
 
 use crate::claims::{Stage, Starts, starts};
 use crate::detection::{DetectedService, ServiceKind};
+use crate::flower::FLOWER;
 use crate::places;
 
 /// What a claim says about a service.
@@ -131,6 +132,9 @@ fn started_score(started: &Starts, service: &DetectedService) -> i32 {
             target_score(wanted, target).max(30)
         }
         Starts::CeleryBeat { target: wanted } if service.kind == ServiceKind::Scheduler => {
+            target_score(wanted, target).max(30)
+        }
+        Starts::Flower { target: wanted, .. } if service.framework.as_deref() == Some(FLOWER) => {
             target_score(wanted, target).max(30)
         }
         Starts::Module(wanted) => {

@@ -55,7 +55,8 @@ pub(crate) fn of<'l>(all: &'l [Launched], dotted: &str, path: &Path) -> Option<&
     let same = |launched: &&Launched| match &launched.starts {
         Starts::Application { target, .. }
         | Starts::CeleryWorker { target }
-        | Starts::CeleryBeat { target } => {
+        | Starts::CeleryBeat { target }
+        | Starts::Flower { target, .. } => {
             let module = target.split(':').next().unwrap_or_default();
             module == dotted || dotted.ends_with(&format!(".{module}"))
         }

@@ -20,8 +20,9 @@ pub(super) fn unknown(
     service: &Service,
     claim: &Claim,
 ) -> Option<Diagnostic> {
-    let (Some(Starts::CeleryWorker { target }) | Some(Starts::CeleryBeat { target })) =
-        &claim.starts
+    let (Some(Starts::CeleryWorker { target })
+    | Some(Starts::CeleryBeat { target })
+    | Some(Starts::Flower { target, .. })) = &claim.starts
     else {
         return None;
     };
@@ -59,6 +60,7 @@ pub(super) fn started_beside(detected: &mut DetectedService, claim: &Claim) {
     detected.kind = match &claim.starts {
         Some(Starts::CeleryWorker { .. }) => ServiceKind::Worker,
         Some(Starts::CeleryBeat { .. }) => ServiceKind::Scheduler,
+        Some(Starts::Flower { .. }) => ServiceKind::Ui,
         _ => return,
     };
     detected.health = None;

@@ -3,6 +3,7 @@
 mod applications;
 mod backing;
 mod candidate;
+mod celery_sender;
 mod clients;
 mod command;
 mod configured;
@@ -107,7 +108,7 @@ pub(crate) fn find<'c>(
     }
     let entries = entries::entries(workspace);
     let mut candidates = applications::find(workspace, &entries);
-    candidates.extend(workers::find(workspace, &entries));
+    candidates.extend(workers::find(workspace, &entries, &mut findings.rejected));
     candidates.extend(mcp::find(workspace, &entries));
     candidates.extend(pages::find(workspace, &entries));
     candidates.extend(tools::find(workspace, &entries));

@@ -7,8 +7,9 @@ use std::sync::Arc;
 
 use plimsoll_diag::Evidence;
 
-use crate::detection::ServiceKind;
+use crate::detection::{Rejected, ServiceKind};
 use crate::python::candidate::{Candidate, Launch, launch_of};
+use crate::python::celery_sender;
 use crate::python::graph::Start;
 use crate::python::module::Module;
 use crate::python::value::Value;
@@ -59,10 +60,14 @@ const LOOPS: &[(&str, &str, &str, ServiceKind)] = &[
 ];
 
 /// Finds the workers and schedulers in the files at `entries`.
-pub(crate) fn find(workspace: &Workspace<'_>, entries: &[Rc<Module>]) -> Vec<Candidate> {
+pub(crate) fn find(
+    workspace: &Workspace<'_>,
+    entries: &[Rc<Module>],
+    rejected: &mut Vec<Rejected>,
+) -> Vec<Candidate> {
     let mut found = Vec::new();
     for module in entries {
-        celery(workspace, module, entries, &mut found);
+        celery(workspace, module, entries, &mut found, rejected);
         others(module, &mut found);
         loops(workspace, module, &mut found);
         until_told(workspace, module, &mut found);
@@ -76,6 +81,7 @@ fn celery(
     module: &Rc<Module>,
     entries: &[Rc<Module>],
     found: &mut Vec<Candidate>,
+    rejected: &mut Vec<Rejected>,
 ) {
     for binding in &module.bindings {
         if !binding.scope.is_top() || binding.scope.main || binding.target.contains('.') {
@@ -88,6 +94,19 @@ fn celery(
             continue;
         };
         let variable = binding.target.clone();
+        if let Some(place) = celery_sender::only_sends(workspace, module, &variable, entries) {
+            let why = format!(
+                "it only sends tasks ({}:{})",
+                place.file.display(),
+                place.start.line
+            );
+            rejected.push(Rejected {
+                path: module.path.clone(),
+                looks_like: "Celery application".to_owned(),
+                why,
+            });
+            continue;
+        }
         let include = unknown_tasks(workspace, module, &variable, entries);
         let worker = Launch::CeleryWorker {
             variable: variable.clone(),
@@ -160,7 +179,7 @@ fn makes_celery(
 }
 
 /// Whether `name` in `module` stands for the Celery application `variable` of `owner`.
-fn is_application(
+pub(super) fn is_application(
     workspace: &Workspace<'_>,
     module: &Rc<Module>,
     name: &str,
@@ -203,7 +222,7 @@ fn tasks<'e>(
     })
 }
 
-fn first_task<'e>(
+pub(super) fn first_task<'e>(
     workspace: &'e Workspace<'_>,
     owner: &'e Rc<Module>,
     variable: &'e str,

@@ -5,6 +5,7 @@
     reason = "a test that cannot set up its tree has failed"
 )]
 
+mod celery;
 mod chats;
 mod django;
 mod documents;
