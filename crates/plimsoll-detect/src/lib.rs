@@ -87,8 +87,13 @@ pub fn detect(tree: &Tree) -> Detection {
             })
         };
         let named = about().find_map(|(starts, _)| starts.configuration());
+        let served = claims.served_on(dotted, path);
+        let told = claims.gunicorn_told(dotted, path);
+        let told_port = told.and_then(|told| Some(told.port.as_ref()?.value));
         python::Claimed {
-            port: port.or_else(|| launched?.port),
+            port: served.or(told_port).or(port).or_else(|| launched?.port),
+            served_on: served,
+            told,
             served: about().next().is_some(),
             gunicorn: python::gunicorn::of(&servers, &workspace, (dotted, path), named),
             python: index.and_then(|index| versions[index].as_ref()),

@@ -175,6 +175,9 @@ pub(crate) fn starts(words: &[String]) -> Option<Starts> {
     program_of(name, &words[1..]).or_else(|| Some(Starts::Program(name.to_owned())))
 }
 
+/// The module that `flask run` serves where nobody names one.
+pub(crate) const FLASK_USUAL: &str = "app";
+
 fn program_of(name: &str, arguments: &[String]) -> Option<Starts> {
     let value = |flags: &[&str]| {
         arguments.iter().enumerate().find_map(|(index, word)| {
@@ -243,6 +246,14 @@ fn program_of(name: &str, arguments: &[String]) -> Option<Starts> {
                     port: value(&["--port", "-p"]).and_then(|port| port.parse().ok()),
                     configuration: None,
                 }),
+                // Flask's program looks for these files by itself.
+                (None, None) if name == "flask" && arguments.iter().any(|word| word == "run") => {
+                    Some(Starts::Application {
+                        target: FLASK_USUAL.to_owned(),
+                        port: value(&["--port", "-p"]).and_then(|port| port.parse().ok()),
+                        configuration: None,
+                    })
+                }
                 (None, None) => None,
             }
         }

@@ -44,7 +44,7 @@ pub(crate) struct Stage {
     /// Commands that are run to build it.
     pub(crate) runs: Vec<String>,
     /// Variables that are set in it.
-    pub(crate) environment: Vec<(String, String)>,
+    pub(crate) environment: Vec<(String, Spanned<String>)>,
     /// Packages that `apt-get install` and `apk add` name.
     pub(crate) packages: Vec<Spanned<String>>,
 }
@@ -264,19 +264,10 @@ fn stages(text: &str, shown: &Arc<Path>) -> Vec<Stage> {
                 );
             }
             "ENV" => {
-                let pairs = rest
-                    .split_whitespace()
-                    .filter_map(|word| word.split_once('='));
-                let mut pairs: Vec<(String, String)> = pairs
-                    .map(|(name, value)| (name.to_owned(), value.trim_matches('"').to_owned()))
-                    .collect();
-                if pairs.is_empty() {
-                    pairs.extend(
-                        rest.split_once(char::is_whitespace)
-                            .map(|(name, value)| (name.to_owned(), value.trim().to_owned())),
-                    );
-                }
-                stage.environment.extend(pairs);
+                let placed = |(name, value)| (name, Spanned::new(value, span.clone()));
+                stage
+                    .environment
+                    .extend(assignments(rest).into_iter().map(placed));
             }
             "RUN" => {
                 stage.runs.push(rest.to_owned());
@@ -290,6 +281,32 @@ fn stages(text: &str, shown: &Arc<Path>) -> Vec<Stage> {
         }
     }
     stages
+}
+
+/// The variables of `ENV A=b C="d e"`, and of its old form `ENV A b c`.
+fn assignments(rest: &str) -> Vec<(String, String)> {
+    let mut words: Vec<String> = Vec::new();
+    let mut word = String::new();
+    let mut quote: Option<char> = None;
+    for character in rest.chars() {
+        match (character, quote) {
+            (c, Some(open)) if c == open => quote = None,
+            (c, Some(_)) => word.push(c),
+            ('"' | '\'', None) => quote = Some(character),
+            (c, None) if c.is_whitespace() => words.push(std::mem::take(&mut word)),
+            (c, None) => word.push(c),
+        }
+    }
+    words.push(word);
+    let pairs = words.iter().filter_map(|word| word.split_once('='));
+    let pairs: Vec<(String, String)> = pairs
+        .map(|(name, value)| (name.to_owned(), value.to_owned()))
+        .collect();
+    let old_form = words.first().is_some_and(|first| !first.contains('='));
+    match rest.split_once(char::is_whitespace) {
+        Some((name, value)) if old_form => vec![(name.to_owned(), value.trim().to_owned())],
+        _ => pairs,
+    }
 }
 
 /// The instructions, lines joined, each with the number of its first line.

@@ -16,7 +16,7 @@ use crate::tree::Tree;
 const ONE_BY_ONE: usize = 3;
 
 /// Names of files that document variables.
-fn documents(path: &Path) -> bool {
+pub(super) fn documents(path: &Path) -> bool {
     let name = path
         .file_name()
         .and_then(|name| name.to_str())

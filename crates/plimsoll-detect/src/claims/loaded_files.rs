@@ -28,6 +28,7 @@ pub(super) fn loaded(tree: &Tree) -> BTreeSet<PathBuf> {
         .files()
         .iter()
         .map(|file| &*file.path)
+        .filter(|path| !super::environment_file::documents(path))
         .filter(|path| holds_variables(path) && places::set_aside(path).is_none())
         .collect();
     let mut found = BTreeSet::new();

@@ -2,6 +2,7 @@
 
 use std::path::Path;
 
+use crate::claims::command::FLASK_USUAL;
 use crate::claims::{Stage, Starts, starts};
 use crate::detection::{DetectedService, ServiceKind};
 use crate::flower::FLOWER;
@@ -188,6 +189,30 @@ fn target_score(wanted: &str, found: &str) -> i32 {
     0
 }
 
+/// What is started, with what an image's variables tell Flask's program.
+fn told_by_image(started: Starts, stage: &Stage) -> Starts {
+    let set = |wanted: &str| {
+        let mut variables = stage.environment.iter().rev();
+        let (_, value) = variables.find(|(name, _)| name == wanted)?;
+        Some(value.value.clone())
+    };
+    match started {
+        Starts::Application {
+            target,
+            port,
+            configuration,
+        } if target == FLASK_USUAL => {
+            let named = set("FLASK_APP").map(|named| named.trim_end_matches(".py").to_owned());
+            Starts::Application {
+                target: named.unwrap_or(target),
+                port: port.or_else(|| set("FLASK_RUN_PORT")?.parse().ok()),
+                configuration,
+            }
+        }
+        other => other,
+    }
+}
+
 /// The claim of a Dockerfile's stage whose context is `context`, a directory of the tree.
 pub(crate) fn of_stage(stage: &Stage, context: &Path) -> Claim {
     let words = |line: &Option<plimsoll_diag::Spanned<crate::claims::Line>>| {
@@ -203,9 +228,10 @@ pub(crate) fn of_stage(stage: &Stage, context: &Path) -> Claim {
     } else {
         entrypoint.iter().chain(&command).cloned().collect()
     };
+    let started = starts(&whole).or_else(|| starts(&command));
     Claim {
         name: None,
-        starts: starts(&whole).or_else(|| starts(&command)),
+        starts: started.map(|started| told_by_image(started, stage)),
         copies: stage
             .copies
             .iter()

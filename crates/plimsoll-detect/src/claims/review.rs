@@ -7,7 +7,8 @@ use plimsoll_diag::{Diagnostic, Spanned};
 use crate::claims::health::{Check, of_dockerfile, unknown_flag};
 use crate::claims::matching::{Claim, Match, find, of_stage};
 use crate::claims::{
-    Deployments, Dockerfile, Launched, Stage, Starts, deployments, environment_file, start_scripts,
+    Deployments, Dockerfile, GunicornArguments, Launched, Stage, Starts, deployments,
+    environment_file, gunicorn_arguments, start_scripts,
 };
 use crate::detection::{DetectedService, Detection, Problem, Rejected, ServiceKind};
 use crate::places;
@@ -22,6 +23,8 @@ pub(crate) struct Reviewed {
     pub(crate) launched: Vec<Launched>,
     /// What files that deploy it say.
     pub(crate) deployments: Deployments,
+    /// What Gunicorn is told by the environment.
+    pub(super) gunicorn: Vec<GunicornArguments>,
 }
 
 impl Reviewed {
@@ -63,6 +66,7 @@ impl Reviewed {
                 found.files.push(file);
             }
         }
+        found.gunicorn = gunicorn_arguments::read(tree, &found);
         found
     }
 
@@ -148,6 +152,28 @@ impl Reviewed {
         scripts.chain(images).chain(deployed)
     }
 
+    /// The port that the commands say which serve the application in the file at `path`, whose module is `dotted`,
+    /// where those that run it somewhere agree.
+    pub(crate) fn served_on(&self, dotted: &str, path: &Path) -> Option<u16> {
+        let of = |starts: &Starts| match starts {
+            Starts::Application { port, .. } if starts.is_about(dotted) => *port,
+            _ => None,
+        };
+        let images = self.files.iter().filter_map(|file| {
+            let directory = file.path.parent().unwrap_or(Path::new(""));
+            let starts = of_stage(&file.image(None), directory).starts?;
+            of(&starts).filter(|_| path.starts_with(directory))
+        });
+        let deployed = self.deployments.programs.iter().filter_map(|program| {
+            let directory = program.directory.as_deref().unwrap_or(Path::new(""));
+            of(&program.starts()?).filter(|_| path.starts_with(directory))
+        });
+        // Scripts start it on a developer's machine as well.
+        let mut ports = images.chain(deployed);
+        let first = ports.next()?;
+        ports.all(|port| port == first).then_some(first)
+    }
+
     /// What Dockerfiles say of the port of `module:variable`, and of the Python version of its directory.
     pub(crate) fn about(
         &self,
@@ -187,6 +213,20 @@ impl Reviewed {
         });
         let port = port.or_else(|| self.deployments.port(dotted, path, &self.files));
         (port, self.files.iter().rfind(near))
+    }
+}
+
+impl Dockerfile {
+    /// Whether its image starts the module `dotted`.
+    pub(crate) fn starts_module(&self, dotted: &str) -> bool {
+        let starts = of_stage(&self.image(None), Path::new("")).starts;
+        starts.is_some_and(|starts| starts.is_about(dotted))
+    }
+
+    /// Whether it lies around the file at `path`, and its image starts that file's module.
+    pub(crate) fn is_about(&self, dotted: &str, path: &Path) -> bool {
+        let directory = self.path.parent().unwrap_or(Path::new(""));
+        path.starts_with(directory) && self.starts_module(dotted)
     }
 }
 

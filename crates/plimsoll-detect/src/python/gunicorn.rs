@@ -169,10 +169,10 @@ pub(crate) fn configuration_named(
 
 /// Several processes, each with a state of its own, where there has to be one.
 pub(crate) fn several_workers(
-    configuration: Option<&Configuration>,
+    workers: Option<&Spanned<u32>>,
     kept: Option<&Evidence>,
 ) -> Option<Diagnostic> {
-    let workers = configuration?.workers.as_ref()?;
+    let workers = workers?;
     let at = kept.filter(|_| workers.value > 1)?;
     let what = at.why.split(':').next().unwrap_or(&at.why);
     Some(

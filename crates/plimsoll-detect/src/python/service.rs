@@ -6,7 +6,7 @@ use std::rc::Rc;
 use plimsoll_diag::{Diagnostic, Evidence, Spanned};
 use plimsoll_model::PythonDependencies;
 
-use crate::claims::Launched;
+use crate::claims::{GunicornArguments, Launched};
 use crate::detection::{DetectedService, Health, Route, ServiceKind};
 use crate::found::{Found, FoundVariable};
 use crate::places;
@@ -48,6 +48,10 @@ pub(crate) struct Claimed<'c> {
     pub(crate) launched: Option<&'c Launched>,
     /// Whether some command says that it is served.
     pub(crate) served: bool,
+    /// The port that the command says which serves it, whatever its own file would do if it were run.
+    pub(crate) served_on: Option<u16>,
+    /// What Gunicorn is told by the environment when it serves it.
+    pub(crate) told: Option<&'c GunicornArguments>,
     /// What Gunicorn is told in a file when it serves it.
     pub(crate) gunicorn: Option<&'c Configuration>,
 }
@@ -93,7 +97,11 @@ pub(crate) fn assemble(
     let told = told_port(candidate, claimed);
     let usual = claimed.port.filter(|_| candidate.port_of_another);
     let bound = bound(candidate, claimed);
-    let moved = told.as_ref().map(|(port, _)| *port).or(usual);
+    let by_server = matches!(candidate.launch, Launch::Asgi { .. } | Launch::Wsgi { .. });
+    let argued = claimed.told.filter(|_| by_server);
+    let moved = claimed.served_on.filter(|_| by_server);
+    let moved = moved.or(argued.and_then(|told| Some(told.port.as_ref()?.value)));
+    let moved = moved.or(told.as_ref().map(|(port, _)| *port)).or(usual);
     let moved = moved.or(bound.map(|bind| bind.value));
     let moved = moved.map(|port| Candidate {
         port: Some(port),
@@ -130,6 +138,10 @@ pub(crate) fn assemble(
     listen_address(candidate, &mut started, &mut problems);
     if let Some((_, variable)) = told {
         started.environment.push(variable);
+    }
+    if let Some(argued) = argued.filter(|argued| argued.of_image) {
+        let variable = "GUNICORN_CMD_ARGS".to_owned();
+        started.environment.push((variable, argued.text.clone()));
     }
     if let Some(configuration) = claimed.gunicorn {
         configuration_named(configuration, &directory, &mut started);
@@ -190,7 +202,7 @@ pub(crate) fn assemble(
     if service.kind == ServiceKind::Scheduler {
         service.replicas_max = Some(1);
     }
-    if let Some(bind) = bound
+    if let Some(bind) = argued.and_then(|argued| argued.port.as_ref()).or(bound)
         && let Some(span) = &bind.span
     {
         let why = format!("Gunicorn is told to listen on port {}", bind.value);
@@ -234,7 +246,10 @@ pub(crate) fn assemble(
     service.writes = kept.writes.into_iter().collect();
     if !kept.single.is_empty() && service.kind.is_daemon() {
         service.replicas_max = Some(1);
-        problems.extend(several_workers(claimed.gunicorn, kept.in_process.as_ref()));
+        let workers = argued
+            .and_then(|argued| argued.workers.as_ref())
+            .or_else(|| claimed.gunicorn?.workers.as_ref());
+        problems.extend(several_workers(workers, kept.in_process.as_ref()));
         service.evidence.extend(kept.single);
     }
     if let Some(remark) = started.remark {

@@ -125,3 +125,51 @@ fn several_processes_of_what_keeps_its_state_are_a_problem() {
         (Some("gunicorn.conf.py"), 1)
     );
 }
+
+#[test]
+fn arguments_of_the_environment_count_more_than_the_file_and_less_than_the_command() {
+    let of = |files: &[(&str, &str)]| {
+        let mut all = vec![
+            FLASK,
+            ("requirements.txt", "flask\ngunicorn\n"),
+            ("gunicorn.conf.py", "bind = ':9100'\n"),
+        ];
+        all.extend(files);
+        let detection = found(&all);
+        let [service] = &detection.services[..] else {
+            panic!("{:?}", commands(&detection));
+        };
+        let evidence = service.evidence.iter().map(|one| {
+            let place = &one.span;
+            format!("{}:{}", place.file.display(), place.start.line)
+        });
+        (service.ports.clone(), evidence.collect::<Vec<_>>())
+    };
+    let image = |command: &str| {
+        format!(
+            "FROM python:3.12\nENV A=1 GUNICORN_CMD_ARGS=\"--bind=0.0.0.0:9400 --workers=2\"\nEXPOSE 8000\nCMD {command}\n"
+        )
+    };
+    let plain = image("gunicorn app:app");
+    let (ports, evidence) = of(&[("Dockerfile", &plain)]);
+    assert_eq!(ports, [9400]);
+    assert!(
+        evidence.contains(&"Dockerfile:2".to_owned()),
+        "{evidence:?}"
+    );
+    let said = image("gunicorn -b :9500 app:app");
+    assert_eq!(of(&[("Dockerfile", &said)]).0, [9500]);
+    // Another server does not read the variable.
+    let other = image("flask --app app run --port 9600");
+    assert_eq!(of(&[("Dockerfile", &other)]).0, [9600]);
+    let compose =
+        "services:\n  web:\n    build: .\n    environment:\n      GUNICORN_CMD_ARGS: -b :9700\n";
+    assert_eq!(
+        of(&[("compose.yaml", compose), ("Dockerfile", &plain)]).0,
+        [9700]
+    );
+    assert_eq!(
+        of(&[(".env", "GUNICORN_CMD_ARGS=--bind 0.0.0.0:9800\n")]).0,
+        [9800]
+    );
+}

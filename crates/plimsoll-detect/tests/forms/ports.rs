@@ -219,3 +219,41 @@ fn a_worker_that_tells_how_it_is_doing_stays_one() {
         "worker [9101] /metrics, metrics 9101"
     );
 }
+
+#[test]
+fn the_command_that_serves_decides_over_the_file_run_by_itself() {
+    let of = |docker: &str| {
+        let detection = crate::tree::found(&[
+            ("requirements.txt", "flask\n"),
+            (
+                "app.py",
+                "from flask import Flask\napp = Flask(__name__)\n@app.get('/')\ndef home():\n    return ''\n\
+                 if __name__ == '__main__':\n    app.run(port=5000)\n",
+            ),
+            ("Dockerfile", docker),
+        ]);
+        let told: Vec<String> = detection
+            .problems
+            .iter()
+            .map(|problem| problem.what.clone())
+            .collect();
+        (detection.services[0].ports.clone(), told)
+    };
+    for command in [
+        "CMD [\"flask\", \"run\", \"--host=0.0.0.0\", \"--port=8002\"]",
+        "ENV FLASK_RUN_PORT=8002\nCMD flask run",
+        "ENV FLASK_APP=app.py\nCMD python -m flask run -p 8002",
+        "CMD gunicorn -b 0.0.0.0:8002 app:app",
+    ] {
+        let (ports, told) = of(&format!("FROM python:3.12\nEXPOSE 8002\n{command}\n"));
+        assert_eq!(ports, [8002], "{command}");
+        assert!(told.iter().all(|what| !what.contains("8002")), "{told:?}");
+    }
+    let (ports, told) = of("FROM python:3.12\nEXPOSE 8002\nCMD python app.py\n");
+    assert_eq!(ports, [5000]);
+    assert!(
+        told.iter()
+            .any(|what| what.starts_with("exposes port 8002")),
+        "{told:?}"
+    );
+}

@@ -84,6 +84,21 @@ impl Deployed {
         port(&self.words).or_else(told).or_else(only)
     }
 
+    /// Whether it starts the file at `path`, whose module is `dotted`, by its words or by its image.
+    pub(crate) fn is_about(&self, dotted: &str, path: &Path, files: &[Dockerfile]) -> bool {
+        let directly = self.starts().is_some_and(|starts| starts.is_about(dotted));
+        let by_image = || {
+            let file = self.dockerfile.as_ref()?;
+            let file = files.iter().find(|known| known.path == file.value)?;
+            Some(file.starts_module(dotted))
+        };
+        let near = self
+            .directory
+            .as_ref()
+            .is_none_or(|directory| path.starts_with(directory));
+        near && (directly || self.words.is_empty() && by_image() == Some(true))
+    }
+
     /// Whether it is something that others publish, such as a database.
     fn is_foreign(&self) -> bool {
         let image = self.image.as_deref().unwrap_or_default();
@@ -117,26 +132,7 @@ impl Deployments {
 
     /// The port that the program in the file at `path`, whose module is `dotted`, is expected on.
     pub(crate) fn port(&self, dotted: &str, path: &Path, files: &[Dockerfile]) -> Option<u16> {
-        let about = |deployed: &&Deployed| {
-            let directly = deployed
-                .starts()
-                .is_some_and(|starts| starts.is_about(dotted));
-            let by_image = || {
-                let file = deployed.dockerfile.as_ref()?;
-                let file = files.iter().find(|known| known.path == file.value)?;
-                let image = file.image(None);
-                let words = image
-                    .command
-                    .or(image.entrypoint)
-                    .map(|line| line.value.words())?;
-                Some(starts(&words)?.is_about(dotted))
-            };
-            let near = deployed
-                .directory
-                .as_ref()
-                .is_none_or(|directory| path.starts_with(directory));
-            near && (directly || deployed.words.is_empty() && by_image() == Some(true))
-        };
+        let about = |deployed: &&Deployed| deployed.is_about(dotted, path, files);
         self.programs.iter().filter(about).find_map(Deployed::port)
     }
 }
