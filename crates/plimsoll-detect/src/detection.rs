@@ -1,5 +1,6 @@
 //! What was found in a tree.
 
+use std::borrow::Cow;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
@@ -10,7 +11,7 @@ pub use plimsoll_model::facts::{
     Health, NeedKind, OneOf, Route, ServiceKind, Stream, Variable, VariableKind,
 };
 use serde::ser::SerializeStruct as _;
-use serde::{Serialize, Serializer};
+use serde::{Deserialize, Serialize, Serializer};
 
 use crate::shims::Shim;
 use crate::trial::{NamedTrial, Trial};
@@ -42,20 +43,20 @@ pub struct Detection {
 }
 
 /// Something that can run.
-#[derive(Debug, Clone, Serialize)]
+#[derive(Debug, Clone, Serialize, Deserialize)]
 pub struct DetectedService {
     /// A name that is valid in a Compose file.
     pub name: String,
     /// What it is to its users.
     pub kind: ServiceKind,
     /// `python`, `javascript`, `go`, `rust`.
-    pub language: &'static str,
+    pub language: Cow<'static, str>,
     /// The framework as people write it: `FastAPI`.
     pub framework: Option<String>,
     /// The framework's version, where a lock file or pin settles it.
     pub version: Option<String>,
     /// Libraries that say what it is, with versions: `React 19`.
-    #[serde(skip_serializing_if = "Vec::is_empty")]
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub built_with: Vec<String>,
     /// The versions of the language that fit: `>=3.12`.
     pub language_version: Option<String>,
@@ -72,7 +73,7 @@ pub struct DetectedService {
     /// TCP ports it listens on.
     pub ports: Vec<u16>,
     /// The port of its development server, where that is another one.
-    #[serde(skip_serializing_if = "Option::is_none")]
+    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub development_port: Option<u16>,
     /// How to tell that it works.
     pub health: Option<Health>,
@@ -99,7 +100,7 @@ pub struct DetectedService {
     /// How its image is assembled; `None` where that is not known yet.
     pub recipe: Option<BuildRecipe>,
     /// What it showed when it was started, where it was.
-    #[serde(skip_serializing_if = "Option::is_none")]
+    #[serde(skip_deserializing, skip_serializing_if = "Option::is_none")]
     pub trial: Option<Trial>,
     /// The files it imports, relative to the tree.
     #[serde(skip)]
@@ -113,7 +114,7 @@ pub struct DetectedService {
 }
 
 /// Something that services need beside them.
-#[derive(Debug, Clone, Serialize)]
+#[derive(Debug, Clone, Serialize, Deserialize)]
 pub struct Need {
     /// What it is.
     pub kind: NeedKind,
@@ -122,7 +123,7 @@ pub struct Need {
     /// The variable or file that says where it is.
     pub how: Option<String>,
     /// How a connection string for it starts: `postgresql+asyncpg`.
-    #[serde(skip_serializing_if = "Option::is_none")]
+    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub scheme: Option<String>,
     /// Who needs it.
     pub services: Vec<String>,
@@ -132,7 +133,7 @@ pub struct Need {
 }
 
 /// What looks like a service but is none.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Rejected {
     /// The file.
     pub path: Arc<Path>,
@@ -143,7 +144,7 @@ pub struct Rejected {
 }
 
 /// What is wrong with a project.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Problem {
     /// The file.
     pub path: Arc<Path>,
@@ -199,7 +200,7 @@ impl DetectedService {
         Facts {
             kind: Some(self.kind),
             found_as: Some(self.name.clone()),
-            language: Some(self.language.to_owned()),
+            language: Some(self.language.clone().into_owned()),
             framework: self.framework.clone(),
             provides: None,
             ports: self.ports.clone(),

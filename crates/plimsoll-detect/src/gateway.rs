@@ -122,7 +122,7 @@ pub(crate) fn choose(
             {
                 why += &format!("; port {port} is taken by `{owner}`");
             }
-            let framework = service.framework.as_deref().unwrap_or(service.language);
+            let framework = service.framework.as_deref().unwrap_or(&service.language);
             let what = match service.kind {
                 ServiceKind::Ui => "page",
                 ServiceKind::Worker => "worker",

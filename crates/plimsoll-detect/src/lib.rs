@@ -41,7 +41,7 @@ pub use detection::{
     DetectedService, Detection, Health, Need, NeedKind, OneOf, Problem, Rejected, Route,
     ServiceKind, Stream, Variable, VariableKind,
 };
-pub use memory::Memory;
+pub use memory::{Memory, Texts, Trees};
 pub use project::{fill_environment, fill_from_file};
 pub use shims::{Help, Shim};
 pub use text::View;
@@ -60,6 +60,11 @@ const COMPOSE: &[&str] = &[
 
 /// Finds what a tree holds.
 pub fn detect(tree: &Tree) -> Detection {
+    tree.recall_whole(|| look(tree))
+}
+
+/// Looks at all of a tree.
+fn look(tree: &Tree) -> Detection {
     let claims = claims::Reviewed::read(tree);
     let versions: Vec<_> = claims.files.iter().map(|file| file.python(None)).collect();
     let workspace = python::Workspace::new(tree);

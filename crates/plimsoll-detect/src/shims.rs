@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 
 use plimsoll_diag::{Evidence, Span};
 use plimsoll_model::facts::as_places;
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 
 use crate::detection::{DetectedService, Detection, NeedKind, ServiceKind};
 use crate::places;
@@ -15,7 +15,7 @@ use crate::tree::Tree;
 use crate::trial::Verdict;
 
 /// Help that a service needs to run in a container.
-#[derive(Debug, Clone, Serialize)]
+#[derive(Debug, Clone, Serialize, Deserialize)]
 pub struct Shim {
     /// Who is helped.
     pub service: String,
@@ -26,12 +26,12 @@ pub struct Shim {
     #[serde(serialize_with = "as_places")]
     pub evidence: Vec<Evidence>,
     /// Whether the service works with it, where that was tried.
-    #[serde(skip_serializing_if = "Option::is_none")]
+    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub trial: Option<Verdict>,
 }
 
 /// A way to help.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(tag = "help", rename_all = "kebab-case")]
 pub enum Help {
     /// Directories that are searched for modules, inside of its image.

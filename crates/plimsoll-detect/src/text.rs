@@ -196,7 +196,7 @@ impl Detection {
             let _ = write!(what, "{separator}shares {other}'s dependencies");
         } else {
             let from = file.map(|file| format!(" ({file})")).unwrap_or_default();
-            match (service.language, &service.language_version) {
+            match (&*service.language, &service.language_version) {
                 ("python", version) => {
                     let version = version
                         .as_deref()

@@ -3,19 +3,26 @@
 //! What version control ignores, what package managers install, and links are not in it. Nothing
 //! outside of the root is read. What an image's ignore file leaves out is in it, but marked.
 
+mod reading;
+
 use std::collections::{BTreeSet, HashMap, HashSet};
 use std::io::Read as _;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::Mutex;
 use std::sync::atomic::{AtomicUsize, Ordering};
+use std::time::SystemTime;
 
 use ignore::WalkBuilder;
 use ignore::gitignore::{Gitignore, GitignoreBuilder};
 use serde::Serialize;
 use serde::de::DeserializeOwned;
+use sha2::{Digest as _, Sha256};
 
-use crate::memory::Memory;
+use crate::detection::Detection;
+use crate::memory::{Key, Memory};
+pub(crate) use reading::Reading;
+use reading::{Readings, Stamp};
 
 /// Why a snapshot could not be made.
 #[derive(Debug, thiserror::Error)]
@@ -88,8 +95,10 @@ const INSTALLED: &[&str] = &[
 pub struct File {
     /// Path relative to the root, valid Unicode.
     pub path: Arc<Path>,
-    /// Size in bytes when it was listed.
-    pub size: u64,
+    /// Size in bytes when it was listed. What is found must not follow from it behind the back of
+    /// [`Tree::is_at_most`].
+    size: u64,
+    stamp: Stamp,
     /// Whether `.dockerignore` keeps it out of images.
     pub left_out_of_images: bool,
 }
@@ -106,6 +115,9 @@ pub struct Tree {
     directories: HashSet<PathBuf>,
     truncated: bool,
     odd_names: usize,
+    /// When it was begun to list the files.
+    listed: SystemTime,
+    readings: Readings,
     read: AtomicUsize,
     unreadable: Mutex<BTreeSet<(Arc<Path>, String)>>,
     memory: Option<Arc<Memory>>,
@@ -131,6 +143,8 @@ impl Tree {
             directories: HashSet::from([PathBuf::new()]),
             truncated: false,
             odd_names: 0,
+            listed: SystemTime::now(),
+            readings: Readings::default(),
             read: AtomicUsize::new(0),
             unreadable: Mutex::new(BTreeSet::new()),
             memory: None,
@@ -171,9 +185,60 @@ impl Tree {
         look: impl FnOnce(String) -> T,
     ) -> T {
         match &self.memory {
-            Some(memory) => memory.recall(what, &text, || look(text.clone())),
+            Some(memory) => memory.texts.recall(what, &text, || look(text.clone())),
             None => look(text),
         }
+    }
+
+    /// What `look` finds in the tree, or what it found before where nothing is otherwise that it saw.
+    pub(crate) fn recall_whole(&self, look: impl FnOnce() -> Detection) -> Detection {
+        let Some(memory) = &self.memory else {
+            return look();
+        };
+        if let Some(known) = memory.trees.recall(self) {
+            memory.texts.keep_others();
+            return known;
+        }
+        let found = look();
+        memory.trees.learn(self, &found);
+        found
+    }
+
+    /// What is in the tree and how it is shown, the texts of files left out.
+    pub(crate) fn listing(&self) -> Key {
+        let mut digest = Sha256::new();
+        let mut add = |bytes: &[u8]| {
+            digest.update((bytes.len() as u64).to_le_bytes());
+            digest.update(bytes);
+        };
+        add(self.root.as_os_str().as_encoded_bytes());
+        add(self.prefix.as_os_str().as_encoded_bytes());
+        add(format!("{:?} {} {}", self.bounds, self.truncated, self.odd_names).as_bytes());
+        for file in &self.files {
+            add(file.path.as_os_str().as_encoded_bytes());
+            add(&[u8::from(file.left_out_of_images)]);
+        }
+        add(b"/");
+        let mut directories: Vec<&PathBuf> = self.directories.iter().collect();
+        directories.sort_unstable();
+        for directory in directories {
+            add(directory.as_os_str().as_encoded_bytes());
+        }
+        digest.finalize().into()
+    }
+
+    /// The files that were looked into; `None` where another look may see something else in them.
+    pub(crate) fn readings(&self) -> Option<Vec<Reading>> {
+        self.readings
+            .all(|place| self.files[place].stamp, self.listed)
+    }
+
+    /// A reading of a tree with the same listing, if it would be the same one here.
+    pub(crate) fn read_again(&self, reading: &Reading) -> Option<Reading> {
+        let file = self.files.get(reading.place())?;
+        reading.again(file.stamp, self.listed, || {
+            self.bytes(file, self.bounds.manifest_bytes).ok()
+        })
     }
 
     fn find_places(&mut self) {
@@ -222,9 +287,11 @@ impl Tree {
                     self.truncated = true;
                     break;
                 }
+                let data = entry.metadata();
                 self.files.push(File {
                     path: Arc::from(relative),
-                    size: entry.metadata().map(|data| data.len()).unwrap_or(0),
+                    size: data.as_ref().map_or(0, std::fs::Metadata::len),
+                    stamp: data.as_ref().map(Stamp::of).unwrap_or_default(),
                     left_out_of_images: images.leaves_out(relative),
                 });
             }
@@ -300,33 +367,47 @@ impl Tree {
         self.text(path, self.bounds.manifest_bytes)
     }
 
+    /// Whether a listed file has no more than `most` bytes.
+    pub(crate) fn is_at_most(&self, file: &File, most: u64) -> bool {
+        if let Some(place) = self.places.get(&file.path) {
+            self.readings.size(*place, file.size);
+        }
+        file.size <= most
+    }
+
     fn text(&self, path: &Path, most: u64) -> Option<String> {
-        let file = self.file(path)?;
-        if file.size > most {
+        let place = *self.places.get(path)?;
+        let file = &self.files[place];
+        if !self.is_at_most(file, most) {
             return None;
         }
-        let read = || -> std::io::Result<Vec<u8>> {
-            let mut bytes = Vec::with_capacity(file.size as usize);
-            // The file may grow between listing and reading.
-            fs_err::File::open(self.root.join(path))?
-                .take(most)
-                .read_to_end(&mut bytes)?;
-            Ok(bytes)
-        };
         self.read.fetch_add(1, Ordering::Relaxed);
-        match read() {
-            // One wrong byte in a comment must not hide a service.
-            Ok(bytes) => Some(match String::from_utf8(bytes) {
-                Ok(text) => text,
-                Err(error) => String::from_utf8_lossy(error.as_bytes()).into_owned(),
-            }),
+        match self.bytes(file, most) {
+            Ok(bytes) => {
+                self.readings.bytes(place, &bytes);
+                // One wrong byte in a comment must not hide a service.
+                Some(match String::from_utf8(bytes) {
+                    Ok(text) => text,
+                    Err(error) => String::from_utf8_lossy(error.as_bytes()).into_owned(),
+                })
+            }
             Err(error) => {
+                self.readings.failed();
                 if let Ok(mut unreadable) = self.unreadable.lock() {
                     unreadable.insert((file.path.clone(), error.kind().to_string()));
                 }
                 None
             }
         }
+    }
+
+    fn bytes(&self, file: &File, most: u64) -> std::io::Result<Vec<u8>> {
+        let mut bytes = Vec::with_capacity(file.size.min(most) as usize);
+        // The file may grow between listing and reading.
+        fs_err::File::open(self.root.join(&file.path))?
+            .take(most)
+            .read_to_end(&mut bytes)?;
+        Ok(bytes)
     }
 }
 

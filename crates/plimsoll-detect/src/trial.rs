@@ -4,7 +4,7 @@
 
 use plimsoll_diag::Span;
 use plimsoll_model::facts::as_optional_place;
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 
 /// What one service showed when it was started beside what it needs.
 #[derive(Debug, Clone, Serialize)]
@@ -41,7 +41,7 @@ pub struct Trial {
 }
 
 /// How a trial ended.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum Verdict {
     /// It does what it is there for.

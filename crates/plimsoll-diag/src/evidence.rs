@@ -1,11 +1,11 @@
 //! Why an inferred fact is believed.
 
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 
 use crate::Span;
 
 /// One reason for an inferred fact: a place in the source tree and what it shows.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Evidence {
     /// The place that shows it.
     pub span: Span,

@@ -5,6 +5,7 @@ use std::ops::Deref;
 use std::path::Path;
 use std::sync::Arc;
 
+use serde::ser::SerializeStruct as _;
 use serde::{Deserialize, Serialize};
 
 /// A place in a text file. Lines and columns count from 1; a column counts characters.
@@ -17,7 +18,7 @@ pub struct Position {
 }
 
 /// A range of text in one file.
-#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize)]
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 pub struct Span {
     /// The file, as it should be shown: relative to the project where it lies inside it.
     pub file: Arc<Path>,
@@ -57,8 +58,9 @@ impl fmt::Display for Span {
 
 /// A value and the place it was read from; no place means that no file states it.
 ///
-/// Equality and order look at the value alone, so that two spellings of one fact compare equal.
-#[derive(Debug, Clone, Default)]
+/// Equality and order look at the value alone, so that two spellings of one fact compare equal. People
+/// are shown the value alone; what is kept for a program to read back has its place, too.
+#[derive(Debug, Clone, Default, Deserialize)]
 pub struct Spanned<T> {
     /// The value itself.
     pub value: T,
@@ -119,7 +121,13 @@ impl<T: Ord> Ord for Spanned<T> {
 
 impl<T: Serialize> Serialize for Spanned<T> {
     fn serialize<S: serde::Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        self.value.serialize(serializer)
+        if serializer.is_human_readable() {
+            return self.value.serialize(serializer);
+        }
+        let mut whole = serializer.serialize_struct("Spanned", 2)?;
+        whole.serialize_field("value", &self.value)?;
+        whole.serialize_field("span", &self.span)?;
+        whole.end()
     }
 }
 

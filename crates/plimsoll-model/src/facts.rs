@@ -2,7 +2,7 @@
 //! variables it reads. Detection finds it; running, rendering and proving read it.
 
 use plimsoll_diag::{Evidence, Span};
-use serde::{Serialize, Serializer};
+use serde::{Deserialize, Serialize, Serializer};
 
 /// What is known of one service.
 #[derive(Debug, Clone, Default, Serialize)]
@@ -33,7 +33,7 @@ pub struct Facts {
 }
 
 /// What a service is to its users.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum ServiceKind {
     /// Answers HTTP requests of programs.
@@ -79,7 +79,7 @@ impl ServiceKind {
 }
 
 /// A path that answers.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Route {
     /// The path, with its leading slash.
     pub path: String,
@@ -91,7 +91,7 @@ pub struct Route {
 }
 
 /// How to tell that a service works.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(tag = "kind", rename_all = "kebab-case")]
 pub enum Health {
     /// A GET request is answered with success.
@@ -113,7 +113,7 @@ pub enum Health {
 }
 
 /// A response that stays open.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum Stream {
     /// Server-sent events.
@@ -123,7 +123,7 @@ pub enum Stream {
 }
 
 /// What kind of thing is needed.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum NeedKind {
     /// PostgreSQL.
@@ -255,7 +255,7 @@ impl NeedKind {
 }
 
 /// What a variable holds.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum VariableKind {
     /// A URL or connection string.
@@ -290,7 +290,7 @@ impl VariableKind {
 }
 
 /// A variable that services read.
-#[derive(Debug, Clone, Serialize)]
+#[derive(Debug, Clone, Serialize, Deserialize)]
 pub struct Variable {
     /// Its name.
     pub name: String,
@@ -330,15 +330,18 @@ fn place(span: &Span) -> String {
     format!("{}:{}", span.file.display(), span.start.line)
 }
 
-/// Serialises a place as `file:line`.
+/// Serialises a place: as `file:line` for people, whole for a program.
 ///
 /// # Errors
 /// When the serialiser fails.
 pub fn as_place<S: Serializer>(span: &Span, serializer: S) -> Result<S::Ok, S::Error> {
+    if !serializer.is_human_readable() {
+        return span.serialize(serializer);
+    }
     serializer.serialize_str(&place(span))
 }
 
-/// Serialises a place as `file:line`, or nothing.
+/// Serialises a place: as `file:line` or nothing for people, whole for a program.
 ///
 /// # Errors
 /// When the serialiser fails.
@@ -346,10 +349,13 @@ pub fn as_optional_place<S: Serializer>(
     span: &Option<Span>,
     serializer: S,
 ) -> Result<S::Ok, S::Error> {
+    if !serializer.is_human_readable() {
+        return span.serialize(serializer);
+    }
     span.as_ref().map(place).serialize(serializer)
 }
 
-/// Serialises evidence as places with reasons.
+/// Serialises evidence: as places with reasons for people, whole for a program.
 ///
 /// # Errors
 /// When the serialiser fails.
@@ -358,6 +364,9 @@ pub fn as_places<S: Serializer>(evidence: &[Evidence], serializer: S) -> Result<
     struct Placed<'a> {
         at: String,
         why: &'a str,
+    }
+    if !serializer.is_human_readable() {
+        return evidence.serialize(serializer);
     }
     serializer.collect_seq(evidence.iter().map(|evidence| Placed {
         at: place(&evidence.span),

@@ -3,10 +3,10 @@
 use std::path::PathBuf;
 
 use plimsoll_diag::Spanned;
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 
 /// What to assemble for one service, and from where. Paths inside are relative to `context`.
-#[derive(Debug, Clone, PartialEq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct BuildRecipe {
     /// Absolute path of the directory whose files go into the image.
     pub context: PathBuf,
@@ -23,12 +23,12 @@ pub struct BuildRecipe {
     /// TCP ports the command listens on.
     pub ports: Vec<u16>,
     /// Pages that the service hands out and that a build of its own makes.
-    #[serde(skip_serializing_if = "Vec::is_empty")]
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub pages: Vec<Pages>,
 }
 
 /// Pages that a service of another kind hands out: a build makes them, and they are files of the service's image.
-#[derive(Debug, Clone, PartialEq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Pages {
     /// Absolute path of the directory that the build reads.
     pub context: PathBuf,
@@ -39,7 +39,7 @@ pub struct Pages {
 }
 
 /// The language's own part of a recipe.
-#[derive(Debug, Clone, PartialEq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(tag = "kind", rename_all = "kebab-case")]
 pub enum RecipeKind {
     /// A Python application on an interpreter.
@@ -57,7 +57,7 @@ pub enum RecipeKind {
 }
 
 /// A Python application.
-#[derive(Debug, Clone, PartialEq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct PythonRecipe {
     /// The directory of `pyproject.toml` or `requirements.txt`, relative to the context.
     pub root: PathBuf,
@@ -79,7 +79,7 @@ pub struct PythonRecipe {
 }
 
 /// Where a Python project's dependencies are stated. Paths are relative to the context.
-#[derive(Debug, Clone, PartialEq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(tag = "from", rename_all = "kebab-case")]
 pub enum PythonDependencies {
     /// `uv.lock`, and the workspace member to install.
@@ -113,7 +113,7 @@ pub enum PythonDependencies {
 }
 
 /// Lock files besides uv's.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum PythonLock {
     /// `poetry.lock`.
@@ -127,7 +127,7 @@ pub enum PythonLock {
 }
 
 /// Files built by a Node script and served as they are.
-#[derive(Debug, Clone, PartialEq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct StaticSiteRecipe {
     /// The directory of `package.json`, relative to the context.
     pub root: PathBuf,
@@ -146,7 +146,7 @@ pub struct StaticSiteRecipe {
 }
 
 /// A path below which a site's server passes requests on.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct SiteProxy {
     /// How the paths start: `/api`.
     pub path: String,
@@ -157,7 +157,7 @@ pub struct SiteProxy {
 }
 
 /// A server that Node runs.
-#[derive(Debug, Clone, PartialEq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct NodeServerRecipe {
     /// The directory of the service's `package.json`, relative to the context.
     pub root: PathBuf,
@@ -176,7 +176,7 @@ pub struct NodeServerRecipe {
 }
 
 /// What builds a project of Node.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(untagged)]
 pub enum NodeBuild {
     /// A script of its `package.json`: `build`.
@@ -186,7 +186,7 @@ pub enum NodeBuild {
 }
 
 /// What of a built Node server goes into its image.
-#[derive(Debug, Clone, PartialEq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(tag = "layout", rename_all = "kebab-case")]
 pub enum NodeLayout {
     /// The application's files and its production packages.
@@ -200,7 +200,7 @@ pub enum NodeLayout {
 }
 
 /// A program of Go.
-#[derive(Debug, Clone, PartialEq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct GoRecipe {
     /// The directory of `go.mod`, relative to the context.
     pub root: PathBuf,
@@ -217,7 +217,7 @@ pub struct GoRecipe {
 }
 
 /// A program of Rust.
-#[derive(Debug, Clone, PartialEq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct RustRecipe {
     /// The directory of the workspace's `Cargo.toml`, relative to the context.
     pub root: PathBuf,
@@ -232,7 +232,7 @@ pub struct RustRecipe {
 }
 
 /// What a Dockerfile says, step by step.
-#[derive(Debug, Clone, PartialEq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct DockerfileRecipe {
     /// Where its text is.
     pub source: DockerfileSource,
@@ -255,7 +255,7 @@ pub struct DockerfileRecipe {
 }
 
 /// What the commands of a build reach.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum BuildNetwork {
     /// What this machine reaches.
@@ -266,7 +266,7 @@ pub enum BuildNetwork {
 }
 
 /// Where a Dockerfile's text is.
-#[derive(Debug, Clone, PartialEq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum DockerfileSource {
     /// A file, absolute.
@@ -276,7 +276,7 @@ pub enum DockerfileSource {
 }
 
 /// A package manager of Node.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum NodeManager {
     /// npm, `package-lock.json`.

@@ -5,7 +5,7 @@ use std::os::unix::fs::MetadataExt as _;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use plimsoll_detect::{Memory, Tree, TreeError};
+use plimsoll_detect::{Memory, Texts, Tree, TreeError, Trees};
 use plimsoll_image::Replacement;
 use sha2::{Digest as _, Sha256};
 
@@ -14,7 +14,8 @@ use crate::settings::Settings;
 /// Facts of one project's files. Without them, and where they cannot be kept, every command looks at
 /// every file.
 pub(crate) struct KnownFacts {
-    file: PathBuf,
+    texts: PathBuf,
+    trees: PathBuf,
     memory: Arc<Memory>,
 }
 
@@ -26,11 +27,19 @@ impl KnownFacts {
             .iter()
             .map(|byte| format!("{byte:02x}"))
             .collect();
-        let file = settings.cache().join("facts").join(name);
-        let kept = fs_err::read(&file).unwrap_or_default();
+        let facts = settings.cache().join("facts");
+        let texts = facts.join(&name);
+        let trees = facts.join(name + ".trees");
+        let maker = this_program();
+        let kept_texts = texts.clone();
+        let memory = Memory {
+            texts: Texts::new(move || fs_err::read(kept_texts).unwrap_or_default(), &maker),
+            trees: Trees::new(fs_err::read(&trees).unwrap_or_default(), &maker),
+        };
         Self {
-            file,
-            memory: Arc::new(Memory::new(kept, &this_program())),
+            texts,
+            trees,
+            memory: Arc::new(memory),
         }
     }
 
@@ -41,21 +50,26 @@ impl KnownFacts {
 
     /// Keeps what was learnt.
     pub(crate) fn keep(&self) {
-        let Some(bytes) = self.memory.to_keep() else {
-            return;
-        };
-        if let Err(error) = self.write(&bytes) {
-            tracing::debug!("what the files say is not kept: {error}");
+        let learnt = [
+            (&self.texts, self.memory.texts.to_keep()),
+            (&self.trees, self.memory.trees.to_keep()),
+        ];
+        for (file, bytes) in learnt {
+            if let Some(bytes) = bytes
+                && let Err(error) = write(file, &bytes)
+            {
+                tracing::debug!("what the files say is not kept: {error}");
+            }
         }
     }
+}
 
-    fn write(&self, bytes: &[u8]) -> io::Result<()> {
-        fs_err::create_dir_all(self.file.parent().unwrap_or(Path::new("/")))?;
-        // Source code may hold what others must not read.
-        let mut replacement = Replacement::private(&self.file)?;
-        replacement.file().write_all(bytes)?;
-        replacement.place()
-    }
+fn write(file: &Path, bytes: &[u8]) -> io::Result<()> {
+    fs_err::create_dir_all(file.parent().unwrap_or(Path::new("/")))?;
+    // Source code may hold what others must not read.
+    let mut replacement = Replacement::private(file)?;
+    replacement.file().write_all(bytes)?;
+    replacement.place()
 }
 
 /// This program, told from an earlier or later one.

@@ -156,7 +156,7 @@ fn started_score(started: &Starts, service: &DetectedService) -> i32 {
                 || service.name == *program;
             if named { 100 } else { 0 }
         }
-        Starts::NodeScript(_) if matches!(service.language, "javascript" | "typescript") => 60,
+        Starts::NodeScript(_) if matches!(&*service.language, "javascript" | "typescript") => 60,
         _ => 0,
     }
 }

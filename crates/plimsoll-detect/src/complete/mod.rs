@@ -330,7 +330,7 @@ impl Completion<'_> {
         }
         add_variables(variables, detection, &detected.name, &service.name);
         let Some(recipe) = &detected.recipe else {
-            let what = detected.framework.as_deref().unwrap_or(detected.language);
+            let what = detected.framework.as_deref().unwrap_or(&detected.language);
             diagnostics.push(
                 Diagnostic::warning(format!(
                     "`{}` is a {what} application, which Plimsoll does not assemble yet",

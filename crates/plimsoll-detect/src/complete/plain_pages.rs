@@ -32,7 +32,7 @@ pub(super) fn of(tree: &Tree, directory: &Path) -> Option<DetectedService> {
     Some(DetectedService {
         name: String::new(),
         kind: ServiceKind::Ui,
-        language: "html",
+        language: "html".into(),
         framework: None,
         version: None,
         built_with: Vec::new(),

@@ -258,7 +258,7 @@ impl Seen<'_> {
             service: DetectedService {
                 name: String::new(),
                 kind,
-                language: "go",
+                language: "go".into(),
                 framework: Some(match framework {
                     Some((_, name)) => (*name).to_owned(),
                     None if kind == ServiceKind::Worker => "Go".to_owned(),

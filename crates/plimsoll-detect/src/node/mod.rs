@@ -176,9 +176,9 @@ fn blank(
             name: String::new(),
             kind,
             language: if tree.has_file(&package.directory.join("tsconfig.json")) {
-                "typescript"
+                "typescript".into()
             } else {
-                "javascript"
+                "javascript".into()
             },
             framework: Some(framework.to_owned()),
             version: None,

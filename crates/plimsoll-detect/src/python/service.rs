@@ -166,7 +166,7 @@ pub(crate) fn assemble(
     let mut service = DetectedService {
         name: String::new(),
         kind: kind(candidate),
-        language: "python",
+        language: "python".into(),
         framework: (!candidate.framework.is_empty()).then(|| candidate.framework.to_owned()),
         version: version(project, &dependencies, candidate.distribution),
         built_with: Vec::new(),

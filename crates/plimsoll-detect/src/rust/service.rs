@@ -192,7 +192,7 @@ impl Seen<'_> {
             service: DetectedService {
                 name: String::new(),
                 kind,
-                language: "rust",
+                language: "rust".into(),
                 framework: Some(match framework {
                     Some((_, name)) => (*name).to_owned(),
                     None => "Rust".to_owned(),

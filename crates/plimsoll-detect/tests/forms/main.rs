@@ -20,6 +20,7 @@ mod members;
 mod one_of;
 mod ports;
 mod projects;
+mod remembered;
 mod shapes;
 mod stated_commands;
 mod stores;

@@ -1,7 +1,9 @@
 //! Trees that are written for one test, and what is found in them.
 
-use plimsoll_detect::{Detection, Tree, detect};
+use plimsoll_detect::Detection;
 use tempfile::TempDir;
+
+use crate::remembered::found_twice;
 
 /// A directory with these files.
 pub(crate) fn written(files: &[(&str, &str)]) -> TempDir {
@@ -14,9 +16,9 @@ pub(crate) fn written(files: &[(&str, &str)]) -> TempDir {
     directory
 }
 
-/// What is found in a directory with these files.
+/// What is found in a directory with these files, the first time and later.
 pub(crate) fn found(files: &[(&str, &str)]) -> Detection {
-    detect(&Tree::read(written(files).path()).unwrap())
+    found_twice(written(files).path())
 }
 
 /// Kind, command and ports of each service, one a line.

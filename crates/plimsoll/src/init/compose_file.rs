@@ -163,7 +163,7 @@ fn of_detected(detected: &DetectedService, lines: &mut Vec<String>) {
     let mut what = detected
         .framework
         .clone()
-        .unwrap_or_else(|| detected.language.to_owned());
+        .unwrap_or_else(|| detected.language.clone().into_owned());
     if let Some(version) = &detected.version {
         what.push_str(&format!(" {version}"));
     }

@@ -233,7 +233,7 @@ fn is_started(project: &Project, detected: &DetectedService) -> bool {
 }
 
 fn not_started(detected: &DetectedService) -> Diagnostic {
-    let what = detected.framework.as_deref().unwrap_or(detected.language);
+    let what = detected.framework.as_deref().unwrap_or(&detected.language);
     Diagnostic::warning(format!(
         "`{}` ({what}) is started by no Compose file",
         detected.name

@@ -23,7 +23,7 @@ pub(super) fn read(tree: &Tree) -> Vec<Deployed> {
         matches!(
             file.path.extension().and_then(|end| end.to_str()),
             Some("yaml" | "yml")
-        ) && file.size <= LARGEST
+        ) && tree.is_at_most(file, LARGEST)
     });
     for file in files.take(FILES) {
         let chart = file

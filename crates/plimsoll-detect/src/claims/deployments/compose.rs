@@ -14,7 +14,9 @@ use crate::tree::Tree;
 pub(super) fn read(tree: &Tree) -> Vec<Deployed> {
     let mut found = Vec::new();
     let files = tree.files().iter().filter(|file| {
-        is_compose(&file.path) && file.size <= LARGEST && places::set_aside(&file.path).is_none()
+        is_compose(&file.path)
+            && places::set_aside(&file.path).is_none()
+            && tree.is_at_most(file, LARGEST)
     });
     for file in files.take(FILES) {
         let Some(text) = tree.source(&file.path) else {

@@ -12,10 +12,9 @@ use crate::tree::Tree;
 /// The files that the workflows of a tree build from, relative to the tree.
 pub(super) fn read(tree: &Tree) -> Vec<Spanned<PathBuf>> {
     let mut found = Vec::new();
-    let files = tree
-        .files()
-        .iter()
-        .filter(|file| file.path.starts_with(".github/workflows") && file.size <= LARGEST);
+    let files = tree.files().iter().filter(|file| {
+        file.path.starts_with(".github/workflows") && tree.is_at_most(file, LARGEST)
+    });
     for file in files.take(FILES) {
         let Some(text) = tree.source(&file.path) else {
             continue;

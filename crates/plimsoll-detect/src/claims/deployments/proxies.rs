@@ -30,8 +30,10 @@ pub(super) fn read(tree: &Tree) -> Vec<Leads> {
     let files = tree
         .files()
         .iter()
-        .filter(|file| file.size <= LARGEST && places::set_aside(&file.path).is_none());
-    let forms = files.filter_map(|file| Some((file, form(&file.path)?)));
+        .filter(|file| places::set_aside(&file.path).is_none());
+    let forms = files
+        .filter_map(|file| Some((file, form(&file.path)?)))
+        .filter(|(file, _)| tree.is_at_most(file, LARGEST));
     for (file, form) in forms.take(FILES) {
         let Some(text) = tree.source(&file.path) else {
             continue;

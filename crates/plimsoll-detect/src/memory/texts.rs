@@ -1,29 +1,26 @@
-//! What source files say, remembered from one look at a tree to the next.
+//! What source files say.
 //!
 //! Reading a file's syntax tree takes a hundred times as long as reading what was found in it. An
 //! entry goes by the file's text, so that it holds wherever the text stands and however old it is.
-//! What cannot be read back is as if it had never been kept.
 
 use std::collections::HashMap;
-use std::sync::Mutex;
+use std::fmt;
+use std::sync::{LazyLock, Mutex};
 
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 use sha2::{Digest as _, Sha256};
 
-/// What was found in a file, by a digest of what was looked for and of the file's text.
-type Key = [u8; 32];
+use super::entries::{Entries, Key, Written};
 
 /// Begins what is kept; another form gets another name.
-const NAME: &[u8] = b"plimsoll facts 1\n";
+const FORM: &[u8] = b"plimsoll facts 1\n";
 
 /// Facts about the texts of files.
-#[derive(Debug)]
-pub struct Memory {
+pub struct Texts {
     maker: Key,
-    kept: Vec<u8>,
-    /// Where in what was kept an entry lies.
-    places: HashMap<Key, (usize, usize)>,
+    /// Read when the first text is asked about: a tree that is known needs none of it.
+    kept: LazyLock<Entries, Box<dyn FnOnce() -> Entries + Send>>,
     used: Mutex<Used>,
 }
 
@@ -32,6 +29,8 @@ pub struct Memory {
 struct Used {
     entries: HashMap<Key, Entry>,
     learnt: usize,
+    /// Whether entries that nobody asked for may be asked for the next time.
+    others_stay: bool,
 }
 
 #[derive(Debug)]
@@ -40,17 +39,15 @@ enum Entry {
     Learnt(Vec<u8>),
 }
 
-impl Memory {
-    /// From what [`Memory::to_keep`] gave. `maker` names the program that looks: another one may find
-    /// something else in the same text, so that nothing of its entries is used.
+impl Texts {
+    /// From what [`Texts::to_keep`] gave, read once it is needed. `maker` names the program that looks:
+    /// another one may find something else in the same text, so that nothing of its entries is used.
     #[must_use]
-    pub fn new(kept: Vec<u8>, maker: &str) -> Self {
+    pub fn new(read: impl FnOnce() -> Vec<u8> + Send + 'static, maker: &str) -> Self {
         let maker: Key = Sha256::digest(maker).into();
-        let places = entries(&kept, &maker).unwrap_or_default();
         Self {
             maker,
-            kept,
-            places,
+            kept: LazyLock::new(Box::new(move || Entries::new(read(), FORM, &maker))),
             used: Mutex::default(),
         }
     }
@@ -59,24 +56,32 @@ impl Memory {
     #[must_use]
     pub fn to_keep(&self) -> Option<Vec<u8>> {
         let used = self.used.lock().ok()?;
-        // A few that nobody asks for any more are no reason to write all the others.
-        if used.learnt == 0 && used.entries.len() * 2 > self.places.len() {
+        if used.learnt == 0 && (used.others_stay || used.entries.is_empty()) {
             return None;
         }
-        let mut sorted: Vec<_> = used.entries.iter().collect();
+        let kept = &*self.kept;
+        // A few that nobody asks for any more are no reason to write all the others.
+        if used.learnt == 0 && used.entries.len() * 2 > kept.len() {
+            return None;
+        }
+        let others = kept
+            .keys()
+            .filter(|key| used.others_stay && !used.entries.contains_key(*key))
+            .map(|key| (key, &Entry::Kept));
+        let mut sorted: Vec<_> = used.entries.iter().chain(others).collect();
         sorted.sort_unstable_by_key(|(key, _)| **key);
-        let mut bytes = [NAME, &self.maker].concat();
+        let mut written = Written::new(FORM, &self.maker);
         for (key, entry) in sorted {
             let value = match entry {
-                Entry::Kept => self.of(key)?,
-                Entry::Learnt(value) => value,
+                Entry::Kept => kept.of(key),
+                Entry::Learnt(value) => Some(value.as_slice()),
             };
-            bytes.extend_from_slice(key);
-            bytes.extend_from_slice(&(value.len() as u64).to_le_bytes());
-            bytes.extend_from_slice(&check(value));
-            bytes.extend_from_slice(value);
+            // One that is damaged is found anew.
+            if let Some(value) = value {
+                written.push(key, value);
+            }
         }
-        Some(bytes)
+        Some(written.bytes())
     }
 
     /// What `look` finds in `text`, or what it found before. `what` names what is looked for.
@@ -92,6 +97,7 @@ impl Memory {
         digest.update(text);
         let key: Key = digest.finalize().into();
         let known = self
+            .kept
             .of(&key)
             .and_then(|value| postcard::from_bytes(value).ok());
         if let Some(known) = known {
@@ -105,10 +111,11 @@ impl Memory {
         found
     }
 
-    fn of(&self, key: &Key) -> Option<&[u8]> {
-        let (start, end) = *self.places.get(key)?;
-        let (check_kept, value) = self.kept.get(start..end)?.split_at_checked(CHECK)?;
-        (check(value) == check_kept).then_some(value)
+    /// That a tree was known as a whole: what its texts say is asked for again once one of them changes.
+    pub(crate) fn keep_others(&self) {
+        if let Ok(mut used) = self.used.lock() {
+            used.others_stay = true;
+        }
     }
 
     fn note(&self, key: Key, entry: Entry) {
@@ -119,29 +126,13 @@ impl Memory {
     }
 }
 
-/// Bytes of an entry's check.
-const CHECK: usize = 8;
-
-/// Tells damage of the disk, not somebody's intent: who can write here can change the program as well.
-fn check(value: &[u8]) -> [u8; CHECK] {
-    let digest = Sha256::digest(value);
-    std::array::from_fn(|place| digest[place])
-}
-
-/// Where the entries lie, each from its check on; `None` where they are another program's.
-fn entries(kept: &[u8], maker: &Key) -> Option<HashMap<Key, (usize, usize)>> {
-    let mut rest = kept.strip_prefix(NAME)?.strip_prefix(maker)?;
-    let mut places = HashMap::new();
-    while let Some((key, after)) = rest.split_first_chunk::<32>() {
-        let (length, after) = after.split_first_chunk::<8>()?;
-        let start = kept.len() - after.len();
-        let whole = usize::try_from(u64::from_le_bytes(*length))
-            .ok()?
-            .checked_add(CHECK)?;
-        rest = after.get(whole..)?;
-        places.insert(*key, (start, start + whole));
+impl fmt::Debug for Texts {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        formatter
+            .debug_struct("Texts")
+            .field("used", &self.used)
+            .finish_non_exhaustive()
     }
-    rest.is_empty().then_some(places)
 }
 
 #[cfg(test)]
@@ -150,7 +141,7 @@ mod tests {
 
     use super::*;
 
-    fn ask(memory: &Memory, text: &str) -> (String, bool) {
+    fn ask(memory: &Texts, text: &str) -> (String, bool) {
         let mut looked = false;
         let found = memory.recall("words", text, || {
             looked = true;
@@ -159,31 +150,37 @@ mod tests {
         (found, looked)
     }
 
+    /// A later look.
+    fn again(texts: &Texts) -> Texts {
+        let kept = texts.to_keep().unwrap();
+        Texts::new(move || kept, "a")
+    }
+
     #[test]
     fn what_was_found_is_not_looked_for_again() {
-        let first = Memory::new(Vec::new(), "a");
+        let first = Texts::new(Vec::new, "a");
         assert_eq!(ask(&first, "one"), ("ONE".to_owned(), true));
         assert_eq!(ask(&first, "two"), ("TWO".to_owned(), true));
         let kept = first.to_keep().unwrap();
 
-        let second = Memory::new(kept.clone(), "a");
+        let second = again(&first);
         assert_eq!(ask(&second, "one"), ("ONE".to_owned(), false));
         assert_eq!(ask(&second, "two"), ("TWO".to_owned(), false));
         assert_eq!(second.to_keep(), None, "nothing is new");
 
-        let other = Memory::new(kept, "b");
+        let other = Texts::new(move || kept, "b");
         assert_eq!(ask(&other, "one"), ("ONE".to_owned(), true));
     }
 
     #[test]
     fn what_is_asked_for_no_more_goes() {
-        let first = Memory::new(Vec::new(), "a");
+        let first = Texts::new(Vec::new, "a");
         for text in ["one", "two", "three"] {
             ask(&first, text);
         }
-        let second = Memory::new(first.to_keep().unwrap(), "a");
+        let second = again(&first);
         ask(&second, "one");
-        let third = Memory::new(second.to_keep().unwrap(), "a");
+        let third = again(&second);
         assert_eq!(ask(&third, "one"), ("ONE".to_owned(), false));
         assert_eq!(ask(&third, "two"), ("TWO".to_owned(), true));
     }
@@ -191,7 +188,7 @@ mod tests {
     proptest! {
         #[test]
         fn damage_is_as_if_nothing_had_been_kept(place in 0_usize..200, value: u8, cut in 0_usize..200) {
-            let first = Memory::new(Vec::new(), "a");
+            let first = Texts::new(Vec::new, "a");
             ask(&first, "one");
             ask(&first, "two");
             let mut kept = first.to_keep().unwrap();
@@ -199,7 +196,7 @@ mod tests {
             if let Some(byte) = kept.get_mut(place) {
                 *byte = value;
             }
-            let second = Memory::new(kept, "a");
+            let second = Texts::new(move || kept, "a");
             prop_assert_eq!(ask(&second, "one").0, "ONE");
             prop_assert_eq!(ask(&second, "two").0, "TWO");
         }

@@ -1,0 +1,22 @@
+//! What was found before, remembered from one look at a tree to the next.
+//!
+//! [`Texts`] knows what files say, by their text; [`Trees`] knows what whole trees hold, as long as
+//! nothing that was looked at is another. What cannot be read back is as if it had never been kept.
+
+mod entries;
+mod kept_detection;
+mod texts;
+mod trees;
+
+pub(crate) use entries::Key;
+pub use texts::Texts;
+pub use trees::Trees;
+
+/// What is remembered of one project.
+#[derive(Debug)]
+pub struct Memory {
+    /// What its files say.
+    pub texts: Texts,
+    /// What it holds.
+    pub trees: Trees,
+}
