@@ -29,7 +29,7 @@ pub use ustar::{END, FIXED_TIME, write_tar};
 
 pub(crate) use compare::first_difference;
 pub(crate) use cuts::Cuts;
-pub(crate) use own_paths::{each_path, paths};
+pub(crate) use own_paths::{contents, each_path, paths};
 pub(crate) use ustar::{write_directories, write_files};
 
 /// Why a layer cannot be written, or an archive is not unpacked.

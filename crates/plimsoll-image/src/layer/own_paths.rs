@@ -1,6 +1,7 @@
 //! The names in an archive that [`super::ustar`] wrote, read as a stream: what a file holds is passed
 //! over, however much it is.
 
+use std::collections::BTreeMap;
 use std::io::{self, BufRead, Read};
 
 use super::Attributes;
@@ -20,6 +21,24 @@ pub(crate) fn paths(tar: &mut dyn BufRead) -> io::Result<Vec<(String, Attributes
     each_path(tar, &mut |path, attributes| {
         found.push((path.to_owned(), attributes));
     })?;
+    Ok(found)
+}
+
+/// The files of an archive that this crate wrote, with what they hold.
+///
+/// # Errors
+/// When it is no such archive.
+pub(crate) fn contents(tar: &[u8]) -> io::Result<BTreeMap<String, Vec<u8>>> {
+    let mut found = BTreeMap::new();
+    for entry in tar::Archive::new(tar).entries()? {
+        let mut entry = entry?;
+        if entry.header().entry_type().is_file() {
+            let path = String::from_utf8(entry.path_bytes().into_owned()).map_err(|_| foreign())?;
+            let mut bytes = Vec::new();
+            entry.read_to_end(&mut bytes)?;
+            found.insert(path, bytes);
+        }
+    }
     Ok(found)
 }
 

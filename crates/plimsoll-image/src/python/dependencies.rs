@@ -1,4 +1,4 @@
-//! The layers of what an application depends on, and of its own distributions.
+//! The layers of what an application depends on.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
@@ -19,7 +19,7 @@ use super::sources::SourceBuilds;
 use super::uv::{BUILD_USER, Uv};
 use super::wheels::{Packed, Wheels};
 use crate::project_lock::Settled;
-use crate::store::{ImageLayer, Segment, StoreError};
+use crate::store::{ImageLayer, StoreError};
 
 /// A distribution of at least this size gets a layer of its own, so that it is stored and sent
 /// once for all services that use it.
@@ -224,7 +224,7 @@ impl Build<'_> {
         Ok((heavy, needed))
     }
 
-    fn with_builds<T>(
+    pub(super) fn with_builds<T>(
         &self,
         uv: &Uv<'_>,
         as_of: Option<&str>,
@@ -239,40 +239,6 @@ impl Build<'_> {
             root: &root,
             as_of,
             environment: &environment,
-        })
-    }
-
-    /// The project's own distributions.
-    pub(super) fn projects(
-        &self,
-        members: &[String],
-        as_of: Option<&str>,
-    ) -> Result<Vec<ImageLayer>, PythonError> {
-        if members.is_empty() {
-            return Ok(Vec::new());
-        }
-        let workshop = self.workshop;
-        // A build backend may read anything, so everything it can see is part of the key.
-        let key = format!(
-            "projects {members:?} of {} by {}",
-            self.application.identity(),
-            self.terms()
-        );
-        workshop.layers(&key, || {
-            workshop.tell("building the project");
-            self.with_uv(|uv, scratch| {
-                let source = scratch.directory("project", BUILD_USER)?;
-                self.application.copy_to(&source)?;
-                let work = scratch.directory("work", BUILD_USER)?;
-                let out = scratch.directory("out", BUILD_USER)?;
-                self.with_builds(uv, as_of, |builds| {
-                    install::projects(builds, &source, members, &work, &out)
-                })?;
-                let segments = self.segments(uv, &work, &out)?;
-                let segments: Vec<Segment> = segments.into_iter().map(|(_, s)| s).collect();
-                let words = "the project's own distributions".to_string();
-                Ok(vec![self.layer(&segments, words)?])
-            })
         })
     }
 }

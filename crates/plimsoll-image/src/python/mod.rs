@@ -23,6 +23,7 @@ mod library;
 mod locks;
 mod packing;
 mod pinned;
+mod projects;
 mod resolve;
 mod settling;
 mod shared_objects;

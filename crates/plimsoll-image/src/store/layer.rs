@@ -1,6 +1,6 @@
 //! Segments and layers: putting them together, and unpacking them once.
 
-use std::collections::{BTreeSet, HashSet};
+use std::collections::{BTreeMap, BTreeSet, HashSet};
 use std::hash::BuildHasher as _;
 use std::io::{self, Read};
 use std::path::PathBuf;
@@ -141,6 +141,18 @@ impl Store {
         let pieces = files.cut();
         let written = pieces.par_iter().map(|piece| self.write_segment(piece));
         written.collect()
+    }
+
+    /// The files of a segment with what they hold.
+    ///
+    /// # Errors
+    /// When it is missing or damaged.
+    pub(crate) fn segment_files(
+        &self,
+        segment: &Segment,
+    ) -> Result<BTreeMap<String, Vec<u8>>, StoreError> {
+        let bytes = self.read_blob(&segment.digest)?;
+        layer::contents(&bytes).map_err(|error| self.unread(&segment.digest, error))
     }
 
     /// Puts segments together. No two may hold the same file.

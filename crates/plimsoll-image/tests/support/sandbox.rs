@@ -3,6 +3,7 @@
 
 use std::path::Path;
 use std::process::{Command, Stdio};
+use std::sync::Mutex;
 use std::time::{Duration, Instant};
 
 use plimsoll_image::{Access, Sandbox, SandboxError, Step, StepNetwork, StepOutcome, SystemChange};
@@ -10,13 +11,20 @@ use plimsoll_image::{Access, Sandbox, SandboxError, Step, StepNetwork, StepOutco
 /// Runs steps below a scratch directory.
 pub struct UnshareSandbox {
     scratch: tempfile::TempDir,
+    ran: Mutex<Vec<String>>,
 }
 
 impl UnshareSandbox {
     pub fn new() -> Self {
         Self {
             scratch: tempfile::tempdir().unwrap(),
+            ran: Mutex::new(Vec::new()),
         }
+    }
+
+    /// The names of the steps that ran since this was last asked.
+    pub fn ran(&self) -> Vec<String> {
+        std::mem::take(&mut self.ran.lock().unwrap())
     }
 }
 
@@ -61,6 +69,7 @@ impl Sandbox for UnshareSandbox {
 
 impl UnshareSandbox {
     fn run_keeping(&self, step: &Step, writes: Option<&Path>) -> Result<StepOutcome, SandboxError> {
+        self.ran.lock().unwrap().push(step.name.clone());
         let failed = |reason: String| SandboxError::Start {
             step: step.name.clone(),
             reason,

@@ -1,0 +1,87 @@
+//! Installed distributions, each file with its digest.
+
+use std::collections::BTreeSet;
+use std::io::Read as _;
+use std::os::unix::fs::MetadataExt as _;
+
+use fs_err as fs;
+
+use crate::Digest;
+use crate::layer::Content;
+use crate::python::environment::{Distribution, ENVIRONMENT, InstalledError, below_root};
+
+/// An installed distribution.
+#[derive(Debug)]
+pub(super) struct Installed {
+    /// `fastapi-0.121.0`, from its metadata's directory.
+    pub name: String,
+    /// Its files, sorted by path.
+    pub files: Vec<InstalledFile>,
+}
+
+/// One of its files.
+#[derive(Debug)]
+pub(super) struct InstalledFile {
+    /// Path below the environment.
+    pub path: String,
+    /// Whether it may be started.
+    pub executable: bool,
+    /// Hash of its bytes.
+    pub digest: Digest,
+    /// How many these are.
+    pub size: u64,
+    /// Where they are.
+    pub content: Content,
+}
+
+impl Installed {
+    /// Looks at what was installed, without what an image leaves out (paths in the image).
+    pub(super) fn look(
+        distribution: &Distribution,
+        left_out: &BTreeSet<String>,
+    ) -> Result<Self, InstalledError> {
+        let mut files = Vec::new();
+        for (path, place) in &distribution.files {
+            if left_out.contains(&format!("{}/{path}", below_root(ENVIRONMENT))) {
+                continue;
+            }
+            let mut file = fs::File::open(place)?;
+            let mode = file.metadata()?.mode();
+            let (digest, size) = Digest::of_reader(&mut file)?;
+            files.push(InstalledFile {
+                path: path.clone(),
+                executable: mode & 0o100 != 0,
+                digest,
+                size,
+                content: Content::File(place.clone()),
+            });
+        }
+        Ok(Self {
+            name: distribution.name.clone(),
+            files,
+        })
+    }
+}
+
+impl InstalledFile {
+    /// Its bytes, which are those that its digest names.
+    pub(super) fn bytes(&self) -> std::io::Result<Vec<u8>> {
+        let bytes = match &self.content {
+            Content::Bytes(bytes) => return Ok(bytes.clone()),
+            Content::Part(whole, range) => return Ok(whole[range.clone()].to_vec()),
+            Content::File(place) => {
+                let mut bytes = Vec::new();
+                fs::File::open(place)?.read_to_end(&mut bytes)?;
+                bytes
+            }
+        };
+        match Digest::of(&bytes) == self.digest {
+            true => Ok(bytes),
+            // Between looking at it and now.
+            false => Err(std::io::Error::other(format!(
+                "`{}` changed while it was read",
+                self.path
+            ))),
+        }
+    }
+}
