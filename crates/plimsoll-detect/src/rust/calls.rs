@@ -58,6 +58,26 @@ const REPEATS: &[&str] = &[
     "into_on_message",
 ];
 
+/// Calls that hand a function on to be called for each request or message.
+pub(super) const HANDS_ON: &[&str] = &[
+    "get",
+    "post",
+    "put",
+    "patch",
+    "delete",
+    "any",
+    "on",
+    "to",
+    "fallback",
+    "endpoint",
+    "repl",
+    "from_fn",
+    "from_fn_with_state",
+    "service_fn",
+    "and_then",
+    "handler",
+];
+
 pub(super) struct Walker<'w> {
     pub source: &'w Source,
     pub item: &'w mut Item,
@@ -71,7 +91,10 @@ pub(super) fn attribute(source: &Source, node: Node<'_>, item: &mut Item) {
     let inner = whole.trim_start_matches("#[").trim_end_matches(']');
     let name = inner.split('(').next().unwrap_or_default().trim();
     match name.rsplit("::").next().unwrap_or(name) {
+        "post" | "put" | "patch" | "delete" | "options" | "route" | "tool" | "command"
+        | "poise::command" | "handler" | "prompt" => item.handler = true,
         "get" | "head" => {
+            item.handler = true;
             let path = inner.split('"').nth(1).unwrap_or_default();
             if path.starts_with('/') {
                 item.routes.push(RouteHint {
@@ -232,6 +255,15 @@ impl Walker<'_> {
                 let place = span(self.source, node);
                 self.item.handed.push((last.to_owned(), index, name, place));
             }
+        }
+        let last = plain.rsplit([':', '.']).next().unwrap_or(&plain);
+        if HANDS_ON.contains(&last) {
+            let plainly =
+                |node: &&Node<'_>| matches!(node.kind(), "identifier" | "scoped_identifier");
+            let named = arguments.iter().filter(plainly);
+            let named = named.map(|node| self.source.text_of(*node));
+            let named = named.map(|name| name.rsplit("::").next().unwrap_or(name).to_owned());
+            self.item.handed_on.extend(named);
         }
         if let Some(name) = settings::of_provider(&plain) {
             let place = span(self.source, node);

@@ -88,6 +88,10 @@ pub(super) struct Item {
     /// Where it goes online in a chat and waits there.
     pub chat: Option<Span>,
     pub transport: Option<(Transport, Span)>,
+    /// Whether it runs for each request or message, and not when the program starts.
+    pub handler: bool,
+    /// Functions that it hands on to be called for each request.
+    pub handed_on: Vec<String>,
     /// Names of subcommands.
     pub commands: Vec<String>,
     pub reads: Vec<String>,
@@ -99,6 +103,26 @@ pub(super) struct Item {
 /// The items that `main` of `own` leads to, among those of the program and of the libraries of the
 /// tree that it uses. A method counts once its type is mentioned.
 pub(super) fn reached<'i>(own: &'i [Item], others: &'i [Item]) -> Vec<&'i Item> {
+    reached_through(own, others, &|_| true)
+}
+
+/// The same, without what runs for requests.
+pub(super) fn at_start<'i>(own: &'i [Item], others: &'i [Item]) -> Vec<&'i Item> {
+    let handed: BTreeSet<&str> = own
+        .iter()
+        .chain(others)
+        .flat_map(|item| item.handed_on.iter().map(String::as_str))
+        .collect();
+    reached_through(own, others, &|item| {
+        !item.handler && !handed.contains(item.name.as_str())
+    })
+}
+
+fn reached_through<'i>(
+    own: &'i [Item],
+    others: &'i [Item],
+    enters: &dyn Fn(&Item) -> bool,
+) -> Vec<&'i Item> {
     let all: Vec<&Item> = own.iter().chain(others).collect();
     let mut by_name: BTreeMap<&str, Vec<usize>> = BTreeMap::new();
     let mut of_traits: BTreeMap<&str, Vec<usize>> = BTreeMap::new();
@@ -116,6 +140,9 @@ pub(super) fn reached<'i>(own: &'i [Item], others: &'i [Item]) -> Vec<&'i Item> 
         .filter(|index| own[*index].name == "main" && own[*index].receiver.is_none())
         .collect();
     while let Some(index) = open.pop() {
+        if !enters(all[index]) {
+            continue;
+        }
         if std::mem::replace(&mut in_reach[index], true) {
             continue;
         }

@@ -316,11 +316,17 @@ impl Seen<'_> {
     }
 
     fn variables(&self) -> Vec<FoundVariable> {
-        let mut found: Vec<FoundVariable> = self
-            .reached
-            .iter()
-            .flat_map(|item| item.variables.iter().cloned())
-            .collect();
+        let others = &self.closure.items;
+        let certain = item::at_start(&self.own.items, others);
+        let certain: BTreeSet<*const Item> = certain.into_iter().map(std::ptr::from_ref).collect();
+        let mut found: Vec<FoundVariable> = Vec::new();
+        for item in &self.reached {
+            let runs = certain.contains(&std::ptr::from_ref(*item));
+            let mut read = item.variables.clone();
+            read.iter_mut()
+                .for_each(|variable| variable.required &= runs);
+            found.append(&mut read);
+        }
         found.extend(self.through_helpers());
         let prefixes: BTreeSet<&String> = self
             .reached

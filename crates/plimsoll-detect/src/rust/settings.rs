@@ -3,6 +3,7 @@
 use plimsoll_diag::Span;
 use tree_sitter::Node;
 
+use super::calls::HANDS_ON;
 use super::item::{Field, Item, PortHint, Rank};
 use super::source::{is_text, span, text};
 use crate::found::FoundVariable;
@@ -216,8 +217,25 @@ pub(super) fn read(source: &Source, call: Node<'_>, name: &str, item: &mut Item)
     }
     item.ports.extend(own_port(name, default.as_deref()));
     let place = span(source, call);
+    let required = required && !is_handed_on(source, call);
     item.variables
         .push(variable(name, default, required, place));
+}
+
+/// Whether a node stands in a closure that is called for each request: `get(|| async { … })`.
+fn is_handed_on(source: &Source, node: Node<'_>) -> bool {
+    let mut closures = std::iter::successors(node.parent(), |around| around.parent())
+        .take_while(|around| around.kind() != "function_item")
+        .filter(|around| around.kind() == "closure_expression");
+    closures.any(|closure| {
+        let call = closure.parent().and_then(|arguments| arguments.parent());
+        let called = call.and_then(|call| call.child_by_field_name("function"));
+        called.is_some_and(|called| {
+            let text = source.text_of(called);
+            let last = text.rsplit([':', '.']).next().unwrap_or(text);
+            HANDS_ON.contains(&last)
+        })
+    })
 }
 
 /// Whether something ends the work: it panics, or leaves the program.

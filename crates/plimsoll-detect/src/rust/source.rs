@@ -92,6 +92,30 @@ pub(super) fn is_text(node: Node<'_>) -> bool {
     matches!(node.kind(), "string_literal" | "raw_string_literal")
 }
 
+/// Whether a function of these parameters is handed what a request or a message holds.
+fn takes_request(parameters: &str) -> bool {
+    [
+        "State<",
+        "Json<",
+        "Query<",
+        "Path<",
+        "Extension<",
+        "Form<",
+        "Multipart",
+        "HttpRequest",
+        "Request<",
+        "HeaderMap",
+        "web::Data",
+        "Parameters<",
+        "RequestContext<",
+        "WebSocketUpgrade",
+        "TypedHeader<",
+        "Context<",
+    ]
+    .iter()
+    .any(|kind| parameters.contains(kind))
+}
+
 struct Reader<'r> {
     source: &'r Source,
     found: &'r mut Crate,
@@ -186,6 +210,9 @@ impl Reader<'_> {
                 for attribute in attributes {
                     calls::attribute(self.source, *attribute, &mut item);
                 }
+                item.handler |= node
+                    .child_by_field_name("parameters")
+                    .is_some_and(|parameters| takes_request(self.source.text_of(parameters)));
                 self.walk(node, &mut item);
             }
             "struct_item" | "enum_item" => {

@@ -21,6 +21,7 @@ mod one_of;
 mod ports;
 mod projects;
 mod remembered;
+mod rust_requests;
 mod shapes;
 mod stated_commands;
 mod stores;
