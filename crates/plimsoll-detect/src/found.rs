@@ -12,6 +12,8 @@ pub(crate) struct Found {
     pub(crate) service: DetectedService,
     /// Whether its ports are what the project says, and not only what its framework does unless told otherwise.
     pub(crate) says_port: bool,
+    /// The port of a server that speaks over its standard input, and over HTTP where it is told to.
+    pub(crate) over_http: Option<u16>,
     pub(crate) variables: Vec<FoundVariable>,
     pub(crate) needs: Vec<FoundNeed>,
     pub(crate) problems: Vec<Diagnostic>,

@@ -17,6 +17,7 @@ mod go;
 mod handed_out;
 mod location;
 mod locks;
+mod mcp_transport;
 mod memory;
 mod merge;
 mod needs;
@@ -127,6 +128,7 @@ fn look(tree: &Tree) -> Detection {
     problems.extend(go.problems);
     problems.extend(rust.problems);
     flower::add(&claims, &mut found);
+    mcp_transport::settle(&claims, &mut found);
     handed_out::join(&workspace, &claims, &mut found, &mut rejected);
     // Whoever wrote a Compose file has said what runs together.
     let stated = COMPOSE.iter().any(|name| tree.has_file(Path::new(name)));

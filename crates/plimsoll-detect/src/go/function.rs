@@ -75,6 +75,10 @@ pub(super) struct Function {
     /// Whether it listens beside what it goes on with: `go func() { … }()`.
     pub listens_aside: bool,
     pub transport: Option<(Transport, Span)>,
+    /// Whether it speaks the protocol over its standard input, be it one of several ways.
+    pub speaks_aside: bool,
+    /// Whether an argument or a variable chooses the transport, and is `stdio` unless it is set.
+    pub quiet: bool,
     /// Names of subcommands it defines.
     pub commands: Vec<String>,
     /// Texts that may be paths of files it reads.

@@ -273,6 +273,7 @@ impl<'r> Reader<'r> {
                 if self.source.text_of(node).starts_with("mcp.StdioTransport") {
                     let span = span(self.source, node);
                     self.function.transport = Some((Transport::Stdio, span));
+                    self.function.speaks_aside = true;
                 }
             }
             "interpreted_string_literal" | "raw_string_literal" => {
@@ -598,6 +599,7 @@ impl<'r> Reader<'r> {
             "NewSSEServer" if name.starts_with("server.") => Transport::Http,
             _ => return,
         };
+        self.function.speaks_aside |= transport == Transport::Stdio;
         let known = self.function.transport.as_ref().map(|(known, _)| *known);
         if known != Some(Transport::Http) {
             self.function.transport = Some((transport, span(self.source, node)));

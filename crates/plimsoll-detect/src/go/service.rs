@@ -12,6 +12,7 @@ use super::package::Package;
 use super::{Closure, GoClaim};
 use crate::detection::{DetectedService, Health, Route, ServiceKind, Stream};
 use crate::found::{Found, FoundVariable};
+use crate::mcp_transport::{DEFAULT_PORT, says_http};
 use crate::needs;
 use crate::operational::{has_pages_of_its_own, is_only_operational};
 use crate::places;
@@ -122,7 +123,8 @@ impl Seen<'_> {
         // Of several ways to speak, the image's own arguments choose one.
         let told = self
             .claim
-            .is_some_and(|claim| claim.arguments.iter().any(|argument| argument == "stdio"));
+            .is_some_and(|claim| claim.arguments.iter().any(|argument| argument == "stdio"))
+            || self.is_quiet();
         let chat = self
             .reached
             .iter()
@@ -189,6 +191,19 @@ impl Seen<'_> {
         Ok(Box::new(self.found(kind, evidence)))
     }
 
+    /// Whether it speaks over its standard input unless it is told otherwise, and its image does not tell it.
+    fn is_quiet(&self) -> bool {
+        let is = |test: fn(&Function) -> bool| self.reached.iter().any(|function| test(function));
+        let told = self.claim.is_some_and(|claim| says_http(&claim.arguments));
+        is(|function| function.quiet) && is(|function| function.speaks_aside) && !told
+    }
+
+    /// The port it would listen on if it were told to speak over HTTP.
+    fn over_http(&self, kind: ServiceKind) -> Option<u16> {
+        let quiet = kind == ServiceKind::McpStdio && self.is_quiet();
+        quiet.then(|| self.ports().0.first().copied().unwrap_or(DEFAULT_PORT))
+    }
+
     fn imports(&self, module: &str) -> bool {
         self.closure.foreign.keys().any(|import| {
             import
@@ -253,6 +268,7 @@ impl Seen<'_> {
         let found_needs = needs::needs(&imported, &told);
         Found {
             says_port: !self.ports().0.is_empty(),
+            over_http: self.over_http(kind),
             needs: found_needs,
             problems: Vec::new(),
             service: DetectedService {

@@ -74,6 +74,7 @@ pub(super) fn call(
         bound_flag(source, method, arguments, function);
         return;
     };
+    function.quiet |= chooses_stdio(source, arguments);
     let literal = |index: usize| {
         let node = arguments.get(index)?;
         let plain = is_text(*node) || matches!(node.kind(), "int_literal" | "true" | "false");
@@ -130,11 +131,24 @@ pub(super) fn call(
     }
 }
 
+/// `flag.String("transport", "stdio", "…")`, `getEnv("MCP_TRANSPORT", "stdio")`.
+fn chooses_stdio(source: &Source, arguments: &[Node<'_>]) -> bool {
+    let texts = arguments.iter().filter(|node| is_text(**node));
+    let texts: Vec<String> = texts.map(|node| text(source, *node)).collect();
+    let named = |text: &String| {
+        let lower = text.to_ascii_lowercase();
+        lower == "t" || lower.ends_with("transport") || lower.ends_with("mode")
+    };
+    let usual = texts.iter().position(|text| text == "stdio");
+    usual.is_some_and(|usual| texts[..usual].iter().any(named))
+}
+
 /// `flag.IntVar(&port, "port", 8080, "…")` names its flag second.
 fn bound_flag(source: &Source, method: &str, arguments: &[Node<'_>], function: &mut Function) {
     if !method.ends_with("Var") && !method.ends_with("VarP") {
         return;
     }
+    function.quiet |= chooses_stdio(source, arguments);
     let texts = |index: usize| arguments.get(index).map(|node| text(source, *node));
     let at = if method.ends_with('P') { 3 } else { 2 };
     if let (Some(name), Some(default)) = (texts(1), texts(at)) {

@@ -172,6 +172,7 @@ fn blank(
         .unwrap_or_else(|| package.path.to_path_buf());
     Found {
         says_port: false,
+        over_http: None,
         service: DetectedService {
             name: String::new(),
             kind,

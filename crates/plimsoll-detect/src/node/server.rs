@@ -30,6 +30,9 @@ const BESIDES: &[&str] = &[
     "consumer",
 ];
 
+/// The port of a server whose own is not known before it is told to listen.
+const USUAL_PORT: u16 = 3000;
+
 /// The transport that an argument names: `stdio`, `--transport=http`.
 fn transport(word: &str) -> Option<Transport> {
     Transport::of(word.trim_start_matches('-').rsplit('=').next()?)
@@ -343,6 +346,7 @@ impl Scene<'_> {
                     "serves MCP over standard input and output",
                 );
                 found.service.health = Some(Health::McpHandshake);
+                found.over_http = quiet.then_some(USUAL_PORT);
                 self.finish(found, start, NodeLayout::Application, &reached, None)
             }
             (Some(mut start), true, ..) => {

@@ -71,6 +71,8 @@ pub(crate) struct Candidate {
     pub(crate) port_variable: Option<String>,
     /// The address that the code listens on, when it is started as the code means it.
     pub(crate) host: Option<(crate::python::evaluate::Constant, Place)>,
+    /// The port it listens on where it is told to speak over HTTP instead of its standard input.
+    pub(crate) over_http: Option<u16>,
     pub(crate) evidence: Vec<Evidence>,
 }
 
@@ -92,6 +94,7 @@ impl Candidate {
             port_of_another: false,
             port_variable: None,
             host: None,
+            over_http: None,
             evidence: vec![Evidence::new(module.span(place), why)],
             module: module.clone(),
         }

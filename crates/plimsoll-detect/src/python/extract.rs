@@ -131,6 +131,10 @@ impl Extractor<'_> {
             "class_definition" => self.class(node, scope, depth),
             "decorated_definition" => self.decorated(node, scope, depth),
             "if_statement" => self.condition(node, scope, depth),
+            "match_statement" => {
+                self.cases(node);
+                self.children(node, scope, depth);
+            }
             "try_statement" => self.attempt(node, scope, depth),
             "while_statement" => {
                 let endless = node

@@ -81,6 +81,9 @@ fn choose(
     }
     let mut best = best?;
     for other in others {
+        if best.kind == ServiceKind::McpStdio && other.kind == ServiceKind::McpHttp {
+            best.over_http = best.over_http.or(other.port);
+        }
         best.evidence.extend(other.evidence.into_iter().take(1));
     }
     Some(best)
@@ -135,10 +138,15 @@ fn fast(workspace: &Workspace<'_>, module: &Rc<Module>, placed: &PlacedCall) -> 
     )
 }
 
-/// The distribution of a server that another file has made and handed over: what takes a transport, in a file that
-/// knows the kit.
+/// The distribution of a server that another file, or a function, has made and handed over: what takes a transport,
+/// or is named after one, in a file that knows the kit.
 fn handed_over(module: &Module, call: &crate::python::value::Call) -> Option<&'static str> {
-    call.keyword("transport")?;
+    let named = call
+        .method()
+        .is_some_and(|method| method.starts_with("run_") && method.ends_with("_async"));
+    if !named {
+        call.keyword("transport")?;
+    }
     let imports = |name: &str| {
         module
             .imports
@@ -203,6 +211,14 @@ fn started(
             .map(|host| evaluate(host, module, scope))
             .or(own_host)
             .map(|host| (host, call.place));
+    }
+    // `run(transport=settings.transport)`, which is `stdio` unless it is set.
+    let chosen = fixed.is_none()
+        && call
+            .argument(0, "transport")
+            .is_some_and(|value| value.as_text().is_none());
+    if transport == Transport::Stdio && chosen {
+        candidate.over_http = Some(own_port.unwrap_or(PORT));
     }
     candidate.evidence.extend(evidence);
     Some(candidate)

@@ -261,6 +261,7 @@ pub(crate) fn assemble(
         also_searched: closure.also_searched,
     };
     let found = Found {
+        over_http: candidate.over_http,
         // What an image is told is said of its container alone.
         says_port: candidate.port.is_some()
             || claimed

@@ -310,6 +310,9 @@ impl Walker<'_> {
             _ if of_http => Transport::Http,
             _ => return,
         };
+        if self.source.text.contains("rmcp") {
+            self.item.speaks_aside |= transport == Transport::Stdio;
+        }
         let known = self.item.transport.as_ref().map(|(known, _)| *known);
         if known != Some(Transport::Http) && self.source.text.contains("rmcp") {
             self.item.transport = Some((transport, span(self.source, node)));

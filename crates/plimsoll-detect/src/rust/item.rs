@@ -88,6 +88,10 @@ pub(super) struct Item {
     /// Where it goes online in a chat and waits there.
     pub chat: Option<Span>,
     pub transport: Option<(Transport, Span)>,
+    /// Whether it speaks the protocol over its standard input, be it one of several ways.
+    pub speaks_aside: bool,
+    /// Whether an argument or a variable chooses the transport, and is `stdio` unless it is set.
+    pub quiet: bool,
     /// Whether it runs for each request or message, and not when the program starts.
     pub handler: bool,
     /// Functions that it hands on to be called for each request.

@@ -14,6 +14,7 @@ use super::settings;
 use super::source::Crate;
 use crate::detection::{DetectedService, Health, Route, ServiceKind, Stream};
 use crate::found::{Found, FoundVariable};
+use crate::mcp_transport::{DEFAULT_PORT, says_http};
 use crate::needs;
 use crate::operational::has_pages_of_its_own;
 use crate::places;
@@ -98,6 +99,7 @@ impl Seen<'_> {
         let chat = self.reached.iter().find_map(|item| item.chat.as_ref());
         let works = chat.is_some() || self.reached.iter().any(|item| item.repeats);
         let (kind, looks_like) = match (transport, listens) {
+            (Some(_), _) if self.is_quiet() => (Some(ServiceKind::McpStdio), "MCP server"),
             // A server with pages of its own may speak MCP besides.
             (Some((Transport::Http, _)), Some(_))
                 if has_pages_of_its_own(self.routes().iter().map(|route| route.path.as_str())) =>
@@ -144,6 +146,20 @@ impl Seen<'_> {
         Ok(Box::new(self.found(kind, evidence)))
     }
 
+    /// Whether it speaks over its standard input unless it is told otherwise, and its image does not tell it.
+    fn is_quiet(&self) -> bool {
+        let is = |test: fn(&Item) -> bool| self.reached.iter().any(|item| test(item));
+        let told = self.claim.is_some_and(|claim| says_http(&claim.arguments));
+        let variable = |item: &Item| {
+            let mut variables = item.variables.iter();
+            variables.any(|variable| {
+                variable.name.contains("TRANSPORT") && variable.default.as_deref() == Some("stdio")
+            })
+        };
+        let usual = is(|item| item.quiet) || self.reached.iter().any(|item| variable(item));
+        usual && is(|item| item.speaks_aside) && !told
+    }
+
     fn uses(&self, name: &str) -> bool {
         self.closure.foreign.contains_key(name)
     }
@@ -160,6 +176,7 @@ impl Seen<'_> {
                 found => found,
             },
         };
+        let quiet = kind == ServiceKind::McpStdio && self.is_quiet();
         let port = ports.first().copied();
         let routes = self.routes();
         let to_route = |route: &RouteHint, port: Option<u16>| {
@@ -187,6 +204,7 @@ impl Seen<'_> {
         let recipe = self.recipe(&command, &ports, environment.clone());
         Found {
             says_port: !self.ports().0.is_empty(),
+            over_http: quiet.then(|| self.ports().0.first().copied().unwrap_or(DEFAULT_PORT)),
             needs: found_needs,
             problems: self.loopback(kind, !environment.is_empty()),
             service: DetectedService {

@@ -416,6 +416,7 @@ fn argument(attributes: &str, name: &str, kind: &str, place: Span, item: &mut It
         .iter()
         .any(|(name, _)| name.starts_with("default_value"));
     item.ports.extend(own_port(name, default.as_deref()));
+    item.quiet |= name.contains("transport") && default.as_deref() == Some("stdio");
     let Some(stated) = value("env") else {
         let long = options.iter().find(|(name, _)| name == "long");
         if let (Some((_, flag)), Some(default)) = (long, default)

@@ -26,5 +26,6 @@ mod shapes;
 mod stated_commands;
 mod stores;
 mod through;
+mod transports;
 mod tree;
 mod upkeep;

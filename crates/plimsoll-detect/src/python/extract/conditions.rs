@@ -255,6 +255,45 @@ impl Extractor<'_> {
         }
     }
 
+    /// Notes the branches of `match x: case "a": … case "b" | "c": … case _: …`.
+    pub(super) fn cases(&mut self, node: Node<'_>) {
+        let Some(subject) = node.child_by_field_name("subject") else {
+            return;
+        };
+        let subject = self.value(subject, 0);
+        let mut all: Vec<String> = Vec::new();
+        let body = node.child_by_field_name("body").unwrap_or(node);
+        for case in named_children(body) {
+            let Some(consequence) = case.child_by_field_name("consequence") else {
+                continue;
+            };
+            let patterns: Vec<&str> = named_children(case)
+                .into_iter()
+                .filter(|part| part.kind() == "case_pattern")
+                .flat_map(|part| self.source.text_of(part).split('|'))
+                .map(str::trim)
+                .collect();
+            let quoted = |text: &&str| text.starts_with(['"', '\'']);
+            let texts: Vec<String> = patterns
+                .iter()
+                .filter(|text| quoted(text))
+                .map(|text| text.trim_matches(['"', '\'']).to_owned())
+                .collect();
+            let (texts, taken) = match patterns.as_slice() {
+                ["_"] => (all.clone(), Taken::WhenNone),
+                _ if texts.len() == patterns.len() => (texts, Taken::WhenOne),
+                _ => return,
+            };
+            all.extend(texts.iter().cloned());
+            self.module.branches.push(Branch {
+                subject: subject.clone(),
+                texts,
+                taken,
+                place: self.source.place(consequence),
+            });
+        }
+    }
+
     /// `x == "a"`, `x in ("a", "b")`, `x != "a"`.
     fn comparison(&self, node: Node<'_>) -> Option<(Value, Vec<String>, Taken)> {
         if node.kind() != "comparison_operator" {

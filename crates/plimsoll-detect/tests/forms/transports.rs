@@ -1,0 +1,146 @@
+//! Servers of the Model Context Protocol that speak over their standard input unless they are told otherwise.
+
+use crate::tree::{found, lines};
+
+const REQUIREMENTS: (&str, &str) = ("requirements.txt", "fastmcp\n");
+
+/// A server that a function makes and a value starts in one of two ways.
+const MATCHES: (&str, &str) = (
+    "desk.py",
+    "import argparse, asyncio\nfrom fastmcp import FastMCP\ndef make():\n    return FastMCP('desk')\n\
+     async def main(transport='stdio', port=8100):\n    server = make()\n    match transport:\n        case 'http':\n\
+     \x20           await server.run_http_async(host='0.0.0.0', port=port)\n        case 'stdio':\n            await server.run_stdio_async()\n\
+     if __name__ == '__main__':\n    asyncio.run(main())\n",
+);
+
+/// A server whose variable chooses.
+const CHOSEN: (&str, &str) = (
+    "desk.py",
+    "import os\nfrom fastmcp import FastMCP\nserver = FastMCP('desk')\n\
+     if __name__ == '__main__':\n    server.run(transport=os.getenv('DESK_TRANSPORT', 'stdio'))\n",
+);
+
+#[test]
+fn nobody_tells_it() {
+    for server in [MATCHES, CHOSEN] {
+        let quiet = found(&[
+            REQUIREMENTS,
+            server,
+            (
+                "Dockerfile",
+                "FROM python:3.12\nENV DESK_TRANSPORT=stdio\nEXPOSE 9000\nCMD python desk.py\n",
+            ),
+        ]);
+        assert_eq!(lines(&quiet), ["mcp-stdio python -m desk []"]);
+    }
+}
+
+#[test]
+fn a_variable_of_the_image_or_the_compose_file_tells_it() {
+    for file in [
+        (
+            "Dockerfile",
+            "FROM python:3.12\nENV DESK_TRANSPORT=\"http\" MCP_HOST=0.0.0.0\nEXPOSE 9000\nCMD python desk.py\n",
+        ),
+        (
+            "compose.yaml",
+            "services:\n  desk:\n    build: .\n    command: python desk.py\n    ports: ['9000:9000']\n    environment:\n      DESK_TRANSPORT: http\n      MCP_HOST: 0.0.0.0\n",
+        ),
+    ] {
+        let detection = found(&[REQUIREMENTS, CHOSEN, file]);
+        assert_eq!(
+            lines(&detection),
+            ["mcp-http python -m desk [9000]"],
+            "{}",
+            file.0
+        );
+        let recipe = detection.services[0].recipe.as_ref().unwrap();
+        for (name, value) in [("DESK_TRANSPORT", "http"), ("MCP_HOST", "0.0.0.0")] {
+            let pair = (name.to_owned(), value.to_owned());
+            assert!(
+                recipe.environment.contains(&pair),
+                "{:?}",
+                recipe.environment
+            );
+        }
+        let told = detection.services[0].evidence.iter();
+        let told = told.filter(|one| one.why == "is told to speak over HTTP");
+        assert_eq!(
+            told.map(|one| one.span.file.to_str()).collect::<Vec<_>>(),
+            [Some(file.0)]
+        );
+    }
+}
+
+#[test]
+fn an_argument_tells_it() {
+    let detection = found(&[
+        REQUIREMENTS,
+        MATCHES,
+        (
+            "Dockerfile",
+            "FROM python:3.12\nCMD [\"python\", \"desk.py\", \"--transport\", \"http\", \"--port\", \"9100\"]\n",
+        ),
+    ]);
+    assert_eq!(
+        lines(&detection),
+        ["mcp-http python -m desk --transport http --port 9100 [9100]"]
+    );
+}
+
+#[test]
+fn programs_of_rust_and_go_take_their_usual_way() {
+    let rust = |docker: &str| {
+        let detection = found(&[
+            (
+                "Cargo.toml",
+                "[package]\nname = \"desk\"\nversion = \"1.0.0\"\n[dependencies]\nrmcp = \"0.12\"\nclap = \"4\"\naxum = \"0.8\"\n",
+            ),
+            (
+                "src/main.rs",
+                "use clap::Parser;\nuse rmcp::transport::stdio;\n#[derive(Parser)]\nstruct Cli {\n    #[arg(long, env = \"DESK_TRANSPORT\", default_value = \"stdio\")]\n    transport: String,\n}\n\
+                 fn main() {\n    let cli = Cli::parse();\n    match cli.transport.as_str() {\n        \"stdio\" => { serve(stdio()); }\n        _ => {\n            let service = StreamableHttpService::new(make);\n            let listener = TcpListener::bind(\"0.0.0.0:3001\");\n            axum::serve(listener, service);\n        }\n    }\n}\n",
+            ),
+            ("Dockerfile", docker),
+        ]);
+        lines(&detection).join("\n")
+    };
+    let image = "FROM rust AS b\nRUN cargo build --release\nFROM debian\n";
+    let start = "ENTRYPOINT [\"/usr/local/bin/desk\"]\n";
+    assert_eq!(
+        rust(&format!("{image}{start}")),
+        "mcp-stdio /usr/local/bin/desk []"
+    );
+    assert_eq!(
+        rust(&format!(
+            "{image}ENV DESK_TRANSPORT=streamable-http\n{start}"
+        )),
+        "mcp-http /usr/local/bin/desk [3001]"
+    );
+    let go = |docker: &str| {
+        let detection = found(&[
+            (
+                "go.mod",
+                "module example.com/desk\n\ngo 1.24\n\nrequire github.com/mark3labs/mcp-go v0.32.0\n",
+            ),
+            (
+                "main.go",
+                "package main\n\nimport (\n\t\"flag\"\n\n\t\"github.com/mark3labs/mcp-go/server\"\n)\n\nfunc main() {\n\tvar transport string\n\tflag.StringVar(&transport, \"transport\", \"stdio\", \"how\")\n\tflag.Parse()\n\ts := server.NewMCPServer(\"desk\", \"1\")\n\tif transport == \"http\" {\n\t\tserver.NewStreamableHTTPServer(s).Start(\":8300\")\n\t\treturn\n\t}\n\tserver.ServeStdio(s)\n}\n",
+            ),
+            ("Dockerfile", docker),
+        ]);
+        lines(&detection).join("\n")
+    };
+    let image = "FROM golang AS b\nRUN go build -o /desk .\nFROM debian\n";
+    assert_eq!(
+        go(&format!("{image}ENTRYPOINT [\"/desk\"]\n")),
+        "mcp-stdio /usr/local/bin/desk []"
+    );
+    let told = go(&format!(
+        "{image}ENTRYPOINT [\"/desk\", \"--transport\", \"http\"]\n"
+    ));
+    assert!(
+        told.starts_with("mcp-http /usr/local/bin/desk --transport http"),
+        "{told}"
+    );
+}
