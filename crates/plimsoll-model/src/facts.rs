@@ -307,7 +307,7 @@ pub struct Variable {
     /// Who reads it.
     pub services: Vec<String>,
     /// The variables beside it of which one is enough, where the code ends when none is set.
-    #[serde(skip_serializing_if = "Vec::is_empty")]
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub one_of: Vec<OneOf>,
     /// Where it is read.
     #[serde(serialize_with = "as_places")]
@@ -315,7 +315,7 @@ pub struct Variable {
 }
 
 /// Variables of which one is enough: services do not start when none of them is set.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct OneOf {
     /// Their names, in the order of the check.
     pub names: Vec<String>,
