@@ -94,8 +94,10 @@ pub(crate) fn without_runner(words: &[String]) -> (Option<&str>, &[String]) {
     let name = first.rsplit('/').next().unwrap_or(first);
     if RUNNERS.contains(&name) && words.get(1).is_some_and(|word| word == "run") {
         let mut rest = &words[2..];
-        // Flags of the manager itself stand before the program.
-        while rest.first().is_some_and(|word| word.starts_with('-')) {
+        // Flags of the manager itself stand before the program; `uv run -m` is Python's.
+        while rest.first().is_some_and(|word| {
+            word.starts_with('-') && !matches!(word.as_str(), "-m" | "--module")
+        }) {
             let takes_value = matches!(
                 rest[0].as_str(),
                 "--directory"
@@ -152,6 +154,10 @@ pub(crate) fn starts(words: &[String]) -> Option<Starts> {
     }
     let (_, words) = without_runner(words);
     let program = words.first()?;
+    if matches!(program.as_str(), "-m" | "--module") {
+        let module = words.get(1)?;
+        return program_of(module, &words[2..]).or_else(|| Some(Starts::Module(module.clone())));
+    }
     let name = program.rsplit('/').next().unwrap_or(program);
     if name.starts_with("python") {
         let rest: Vec<&String> = words[1..]

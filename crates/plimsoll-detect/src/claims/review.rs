@@ -1,5 +1,6 @@
 //! Every Dockerfile of a tree, weighed against what the code says.
 
+use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
 use plimsoll_diag::{Diagnostic, Spanned};
@@ -23,6 +24,8 @@ pub(crate) struct Reviewed {
     pub(crate) launched: Vec<Launched>,
     /// What files that deploy it say.
     pub(crate) deployments: Deployments,
+    /// The directories that Dockerfiles are built in, where a file says so.
+    contexts: BTreeMap<PathBuf, PathBuf>,
     /// What Gunicorn is told by the environment.
     pub(super) gunicorn: Vec<GunicornArguments>,
 }
@@ -66,8 +69,19 @@ impl Reviewed {
                 found.files.push(file);
             }
         }
+        let built = found.deployments.programs.iter().filter_map(|program| {
+            let file = program.dockerfile.as_ref()?;
+            Some((file.value.clone(), program.directory.clone()?))
+        });
+        found.contexts = built.collect();
         found.gunicorn = gunicorn_arguments::read(tree, &found);
         found
+    }
+
+    /// The directory that a Dockerfile is built in: its own unless a file says another one.
+    fn context<'s>(&'s self, file: &'s Dockerfile) -> &'s Path {
+        let stated = self.contexts.get(&file.path).map(PathBuf::as_path);
+        stated.unwrap_or_else(|| file.path.parent().unwrap_or(Path::new("")))
     }
 
     /// What a Dockerfile says that builds the Go package of a directory.
@@ -181,11 +195,10 @@ impl Reviewed {
         dotted: &str,
         path: &Path,
     ) -> (Option<u16>, Option<&Dockerfile>) {
-        let near =
-            |file: &&Dockerfile| path.starts_with(file.path.parent().unwrap_or(Path::new("")));
+        let near = |file: &&Dockerfile| path.starts_with(self.context(file));
         let port = self.files.iter().filter(near).find_map(|file| {
             let image = file.image(None);
-            let directory = file.path.parent().unwrap_or(Path::new(""));
+            let directory = self.context(file);
             let claim = of_stage(&image, directory);
             let starts = claim.starts?;
             match &starts {

@@ -292,6 +292,7 @@ impl<'r> Reader<'r> {
                 self.assigned(node, prefix);
             }
             "if_statement" => settings::condition(self.source, node, self.function),
+            "expression_switch_statement" => settings::chosen(self.source, node, self.function),
             "call_expression" => {
                 let inner = self.call(node, prefix);
                 if let Some(inner) = inner {

@@ -361,6 +361,10 @@ impl Seen<'_> {
         let mut ports = Vec::new();
         let mut metrics = None;
         for ((is_metrics, foreign, rank), port) in &hints {
+            // A package that calls others knows the ports of their addresses.
+            if *foreign && *rank == Rank::Default && matches!(port, 80 | 443) {
+                continue;
+            }
             // What the program says itself outweighs the defaults of the packages it uses.
             if Some(*foreign) != own_first && !is_metrics || sure && *rank == Rank::Default {
                 continue;

@@ -289,6 +289,37 @@ pub(super) fn condition(source: &Source, node: Node<'_>, function: &mut Function
     function.ports.extend(own_port(&name, default.as_deref()));
 }
 
+/// `switch os.Getenv("X") { case "a": … default: return fmt.Errorf(…) }`: it does not go on without a value.
+pub(super) fn chosen(source: &Source, node: Node<'_>, function: &mut Function) {
+    let Some(value) = node.child_by_field_name("value") else {
+        return;
+    };
+    let asked = source.text_of(value);
+    let direct = asked
+        .strip_prefix("os.Getenv(\"")
+        .and_then(|rest| rest.strip_suffix("\")"))
+        .map(str::to_owned);
+    let Some(name) = direct.or_else(|| function.known_as.get(asked).cloned()) else {
+        return;
+    };
+    let cases = named_children(node);
+    let empty = cases.iter().any(|case| {
+        let value = case.child_by_field_name("value");
+        value.is_some_and(|value| source.text_of(value).contains("\"\""))
+    });
+    let default = cases.iter().find(|case| case.kind() == "default_case");
+    let refuses = default.is_some_and(|default| {
+        let body = source.text_of(*default);
+        ends(body)
+            || body.contains("return")
+                && (body.contains("errors.New") || body.contains("fmt.Errorf"))
+    });
+    if refuses && !empty && !depends(source, node) && !answers_requests(source, node) {
+        let place = span(source, value);
+        function.variables.push(variable(&name, None, true, place));
+    }
+}
+
 /// Whether a body ends the program.
 fn ends(body: &str) -> bool {
     [

@@ -169,6 +169,8 @@ pub(crate) fn form(
                     port: 3000,
                     environment: everywhere(3000),
                 },
+                // A server of its own hands requests on to Next.js, and is a program like any other.
+                _ if has_own_server(package) => return None,
                 _ => Form::Server {
                     layout: NodeLayout::Application,
                     command: Some(vec!["next".to_owned(), "start".to_owned()]),
@@ -307,6 +309,20 @@ pub(crate) fn form(
         },
         _ => return None,
     })
+}
+
+/// Whether the script that starts a package runs a file of its own instead of the framework's program.
+fn has_own_server(package: &Package) -> bool {
+    let Some(Line::Plain { words, .. }) = Line::of(package, "start") else {
+        return false;
+    };
+    let runs = |program: &String| matches!(program.as_str(), "node" | "tsx" | "ts-node" | "bun");
+    let file = words.iter().skip(1).find(|word| !word.starts_with('-'));
+    words.first().is_some_and(runs)
+        && file.is_some_and(|file| {
+            let ends = [".js", ".mjs", ".cjs", ".ts", ".mts"];
+            ends.iter().any(|end| file.ends_with(end)) && !file.contains(".next/")
+        })
 }
 
 /// The directories of Next's standalone output. In a workspace it repeats the way to the package.

@@ -12,7 +12,7 @@ use super::manifest::Package;
 use super::server::{Reached, Scene};
 use super::start::Start;
 use super::{absolute, insisting, keys, script, startup, through};
-use crate::found::Found;
+use crate::found::{Found, FoundVariable};
 use crate::needs;
 use crate::places;
 use crate::tree::Tree;
@@ -75,7 +75,17 @@ impl Scene<'_> {
             .map(|package| (package.directory.as_path(), package))
             .collect();
         for package in beside.into_values().chain([package]) {
-            imported.extend(prisma(self.tree, package));
+            let Some(prisma) = prisma(self.tree, package) else {
+                continue;
+            };
+            let mut known = found.variables.iter();
+            let unknown = |name: &String| !known.any(|one| one.name == *name) && !given(name);
+            if let Some(name) = prisma.address.filter(unknown) {
+                let mut variable = demanded(&name, prisma.span.clone());
+                variable.required = imports("@prisma/client");
+                found.variables.push(variable);
+            }
+            imported.push((prisma.kind, true, prisma.span, "Prisma".to_owned()));
         }
         let told: Vec<_> = found
             .variables
@@ -246,14 +256,40 @@ fn prisma_schema(tree: &Tree, package: &Package) -> Option<PathBuf> {
         .find(|path| tree.has_file(path))
 }
 
+/// What a Prisma schema says of its database.
+struct Prisma {
+    kind: crate::detection::NeedKind,
+    /// The variable that says where it is: `url = env("DATABASE_URL")`.
+    address: Option<String>,
+    span: Span,
+}
+
+/// What the generated client does not work without.
+fn demanded(name: &str, span: Span) -> FoundVariable {
+    FoundVariable {
+        name: name.to_owned(),
+        required: true,
+        secret: needs::is_secret(name),
+        default: None,
+        type_name: None,
+        one_of: Vec::new(),
+        kind: needs::kind_of(name, None, None),
+        span,
+        why: format!("Prisma reads `{name}`"),
+    }
+}
+
 /// The database of a Prisma schema.
-fn prisma(
-    tree: &Tree,
-    package: &Package,
-) -> Option<(crate::detection::NeedKind, bool, Span, String)> {
+fn prisma(tree: &Tree, package: &Package) -> Option<Prisma> {
     let path = prisma_schema(tree, package)?;
     let text = tree.source(&path)?;
     let mut inside = false;
+    let address = text.lines().find_map(|line| {
+        let value = line.trim().strip_prefix("url")?.trim_start();
+        let value = value.strip_prefix('=')?.trim_start();
+        let name = value.strip_prefix("env(")?.split('"').nth(1)?;
+        Some(name.to_owned())
+    });
     for (index, line) in text.lines().enumerate() {
         let line = line.trim();
         inside = (inside || line.starts_with("datasource ")) && !line.starts_with('}');
@@ -270,7 +306,11 @@ fn prisma(
             _ => return None,
         };
         let span = Span::line(tree.shown(&path), index as u32 + 1);
-        return Some((kind, true, span, "Prisma".to_owned()));
+        return Some(Prisma {
+            kind,
+            address,
+            span,
+        });
     }
     None
 }

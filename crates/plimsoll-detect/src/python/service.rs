@@ -103,6 +103,9 @@ pub(crate) fn assemble(
     let moved = moved.or(argued.and_then(|told| Some(told.port.as_ref()?.value)));
     let moved = moved.or(told.as_ref().map(|(port, _)| *port)).or(usual);
     let moved = moved.or(bound.map(|bind| bind.value));
+    // What serves by itself and does not say where, its image may.
+    let silent = candidate.port.is_none() && !by_server && candidate.framework == "gRPC";
+    let moved = moved.or(claimed.port.filter(|_| silent));
     let moved = moved.map(|port| Candidate {
         port: Some(port),
         ..candidate.clone()

@@ -286,9 +286,26 @@ pub(crate) fn makes_unawaited_coroutine(module: &Module) -> bool {
     calls.any(|placed| placed.scope.main && is_left_unawaited(module, placed))
 }
 
+/// The only command of an object that holds commands: what `app = typer.Typer()` runs.
+fn only_command(module: &Module, name: &str) -> Option<String> {
+    let made = module.top_value(name)?.value.as_ref()?.as_call()?;
+    if module.callee(made)? != "typer.Typer" {
+        return None;
+    }
+    let mut commands = module.functions.iter().filter(|function| {
+        function.decorators.iter().any(|(decorator, _)| {
+            let by = decorator.as_call().and_then(|call| call.function.as_name());
+            by.and_then(|by| by.strip_suffix(".command")) == Some(name)
+        })
+    });
+    let only = commands.next()?;
+    commands.next().is_none().then(|| only.name.clone())
+}
+
 /// Functions of a file that run when one of them, or the file itself, is started: last names.
 pub(crate) fn reached(module: &Module, from: Option<&str>) -> BTreeSet<String> {
     let mut reached: BTreeSet<String> = from.map(str::to_owned).into_iter().collect();
+    reached.extend(from.and_then(|name| only_command(module, name)));
     let is_main_file = module
         .path
         .file_name()

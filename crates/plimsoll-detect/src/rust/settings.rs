@@ -126,7 +126,8 @@ pub(super) fn reachable(address: &str) -> String {
 pub(super) fn port_of(address: &str) -> Option<u16> {
     let number = address.rsplit(':').next()?;
     let number = number.trim_end_matches("u16").trim_end_matches('_');
-    number.parse().ok().filter(|port| *port != 0)
+    // Smaller numbers count something else.
+    number.parse().ok().filter(|port| *port >= 80)
 }
 
 fn says(name: &str, words: &[&str]) -> bool {
@@ -200,6 +201,8 @@ pub(super) fn read(source: &Source, call: Node<'_>, name: &str, item: &mut Item)
                             break;
                         }
                     }
+                    // Something else stands in where it is not there.
+                    "or_else" | "or" => break,
                     _ => {}
                 }
             }

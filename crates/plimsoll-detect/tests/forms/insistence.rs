@@ -386,3 +386,73 @@ fn constants_of_another_module_name_what_rust_reads() {
     assert_eq!(known, ["EBB_KEY", "FLOW", "PORT", "QUEUE_URL", "STORE_URL"]);
     assert_eq!(detection.services[0].ports, [4000]);
 }
+
+#[test]
+fn what_a_prisma_schema_reads_is_required() {
+    let detection = found(&[
+        (
+            "package.json",
+            r#"{"name":"desk","scripts":{"start":"node index.js"},"dependencies":{"express":"5","@prisma/client":"6"}}"#,
+        ),
+        (
+            "package-lock.json",
+            r#"{"lockfileVersion":3,"packages":{}}"#,
+        ),
+        (
+            "prisma/schema.prisma",
+            "generator client {\n  provider = \"prisma-client-js\"\n}\ndatasource db {\n  provider = \"postgresql\"\n  url      = env(\"DESK_DATABASE_URL\")\n}\n",
+        ),
+        (
+            "index.js",
+            "const { PrismaClient } = require('@prisma/client');\nconst db = new PrismaClient();\nrequire('express')().listen(3000);\n",
+        ),
+    ]);
+    assert_eq!(required(&detection), ["DESK_DATABASE_URL"]);
+    let need = &detection.needs[0];
+    assert_eq!(need.kind, plimsoll_detect::NeedKind::Postgres);
+}
+
+#[test]
+fn a_pool_is_made_from_an_address() {
+    let detection = found(&[
+        ("requirements.txt", "fastapi\nuvicorn\nredis\n"),
+        (
+            "main.py",
+            "import os\nimport redis.asyncio as redis\nfrom fastapi import FastAPI\nREDIS_URL = os.getenv('REDIS_URL')\n\
+             pool = redis.ConnectionPool.from_url(REDIS_URL, decode_responses=True)\napp = FastAPI()\n",
+        ),
+    ]);
+    assert_eq!(required(&detection), ["REDIS_URL"]);
+}
+
+#[test]
+fn what_something_else_stands_in_for_is_not_required_in_rust() {
+    let detection = found(&[
+        (
+            "Cargo.toml",
+            "[package]\nname = \"desk\"\nversion = \"1.0.0\"\n[dependencies]\naxum = \"0.8\"\n",
+        ),
+        (
+            "src/main.rs",
+            "fn place() -> Option<String> {\n    let home = std::env::var_os(\"DESK_HOME\").map(path).or_else(|| None)?;\n    Some(home)\n}\n\
+             fn main() {\n    place();\n    axum::serve(TcpListener::bind(\"0.0.0.0:3000\"), app());\n}\n",
+        ),
+    ]);
+    assert!(required(&detection).is_empty());
+}
+
+#[test]
+fn go_that_chooses_by_a_variable_does_not_go_on_without_it() {
+    let go = |cases: &str| {
+        let main = format!(
+            "package main\n\nimport (\n\t\"fmt\"\n\t\"log\"\n\t\"net/http\"\n\t\"os\"\n)\n\nfunc open() error {{\n\tswitch os.Getenv(\"STORE\") {{\n{cases}\tdefault:\n\t\treturn fmt.Errorf(\"unknown\")\n\t}}\n\treturn nil\n}}\n\nfunc main() {{\n\tif err := open(); err != nil {{\n\t\tlog.Fatal(err)\n\t}}\n\thttp.ListenAndServe(\":8080\", nil)\n}}\n"
+        );
+        let detection = found(&[
+            ("go.mod", "module example.com/desk\n\ngo 1.22\n"),
+            ("main.go", &main),
+        ]);
+        required(&detection).join(" ")
+    };
+    assert_eq!(go("\tcase \"a\":\n"), "STORE");
+    assert_eq!(go("\tcase \"a\", \"\":\n"), "");
+}

@@ -257,3 +257,66 @@ fn the_command_that_serves_decides_over_the_file_run_by_itself() {
         "{told:?}"
     );
 }
+
+#[test]
+fn an_image_built_elsewhere_says_the_port_of_remote_calls() {
+    let detection = crate::tree::found(&[
+        ("desk/requirements.txt", "grpcio\n"),
+        ("desk/__init__.py", ""),
+        (
+            "desk/main.py",
+            "import grpc\nfrom desk.settings import SETTINGS\ndef main():\n    server = grpc.server(None)\n    server.add_insecure_port(f\"[::]:{SETTINGS.port}\")\n    server.start()\n\
+             if __name__ == '__main__':\n    main()\n",
+        ),
+        ("desk/settings.py", "SETTINGS = load()\n"),
+        (
+            "docker/Dockerfile.desk",
+            "FROM python:3.12\nEXPOSE 50051\nCMD [\"uv\", \"run\", \"-m\", \"desk.main\"]\n",
+        ),
+        (
+            "compose.yaml",
+            "services:\n  desk:\n    build:\n      context: .\n      dockerfile: docker/Dockerfile.desk\n",
+        ),
+    ]);
+    assert_eq!(detection.services[0].ports, [50051]);
+}
+
+#[test]
+fn the_ports_of_addresses_that_a_package_of_go_calls_are_none_of_the_program() {
+    let detection = crate::tree::found(&[
+        ("go.mod", "module example.com/desk\n\ngo 1.22\n"),
+        (
+            "main.go",
+            "package main\n\nimport (\n\t\"net/http\"\n\n\t\"example.com/desk/fetch\"\n)\n\nfunc main() {\n\tfetch.Get(\"x\")\n\thttp.ListenAndServe(address(), nil)\n}\n",
+        ),
+        (
+            "fetch/fetch.go",
+            "package fetch\n\nfunc Get(text string) {\n\tport := \"443\"\n\tif text == \"http\" {\n\t\tport = \"80\"\n\t}\n\tprintln(port)\n}\n",
+        ),
+    ]);
+    assert_eq!(detection.services[0].ports, [0u16; 0]);
+}
+
+#[test]
+fn pages_with_a_server_of_their_own_listen_where_it_does() {
+    let detection = crate::tree::found(&[
+        (
+            "package.json",
+            r#"{"name":"desk","scripts":{"build":"next build","start":"tsx server.ts"},"dependencies":{"next":"15","react":"19","express":"5","tsx":"4"}}"#,
+        ),
+        (
+            "package-lock.json",
+            r#"{"lockfileVersion":3,"packages":{}}"#,
+        ),
+        (
+            "server.ts",
+            "import express from 'express';\nimport next from 'next';\nconst port = parseInt(process.env.PORT || '9992', 10);\n\
+             const app = next({ dev: false });\napp.prepare().then(() => { express().listen(port); });\n",
+        ),
+        (
+            "src/app/page.tsx",
+            "export default function Page() { return null; }\n",
+        ),
+    ]);
+    assert_eq!(crate::tree::lines(&detection), ["ui tsx server.ts [9992]"]);
+}

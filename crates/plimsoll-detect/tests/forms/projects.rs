@@ -482,3 +482,25 @@ fn a_loop_beside_the_file_that_starts_its_package_is_a_worker() {
     ]);
     assert_eq!(lines(&detection), ["worker python -m tide []"]);
 }
+
+#[test]
+fn the_only_command_of_a_program_starts_its_server() {
+    let detection = found(&[
+        (
+            "pyproject.toml",
+            "[project]\nname = \"tide\"\nversion = \"1\"\ndependencies = [\"typer\", \"fastapi\", \"uvicorn\"]\n\
+             [project.scripts]\ntide = \"tide:app\"\n[build-system]\nrequires = [\"hatchling\"]\nbuild-backend = \"hatchling.build\"\n",
+        ),
+        (
+            "src/tide/__init__.py",
+            "import asyncio\nimport typer\napp = typer.Typer()\n@app.command()\ndef main(port: int = 8000):\n\
+             \x20   from tide.server import run\n    asyncio.run(run(port))\n",
+        ),
+        (
+            "src/tide/server.py",
+            "import uvicorn\nfrom fastapi import FastAPI\nasync def run(port: int = 8000):\n    main_app = FastAPI()\n\
+             \x20   config = uvicorn.Config(app=main_app, host='0.0.0.0', port=port)\n    await uvicorn.Server(config).serve()\n",
+        ),
+    ]);
+    assert_eq!(lines(&detection), ["web tide [8000]"]);
+}
