@@ -106,16 +106,23 @@ fn variables(all: &[(String, String)]) -> Vec<(String, String)> {
 pub(crate) fn settle(claims: &Reviewed, found: &mut [Found]) {
     let told = told(claims);
     for one in found.iter_mut() {
-        let Some(usual) = one
-            .over_http
-            .filter(|_| one.service.kind == ServiceKind::McpStdio)
-        else {
+        if one.service.kind != ServiceKind::McpStdio {
             continue;
-        };
+        }
+        let usual = one.over_http.unwrap_or(DEFAULT_PORT);
         let about = told.iter().filter(|told| is_about(told, &one.service));
         let mut chosen = about.filter_map(|told| {
             let arguments = arguments(&told.words);
             let variables = variables(&told.variables);
+            // Where the code was not seen to have both ways, only a word for it counts.
+            let named = one.over_http.is_some()
+                || !variables.is_empty()
+                || arguments
+                    .first()
+                    .is_some_and(|first| first.contains("transport"));
+            if !named {
+                return None;
+            }
             let chooses = !arguments.is_empty() || !variables.is_empty();
             chooses.then_some((told, arguments, variables))
         });

@@ -11,15 +11,55 @@ use crate::found::Found;
 
 /// Words of names that belong to something else than the program's own port.
 const OTHERS: &[&str] = &[
-    "db", "database", "redis", "postgres", "pg", "mysql", "mongo", "smtp", "mail", "rabbit",
-    "amqp", "kafka", "nats", "proxy", "ssh", "remote", "target", "upstream", "broker", "elastic",
-    "peer", "client",
+    "db",
+    "database",
+    "redis",
+    "postgres",
+    "pg",
+    "mysql",
+    "mongo",
+    "smtp",
+    "mail",
+    "rabbit",
+    "amqp",
+    "kafka",
+    "nats",
+    "proxy",
+    "ssh",
+    "remote",
+    "target",
+    "upstream",
+    "broker",
+    "elastic",
+    "peer",
+    "client",
+    "qdrant",
+    "milvus",
+    "weaviate",
+    "neo4j",
+    "clickhouse",
+    "minio",
+    "memcache",
+    "etcd",
+    "temporal",
+    "chroma",
 ];
 
 /// Whether a name is about a database or the like.
 pub(crate) fn is_of_a_need(name: &str) -> bool {
     let lower = name.to_ascii_lowercase();
     OTHERS.iter().any(|word| lower.contains(word))
+}
+
+/// Ports that clients have for defaults: of plain and encrypted pages, of stores and brokers.
+const OF_OTHERS: &[u16] = &[
+    80, 443, 1433, 2379, 3306, 4222, 5432, 5672, 6333, 6334, 6379, 7233, 7687, 9092, 9200, 11211,
+    19530, 27017,
+];
+
+/// Whether a port is one that something else usually listens on.
+pub(crate) fn is_of_another(port: u16) -> bool {
+    OF_OTHERS.contains(&port)
 }
 
 /// Tells each port that is claimed more than once, when the services have their names.

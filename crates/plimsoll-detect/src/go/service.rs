@@ -16,6 +16,7 @@ use crate::mcp_transport::{DEFAULT_PORT, says_http};
 use crate::needs;
 use crate::operational::{has_pages_of_its_own, is_only_operational};
 use crate::places;
+use crate::ports::is_of_another;
 use crate::tree::Tree;
 
 /// Where the image has the program.
@@ -362,7 +363,7 @@ impl Seen<'_> {
         let mut metrics = None;
         for ((is_metrics, foreign, rank), port) in &hints {
             // A package that calls others knows the ports of their addresses.
-            if *foreign && *rank == Rank::Default && matches!(port, 80 | 443) {
+            if *foreign && *rank == Rank::Default && is_of_another(*port) {
                 continue;
             }
             // What the program says itself outweighs the defaults of the packages it uses.

@@ -167,7 +167,7 @@ pub(crate) fn launch_of(
 const FOLLOWED: usize = 24;
 
 /// A declared program of the project that reaches the code through other files.
-fn started_elsewhere(
+pub(crate) fn started_elsewhere(
     workspace: &Workspace<'_>,
     module: &Rc<Module>,
     scope: &crate::python::module::Scope,

@@ -5,7 +5,7 @@ use std::rc::Rc;
 use plimsoll_diag::Evidence;
 
 use crate::detection::ServiceKind;
-use crate::python::candidate::{Candidate, Launch, launch_of};
+use crate::python::candidate::{Candidate, Launch, launch_of, started_elsewhere};
 use crate::python::evaluate::evaluate;
 use crate::python::module::{Module, PlacedCall};
 use crate::python::transport;
@@ -275,6 +275,30 @@ fn distribution_of(callee: &str) -> Option<&'static str> {
         .map(|(_, distribution)| *distribution)
 }
 
+/// The declared program that starts a server of another file: by its own file, where that can be run.
+fn declared(
+    workspace: &Workspace<'_>,
+    module: &Rc<Module>,
+    placed: &PlacedCall,
+) -> Option<(Launch, Vec<Evidence>)> {
+    let (launch, evidence) = started_elsewhere(workspace, module, &placed.scope)?;
+    let Launch::ConsoleScript(name) = &launch else {
+        return Some((launch, evidence));
+    };
+    let project = workspace.project_of(&module.path)?;
+    let script = project.scripts.iter().find(|script| script.name == *name)?;
+    let file = workspace
+        .modules
+        .find(&project.import_roots, &script.module)?;
+    let runs = workspace.modules.get(&file)?.main_guard.is_some();
+    // A package passes its own server on: it is as good by itself.
+    let elsewhere = runs && *file != *module.path;
+    Some(match elsewhere {
+        true => (Launch::Package(script.module.clone()), evidence),
+        false => return None,
+    })
+}
+
 fn low_level(
     workspace: &Workspace<'_>,
     module: &Rc<Module>,
@@ -287,7 +311,9 @@ fn low_level(
     ) {
         return None;
     }
-    let (launch, evidence) = launch_of(workspace, module, &placed.scope)?;
+    // What the project declares is started rather than a file that others import.
+    let declared = declared(workspace, module, placed);
+    let (launch, evidence) = declared.or_else(|| launch_of(workspace, module, &placed.scope))?;
     let why = "serves MCP over standard input and output";
     let mut candidate = Candidate::new(
         module,

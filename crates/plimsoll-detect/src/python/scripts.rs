@@ -90,6 +90,7 @@ pub(crate) fn rest<'c>(
         for script in &project.scripts {
             let used = taken.iter().any(|candidate| {
                 candidate.launch == Launch::ConsoleScript(script.name.clone())
+                    || candidate.launch == Launch::Package(script.module.clone())
                     || workspace.home(&candidate.module.path).1 == script.module
             });
             if used {

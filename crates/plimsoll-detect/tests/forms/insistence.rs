@@ -456,3 +456,18 @@ fn go_that_chooses_by_a_variable_does_not_go_on_without_it() {
     assert_eq!(go("\tcase \"a\":\n"), "STORE");
     assert_eq!(go("\tcase \"a\", \"\":\n"), "");
 }
+
+#[test]
+fn what_a_variable_turns_off_is_not_required() {
+    let detection = found(&[
+        ("requirements.txt", "fastapi\nuvicorn\n"),
+        (
+            "main.py",
+            "import os\nfrom fastapi import FastAPI\ndef credentials():\n    if not is_true('TLS_ENABLED'):\n        return None\n\
+             \x20   cert = os.getenv('TLS_CERT')\n    if not cert:\n        raise ValueError(1)\n\
+             def key():\n    found = os.getenv('DESK_KEY')\n    if not found:\n        raise ValueError(1)\n\
+             credentials()\nkey()\napp = FastAPI()\n",
+        ),
+    ]);
+    assert_eq!(required(&detection), ["DESK_KEY"]);
+}

@@ -287,11 +287,11 @@ fn the_ports_of_addresses_that_a_package_of_go_calls_are_none_of_the_program() {
         ("go.mod", "module example.com/desk\n\ngo 1.22\n"),
         (
             "main.go",
-            "package main\n\nimport (\n\t\"net/http\"\n\n\t\"example.com/desk/fetch\"\n)\n\nfunc main() {\n\tfetch.Get(\"x\")\n\thttp.ListenAndServe(address(), nil)\n}\n",
+            "package main\n\nimport (\n\t\"net/http\"\n\n\t\"example.com/desk/fetch\"\n)\n\nfunc main() {\n\tfetch.Get(\"x\")\n\tfetch.Store()\n\thttp.ListenAndServe(address(), nil)\n}\n",
         ),
         (
             "fetch/fetch.go",
-            "package fetch\n\nfunc Get(text string) {\n\tport := \"443\"\n\tif text == \"http\" {\n\t\tport = \"80\"\n\t}\n\tprintln(port)\n}\n",
+            "package fetch\n\nfunc Get(text string) {\n\tport := \"443\"\n\tif text == \"http\" {\n\t\tport = \"80\"\n\t}\n\tprintln(port)\n}\n\nfunc Store() int {\n\tport := 6334\n\treturn port\n}\n",
         ),
     ]);
     assert_eq!(detection.services[0].ports, [0u16; 0]);

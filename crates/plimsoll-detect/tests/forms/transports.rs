@@ -144,3 +144,34 @@ fn programs_of_rust_and_go_take_their_usual_way() {
         "{told}"
     );
 }
+
+#[test]
+fn a_declared_program_that_an_image_tells_is_started_so() {
+    let detection = found(&[
+        (
+            "pyproject.toml",
+            "[project]\nname = \"desk\"\nversion = \"1\"\ndependencies = [\"mcp\", \"starlette\", \"uvicorn\"]\n\
+             [project.scripts]\ndesk-server = \"main:serve\"\n[build-system]\nrequires = [\"setuptools\"]\nbuild-backend = \"setuptools.build_meta\"\n\
+             [tool.setuptools]\npy-modules = [\"main\", \"server\"]\n",
+        ),
+        (
+            "server.py",
+            "import asyncio\nimport uvicorn\nfrom mcp.server import Server\nfrom mcp.server.stdio import stdio_server\nkit = Server('desk')\n\
+             async def run_stdio():\n    async with stdio_server() as (a, b):\n        await kit.run(a, b)\n\
+             if __name__ == '__main__':\n    asyncio.run(run_stdio())\n",
+        ),
+        (
+            "main.py",
+            "import argparse, asyncio\nfrom server import run_stdio\ndef serve():\n    parser = argparse.ArgumentParser()\n    parser.add_argument('--transport', default='stdio')\n    parser.parse_args()\n    asyncio.run(run_stdio())\n\
+             if __name__ == '__main__':\n    serve()\n",
+        ),
+        (
+            "Dockerfile",
+            "FROM python:3.12\nEXPOSE 8000\nCMD [\"desk-server\", \"--transport\", \"http\", \"--port\", \"8000\"]\n",
+        ),
+    ]);
+    assert_eq!(
+        lines(&detection),
+        ["mcp-http python -m main --transport http --port 8000 [8000]"]
+    );
+}

@@ -17,6 +17,9 @@ impl Extractor<'_> {
         ) else {
             return;
         };
+        if self.left_before(node) {
+            return;
+        }
         if !self.ends(body) {
             if self.gathered(node, body) {
                 self.absent(test, scope, 0);
@@ -29,6 +32,31 @@ impl Extractor<'_> {
             return;
         }
         self.absent(test, scope, 0);
+    }
+
+    /// Whether a function is left before a statement where a variable turns it off: `if not enabled("X"): return`.
+    fn left_before(&self, node: Node<'_>) -> bool {
+        let mut before = std::iter::successors(node.prev_named_sibling(), |earlier| {
+            earlier.prev_named_sibling()
+        });
+        before.any(|statement| {
+            let test = statement.child_by_field_name("condition");
+            let body = statement.child_by_field_name("consequence");
+            let (Some(test), Some(body)) = (test, body) else {
+                return false;
+            };
+            let test = self.source.text_of(test);
+            let turns_off = ["environ", "getenv", "_ENABLED", "enabled", "is_disabled"]
+                .iter()
+                .any(|word| test.contains(word));
+            let leaves = named_children(body)
+                .last()
+                .is_some_and(|last| last.kind() == "return_statement");
+            statement.kind() == "if_statement"
+                && statement.child_by_field_name("alternative").is_none()
+                && turns_off
+                && leaves
+        })
     }
 
     /// Whether a body only notes what is missing, and a check below ends the work for it: `errors.append("…")` and
