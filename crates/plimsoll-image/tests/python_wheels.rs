@@ -137,6 +137,8 @@ fn build(bench: &Bench, context: &Path, memory: Memory) -> (BuiltImage, bool) {
     let built = built.unwrap_or_else(|error| panic!("{:#?}", error.diagnostic()));
     let ran = bench.sandbox().ran();
     println!("{memory:?} in {:?}: {ran:?}", built.duration);
+    let asks = ran.iter().any(|step| step.ends_with("install the project"));
+    assert!(!asks, "a plain wheel is laid out without an installer");
     let took = ran.iter().any(|step| step.ends_with("build the project"));
     (built, took)
 }

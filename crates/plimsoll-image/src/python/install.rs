@@ -1,6 +1,6 @@
 //! From exact versions to an installed environment on this machine, ready to be packed.
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use fs_err as fs;
 
@@ -99,18 +99,15 @@ fn lacks_wheel(failure: &UvFailure) -> bool {
     failure.kind == UvFailureKind::OnlySource || failure.whole.contains("--no-build")
 }
 
-/// Builds the distributions in directories of the context, and installs them into an empty
-/// environment at `out`. `source` is a writable copy of the context.
-pub(super) fn projects(
+/// Builds the distributions in directories of the context, and gives their wheels. `source` is a
+/// writable copy of the context.
+pub(super) fn wheels_of(
     builds: &SourceBuilds<'_>,
     source: &Path,
     members: &[String],
     work: &Path,
-    out: &Path,
-) -> Result<(), PythonError> {
+) -> Result<Vec<PathBuf>, PythonError> {
     let interpreter = &builds.target.interpreter;
-    environment::lay_out(out, interpreter)?;
-    give(out, BUILD_USER)?;
     give(source, BUILD_USER)?;
     let wheels = work.join("wheels");
     super::sources::prepare(&wheels)?;
@@ -139,14 +136,31 @@ pub(super) fn projects(
         })?;
     }
     builds.check_wheels(&wheels)?;
-    let mut command = pip_install();
+    let mut built = Vec::new();
     for entry in fs::read_dir(&wheels)? {
-        let name = entry?.file_name();
-        let name = name.to_string_lossy();
-        if name.ends_with(".whl") {
-            command.push(format!("{}/wheels/{name}", place::WORK));
+        let path = entry?.path();
+        if path.extension().is_some_and(|end| end == "whl") {
+            built.push(path);
         }
     }
+    built.sort();
+    Ok(built)
+}
+
+/// Installs wheels that were built below `work` into an empty environment at `out`.
+pub(super) fn wheels(
+    builds: &SourceBuilds<'_>,
+    built: &[PathBuf],
+    work: &Path,
+    out: &Path,
+) -> Result<(), PythonError> {
+    environment::lay_out(out, &builds.target.interpreter)?;
+    give(out, BUILD_USER)?;
+    let mut command = pip_install();
+    command.extend(built.iter().map(|wheel| {
+        let inside = wheel.strip_prefix(work).unwrap_or(wheel);
+        format!("{}/{}", place::WORK, inside.display())
+    }));
     builds.uv.call(Call {
         what: "install the project",
         command,

@@ -3,12 +3,15 @@
 use std::collections::BTreeSet;
 use std::io::Read as _;
 use std::os::unix::fs::MetadataExt as _;
+use std::path::PathBuf;
 
 use fs_err as fs;
 
 use crate::Digest;
 use crate::layer::Content;
 use crate::python::environment::{Distribution, ENVIRONMENT, InstalledError, below_root};
+use crate::python::interpreter::Interpreter;
+use crate::python::wheels::laid_out;
 
 /// An installed distribution.
 #[derive(Debug)]
@@ -61,6 +64,38 @@ impl Installed {
             files,
         })
     }
+}
+
+/// What an installation of wheels leaves. The error is a short reason to let the installer judge.
+pub(super) fn of_wheels(
+    archives: &[PathBuf],
+    interpreter: &Interpreter,
+) -> Result<Vec<Installed>, String> {
+    let mut seen = BTreeSet::new();
+    let mut all = Vec::new();
+    for archive in archives {
+        let (name, laid) = laid_out(archive, interpreter)?;
+        let mut files = Vec::new();
+        for (path, executable, content) in laid {
+            // Of two files at one path the installer decides.
+            if !seen.insert(path.clone()) {
+                return Err(format!("two wheels have `{path}`"));
+            }
+            let Content::Bytes(bytes) = content else {
+                return Err(format!("`{path}` is large"));
+            };
+            files.push(InstalledFile {
+                path,
+                executable,
+                digest: Digest::of(&bytes),
+                size: bytes.len() as u64,
+                content: Content::Bytes(bytes),
+            });
+        }
+        all.push(Installed { name, files });
+    }
+    all.sort_by(|a, b| a.name.cmp(&b.name));
+    Ok(all)
 }
 
 impl InstalledFile {

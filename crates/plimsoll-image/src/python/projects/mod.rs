@@ -13,6 +13,7 @@ mod packing;
 mod record;
 
 use std::collections::BTreeSet;
+use std::path::Path;
 
 use self::copies::Copies;
 use self::installed::Installed;
@@ -82,23 +83,38 @@ impl Build<'_> {
             let source = scratch.directory("project", BUILD_USER)?;
             self.application.copy_to(&source)?;
             let work = scratch.directory("work", BUILD_USER)?;
-            let out = scratch.directory("out", BUILD_USER)?;
-            self.with_builds(uv, as_of, |builds| {
-                install::projects(builds, &source, members, &work, &out)
-            })?;
-            let interpreter = &self.target.interpreter;
-            let mut made = Vec::new();
-            for distribution in environment::take_apart(&out, interpreter)? {
-                let left_out = match self.is_slim() {
-                    true => distribution.extras().into_iter().collect(),
-                    false => BTreeSet::new(),
+            let made = self.with_builds(uv, as_of, |builds| {
+                let built = install::wheels_of(builds, &source, members, &work)?;
+                let interpreter = &self.target.interpreter;
+                // What that variant leaves out is told by files.
+                let laid = match self.is_slim() {
+                    true => Err("of the slim variant".to_string()),
+                    false => installed::of_wheels(&built, interpreter),
                 };
-                made.push(Installed::look(&distribution, &left_out)?);
-            }
+                laid.or_else(|reason| {
+                    tracing::debug!(reason, "the installer is asked");
+                    let out = scratch.directory("out", BUILD_USER)?;
+                    install::wheels(builds, &built, &work, &out)?;
+                    self.installed_at(&out)
+                })
+            })?;
             let segments = self.own_segments(&made)?;
             self.learn(members, &made, memo)?;
             Ok(segments)
         })
+    }
+
+    /// What an installer left in a directory.
+    fn installed_at(&self, out: &Path) -> Result<Vec<Installed>, PythonError> {
+        let mut found = Vec::new();
+        for distribution in environment::take_apart(out, &self.target.interpreter)? {
+            let left_out = match self.is_slim() {
+                true => distribution.extras().into_iter().collect(),
+                false => BTreeSet::new(),
+            };
+            found.push(Installed::look(&distribution, &left_out)?);
+        }
+        Ok(found)
     }
 
     fn learn(&self, members: &[String], made: &[Installed], memo: &str) -> Result<(), PythonError> {

@@ -31,6 +31,7 @@ use super::build::{Build, RULES};
 use super::bytecode::{self, Module};
 use super::environment::{ENVIRONMENT, below_root, is_module, site_packages};
 use super::install::Bytecode;
+use super::interpreter::Interpreter;
 use super::libraries::Loads;
 use super::locks::Markers;
 use super::pinned::{Entry, Pinned};
@@ -444,6 +445,27 @@ fn unpack(key: &str, archive: &Path, places: &Places<'_>) -> Result<Wheel, Strin
         loads,
         spool,
     })
+}
+
+/// An installed wheel's name, and its files: path below the environment, whether it may be
+/// started, what it holds.
+pub(super) type Laid = (String, Vec<(String, bool, Content)>);
+
+/// What an installation of the wheel at `archive` leaves in the environment. The error is a short
+/// reason to let the installer judge.
+pub(super) fn laid_out(archive: &Path, interpreter: &Interpreter) -> Result<Laid, String> {
+    let bytes = fs::read(archive).map_err(|error| error.to_string())?;
+    if bytes.len() as u64 > LARGEST_IN_MEMORY {
+        return Err("it is large".to_string());
+    }
+    let places = Places {
+        packages: &site_packages(interpreter),
+        minor: interpreter.minor,
+    };
+    let unpacked = archive::unpack(&zip::entries(&bytes)?, &places)?;
+    let files = unpacked.files.into_iter();
+    let files = files.map(|(path, file)| (path, file.executable, file.content));
+    Ok((unpacked.name, files.collect()))
 }
 
 fn look_at(loads: &mut Loads, path: &str, file: &Installed) -> std::io::Result<()> {
