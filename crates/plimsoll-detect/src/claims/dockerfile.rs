@@ -41,6 +41,10 @@ pub(crate) struct Stage {
     pub(crate) copies: Vec<Spanned<String>>,
     /// Sources of `COPY` that come from the context, and the absolute places they are put at.
     pub(crate) placed: Vec<(String, String)>,
+    /// The directory that its commands start in.
+    pub(crate) directory: Option<PathBuf>,
+    /// Where it copies the whole context.
+    pub(crate) context_at: Option<PathBuf>,
     /// Commands that are run to build it.
     pub(crate) runs: Vec<String>,
     /// Variables that are set in it.
@@ -72,6 +76,14 @@ impl Stage {
                 .environment
                 .iter()
                 .any(|(name, _)| name.ends_with("PORT"))
+    }
+
+    /// Where the context's files are in the image: where it is copied as a whole, else the directory that commands
+    /// start in. Nothing where that is the root.
+    pub(crate) fn application(&self) -> Option<PathBuf> {
+        let place = self.context_at.as_ref().or(self.directory.as_ref())?;
+        let place: PathBuf = place.components().collect();
+        (place.is_absolute() && place.parent().is_some()).then_some(place)
     }
 }
 
@@ -114,6 +126,13 @@ impl Dockerfile {
             image.command = stage.command.clone().or(image.command);
             image.entrypoint = stage.entrypoint.clone().or(image.entrypoint);
             image.health = stage.health.clone().or(image.health);
+            let within = |path: &Option<PathBuf>, image: &Stage| {
+                let path = path.as_ref()?;
+                let known = image.directory.clone().unwrap_or_default();
+                Some(known.join(path))
+            };
+            image.context_at = within(&stage.context_at, &image).or(image.context_at);
+            image.directory = within(&stage.directory, &image).or(image.directory);
             image.ports.extend(stage.ports.iter().cloned());
             image.copies.extend(stage.copies.iter().cloned());
             image.placed.extend(stage.placed.iter().cloned());
@@ -230,6 +249,10 @@ fn stages(text: &str, shown: &Arc<Path>) -> Vec<Stage> {
                 let test = rest.split_once("CMD").map(|(_, test)| line(test.trim()));
                 stage.health = test.map(|test| Spanned::new(test, span));
             }
+            "WORKDIR" => {
+                let directory = stage.directory.clone().unwrap_or_default();
+                stage.directory = Some(directory.join(rest.trim_matches('"')));
+            }
             "EXPOSE" => {
                 let ports = rest
                     .split_whitespace()
@@ -247,7 +270,16 @@ fn stages(text: &str, shown: &Arc<Path>) -> Vec<Stage> {
                         .map(str::to_owned)
                         .collect(),
                 };
-                let place = words.pop().filter(|place| place.starts_with('/'));
+                let place = words.pop();
+                if let Some(place) = &place
+                    && words
+                        .iter()
+                        .any(|source| matches!(source.as_str(), "." | "./"))
+                {
+                    let directory = stage.directory.clone().unwrap_or_default();
+                    stage.context_at = Some(directory.join(place));
+                }
+                let place = place.filter(|place| place.starts_with('/'));
                 stage.placed.extend(words.iter().filter_map(|source| {
                     let place = place.as_deref()?;
                     let name = source.rsplit('/').next()?;
@@ -413,6 +445,23 @@ mod tests {
             image.command.unwrap().value,
             Line::Shell("uvicorn a:b".to_owned())
         );
+    }
+
+    #[test]
+    fn the_last_stage_tells_where_the_context_is_copied() {
+        let at = |text: &str| {
+            let image = read(text).image(None);
+            image.application().map(|path| path.display().to_string())
+        };
+        let named = "FROM a AS b\nWORKDIR /code\nFROM b\nWORKDIR src\nCOPY . .\n";
+        assert_eq!(at(named).as_deref(), Some("/code/src"));
+        assert_eq!(
+            at("FROM a\nWORKDIR /srv\nCOPY --chown=1 . /opt/x/\n").as_deref(),
+            Some("/opt/x")
+        );
+        let built = "FROM a AS b\nWORKDIR /build\nCOPY . .\nFROM c\nWORKDIR /srv/app\nCOPY --from=b /build .\n";
+        assert_eq!(at(built).as_deref(), Some("/srv/app"));
+        assert_eq!(at("FROM a\nCOPY . .\n"), None);
     }
 
     #[test]

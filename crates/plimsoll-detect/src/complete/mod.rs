@@ -4,6 +4,7 @@ mod celery;
 mod checks;
 mod commands;
 mod dockerfiles;
+mod moved_paths;
 mod node;
 mod placed_scripts;
 mod plain_pages;
@@ -356,6 +357,16 @@ impl Completion<'_> {
                 run_program(service, &mut recipe, &mut detected, stage.as_ref())
             }
             RecipeKind::Dockerfile(_) => {}
+        }
+        let moved = stage.as_ref().and_then(|stage| {
+            let context = canonical(&service.build.as_ref()?.context);
+            moved_paths::Moved::of(stage, &context, &recipe)
+        });
+        // Pages are served from where they were built.
+        if let Some(moved) = moved
+            && !matches!(recipe.kind, RecipeKind::StaticSite(_))
+        {
+            moved.apply(service, diagnostics);
         }
         published_ports(service, &detected, diagnostics);
         let is_for_tests = service

@@ -81,7 +81,7 @@ pub(crate) fn reads(module: &Module, startup: &Startup, found: &mut Vec<Variable
         let Some(callee) = module.callee(&placed.call) else {
             continue;
         };
-        let named = |known: &&(&str, &str, &[&str])| known.0 == callee;
+        let named = |known: &&(&str, &str, &[&str])| is_called(known.0, &callee);
         if let Some((_, variable, keywords)) = CONSTRUCTORS.iter().find(named)
             && !is_told(&placed.call, keywords)
         {
@@ -142,13 +142,25 @@ pub(crate) fn reads(module: &Module, startup: &Startup, found: &mut Vec<Variable
 pub(crate) fn key_of<'c>(call: &'c Call, callee: Option<&str>) -> Option<&'c Value> {
     let (_, _, keywords) = CONSTRUCTORS
         .iter()
-        .find(|(name, ..)| Some(*name) == callee)?;
+        .find(|(name, ..)| callee.is_some_and(|callee| is_called(name, callee)))?;
     let elsewhere = call
         .keywords
         .iter()
         .any(|(name, _)| ELSEWHERE.contains(&name.as_str()));
     let (first, _) = keywords.split_first()?;
     (!elsewhere).then(|| call.keyword(first).or_else(|| call.arguments.first()))?
+}
+
+/// Whether a class is the one of this name, be it taken from the module of its package that defines it:
+/// `langchain_openai.chat_models.ChatOpenAI`.
+fn is_called(known: &str, callee: &str) -> bool {
+    let Some((package, class)) = known.rsplit_once('.') else {
+        return false;
+    };
+    let between = callee
+        .strip_prefix(package)
+        .and_then(|rest| rest.strip_suffix(class));
+    between.is_some_and(|between| between.starts_with('.') && between.ends_with('.'))
 }
 
 /// Whether a call says itself what the variable would.

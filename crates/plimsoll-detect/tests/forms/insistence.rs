@@ -48,6 +48,14 @@ fn several_at_once_in_python() {
 }
 
 #[test]
+fn a_client_from_the_module_that_defines_it() {
+    let source = "from langchain_openai.chat_models import ChatOpenAI\nmodel = ChatOpenAI()";
+    assert_eq!(python(source), ["OPENAI_API_KEY"]);
+    let source = "from langchain_openai_own import ChatOpenAI\nmodel = ChatOpenAI()";
+    assert!(python(source).is_empty());
+}
+
+#[test]
 fn one_of_several_in_python() {
     // Either is enough, so that neither is required by itself.
     let source = "EBB = os.getenv('EBB')\nFLOW = os.getenv('FLOW')\nif not EBB and not FLOW:\n    raise ValueError('x')";

@@ -47,6 +47,72 @@ fn a_script_that_shows_nothing_of_a_service_is_run_where_the_file_says_so() {
     );
 }
 
+const API: &str = "from fastapi import FastAPI\n\napp = FastAPI()\n\n@app.get('/health')\ndef health():\n    return 'ok'\n";
+
+#[test]
+fn what_lies_where_the_dockerfile_has_the_sources_lies_in_the_image_s_own_place() {
+    let (project, told) = completed(&[
+        (
+            "compose.yaml",
+            "services:\n  api:\n    build: ./api\n    command: uvicorn main:app --host 0.0.0.0 --log-config /usr/src/app/log.ini\n    \
+             working_dir: /usr/src/app\n    volumes: ['./api:/usr/src/app', 'kept:/usr/src/app/data', 'other:/data']\n\
+             volumes:\n  kept:\n  other:\n",
+        ),
+        (
+            "api/Dockerfile",
+            "FROM python:3.13-slim\nWORKDIR /usr/src/app\nCOPY . .\nCMD uvicorn main:app\n",
+        ),
+        (
+            "api/requirements.txt",
+            "fastapi==0.115.6\nuvicorn==0.34.0\n",
+        ),
+        ("api/main.py", API),
+    ]);
+    let api = &project.services["api"];
+    let targets: Vec<_> = api
+        .volumes
+        .iter()
+        .map(|mount| mount.value.target.display().to_string())
+        .collect();
+    assert_eq!(targets, ["/app", "/app/data", "/data"]);
+    assert_eq!(api.working_dir.as_ref().unwrap().value, "/app");
+    let command = api.command.as_ref().unwrap().value.0.join(" ");
+    assert!(command.ends_with("--log-config /app/log.ini"), "{command}");
+    assert!(
+        told.contains(&"`/usr/src/app/data` of the Dockerfile is `/app/data` in the image: it is mounted there".to_owned()),
+        "{told:?}"
+    );
+}
+
+#[test]
+fn what_lies_in_the_image_s_own_place_stays() {
+    let dockerfile = |lines: &str| {
+        let (project, _) = completed(&[
+            (
+                "compose.yaml",
+                "services:\n  api:\n    build: ./api\n    volumes: ['kept:/app/data']\nvolumes:\n  kept:\n",
+            ),
+            (
+                "api/Dockerfile",
+                &format!("FROM python:3.13-slim\n{lines}\nCMD uvicorn main:app\n"),
+            ),
+            (
+                "api/requirements.txt",
+                "fastapi==0.115.6\nuvicorn==0.34.0\n",
+            ),
+            ("api/main.py", API),
+        ]);
+        project.services["api"].volumes[0]
+            .value
+            .target
+            .display()
+            .to_string()
+    };
+    assert_eq!(dockerfile("WORKDIR /app\nCOPY . ."), "/app/data");
+    assert_eq!(dockerfile("COPY . /"), "/app/data");
+    assert_eq!(dockerfile("WORKDIR /app/api\nCOPY . ."), "/app/data");
+}
+
 #[test]
 fn a_script_beside_an_application_is_not_taken_for_it() {
     let (project, told) = completed(&[
