@@ -3,7 +3,7 @@
 use std::path::Path;
 use std::sync::Arc;
 
-use plimsoll_detect::{Detection, Problem};
+use plimsoll_detect::{Detection, DockerfileUse, Problem};
 use plimsoll_diag::{Diagnostic, Diagnostics, Spanned};
 use plimsoll_model::Project;
 use plimsoll_model::compose::{self, LoadOptions, Loaded as LoadedCompose, ServiceEnvFiles};
@@ -53,7 +53,10 @@ pub(crate) fn load(settings: &Settings, named: &[String]) -> Result<Loaded, Fail
             warnings,
         });
     }
-    load_inferred(settings, detect(settings)?, named)
+    let (detection, told) = detect_to_build(settings)?;
+    let mut loaded = load_inferred(settings, detection, named)?;
+    loaded.warnings.splice(0..0, told);
+    Ok(loaded)
 }
 
 /// The project that a detection amounts to, on this machine.
@@ -152,11 +155,12 @@ pub(crate) fn load_for_rendering(settings: &Settings) -> Result<Rendered, Failur
             warnings,
         });
     }
-    let detection = detect(settings)?;
+    let (detection, told) = detect_to_build(settings)?;
     if detection.services.is_empty() {
         return Err(nothing_found(settings, &detection));
     }
-    let (project, warnings) = inferred(settings, detection);
+    let (project, mut warnings) = inferred(settings, detection);
+    warnings.splice(0..0, told);
     Ok(Rendered {
         project,
         extensions: Extensions::default(),
@@ -276,6 +280,19 @@ pub(crate) fn has_compose_file(settings: &Settings) -> bool {
 /// What the source tree holds.
 pub(crate) fn detect(settings: &Settings) -> Result<Detection, Failure> {
     detect_without(settings, &[])
+}
+
+/// What the source tree holds, built by Dockerfiles where that is asked for. What cannot be is told.
+fn detect_to_build(settings: &Settings) -> Result<(Detection, Vec<Diagnostic>), Failure> {
+    let facts = KnownFacts::open(settings);
+    let tree = facts.tree(&settings.directory).map_err(detection_failure)?;
+    let mut detection = plimsoll_detect::detect(&tree);
+    let told = match settings.dockerfiles {
+        DockerfileUse::Preferred => plimsoll_detect::build_by_dockerfiles(&mut detection, &tree),
+        DockerfileUse::Fallback | DockerfileUse::Never => Vec::new(),
+    };
+    facts.keep();
+    Ok((detection, told))
 }
 
 /// What the source tree holds, these files left out.

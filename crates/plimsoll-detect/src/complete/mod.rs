@@ -21,7 +21,7 @@ use crate::claims::matching::{Claim, Match, find, of_stage, starts_one_of};
 use crate::claims::{Dockerfile, Stage, Starts, starts};
 use crate::detection::{DetectedService, Detection, NeedKind, OneOf, ServiceKind, Variable};
 use crate::{places, python};
-pub use dockerfiles::DockerfileUse;
+pub use dockerfiles::{DockerfileUse, build_by_dockerfiles};
 
 use checks::{health, published_ports};
 use commands::{run_python, serve_site};
