@@ -37,6 +37,14 @@ impl Material {
             digests: [(algorithm.to_owned(), hex.into())].into(),
         }
     }
+
+    /// What nothing pins: that it went in is all that can be said.
+    pub fn unpinned(uri: impl Into<String>) -> Self {
+        Self {
+            uri: uri.into(),
+            digests: BTreeMap::new(),
+        }
+    }
 }
 
 /// The commit that the sources are of.
@@ -95,7 +103,10 @@ pub fn provenance(build: &BuildFacts<'_>) -> Value {
         build
             .materials
             .iter()
-            .map(|material| json!({ "uri": material.uri, "digest": material.digests })),
+            .map(|material| match material.digests.is_empty() {
+                true => json!({ "uri": material.uri }),
+                false => json!({ "uri": material.uri, "digest": material.digests }),
+            }),
     );
     json!({
         "buildDefinition": {
@@ -171,7 +182,10 @@ mod tests {
 
     #[test]
     fn the_predicate_has_the_form_of_slsa() {
-        let materials = BTreeSet::from([Material::new("pkg:pypi/a@1.0", "sha256", "ab")]);
+        let materials = BTreeSet::from([
+            Material::new("pkg:pypi/a@1.0", "sha256", "ab"),
+            Material::unpinned("urn:plimsoll:network:needed"),
+        ]);
         let source = SourceCommit {
             repository: None,
             commit: "c0ffee".to_owned(),
@@ -216,6 +230,9 @@ mod tests {
                 "digest": {
                   "sha256": "ab"
                 }
+              },
+              {
+                "uri": "urn:plimsoll:network:needed"
               }
             ]
           },

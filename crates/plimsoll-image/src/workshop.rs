@@ -8,6 +8,7 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 
 use plimsoll_diag::{Diagnostic, Progress, ProgressEvent};
+use plimsoll_model::settings::ScriptNetwork;
 use serde::{Deserialize, Serialize};
 
 use crate::base::Debian;
@@ -46,6 +47,8 @@ pub(crate) struct Workshop<'a> {
     pub memory: Memory,
     /// What the image is for.
     pub variant: Variant,
+    /// When a project's own build scripts have the network.
+    pub script_network: ScriptNetwork,
     /// Whose work it is.
     pub subject: &'a str,
     /// How many pieces of work had to be done.

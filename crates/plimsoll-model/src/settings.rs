@@ -1,9 +1,10 @@
 //! `plimsoll.toml`: what is not the application.
 //!
-//! Mirrors, the place of the store, the cache's limit, registries. Nothing here changes what a container runs; that
+//! Mirrors, the place of the store, the cache's limit, registries, the network of build scripts. Nothing here changes what a container runs; that
 //! is the Compose file's. The file is small and strict: an unknown key is an error.
 
 mod cache_limit;
+mod script_network;
 
 use std::collections::BTreeMap;
 use std::ops::Range;
@@ -16,6 +17,7 @@ use toml::Spanned as TomlSpanned;
 use toml::de::{DeString, DeTable, DeValue};
 
 pub use cache_limit::{CACHE_LIMIT_FORMS, CacheLimit};
+pub use script_network::ScriptNetwork;
 
 use crate::compose::nearest;
 
@@ -37,6 +39,12 @@ pub struct SettingKey {
 
 /// Every key of the file: what reading accepts and the reference shows.
 pub const KEYS: &[SettingKey] = &[
+    SettingKey {
+        table: "build",
+        key: "network",
+        about: "When a project's own build scripts have the network: `when-needed` (said or not), once they failed without it, or `always`.",
+        example: "always",
+    },
     SettingKey {
         table: "cache",
         key: "limit",
@@ -82,7 +90,7 @@ pub fn reference() -> String {
     let mut page = String::from(
         "# `plimsoll.toml`\n\n\
          Stands beside the Compose file and says what is not the application: mirrors, the place of\n\
-         the store, the cache's limit, registries. Nothing in it changes what a container runs. It may be missing, and\n\
+         the store, the cache's limit, registries, the network of build scripts. Nothing in it changes what a container runs. It may be missing, and\n\
          an unknown key is an error.\n\n\
          ```toml\n",
     );
@@ -118,6 +126,8 @@ pub fn reference() -> String {
 /// Everything that `plimsoll.toml` says.
 #[derive(Debug, Clone, Default, PartialEq, Serialize)]
 pub struct Settings {
+    /// `[build]`
+    pub build: BuildSettings,
     /// `[cache]`
     pub cache: CacheSettings,
     /// `[debian]`
@@ -126,6 +136,13 @@ pub struct Settings {
     pub store: StoreSettings,
     /// `[registries."host"]`, by host.
     pub registries: BTreeMap<String, RegistrySettings>,
+}
+
+/// How images are built.
+#[derive(Debug, Clone, Default, PartialEq, Serialize)]
+pub struct BuildSettings {
+    /// When a project's own scripts have the network.
+    pub network: Option<Spanned<ScriptNetwork>>,
 }
 
 /// What builds keep to be faster.
@@ -227,6 +244,15 @@ impl Reader<'_> {
         for (key, value) in table.iter() {
             let name: &str = key.get_ref();
             match name {
+                "build" => {
+                    for (key, value) in self.table(key, value) {
+                        if key.get_ref() == "network" {
+                            settings.build.network = self.network(key, value);
+                        } else {
+                            self.unknown(key, "[build]", &keys_of("build"));
+                        }
+                    }
+                }
                 "cache" => {
                     for (key, value) in self.table(key, value) {
                         if key.get_ref() == "limit" {
@@ -274,7 +300,11 @@ impl Reader<'_> {
                             .insert(host.get_ref().to_string(), registry);
                     }
                 }
-                _ => self.unknown(key, FILE_NAME, &["cache", "debian", "store", "registries"]),
+                _ => self.unknown(
+                    key,
+                    FILE_NAME,
+                    &["build", "cache", "debian", "store", "registries"],
+                ),
             }
         }
         settings
@@ -352,6 +382,25 @@ impl Reader<'_> {
         }
     }
 
+    fn network(
+        &mut self,
+        key: &TomlSpanned<DeString<'_>>,
+        value: &TomlSpanned<DeValue<'_>>,
+    ) -> Option<Spanned<ScriptNetwork>> {
+        let text = self.text_of(key, value)?;
+        match text.value.parse() {
+            Ok(network) => Some(text.map(|_| network)),
+            Err(forms) => {
+                self.problems.push(
+                    Diagnostic::error(format!("`{}` does not say when", text.value))
+                        .at(text.span)
+                        .hint(forms),
+                );
+                None
+            }
+        }
+    }
+
     fn unknown(&mut self, key: &TomlSpanned<DeString<'_>>, owner: &str, known: &[&str]) {
         let name: &str = key.get_ref();
         let hint = match nearest(name, known.iter().copied()) {
@@ -387,6 +436,8 @@ mod tests {
     fn everything_it_may_say() {
         let settings = Settings::parse(
             concat!(
+                "[build]\n",
+                "network = \"always\"\n",
                 "[cache]\n",
                 "limit = \"20GB\"\n",
                 "[debian]\n",
@@ -402,7 +453,9 @@ mod tests {
         .unwrap();
         let mirror = settings.debian.mirror.unwrap();
         assert_eq!(mirror.value, "http://mirror.example/debian");
-        assert_eq!(mirror.span.unwrap().to_string(), "plimsoll.toml:4:10");
+        assert_eq!(mirror.span.unwrap().to_string(), "plimsoll.toml:6:10");
+        let network = settings.build.network.unwrap().value;
+        assert_eq!(network, ScriptNetwork::Always);
         assert_eq!(
             settings.cache.limit.unwrap().value,
             CacheLimit::Bytes(20_000_000_000)
@@ -438,6 +491,11 @@ mod tests {
         error: `5 potatoes` is no limit of the cache
           --> plimsoll.toml:2:9
         hint: write `20GB`, `10%` of the disk, or `none`
+        ");
+        insta::assert_snapshot!(answer("[build]\nnetwork = 'sometimes'\n"), @"
+        error: `sometimes` does not say when
+          --> plimsoll.toml:2:11
+        hint: write `when-needed` or `always`
         ");
         insta::assert_snapshot!(answer("[debian\nmirror = \n"), @r"
         error: not valid TOML: unclosed table, expected `]`

@@ -97,7 +97,11 @@ impl<'a> Workshop<'a> {
         }
         let builder = Builder::new(&self.store, &self.sandbox, progress, settings)
             .map_err(|error| failed(&error))?;
-        Ok(builder.with_project_lock(Arc::new(lock)))
+        let network = self.settings.file.build.network.as_ref();
+        let network = network.map(|network| network.value).unwrap_or_default();
+        Ok(builder
+            .with_project_lock(Arc::new(lock))
+            .with_script_network(network))
     }
 }
 

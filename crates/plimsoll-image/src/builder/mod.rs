@@ -11,6 +11,7 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use plimsoll_diag::{Diagnostic, Progress, ProgressEvent};
+use plimsoll_model::settings::ScriptNetwork;
 use plimsoll_model::{BuildRecipe, Healthcheck, RecipeKind};
 
 pub use error::BuildError;
@@ -71,6 +72,7 @@ pub struct Builder<'a> {
     debian: Debian,
     locks: KeyLocks,
     project_lock: Option<Arc<ProjectLock>>,
+    script_network: ScriptNetwork,
 }
 
 /// An image to build.
@@ -213,6 +215,7 @@ impl<'a> Builder<'a> {
             registries,
             locks: KeyLocks::default(),
             project_lock: None,
+            script_network: ScriptNetwork::default(),
             progress,
             settings,
         })
@@ -223,6 +226,13 @@ impl<'a> Builder<'a> {
     #[must_use]
     pub fn with_project_lock(mut self, lock: Arc<ProjectLock>) -> Self {
         self.project_lock = Some(lock);
+        self
+    }
+
+    /// Says when a project's own build scripts have the network.
+    #[must_use]
+    pub fn with_script_network(mut self, network: ScriptNetwork) -> Self {
+        self.script_network = network;
         self
     }
 
@@ -389,6 +399,7 @@ impl<'a> Builder<'a> {
             host: self.settings.architecture,
             memory,
             variant,
+            script_network: self.script_network,
             subject,
             made: std::sync::atomic::AtomicUsize::new(0),
             materials: std::sync::Mutex::default(),

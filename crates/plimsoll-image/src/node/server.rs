@@ -286,7 +286,7 @@ impl Server<'_> {
             .map(|script| format!("{} in {}", script.name, script.directory))
             .collect();
         let key = format!(
-            "{RULES} application {} {} {} {:?} {:?} {:?} {:?}{} on {}",
+            "{RULES} application {} {} {} {:?} {:?} {:?} {:?}{} on {}{}",
             sources.identity(),
             files.identity(),
             self.project.root,
@@ -299,6 +299,7 @@ impl Server<'_> {
                 false => "",
             },
             self.project.packages_key(workshop.host),
+            self.project.network_key(),
         );
         workshop.layers(&key, || {
             let scratch = workshop.scratch()?;

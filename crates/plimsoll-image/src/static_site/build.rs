@@ -198,7 +198,7 @@ impl Site<'_> {
             });
         }
         let key = format!(
-            "{RULES} of {} {} {:?} {:?} {:?} with {}{}",
+            "{RULES} of {} {} {:?} {:?} {:?} with {}{}{}",
             project.sources.identity(),
             project.root,
             recipe.build,
@@ -206,6 +206,7 @@ impl Site<'_> {
             recipe.build_environment,
             project.packages_key(workshop.host),
             self.elsewhere(),
+            project.network_key(),
         );
         workshop.layers(&key, || {
             let base = project.build_root()?;
