@@ -223,7 +223,14 @@ impl PythonProject {
                 .iter()
                 .map(|(name, items)| (normalize(name), list(items.list())))
                 .collect(),
-            build_system: item.get(&["build-system"]).map(span),
+            // Poetry builds no distribution of what says that it is none.
+            build_system: item
+                .get(&["build-system"])
+                .filter(|_| {
+                    let mode = item.get(&["tool", "poetry", "package-mode"]);
+                    mode.is_none_or(Item::is_true)
+                })
+                .map(span),
             shipped: item
                 .texts(&["tool", "setuptools", "packages", "find", "include"])
                 .into_iter()

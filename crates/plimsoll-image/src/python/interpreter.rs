@@ -41,10 +41,15 @@ impl Interpreter {
 
     /// Debian packages it consists of.
     pub fn packages(&self) -> Vec<String> {
-        vec![
+        let mut packages = vec![
             format!("python{}-minimal", self.minor),
             format!("libpython{}-stdlib", self.minor),
-        ]
+        ];
+        // A part of the standard library until 3.12, which Debian keeps in a package of its own.
+        if self.suite == Suite::Bookworm {
+            packages.push("python3-distutils".to_string());
+        }
+        packages
     }
 
     fn fits(&self, wanted: &VersionSpecifiers) -> bool {

@@ -21,6 +21,7 @@ mod interpreter;
 mod libraries;
 mod library;
 mod locks;
+mod package_mode;
 mod packing;
 mod pinned;
 mod projects;

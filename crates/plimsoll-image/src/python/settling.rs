@@ -4,6 +4,7 @@
 use std::collections::BTreeSet;
 use std::path::Path;
 
+use fs_err as fs;
 use plimsoll_diag::{Diagnostic, ProgressEvent};
 use plimsoll_model::{PythonDependencies, PythonRecipe};
 
@@ -12,6 +13,7 @@ use super::build::Build;
 use super::failure::{UvFailure, UvFailureKind};
 use super::indexes::Indexes;
 use super::inputs::Inputs;
+use super::package_mode;
 use super::resolve::{self, Resolution, Terms};
 use super::uv::{BUILD_USER, Uv};
 use crate::Digest;
@@ -258,6 +260,13 @@ impl Build<'_> {
         let copy = scratch.directory("project", BUILD_USER)?;
         self.application.copy_to(&copy)?;
         self.inputs.copy_missing(&self.recipe.context, &copy)?;
+        if let PythonDependencies::Pyproject { file } = &self.python.dependencies {
+            let manifest = copy.join(file);
+            let text = fs::read_to_string(&manifest)?;
+            if let Some(text) = package_mode::as_distribution(&text) {
+                fs::write(manifest, text)?;
+            }
+        }
         give(&copy, BUILD_USER)?;
         Ok(copy)
     }
