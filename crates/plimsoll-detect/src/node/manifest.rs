@@ -6,6 +6,7 @@ use std::sync::Arc;
 use plimsoll_diag::{Span, Spanned};
 use plimsoll_model::NodeManager;
 
+use super::workspace::Around;
 use crate::claims::Dockerfile;
 use crate::document::Item;
 use crate::tree::Tree;
@@ -23,6 +24,9 @@ pub(crate) struct Package {
     scripts: Vec<(String, Spanned<String>)>,
     pub(crate) manager: Option<NodeManager>,
     pub(crate) lock: Option<PathBuf>,
+    /// The directory that its packages are installed in: that of the lock file, else of the workspace that it is a
+    /// member of, else its own.
+    pub(crate) installed_in: PathBuf,
     /// Lock files of other managers beside it.
     pub(crate) other_locks: Vec<PathBuf>,
     /// The manager that `packageManager` names.
@@ -99,6 +103,23 @@ impl Package {
             .as_ref()
             .and_then(|text| manager(&text.value));
         let (lock, other_locks) = lock(tree, &directory, declared);
+        let around = match &lock {
+            Some(_) => None,
+            None => Around::of(tree, &directory),
+        };
+        let installed_in = match (&lock, &around) {
+            (Some((lock, _)), _) => lock.parent().unwrap_or(Path::new("")).to_owned(),
+            (None, Some(around)) => around.directory.clone(),
+            (None, None) => directory.clone(),
+        };
+        // Only npm does not know what others of a workspace are wanted by.
+        let wants_others = dependencies
+            .iter()
+            .any(|(_, version, _)| version.starts_with("workspace:"));
+        let by_workspace = around.and_then(|around| {
+            let any = wants_others.then_some(NodeManager::Yarn);
+            around.manager.or(any)
+        });
         Some(Self {
             path: path.clone(),
             span: item.get(&["name"]).map_or_else(
@@ -113,8 +134,13 @@ impl Package {
                 .filter_map(|(name, script)| Some((name.clone(), spanned(script)?)))
                 .collect(),
             dependencies,
-            manager: lock.as_ref().map(|(_, manager)| *manager).or(declared),
+            manager: lock
+                .as_ref()
+                .map(|(_, manager)| *manager)
+                .or(declared)
+                .or(by_workspace),
             lock: lock.map(|(path, _)| path),
+            installed_in,
             other_locks,
             declared_manager,
             main: item.text(&["main"]).map(str::to_owned),
@@ -198,6 +224,7 @@ impl Package {
                 .collect(),
             manager: None,
             lock: None,
+            installed_in: PathBuf::new(),
             other_locks: Vec::new(),
             declared_manager: None,
             main: None,
@@ -255,7 +282,7 @@ fn range_of(word: &str) -> Option<String> {
 }
 
 /// The manager that a `packageManager` names: `pnpm` of `pnpm@9.1.0`.
-fn manager(text: &str) -> Option<NodeManager> {
+pub(super) fn manager(text: &str) -> Option<NodeManager> {
     match text.split('@').next()? {
         "npm" => Some(NodeManager::Npm),
         "pnpm" => Some(NodeManager::Pnpm),

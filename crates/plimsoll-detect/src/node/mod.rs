@@ -32,6 +32,7 @@ mod svelte;
 mod tests;
 mod through;
 mod vite;
+mod workspace;
 
 use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};

@@ -100,8 +100,8 @@ impl Scene<'_> {
             .is_some_and(|word| matches!(word.as_str(), "tsx" | "ts-node" | "bun"));
         let build = script::builder(package, &start.name).filter(|name| {
             let line = package.script(name).map_or("", |line| line.as_str());
-            !(runs_sources && (line.starts_with("tsc") || line.starts_with("bun build")))
-                && (*name == "build" || self.lacks_entry(&start))
+            let compiles = line.starts_with("tsc") || line.starts_with("bun build");
+            self.lacks_entry(&start) || *name == "build" && !(runs_sources && compiles)
         });
         match build.and_then(|name| package.script(name)) {
             Some(line) => found.service.evidence.push(Evidence::new(

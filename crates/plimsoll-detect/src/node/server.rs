@@ -69,7 +69,7 @@ fn module(file: &Path) -> String {
 
 /// What a package's place in its workspace is.
 pub(super) struct Place {
-    /// The directory of the lock file, or the package's own.
+    /// The directory that its packages are installed in.
     pub(super) context: PathBuf,
     /// The package, seen from there; empty for the same.
     pub(super) member: PathBuf,
@@ -77,10 +77,7 @@ pub(super) struct Place {
 
 impl Place {
     pub(super) fn of(package: &Package) -> Self {
-        let context = match &package.lock {
-            Some(lock) => lock.parent().unwrap_or(Path::new("")).to_owned(),
-            None => package.directory.clone(),
-        };
+        let context = package.installed_in.clone();
         let member = match package.directory.strip_prefix(&context) {
             Ok(member) => member.to_owned(),
             Err(_) => PathBuf::new(),

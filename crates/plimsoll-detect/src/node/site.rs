@@ -1,6 +1,6 @@
 //! Sites: files that a bundler makes and that a server hands out.
 
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 
 use plimsoll_diag::{Diagnostic, Evidence};
 use plimsoll_model::{
@@ -179,10 +179,7 @@ pub(super) fn site(tree: &Tree, package: &Package, bundler: &Bundler, sources: S
 }
 
 fn recipe(tree: &Tree, package: &Package, bundler: &Bundler, manager: NodeManager) -> BuildRecipe {
-    let own = match &package.lock {
-        Some(lock) => lock.parent().unwrap_or(Path::new("")).to_owned(),
-        None => package.directory.clone(),
-    };
+    let own = package.installed_in.clone();
     // What leaves its package is made among the files that are around it.
     let output = places::within(&package.directory, places::text(&bundler.output));
     let context = match output {

@@ -523,3 +523,34 @@ fn what_bun_reloads_is_what_it_starts() {
     ]);
     insta::assert_snapshot!(text, @"web Hono [3002] accepts `bun src/app.ts` application in /app");
 }
+
+#[test]
+fn what_bun_starts_and_only_a_build_makes_is_built() {
+    let manifest = |start: &str| {
+        format!(
+            r#"{{ "name": "api", "scripts": {{ "build": "bun build src/index.ts --outdir dist", "start": "{start}" }},
+        "dependencies": {{ "express": "5" }} }}"#
+        )
+    };
+    let built = |start: &str| {
+        let root = tempfile::tempdir().unwrap();
+        fs::create_dir(root.path().join("src")).unwrap();
+        for (path, text) in [
+            ("package.json", manifest(start).as_str()),
+            ("bun.lock", "{}"),
+            (
+                "src/index.ts",
+                "import express from 'express';\nexpress().listen(3002);\n",
+            ),
+        ] {
+            fs::write(root.path().join(path), text).unwrap();
+        }
+        let findings = find(&Tree::read(root.path()).unwrap(), &|_| Vec::new());
+        match &findings.found[0].service.recipe.as_ref().unwrap().kind {
+            RecipeKind::NodeServer(server) => server.build.is_some(),
+            _ => false,
+        }
+    };
+    assert!(built("bun run ./dist/index.js"));
+    assert!(!built("bun run src/index.ts"));
+}

@@ -9,9 +9,10 @@ use plimsoll_diag::Diagnostic;
 use serde_json::Value;
 
 use super::NodeError;
-use super::manager::{Locked, cpu};
+use super::manager::{AgeLimit, Locked, cpu};
 use super::output::{last_lines, missing_from_lock, unmet_peer, without_usage};
 use super::project::{NodeProject, SITE, Tools, place};
+use super::unlocked;
 use crate::clients::{npm_certificates, npmrc_files};
 use crate::oci::Architecture;
 use crate::python::BUILD_USER;
@@ -60,7 +61,7 @@ impl NodeProject<'_> {
             }
             give(&site, BUILD_USER)?;
             self.install(tools, base, &site, architecture)?;
-            only_packages(&site, self.manager.leaves())?;
+            only_packages(&site, self.manager.leaves(), self.manager.name())?;
             if let Some(parent) = kept.parent() {
                 fs::create_dir_all(parent)?;
             }
@@ -99,6 +100,9 @@ impl NodeProject<'_> {
             if let (Locked::No, "npm", Some(moment)) = (locked, self.manager.name(), &self.as_of) {
                 words.push(format!("--before={moment}"));
             }
+            if let (Locked::No, Some(AgeLimit::Word(word))) = (locked, self.age_limit()) {
+                words.push(word);
+            }
             words
         };
         if locked == Locked::No {
@@ -113,6 +117,9 @@ impl NodeProject<'_> {
             access: Access::ReadWrite,
         });
         self.let_fetch(&mut step)?;
+        if let (Locked::No, Some(AgeLimit::Variable(name, value))) = (locked, self.age_limit()) {
+            step.environment.push((name.to_string(), value));
+        }
         tracing::debug!(step = step.name, command = ?step.command, "running");
         let mut outcome = self.workshop.sandbox.run(&step)?;
         if outcome.exit_code != 0 && locked == Locked::Yes {
@@ -183,15 +190,23 @@ impl NodeProject<'_> {
         Ok(())
     }
 
+    /// How the manager is kept from versions published after the moment that counts.
+    fn age_limit(&self) -> Option<AgeLimit> {
+        let age = unlocked::age(self.as_of.as_deref()?)?;
+        self.manager.not_younger_than(age)
+    }
+
     fn tell_of_no_lock(&self) {
         let when = match &self.as_of {
-            Some(moment) if self.manager.name() == "npm" => format!("as of {moment}"),
+            Some(moment) if self.manager.name() == "npm" || self.age_limit().is_some() => {
+                format!("as of {moment}")
+            }
             _ => "in their newest versions that fit".to_string(),
         };
         self.notice(
             Diagnostic::warning(format!(
                 "`{}` has no lock file: its packages are installed {when}",
-                Path::new(&self.root).join("package.json").display()
+                self.install_root().join("package.json").display()
             ))
             .hint(format!(
                 "run `{} install` and commit the lock file",
@@ -361,10 +376,15 @@ fn is_same_in_another_form(before: &str, after: &str) -> bool {
 }
 
 /// Removes everything but `node_modules` directories, what Yarn keeps to know that it has
-/// installed, and files of these names.
-fn only_packages(directory: &Path, kept: &[&str]) -> std::io::Result<()> {
+/// installed, and files of these names. A package that is called like the manager gives no program: one whose install
+/// script did not run is a stub that succeeds at everything.
+fn only_packages(directory: &Path, kept: &[&str], manager: &str) -> std::io::Result<()> {
     for entry in fs::read_dir(directory)? {
         let path = entry?.path();
+        let program = path.join(".bin").join(manager);
+        if fs::symlink_metadata(&program).is_ok() {
+            fs::remove_file(program)?;
+        }
         let is_packages = path.file_name().is_some_and(|name| {
             name == "node_modules"
                 || name == "install-state.gz"
@@ -374,7 +394,7 @@ fn only_packages(directory: &Path, kept: &[&str]) -> std::io::Result<()> {
             continue;
         }
         if fs::symlink_metadata(&path)?.is_dir() {
-            only_packages(&path, kept)?;
+            only_packages(&path, kept, manager)?;
             if fs::read_dir(&path)?.next().is_none() {
                 fs::remove_dir(&path)?;
             }
@@ -428,13 +448,15 @@ mod tests {
             "src/a.ts",
             "web/node_modules/x/index.js",
             "node_modules/y",
+            "web/node_modules/.bin/bun",
+            "web/node_modules/.bin/bunx",
         ] {
             let path = root.path().join(path);
             fs::create_dir_all(path.parent().unwrap()).unwrap();
             fs::write(path, "").unwrap();
         }
         let left = |kept: &[&str]| {
-            only_packages(root.path(), kept).unwrap();
+            only_packages(root.path(), kept, "bun").unwrap();
             let mut left: Vec<_> = fs::read_dir(root.path())
                 .unwrap()
                 .map(|entry| entry.unwrap().file_name().into_string().unwrap())
@@ -443,6 +465,8 @@ mod tests {
             left
         };
         assert_eq!(left(&["yarn.lock"]), ["node_modules", "web", "yarn.lock"]);
+        let programs = root.path().join("web/node_modules/.bin");
+        assert!(programs.join("bunx").exists() && !programs.join("bun").exists());
         assert_eq!(left(&[]), ["node_modules", "web"]);
     }
 

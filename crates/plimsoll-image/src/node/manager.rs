@@ -1,5 +1,7 @@
 //! Package managers: what they are called with, and which files they read.
 
+use std::time::Duration;
+
 use plimsoll_model::{NodeBuild, NodeManager};
 
 use crate::oci::Architecture;
@@ -30,6 +32,15 @@ enum Generation {
     Bun,
 }
 
+/// How a manager is told which versions are too young.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) enum AgeLimit {
+    /// By an option.
+    Word(String),
+    /// By a variable and its value.
+    Variable(&'static str, String),
+}
+
 /// How a manager is used.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct Manager {
@@ -53,6 +64,34 @@ impl Manager {
             NodeManager::Bun => Generation::Bun,
         };
         Self { generation }
+    }
+
+    /// The manager of a project without a lock file, which may name its version: `yarn@4.6.0`.
+    pub(super) fn without_lock(manager: NodeManager, version: Option<u32>) -> Self {
+        match (manager, version) {
+            (NodeManager::Yarn, Some(2..)) => Self {
+                generation: Generation::Berry,
+            },
+            _ => Self::of(manager, None),
+        }
+    }
+
+    /// Words and variables that keep an install without a lock file from versions which are younger than `age`; `None`
+    /// where it has no such setting.
+    pub(super) fn not_younger_than(self, age: Duration) -> Option<AgeLimit> {
+        let minutes = age.as_secs() / 60;
+        let word = match self.generation {
+            Generation::Pnpm => format!("--config.minimum-release-age={minutes}"),
+            Generation::Bun => format!("--minimum-release-age={}", age.as_secs()),
+            Generation::Berry => {
+                let variable = ("YARN_NPM_MINIMAL_AGE_GATE", minutes.to_string());
+                return Some(AgeLimit::Variable(variable.0, variable.1));
+            }
+            Generation::Npm | Generation::Pnpm8 | Generation::Pnpm7 | Generation::Yarn => {
+                return None;
+            }
+        };
+        Some(AgeLimit::Word(word))
     }
 
     /// What people call it.
@@ -312,6 +351,27 @@ mod tests {
         );
         let berry = "# This file\n\n__metadata:\n  version: 8\n";
         assert_eq!(tool(yarn, Some(berry)), ("yarn-berry", None));
+    }
+
+    #[test]
+    fn without_a_lock_versions_are_as_old_as_the_manager_can_be_told() {
+        let day = Duration::from_secs(86_400);
+        let of = |manager, version| Manager::without_lock(manager, version);
+        let word = |text: &str| Some(AgeLimit::Word(text.to_string()));
+        assert_eq!(
+            of(NodeManager::Pnpm, None).not_younger_than(day),
+            word("--config.minimum-release-age=1440")
+        );
+        assert_eq!(
+            of(NodeManager::Bun, None).not_younger_than(day),
+            word("--minimum-release-age=86400")
+        );
+        let yarn = of(NodeManager::Yarn, Some(4));
+        assert_eq!(yarn.tool(), "yarn-berry");
+        assert!(yarn.not_younger_than(day).is_some());
+        let old = of(NodeManager::Yarn, None);
+        assert_eq!(old.tool(), "yarn");
+        assert_eq!(old.not_younger_than(day), None);
     }
 
     #[test]

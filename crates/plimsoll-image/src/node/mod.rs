@@ -22,6 +22,7 @@ mod server;
 mod shell;
 mod steps;
 mod tarball;
+mod unlocked;
 mod version_range;
 
 pub use error::NodeError;

@@ -10,7 +10,7 @@ use serde_json::Value;
 
 use super::NodeError;
 use super::manager::{CACHE, MANAGER, Manager, NODE, PROGRAMS, is_manifest};
-use super::version_range;
+use super::{unlocked, version_range};
 use crate::application::{Application, Purpose, SourceKind};
 use crate::base;
 use crate::debian::{BaseRequest, Suite};
@@ -58,6 +58,8 @@ pub(crate) struct NodeProject<'a> {
     pub context: PathBuf,
     /// The directory of `package.json` below the context; empty for the context itself.
     pub root: String,
+    /// The directory that packages are installed in, below the context.
+    installed_in: PathBuf,
     /// The versions of Node that fit, as npm writes ranges.
     pub node_range: Option<String>,
     /// Without a lock file, versions published after this moment do not count.
@@ -89,9 +91,18 @@ impl<'a> NodeProject<'a> {
         let text = text.map(|bytes| String::from_utf8_lossy(&bytes).into_owned());
         let manifest = manifest(&context.join(&root))?;
         let hashes = workshop.cache.join("hashes");
+        let installed_in = match lock {
+            Some(lock) => PathBuf::from(clean(lock.parent().unwrap_or(Path::new("")))),
+            None => unlocked::installed_in(context, Path::new(&root)),
+        };
+        let manager = match &text {
+            Some(text) => Manager::of(manager, Some(text)),
+            None => Manager::without_lock(manager, unlocked::version(&context.join(&installed_in))),
+        };
         Ok(Self {
             workshop,
-            manager: Manager::of(manager, text.as_deref()),
+            manager,
+            installed_in,
             lock: lock.map(Path::to_path_buf),
             node_range: manifest
                 .pointer("/engines/node")
@@ -152,7 +163,7 @@ impl<'a> NodeProject<'a> {
             }
         }
         format!(
-            "packages {} {} {} node {} {} {} for {architecture} 2{}",
+            "packages {} {} {} node {} {} {} for {architecture} 3{}",
             hasher.finish(),
             self.install_root().display(),
             self.manager.tool(),
@@ -169,12 +180,9 @@ impl<'a> NodeProject<'a> {
     }
 
     /// The directory that packages are installed in, below the context: a workspace is installed
-    /// where its lock file is.
+    /// where its lock file is, or would be.
     pub(crate) fn install_root(&self) -> PathBuf {
-        match self.lock.as_ref().and_then(|lock| lock.parent()) {
-            Some(parent) => PathBuf::from(clean(parent)),
-            None => PathBuf::from(&self.root),
-        }
+        self.installed_in.clone()
     }
 
     /// Fetches Node and the package manager.
