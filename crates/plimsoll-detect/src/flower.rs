@@ -10,7 +10,7 @@ use crate::found::Found;
 pub(crate) const FLOWER: &str = "Flower";
 
 /// The port it listens on unless it is told another one.
-const PORT: u16 = 5555;
+pub(crate) const PORT: u16 = 5555;
 
 /// Adds Flower where a command starts it beside a worker that was found.
 pub(crate) fn add(claims: &Reviewed, found: &mut Vec<Found>) {

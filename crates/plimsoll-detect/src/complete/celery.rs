@@ -8,7 +8,8 @@ use plimsoll_model::Service;
 use super::NOTHING_MAKES;
 use crate::claims::Starts;
 use crate::claims::matching::Claim;
-use crate::detection::{DetectedService, ServiceKind};
+use crate::detection::{DetectedService, Health, ServiceKind};
+use crate::flower::PORT;
 use crate::places;
 use crate::python::extract;
 use crate::tree::Tree;
@@ -26,7 +27,8 @@ pub(super) fn unknown(
     else {
         return None;
     };
-    if may_be_made(tree, context, target) {
+    // Flower is told a broker as well, and Celery finds an application by itself.
+    if target.is_empty() || may_be_made(tree, context, target) {
         return None;
     }
     let span = service
@@ -66,4 +68,10 @@ pub(super) fn started_beside(detected: &mut DetectedService, claim: &Claim) {
     detected.health = None;
     detected.metrics = None;
     detected.ports.clear();
+    if let Some(Starts::Flower { port, .. }) = &claim.starts {
+        // Its pages may want a password, so that only whether it listens can be asked.
+        let port = port.unwrap_or(PORT);
+        detected.ports = vec![port];
+        detected.health = Some(Health::Tcp { port });
+    }
 }

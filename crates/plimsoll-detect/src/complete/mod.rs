@@ -316,7 +316,8 @@ impl Completion<'_> {
             return;
         }
         let mut detected = detected.clone();
-        if !celery {
+        let flower = matches!(claim.starts, Some(Starts::Flower { .. }));
+        if !celery || flower {
             celery::started_beside(&mut detected, &claim);
         }
         if placed_starts == Some(None) {

@@ -414,3 +414,35 @@ fn services_of_one_source_share_what_is_enough_for_each() {
         assert_eq!(group.services, ["first", "second"]);
     }
 }
+
+#[test]
+fn flower_beside_a_worker_is_asked_whether_it_listens() {
+    for (command, port) in [
+        (
+            "celery --broker=redis://redis:6379/0 flower --port=5556",
+            "5556",
+        ),
+        ("celery -A worker.celery flower", "5555"),
+    ] {
+        let (project, told) = completed(&[
+            (
+                "compose.yaml",
+                &format!(
+                    "services:\n  worker:\n    build: .\n    command: celery -A worker.celery worker\n  dashboard:\n    build: .\n    \
+                     command: {command}\n    ports: ['5556:{port}']\n"
+                ),
+            ),
+            ("requirements.txt", "celery==5.5.3\nflower==2.0.1\n"),
+            (
+                "worker.py",
+                "from celery import Celery\n\ncelery = Celery(__name__)\n\n@celery.task\ndef add(a, b):\n    return a + b\n",
+            ),
+        ]);
+        let dashboard = &project.services["dashboard"];
+        assert!(dashboard.recipe.is_some(), "{told:?}");
+        assert!(told.is_empty(), "{told:?}");
+        let check = dashboard.healthcheck.as_ref().unwrap().value.test.clone();
+        let text = format!("{check:?}");
+        assert!(text.contains("tcp") && text.contains(port), "{text}");
+    }
+}
