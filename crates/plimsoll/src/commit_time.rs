@@ -9,8 +9,15 @@ use plimsoll_model::{BuildRecipe, PythonDependencies, RecipeKind};
 /// settles the versions, the last commit of that file, so that the tools that build the locked
 /// sources are of its time. Nothing where there is no repository.
 pub(crate) fn moment(recipe: &BuildRecipe) -> Option<String> {
-    let RecipeKind::Python(python) = &recipe.kind else {
-        return None;
+    let python = match &recipe.kind {
+        RecipeKind::Python(python) => python,
+        RecipeKind::NodeServer(server) if server.lock.is_none() => {
+            return last_commit(&recipe.context, None);
+        }
+        RecipeKind::StaticSite(site) if site.lock.is_none() => {
+            return last_commit(&recipe.context, None);
+        }
+        _ => return None,
     };
     match &python.dependencies {
         PythonDependencies::UvLock { lock, .. } | PythonDependencies::Lock { lock, .. } => {
@@ -54,7 +61,30 @@ fn last_commit(directory: &Path, file: Option<&Path>) -> Option<String> {
 
 #[cfg(test)]
 mod tests {
+    use plimsoll_model::{NodeLayout, NodeManager, NodeServerRecipe};
+
     use super::*;
+
+    fn node(context: &Path, lock: Option<&str>) -> BuildRecipe {
+        BuildRecipe {
+            context: context.to_owned(),
+            kind: RecipeKind::NodeServer(NodeServerRecipe {
+                root: ".".into(),
+                manager: NodeManager::Npm,
+                lock: lock.map(Into::into),
+                node: None,
+                build: None,
+                layout: NodeLayout::Application,
+                build_environment: Vec::new(),
+            }),
+            system_packages: Vec::new(),
+            environment: Vec::new(),
+            command: Vec::new(),
+            working_dir: ".".into(),
+            ports: Vec::new(),
+            pages: Vec::new(),
+        }
+    }
 
     #[test]
     fn a_commit_tells_its_time_in_utc_and_a_bare_directory_none() {
@@ -95,5 +125,8 @@ mod tests {
             last_commit(root.path(), Some(Path::new("poetry.lock"))),
             None
         );
+        let open = moment(&node(root.path(), None));
+        assert_eq!(open.as_deref(), Some("2024-03-02T00:00:00Z"));
+        assert_eq!(moment(&node(root.path(), Some("uv.lock"))), None);
     }
 }

@@ -354,9 +354,9 @@ fn what_speaks_mcp_and_what_nothing_starts() {
         ),
     ]);
     insta::assert_snapshot!(text, @"
-    mcp-http MCP [3001] accepts `node dist/index.js http` application in /app
-    mcp-stdio MCP [] handshake `node dist/index.js` application in /app
-    mcp-http MCP [3333] accepts `tsx src/index.ts` application in /app
+    mcp-http MCP [3001] accepts `node dist/index.js http` application in /app/either
+    mcp-stdio MCP [] handshake `node dist/index.js` application in /app/files
+    mcp-http MCP [3333] accepts `tsx src/index.ts` application in /app/remote
     not examples/package.json: an example
     not quiet/package.json: nothing in it listens
     ");

@@ -86,7 +86,7 @@ impl NodeProject<'_> {
             Some(_) => Locked::Yes,
             None => Locked::No,
         };
-        let words = |locked| {
+        let words = |locked, as_of: Option<&str>| {
             let mut words = self.manager.install(locked);
             if architecture != self.workshop.host {
                 words.extend(self.manager.for_platform(architecture));
@@ -97,18 +97,14 @@ impl NodeProject<'_> {
             {
                 words.push(format!("--cafile={CERTIFICATES}"));
             }
-            if let (Locked::No, "npm", Some(moment)) = (locked, self.manager.name(), &self.as_of) {
-                words.push(format!("--before={moment}"));
-            }
-            if let (Locked::No, Some(AgeLimit::Word(word))) = (locked, self.age_limit()) {
+            if let Some(AgeLimit::Word(word)) = as_of.and_then(|moment| self.age_limit(moment)) {
                 words.push(word);
             }
             words
         };
-        if locked == Locked::No {
-            self.tell_of_no_lock();
-        }
-        let mut step = self.step(tools, "install packages", words(locked));
+        let as_of = self.as_of.as_deref().filter(|_| locked == Locked::No);
+        let as_of = as_of.filter(|moment| self.age_limit(moment).is_some());
+        let mut step = self.step(tools, "install packages", words(locked, as_of));
         step.working_dir = PathBuf::from(place(&self.install_root().display().to_string()));
         step.root = base.to_vec();
         step.mounts.push(BindMount {
@@ -117,17 +113,31 @@ impl NodeProject<'_> {
             access: Access::ReadWrite,
         });
         self.let_fetch(&mut step)?;
-        if let (Locked::No, Some(AgeLimit::Variable(name, value))) = (locked, self.age_limit()) {
+        let variables = step.environment.len();
+        if let Some(AgeLimit::Variable(name, value)) =
+            as_of.and_then(|moment| self.age_limit(moment))
+        {
             step.environment.push((name.to_string(), value));
         }
         tracing::debug!(step = step.name, command = ?step.command, "running");
         let mut outcome = self.workshop.sandbox.run(&step)?;
+        let mut counted = as_of;
+        if outcome.exit_code != 0 && as_of.is_some() {
+            // The registry may not tell when a version came out, or none of that time fits.
+            counted = None;
+            step.command = words(locked, None);
+            step.environment.truncate(variables);
+            outcome = self.workshop.sandbox.run(&step)?;
+        }
+        if locked == Locked::No {
+            self.tell_of_no_lock(counted);
+        }
         if outcome.exit_code != 0 && locked == Locked::Yes {
             let output = without_usage(last_lines(&outcome.stdout, &outcome.stderr));
             if let Some(missing) = missing_from_lock(&output) {
                 let lock = site.join(self.install_root()).join("yarn.lock");
                 let before = fs::read_to_string(&lock).unwrap_or_default();
-                step.command = words(Locked::Partly);
+                step.command = words(Locked::Partly, None);
                 outcome = self.workshop.sandbox.run(&step)?;
                 let after = fs::read_to_string(&lock).unwrap_or_default();
                 if !is_same_in_another_form(&before, &after) {
@@ -190,18 +200,15 @@ impl NodeProject<'_> {
         Ok(())
     }
 
-    /// How the manager is kept from versions published after the moment that counts.
-    fn age_limit(&self) -> Option<AgeLimit> {
-        let age = unlocked::age(self.as_of.as_deref()?)?;
-        self.manager.not_younger_than(age)
+    /// How the manager is kept from versions published after a moment.
+    fn age_limit(&self, moment: &str) -> Option<AgeLimit> {
+        self.manager.as_of(moment, unlocked::age(moment)?)
     }
 
-    fn tell_of_no_lock(&self) {
-        let when = match &self.as_of {
-            Some(moment) if self.manager.name() == "npm" || self.age_limit().is_some() => {
-                format!("as of {moment}")
-            }
-            _ => "in their newest versions that fit".to_string(),
+    fn tell_of_no_lock(&self, as_of: Option<&str>) {
+        let when = match as_of {
+            Some(moment) => format!("as of {moment}"),
+            None => "in their newest versions that fit".to_string(),
         };
         self.notice(
             Diagnostic::warning(format!(

@@ -76,20 +76,19 @@ impl Manager {
         }
     }
 
-    /// Words and variables that keep an install without a lock file from versions which are younger than `age`; `None`
-    /// where it has no such setting.
-    pub(super) fn not_younger_than(self, age: Duration) -> Option<AgeLimit> {
+    /// What keeps an install without a lock file from versions which came out after `moment`, that is `age` ago;
+    /// `None` where it has no such setting.
+    pub(super) fn as_of(self, moment: &str, age: Duration) -> Option<AgeLimit> {
         let minutes = age.as_secs() / 60;
         let word = match self.generation {
+            Generation::Npm => format!("--before={moment}"),
             Generation::Pnpm => format!("--config.minimum-release-age={minutes}"),
             Generation::Bun => format!("--minimum-release-age={}", age.as_secs()),
             Generation::Berry => {
                 let variable = ("YARN_NPM_MINIMAL_AGE_GATE", minutes.to_string());
                 return Some(AgeLimit::Variable(variable.0, variable.1));
             }
-            Generation::Npm | Generation::Pnpm8 | Generation::Pnpm7 | Generation::Yarn => {
-                return None;
-            }
+            Generation::Pnpm8 | Generation::Pnpm7 | Generation::Yarn => return None,
         };
         Some(AgeLimit::Word(word))
     }
@@ -265,6 +264,8 @@ impl Manager {
             ("npm_config_update_notifier", "false"),
             ("npm_config_manage_package_manager_versions", "false"),
             ("COREPACK_ENABLE_STRICT", "0"),
+            // It refuses its own lock file where the project wants a later Yarn.
+            ("SKIP_YARN_COREPACK_CHECK", "1"),
             ("YARN_IGNORE_PATH", "1"),
             ("YARN_NODE_LINKER", "node-modules"),
             ("YARN_ENABLE_GLOBAL_CACHE", "false"),
@@ -359,19 +360,25 @@ mod tests {
         let of = |manager, version| Manager::without_lock(manager, version);
         let word = |text: &str| Some(AgeLimit::Word(text.to_string()));
         assert_eq!(
-            of(NodeManager::Pnpm, None).not_younger_than(day),
+            of(NodeManager::Pnpm, None).as_of("2026-11-20T00:00:00Z", day),
             word("--config.minimum-release-age=1440")
         );
         assert_eq!(
-            of(NodeManager::Bun, None).not_younger_than(day),
+            of(NodeManager::Bun, None).as_of("2026-11-20T00:00:00Z", day),
             word("--minimum-release-age=86400")
         );
         let yarn = of(NodeManager::Yarn, Some(4));
         assert_eq!(yarn.tool(), "yarn-berry");
-        assert!(yarn.not_younger_than(day).is_some());
+        assert!(yarn.as_of("2026-11-20T00:00:00Z", day).is_some());
         let old = of(NodeManager::Yarn, None);
         assert_eq!(old.tool(), "yarn");
-        assert_eq!(old.not_younger_than(day), None);
+        let always = old.always();
+        assert!(
+            always
+                .iter()
+                .any(|(name, _)| name == "SKIP_YARN_COREPACK_CHECK")
+        );
+        assert_eq!(old.as_of("2026-11-20T00:00:00Z", day), None);
     }
 
     #[test]
