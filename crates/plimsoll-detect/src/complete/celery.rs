@@ -1,6 +1,6 @@
 //! Services of a Compose file that start a Celery application which detection did not find.
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use plimsoll_diag::Diagnostic;
 use plimsoll_model::Service;
@@ -49,6 +49,19 @@ pub(super) fn unknown(
 /// Whether the module that a target names gives the name, be it what only running it would tell: `celery =
 /// app.celery_app`.
 fn may_be_made(tree: &Tree, context: &Path, target: &str) -> bool {
+    // Celery looks into a module that is named alone for the application.
+    let whole = target.replace('.', "/");
+    let holds = [format!("{whole}.py"), format!("{whole}/celery.py")];
+    let mut holds = holds
+        .iter()
+        .filter_map(|file| places::within(context, file));
+    let makes = |file: PathBuf| {
+        let text = tree.has_file(&file).then(|| tree.source(&file)).flatten();
+        text.is_some_and(|text| text.contains("Celery("))
+    };
+    if holds.any(makes) {
+        return true;
+    }
     let Some((module, name)) = target.rsplit_once([':', '.']) else {
         return false;
     };

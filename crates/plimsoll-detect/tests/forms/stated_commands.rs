@@ -423,6 +423,7 @@ fn flower_beside_a_worker_is_asked_whether_it_listens() {
             "5556",
         ),
         ("celery -A worker.celery flower", "5555"),
+        ("celery -A worker flower", "5555"),
     ] {
         let (project, told) = completed(&[
             (
