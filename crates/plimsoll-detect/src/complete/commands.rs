@@ -79,7 +79,11 @@ pub(super) fn run_python(
             );
         }
         if plain != command.value.0 || runner.is_some() {
-            command.value = Command(rest.to_vec());
+            // These run a file by Python whether or not it may be executed.
+            let script = matches!(runner, Some("uv" | "pdm" | "rye"))
+                && rest.first().is_some_and(|word| word.ends_with(".py"));
+            let python = script.then(|| "python".to_owned());
+            command.value = Command(python.into_iter().chain(rest.iter().cloned()).collect());
         }
         let has = |shell: &str| recipe.system_packages.iter().any(|one| one.value == shell);
         if let Some(shell) = shell(&command.value.0).filter(|shell| !has(shell)) {

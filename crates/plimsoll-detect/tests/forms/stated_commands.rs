@@ -447,3 +447,21 @@ fn flower_beside_a_worker_is_asked_whether_it_listens() {
         assert!(text.contains("tcp") && text.contains(port), "{text}");
     }
 }
+
+#[test]
+fn a_file_that_uv_runs_is_run_by_python() {
+    let (project, told) = completed(&[
+        (
+            "compose.yaml",
+            "services:\n  bot:\n    build: ./bot\n    command: uv run main.py --fast\n",
+        ),
+        ("bot/requirements.txt", "requests==2.32.3\n"),
+        ("bot/main.py", BOT),
+    ]);
+    let bot = &project.services["bot"];
+    assert!(bot.recipe.is_some(), "{told:?}");
+    assert_eq!(
+        bot.command.as_ref().unwrap().value.0,
+        ["python", "main.py", "--fast"]
+    );
+}
