@@ -6,6 +6,7 @@
 //! Nothing here runs the code it reads, prints, or looks outside of the tree.
 
 mod backing;
+mod cache;
 mod claims;
 mod complete;
 mod detection;
@@ -71,7 +72,7 @@ fn look(tree: &Tree) -> Detection {
     let workspace = python::Workspace::new(tree);
     let commands: Vec<(claims::Starts, PathBuf)> = claims.commands().collect();
     let servers = python::gunicorn::configurations(&workspace, &configured(&commands));
-    let python = python::find(&workspace, &|dotted, path| {
+    let claimed = |dotted: &str, path: &Path| {
         let (port, file) = claims.about(tree, dotted, path);
         let index = file.and_then(|file| {
             claims
@@ -105,16 +106,27 @@ fn look(tree: &Tree) -> Detection {
             python: index.and_then(|index| versions[index].as_ref()),
             launched,
         }
-    });
+    };
+    let (python, (node, (go, rust))) = rayon::join(
+        || python::find(&workspace, &claimed),
+        || {
+            rayon::join(
+                || node::find(tree, &|directory| claims.started_in(directory)),
+                || {
+                    rayon::join(
+                        || go::find(tree, &|directory| claims.builds(directory)),
+                        || rust::find(tree, &|program| claims.starts(program)),
+                    )
+                },
+            )
+        },
+    );
     let stated = workspace
         .projects
         .get(Path::new(""))
         .and_then(|project| project.name.as_ref())
         .map(|name| name.value.clone());
     let name = merge::project_name(tree, stated.as_deref());
-    let node = node::find(tree, &|directory| claims.started_in(directory));
-    let go = go::find(tree, &|directory| claims.builds(directory));
-    let rust = rust::find(tree, &|program| claims.starts(program));
     let mut found = python.found;
     found.extend(node.found);
     found.extend(go.found);

@@ -10,7 +10,6 @@ use std::io::Read as _;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::Mutex;
-use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::SystemTime;
 
 use ignore::WalkBuilder;
@@ -118,7 +117,6 @@ pub struct Tree {
     /// When it was begun to list the files.
     listed: SystemTime,
     readings: Readings,
-    read: AtomicUsize,
     unreadable: Mutex<BTreeSet<(Arc<Path>, String)>>,
     memory: Option<Arc<Memory>>,
 }
@@ -145,7 +143,6 @@ impl Tree {
             odd_names: 0,
             listed: SystemTime::now(),
             readings: Readings::default(),
-            read: AtomicUsize::new(0),
             unreadable: Mutex::new(BTreeSet::new()),
             memory: None,
             root,
@@ -317,7 +314,7 @@ impl Tree {
 
     /// How many files were read so far.
     pub fn files_read(&self) -> usize {
-        self.read.load(Ordering::Relaxed)
+        self.readings.read()
     }
 
     /// Files that should have been read but could not be, and why.
@@ -381,7 +378,6 @@ impl Tree {
         if !self.is_at_most(file, most) {
             return None;
         }
-        self.read.fetch_add(1, Ordering::Relaxed);
         match self.bytes(file, most) {
             Ok(bytes) => {
                 self.readings.bytes(place, &bytes);

@@ -3,7 +3,6 @@
 
 use std::collections::BTreeSet;
 use std::path::Path;
-use std::rc::Rc;
 use std::sync::Arc;
 
 use crate::detection::ServiceKind;
@@ -67,7 +66,7 @@ pub(super) struct Application {
 }
 
 /// Finds the web applications that the files at `entries` make or start.
-pub(crate) fn find(workspace: &Workspace<'_>, entries: &[Rc<Module>]) -> Vec<Candidate> {
+pub(crate) fn find(workspace: &Workspace<'_>, entries: &[Arc<Module>]) -> Vec<Candidate> {
     let mut applications: Vec<Application> = Vec::new();
     let mut factories: Vec<(Arc<Path>, String, usize)> = Vec::new();
     // Nobody but the project's own code can call these.
@@ -186,7 +185,7 @@ fn starts_the_only_one(
 
 fn made_here(
     workspace: &Workspace<'_>,
-    module: &Rc<Module>,
+    module: &Arc<Module>,
     binding: &Binding,
 ) -> Option<Application> {
     let called = binding.value.as_ref()?.as_call();
@@ -247,7 +246,7 @@ pub(super) fn of_maker(name: &str) -> Option<Made> {
 
 pub(super) fn maker(
     workspace: &Workspace<'_>,
-    module: &Rc<Module>,
+    module: &Arc<Module>,
     scope: &str,
     call: &crate::python::value::Call,
 ) -> Option<Made> {
@@ -277,7 +276,7 @@ pub(super) fn maker(
 /// A function at the top of a file that makes and returns an application.
 fn factory(
     workspace: &Workspace<'_>,
-    module: &Rc<Module>,
+    module: &Arc<Module>,
     function: &crate::python::module::Function,
 ) -> Option<Application> {
     if !function.scope.is_top() || function.scope.main || function.generator {
@@ -333,7 +332,7 @@ fn takes_arguments(function: &crate::python::module::Function) -> bool {
 }
 
 /// Whether the function `name` of `module` makes an application, and whoever serves it can call it.
-pub(crate) fn is_factory(workspace: &Workspace<'_>, module: &Rc<Module>, name: &str) -> bool {
+pub(crate) fn is_factory(workspace: &Workspace<'_>, module: &Arc<Module>, name: &str) -> bool {
     module.function(name).is_some_and(|function| {
         !takes_arguments(function) && factory(workspace, module, function).is_some()
     })
@@ -342,7 +341,7 @@ pub(crate) fn is_factory(workspace: &Workspace<'_>, module: &Rc<Module>, name: &
 /// Variables bound to what a factory returns are served instead of the factory.
 fn called_factories(
     workspace: &Workspace<'_>,
-    entries: &[Rc<Module>],
+    entries: &[Arc<Module>],
     factories: &[(Arc<Path>, String, usize)],
     applications: &mut Vec<Application>,
 ) -> BTreeSet<usize> {
@@ -406,7 +405,7 @@ fn called_factories(
 }
 
 /// Applications that are part of another one.
-fn mounted(workspace: &Workspace<'_>, entries: &[Rc<Module>]) -> BTreeSet<(Arc<Path>, String)> {
+fn mounted(workspace: &Workspace<'_>, entries: &[Arc<Module>]) -> BTreeSet<(Arc<Path>, String)> {
     let mut mounted = BTreeSet::new();
     for module in entries {
         for placed in &module.calls {
@@ -448,7 +447,7 @@ fn innermost<'v>(module: &Module, value: &'v Value) -> Option<&'v str> {
 /// Applications that a variable of the tree wraps, each with the one around it: whoever serves them serves that.
 fn wrapped(
     workspace: &Workspace<'_>,
-    entries: &[Rc<Module>],
+    entries: &[Arc<Module>],
     applications: &mut Vec<Application>,
 ) -> Vec<(usize, usize)> {
     let mut inside: Vec<(usize, usize)> = Vec::new();

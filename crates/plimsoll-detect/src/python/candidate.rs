@@ -1,6 +1,6 @@
 //! What in a Python file may be a service, before it is weighed.
 
-use std::rc::Rc;
+use std::sync::Arc;
 
 use plimsoll_diag::Evidence;
 
@@ -57,7 +57,7 @@ pub(crate) enum Launch {
 /// What may be a service.
 #[derive(Debug, Clone)]
 pub(crate) struct Candidate {
-    pub(crate) module: Rc<Module>,
+    pub(crate) module: Arc<Module>,
     pub(crate) kind: ServiceKind,
     pub(crate) framework: &'static str,
     /// The framework's distribution.
@@ -78,7 +78,7 @@ pub(crate) struct Candidate {
 
 impl Candidate {
     pub(crate) fn new(
-        module: &Rc<Module>,
+        module: &Arc<Module>,
         place: Place,
         kind: ServiceKind,
         framework: (&'static str, &'static str),
@@ -105,7 +105,7 @@ impl Candidate {
 /// itself, or the `__main__.py` beside it.
 pub(crate) fn launch_of(
     workspace: &Workspace<'_>,
-    module: &Rc<Module>,
+    module: &Arc<Module>,
     scope: &crate::python::module::Scope,
 ) -> Option<(Launch, Vec<Evidence>)> {
     let inside = |names: &std::collections::BTreeSet<String>| {
@@ -169,7 +169,7 @@ const FOLLOWED: usize = 24;
 /// A declared program of the project that reaches the code through other files.
 pub(crate) fn started_elsewhere(
     workspace: &Workspace<'_>,
-    module: &Rc<Module>,
+    module: &Arc<Module>,
     scope: &crate::python::module::Scope,
 ) -> Option<(Launch, Vec<Evidence>)> {
     let project = workspace.project_of(&module.path)?;
@@ -191,9 +191,9 @@ pub(crate) fn started_elsewhere(
 /// Whether calling `function` of `start` comes to run the code at `scope` of `wanted`.
 fn leads_to(
     workspace: &Workspace<'_>,
-    start: &Rc<Module>,
+    start: &Arc<Module>,
     function: &str,
-    wanted: &Rc<Module>,
+    wanted: &Arc<Module>,
     scope: &crate::python::module::Scope,
 ) -> bool {
     let mut open = vec![(start.clone(), function.to_owned())];

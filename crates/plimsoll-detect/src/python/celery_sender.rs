@@ -1,6 +1,6 @@
 //! Celery applications that only send tasks, which somebody else's worker does.
 
-use std::rc::Rc;
+use std::sync::Arc;
 
 use plimsoll_diag::Span;
 
@@ -11,9 +11,9 @@ use crate::python::workspace::Workspace;
 /// Where the application `variable` of `owner` sends a task by its name, when nothing registers one with it.
 pub(super) fn only_sends(
     workspace: &Workspace<'_>,
-    owner: &Rc<Module>,
+    owner: &Arc<Module>,
     variable: &str,
-    entries: &[Rc<Module>],
+    entries: &[Arc<Module>],
 ) -> Option<Span> {
     if first_task(workspace, owner, variable, entries).is_some() || includes(owner) {
         return None;
@@ -38,9 +38,9 @@ pub(super) fn only_sends(
 
 fn is_own(
     workspace: &Workspace<'_>,
-    module: &Rc<Module>,
+    module: &Arc<Module>,
     receiver: Option<&str>,
-    owner: &Rc<Module>,
+    owner: &Arc<Module>,
     variable: &str,
 ) -> bool {
     receiver.is_some_and(|receiver| is_application(workspace, module, receiver, owner, variable))

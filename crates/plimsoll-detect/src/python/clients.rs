@@ -1,7 +1,7 @@
 //! Clients that Python code makes: of a server, or of what runs inside of the program itself.
 
 use std::collections::BTreeSet;
-use std::rc::Rc;
+use std::sync::Arc;
 
 use plimsoll_diag::Span;
 
@@ -50,7 +50,7 @@ const ELSEWHERE: &[&str] = &[
 ];
 
 /// The clients that the modules of a service make.
-pub(crate) fn clients(modules: &[Rc<Module>], startup: &Startup) -> Clients {
+pub(crate) fn clients(modules: &[Arc<Module>], startup: &Startup) -> Clients {
     let mut found = Clients::default();
     let mut out = BTreeSet::new();
     for module in modules {

@@ -1,6 +1,6 @@
 //! What the settings of Django say a project needs: engines of databases and caches, named by text alone.
 
-use std::rc::Rc;
+use std::sync::Arc;
 
 use plimsoll_diag::Evidence;
 
@@ -27,11 +27,11 @@ const ENGINES: &[(&str, Option<NeedKind>)] = &[
 
 /// Adds what the settings among `modules` name.
 pub(crate) fn engines(
-    modules: &[Rc<Module>],
+    modules: &[Arc<Module>],
     variables: &[FoundVariable],
     found: &mut Vec<FoundNeed>,
 ) {
-    let mut named: Vec<(NeedKind, &Rc<Module>, Place, &str)> = Vec::new();
+    let mut named: Vec<(NeedKind, &Arc<Module>, Place, &str)> = Vec::new();
     let mut file = false;
     for module in modules {
         let mut look = |value: &'_ Value, place: Place| {

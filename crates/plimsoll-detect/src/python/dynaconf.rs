@@ -1,6 +1,6 @@
 //! Dynaconf: settings that are read under a prefix, from the environment and from files.
 
-use std::rc::Rc;
+use std::sync::Arc;
 
 use crate::python::environment::{VariableRead, read_of};
 use crate::python::evaluate::evaluate;
@@ -13,7 +13,7 @@ use crate::python::workspace::Workspace;
 pub(crate) fn reads(
     workspace: &Workspace<'_>,
     module: &Module,
-    loaded: &[Rc<Module>],
+    loaded: &[Arc<Module>],
     found: &mut Vec<VariableRead>,
 ) {
     let imports_it = |module: &Module| {

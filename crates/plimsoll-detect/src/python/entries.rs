@@ -1,10 +1,10 @@
 //! Which Python files are worth parsing before anything leads to them.
 
 use std::path::Path;
-use std::rc::Rc;
 use std::sync::Arc;
 
 use aho_corasick::AhoCorasick;
+use rayon::prelude::*;
 
 use crate::python::extract::extract;
 use crate::python::module::Module;
@@ -92,11 +92,8 @@ const WORDS: &[&str] = &[
     "\napp: ",
 ];
 
-/// Threads that parse; more would not help on the machines this runs on.
-const THREADS: usize = 4;
-
 /// Parses the files that may start something, or that others hang routes and tasks on.
-pub(crate) fn entries(workspace: &Workspace<'_>) -> Vec<Rc<Module>> {
+pub(crate) fn entries(workspace: &Workspace<'_>) -> Vec<Arc<Module>> {
     let paths: Vec<&Arc<Path>> = workspace
         .tree
         .files()
@@ -118,27 +115,10 @@ fn parse(tree: &Tree, paths: &[&Arc<Path>]) -> Vec<Module> {
     let Ok(words) = &words else {
         return Vec::new();
     };
-    let share = paths.len().div_ceil(THREADS).max(64);
-    std::thread::scope(|scope| {
-        let workers: Vec<_> = paths
-            .chunks(share)
-            .map(|chunk| {
-                scope.spawn(move || {
-                    chunk
-                        .iter()
-                        .filter_map(|path| {
-                            let text = tree.source(path)?;
-                            words.is_match(&text).then_some(())?;
-                            extract(tree, (*path).clone(), text)
-                        })
-                        .collect::<Vec<_>>()
-                })
-            })
-            .collect();
-        workers
-            .into_iter()
-            // A worker that panicked found nothing; parsing never panics on purpose.
-            .flat_map(|worker| worker.join().unwrap_or_default())
-            .collect()
-    })
+    let parsed = paths.par_iter().filter_map(|path| {
+        let text = tree.source(path)?;
+        words.is_match(&text).then_some(())?;
+        extract(tree, (*path).clone(), text)
+    });
+    parsed.collect()
 }

@@ -2,7 +2,6 @@
 
 use std::collections::BTreeMap;
 use std::path::Path;
-use std::rc::Rc;
 use std::sync::Arc;
 
 use plimsoll_diag::Span;
@@ -100,7 +99,7 @@ pub(crate) fn reads(
     files: &BTreeMap<Arc<Path>, Moment>,
     startup: &Startup,
 ) -> Vec<VariableRead> {
-    let loaded: Vec<Rc<Module>> = files
+    let loaded: Vec<Arc<Module>> = files
         .keys()
         .filter_map(|path| workspace.modules.get(path))
         .collect();
@@ -283,7 +282,7 @@ enum Insists {
 }
 
 /// Functions that read the variable named by a parameter.
-fn wrappers(modules: &[Rc<Module>]) -> Vec<Wrapper> {
+fn wrappers(modules: &[Arc<Module>]) -> Vec<Wrapper> {
     let mut found: Vec<Wrapper> = Vec::new();
     for module in modules {
         let takes_all = takes_whole_environment(module);

@@ -4,10 +4,9 @@ mod conditions;
 mod named;
 mod one_of;
 
-use std::cell::OnceCell;
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 
 use tree_sitter::Node;
 
@@ -372,7 +371,7 @@ impl Extractor<'_> {
                 local,
                 scope: scope.clone(),
                 place,
-                full_name: OnceCell::new(),
+                full_name: OnceLock::new(),
             });
         };
         for child in named_children(node) {

@@ -1,6 +1,6 @@
 //! Applications that an object of the project's own gives: `Server().app()`, `Server().app`, `app: FastAPI = …`.
 
-use std::rc::Rc;
+use std::sync::Arc;
 
 use crate::python::applications::{Made, maker, of_maker};
 use crate::python::module::{Binding, Module, join};
@@ -13,7 +13,7 @@ const STEPS: usize = 4;
 /// What a binding's value is, where an object of the tree gives it, or its annotation says so.
 pub(super) fn of_binding(
     workspace: &Workspace<'_>,
-    module: &Rc<Module>,
+    module: &Arc<Module>,
     binding: &Binding,
 ) -> Option<Made> {
     let value = binding.value.as_ref()?;
@@ -29,7 +29,7 @@ pub(super) fn of_binding(
 /// What an object of the tree gives by a method or an attribute.
 pub(super) fn of_value(
     workspace: &Workspace<'_>,
-    module: &Rc<Module>,
+    module: &Arc<Module>,
     scope: &str,
     value: &Value,
 ) -> Option<Made> {
@@ -63,9 +63,9 @@ pub(super) fn of_value(
 
 fn class_of(
     workspace: &Workspace<'_>,
-    module: &Rc<Module>,
+    module: &Arc<Module>,
     name: &str,
-) -> Option<(Rc<Module>, String)> {
+) -> Option<(Arc<Module>, String)> {
     if !workspace.modules.may_define(name) {
         return None;
     }
@@ -77,7 +77,7 @@ fn class_of(
 /// What a method of a class returns, or what an attribute of its objects holds.
 fn member_of(
     workspace: &Workspace<'_>,
-    owner: &Rc<Module>,
+    owner: &Arc<Module>,
     class: &str,
     member: &str,
     steps: usize,
@@ -119,7 +119,7 @@ fn member_of(
 /// What an expression inside of a method comes to.
 fn made_in(
     workspace: &Workspace<'_>,
-    owner: &Rc<Module>,
+    owner: &Arc<Module>,
     class: &str,
     path: &str,
     value: &Value,

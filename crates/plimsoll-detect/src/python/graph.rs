@@ -1,13 +1,12 @@
 //! Which files and which distributions a file needs: its imports, followed.
 
-use std::cell::{OnceCell, RefCell};
-use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet, VecDeque};
+use std::collections::{BTreeMap, BTreeSet, HashSet, VecDeque};
 use std::path::{Path, PathBuf};
-use std::rc::Rc;
-use std::sync::Arc;
+use std::sync::{Arc, LazyLock, OnceLock};
 
 use plimsoll_diag::Span;
 
+use crate::cache::Cache;
 use crate::places;
 use crate::python::distributions::distribution_of;
 use crate::python::extract::extract;
@@ -19,15 +18,23 @@ use crate::tree::Tree;
 /// The Python files of a tree, parsed when they are asked for.
 pub(crate) struct Modules<'t> {
     pub(crate) tree: &'t Tree,
-    parsed: RefCell<HashMap<Arc<Path>, Option<Rc<Module>>>>,
+    parsed: Cache<Arc<Path>, Option<Arc<Module>>>,
     /// Files that were parsed before anything led to them.
-    adopted: RefCell<HashSet<Arc<Path>>>,
-    /// Names of functions and classes in those files.
-    defined: RefCell<HashSet<String>>,
+    adopted: OnceLock<Adopted>,
     /// Packages of the tree that lie in no other, and the directories they lie in.
-    packages: OnceCell<BTreeMap<String, Vec<PathBuf>>>,
+    packages: OnceLock<BTreeMap<String, Vec<PathBuf>>>,
     /// Where the imports of a file lead, for one list of roots.
-    resolved: RefCell<HashMap<Lookup, Rc<Vec<Target>>>>,
+    resolved: Cache<Lookup, Arc<Vec<Target>>>,
+    /// Directories that a file adds to where its imports are looked up.
+    added: Cache<Arc<Path>, Arc<[PathBuf]>>,
+}
+
+/// Files that were parsed before anything led to them.
+#[derive(Debug, Default)]
+struct Adopted {
+    files: HashSet<Arc<Path>>,
+    /// Names of functions and classes in them.
+    defined: HashSet<String>,
 }
 
 /// A file, and the directories that its imports are looked up in.
@@ -76,48 +83,52 @@ impl<'t> Modules<'t> {
     pub(crate) fn new(tree: &'t Tree) -> Self {
         Self {
             tree,
-            parsed: RefCell::default(),
-            adopted: RefCell::default(),
-            defined: RefCell::default(),
-            packages: OnceCell::new(),
-            resolved: RefCell::default(),
+            parsed: Cache::default(),
+            adopted: OnceLock::new(),
+            packages: OnceLock::new(),
+            resolved: Cache::default(),
+            added: Cache::default(),
         }
     }
 
-    /// Takes modules that were parsed elsewhere.
+    /// Takes modules that were parsed elsewhere, once.
     pub(crate) fn adopt(&self, modules: impl IntoIterator<Item = Module>) {
-        let mut parsed = self.parsed.borrow_mut();
-        let mut adopted = self.adopted.borrow_mut();
-        let mut defined = self.defined.borrow_mut();
+        let mut adopted = Adopted::default();
         for module in modules {
-            adopted.insert(module.path.clone());
+            adopted.files.insert(module.path.clone());
             let functions = module.functions.iter().map(|function| &function.name);
             let classes = module.classes.iter().map(|class| &class.name);
-            defined.extend(functions.chain(classes).cloned());
-            parsed.insert(module.path.clone(), Some(Rc::new(module)));
+            adopted.defined.extend(functions.chain(classes).cloned());
+            self.parsed
+                .keep(module.path.clone(), Some(Arc::new(module)));
         }
+        self.adopted.get_or_init(|| adopted);
+    }
+
+    fn adopted(&self) -> &Adopted {
+        static NONE: LazyLock<Adopted> = LazyLock::new(Adopted::default);
+        self.adopted.get().unwrap_or(&NONE)
     }
 
     /// Whether the last part of a dotted name may be a function or class of the tree: saves following
     /// names that lead elsewhere.
     pub(crate) fn may_define(&self, name: &str) -> bool {
         let last = name.rsplit('.').next().unwrap_or(name);
-        self.defined.borrow().contains(last)
+        self.adopted().defined.contains(last)
     }
 
     /// The module at `path`.
-    pub(crate) fn get(&self, path: &Path) -> Option<Rc<Module>> {
-        if let Some(known) = self.parsed.borrow().get(path) {
-            return known.clone();
+    pub(crate) fn get(&self, path: &Path) -> Option<Arc<Module>> {
+        if let Some(known) = self.parsed.get(path) {
+            return known;
         }
         let path: Arc<Path> = Arc::from(path);
         let module = self
             .tree
             .source(&path)
             .and_then(|text| extract(self.tree, path.clone(), text))
-            .map(Rc::new);
-        self.parsed.borrow_mut().insert(path, module.clone());
-        module
+            .map(Arc::new);
+        self.parsed.keep(path, module)
     }
 
     /// The file of the dotted module under `root`: `a/b.py` or `a/b/__init__.py`.
@@ -299,19 +310,25 @@ impl<'t> Modules<'t> {
     }
 
     /// Where every import of a file leads.
-    fn targets(&self, module: &Module, roots: &[PathBuf]) -> Rc<Vec<Target>> {
+    fn targets(&self, module: &Module, roots: &[PathBuf]) -> Arc<Vec<Target>> {
         let key = (module.path.clone(), roots.to_vec());
-        if let Some(known) = self.resolved.borrow().get(&key) {
-            return known.clone();
+        if let Some(known) = self.resolved.get(&key) {
+            return known;
         }
         let targets: Vec<Target> = module
             .imports
             .iter()
             .map(|import| self.resolve(module, import, roots))
             .collect();
-        let targets = Rc::new(targets);
-        self.resolved.borrow_mut().insert(key, targets.clone());
-        targets
+        self.resolved.keep(key, Arc::new(targets))
+    }
+
+    fn additions(&self, module: &Module) -> Arc<[PathBuf]> {
+        let known = self.added.get(&module.path);
+        known.unwrap_or_else(|| {
+            let added = additions(module).into();
+            self.added.keep(module.path.clone(), added)
+        })
     }
 
     /// Everything that `entry` needs. `as_script`: whether it is started itself rather than imported.
@@ -355,9 +372,9 @@ impl<'t> Modules<'t> {
             let Some(module) = self.get(&path) else {
                 continue;
             };
-            for added in additions(&module) {
-                if !roots.contains(&added) && self.tree.has_directory(&added) {
-                    roots.push(added);
+            for added in &*self.additions(&module) {
+                if !roots.contains(added) && self.tree.has_directory(added) {
+                    roots.push(added.clone());
                 }
             }
             if let Some((root, span)) = self.unsearched(&module, &roots, given) {
@@ -487,7 +504,7 @@ pub(crate) fn import_root(
             continue;
         }
         // Parsing a whole directory to learn one file's place would cost more than it tells.
-        let cheap = *file.path == *path || modules.adopted.borrow().contains(&file.path);
+        let cheap = *file.path == *path || modules.adopted().files.contains(&file.path);
         if let Some(module) = cheap.then(|| modules.get(&file.path)).flatten() {
             let absolute = module.imports.iter().filter(|import| import.level == 0);
             tops.extend(absolute.map(|import| {

@@ -1,7 +1,7 @@
 //! Variables whose absence fails where their value is used: `int(os.getenv("GUILD"))`, `create_engine(URL)`,
 //! `os.getenv("LIST").split(",")`. Only what runs while a service starts counts, and only values that may be nothing.
 
-use std::rc::Rc;
+use std::sync::Arc;
 
 use crate::needs::is_secret;
 use crate::python::environment::{VariableRead, read_of};
@@ -65,8 +65,8 @@ const DEMANDING: &[(&str, usize, &str)] = &[
 /// Adds what one file fails without.
 pub(crate) fn reads(
     workspace: &Workspace<'_>,
-    module: &Rc<Module>,
-    loaded: &[Rc<Module>],
+    module: &Arc<Module>,
+    loaded: &[Arc<Module>],
     startup: &Startup,
     found: &mut Vec<VariableRead>,
 ) {
@@ -137,7 +137,7 @@ fn token_of<'c>(module: &Module, call: &'c Call) -> Option<&'c Value> {
 }
 
 /// The variable that a method of its text is called on: `os.getenv("X").split(",")`, `X.split(",")`.
-fn used(workspace: &Workspace<'_>, module: &Rc<Module>, placed: &PlacedCall) -> Option<String> {
+fn used(workspace: &Workspace<'_>, module: &Arc<Module>, placed: &PlacedCall) -> Option<String> {
     match &placed.call.function {
         Value::Attribute(base, _) => {
             let read = read_of(base.as_call()?, module)?;
@@ -168,10 +168,10 @@ fn used(workspace: &Workspace<'_>, module: &Rc<Module>, placed: &PlacedCall) -> 
 /// The variable that a value is read from, where nothing stands in for it.
 fn unset(
     workspace: &Workspace<'_>,
-    module: &Rc<Module>,
+    module: &Arc<Module>,
     placed: &PlacedCall,
     value: &Value,
-    loaded: &[Rc<Module>],
+    loaded: &[Arc<Module>],
     depth: usize,
 ) -> Option<String> {
     if depth > 4 {
@@ -230,7 +230,7 @@ fn unset(
 fn given_by(
     workspace: &Workspace<'_>,
     call: &Call,
-    loaded: &[Rc<Module>],
+    loaded: &[Arc<Module>],
     depth: usize,
 ) -> Option<String> {
     let name = call

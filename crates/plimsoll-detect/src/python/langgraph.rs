@@ -1,7 +1,7 @@
 //! Graphs that a LangGraph server serves: what `langgraph.json` names.
 
 use std::path::{Path, PathBuf};
-use std::rc::Rc;
+use std::sync::Arc;
 
 use plimsoll_diag::Evidence;
 
@@ -92,7 +92,7 @@ pub(crate) fn find(workspace: &Workspace<'_>) -> Vec<Candidate> {
         };
         let known = found
             .iter()
-            .any(|candidate| Rc::ptr_eq(&candidate.module, module));
+            .any(|candidate| Arc::ptr_eq(&candidate.module, module));
         if known {
             continue;
         }

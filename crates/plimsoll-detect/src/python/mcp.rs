@@ -1,6 +1,6 @@
 //! Servers of the Model Context Protocol, and the transport they speak.
 
-use std::rc::Rc;
+use std::sync::Arc;
 
 use plimsoll_diag::Evidence;
 
@@ -35,7 +35,7 @@ enum Transport {
 }
 
 /// Finds the servers that the files at `entries` start.
-pub(crate) fn find(workspace: &Workspace<'_>, entries: &[Rc<Module>]) -> Vec<Candidate> {
+pub(crate) fn find(workspace: &Workspace<'_>, entries: &[Arc<Module>]) -> Vec<Candidate> {
     let mut found = Vec::new();
     for module in entries {
         let mut started: Vec<(Candidate, &PlacedCall)> = Vec::new();
@@ -56,7 +56,7 @@ pub(crate) fn find(workspace: &Workspace<'_>, entries: &[Rc<Module>]) -> Vec<Can
 /// itself, and where that is not known, the way without a network.
 fn choose(
     workspace: &Workspace<'_>,
-    module: &Rc<Module>,
+    module: &Arc<Module>,
     started: Vec<(Candidate, &PlacedCall)>,
 ) -> Option<Candidate> {
     let usual = started
@@ -89,7 +89,7 @@ fn choose(
     Some(best)
 }
 
-fn fast(workspace: &Workspace<'_>, module: &Rc<Module>, placed: &PlacedCall) -> Option<Candidate> {
+fn fast(workspace: &Workspace<'_>, module: &Arc<Module>, placed: &PlacedCall) -> Option<Candidate> {
     let call = &placed.call;
     let scope = &*placed.scope.path;
     let method = call.method()?;
@@ -162,7 +162,7 @@ fn handed_over(module: &Module, call: &crate::python::value::Call) -> Option<&'s
 /// The server that a call starts, whose distribution, port and address its maker tells.
 fn started(
     workspace: &Workspace<'_>,
-    module: &Rc<Module>,
+    module: &Arc<Module>,
     placed: &PlacedCall,
     fixed: Option<Transport>,
     (distribution, own_port, own_host): (
@@ -227,7 +227,7 @@ fn started(
 /// The distribution of the server that a call makes, also by a class of the tree that extends it.
 fn kind_of_server(
     workspace: &Workspace<'_>,
-    module: &Rc<Module>,
+    module: &Arc<Module>,
     made: &crate::python::value::Call,
 ) -> Option<&'static str> {
     if let Some(known) = module
@@ -278,7 +278,7 @@ fn distribution_of(callee: &str) -> Option<&'static str> {
 /// The declared program that starts a server of another file: by its own file, where that can be run.
 fn declared(
     workspace: &Workspace<'_>,
-    module: &Rc<Module>,
+    module: &Arc<Module>,
     placed: &PlacedCall,
 ) -> Option<(Launch, Vec<Evidence>)> {
     let (launch, evidence) = started_elsewhere(workspace, module, &placed.scope)?;
@@ -301,7 +301,7 @@ fn declared(
 
 fn low_level(
     workspace: &Workspace<'_>,
-    module: &Rc<Module>,
+    module: &Arc<Module>,
     placed: &PlacedCall,
 ) -> Option<Candidate> {
     let callee = module.callee(&placed.call)?;
@@ -330,8 +330,8 @@ fn low_level(
 /// A server at the top of a file that nothing runs: its own program can.
 fn never_run(
     workspace: &Workspace<'_>,
-    module: &Rc<Module>,
-    entries: &[Rc<Module>],
+    module: &Arc<Module>,
+    entries: &[Arc<Module>],
 ) -> Option<Candidate> {
     let binding = module.bindings.iter().find(|binding| {
         let call = binding.value.as_ref().and_then(Value::as_call);

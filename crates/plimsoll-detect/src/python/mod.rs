@@ -56,11 +56,18 @@ mod value;
 mod workers;
 mod workspace;
 
-use plimsoll_diag::{Diagnostic, Span};
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
-use crate::detection::Rejected;
+use plimsoll_diag::{Diagnostic, Span};
+use rayon::prelude::*;
+
+use crate::detection::{Rejected, ServiceKind};
 use crate::found::Found;
 use crate::places;
+use candidate::{Candidate, Launch};
+use module::Module;
+use soundness::CannotRun;
 
 pub(crate) use environment::VariableRead;
 pub(crate) use extract::extract;
@@ -87,14 +94,14 @@ pub(crate) struct Calls {
     pub(crate) defined_at: Span,
     pub(crate) peers: Vec<Peer>,
     /// Directories that have to be searched for its modules, and the imports that show it.
-    pub(crate) also_searched: Vec<(std::path::PathBuf, Span)>,
+    pub(crate) also_searched: Vec<(PathBuf, Span)>,
 }
 
+/// What is claimed about a target: a dotted name, and the file that it is in.
+pub(crate) type Claims<'a, 'c> = dyn Fn(&str, &Path) -> Claimed<'c> + Sync + 'a;
+
 /// Finds the services of the Python files of a tree. `claims` tells what is claimed about a target.
-pub(crate) fn find<'c>(
-    workspace: &Workspace<'_>,
-    claims: &dyn Fn(&str, &std::path::Path) -> Claimed<'c>,
-) -> PythonFindings {
+pub(crate) fn find(workspace: &Workspace<'_>, claims: &Claims<'_, '_>) -> PythonFindings {
     let mut findings = PythonFindings::default();
     for broken in &workspace.broken {
         findings.problems.push(
@@ -107,54 +114,21 @@ pub(crate) fn find<'c>(
         findings.problems.extend(told);
     }
     let entries = entries::entries(workspace);
-    let mut candidates = applications::find(workspace, &entries);
-    candidates.extend(workers::find(workspace, &entries, &mut findings.rejected));
-    candidates.extend(mcp::find(workspace, &entries));
-    candidates.extend(pages::find(workspace, &entries));
-    candidates.extend(tools::find(workspace, &entries));
-    // After the applications, which may serve the same graphs.
-    candidates.extend(langgraph::find(workspace));
+    let mut candidates = candidates(workspace, &entries, &mut findings.rejected);
     parts::leave(workspace, &mut candidates, &mut findings.rejected, claims);
     scripts::one_start_each(&mut candidates);
-    let taken: Vec<_> = candidates.clone();
-    let mut about_health: Vec<(Span, std::sync::Arc<std::path::Path>, String)> = Vec::new();
-    for candidate in candidates {
+    let weighed: Vec<Weighed> = candidates
+        .par_iter()
+        .map(|candidate| weigh(workspace, candidate, claims))
+        .collect();
+    let mut about_health: Vec<(Span, Arc<Path>, String)> = Vec::new();
+    for (candidate, weighed) in candidates.iter().zip(weighed) {
         let path = candidate.module.path.clone();
-        let started_all_the_same = || {
-            let dotted = workspace.home(&path).1;
-            claims(&dotted, &path).launched.is_some()
-        };
-        let by_place = places::set_aside(&path)
-            .filter(|why| !places::may_be_own(why) || !started_all_the_same());
-        let aside = by_place.map(str::to_owned).or_else(|| {
-            let left_out = workspace
-                .tree
-                .file(&path)
-                .is_some_and(|file| file.left_out_of_images);
-            (left_out && !started_all_the_same())
-                .then(|| "left out of images by `.dockerignore`".to_owned())
-        });
-        let by_itself = matches!(
-            candidate.kind,
-            crate::detection::ServiceKind::Worker | crate::detection::ServiceKind::Scheduler
-        );
-        let aside = aside.or_else(|| {
-            (by_itself && places::is_among_scripts(&path) && !started_all_the_same())
-                .then(|| "a script of the repository: nothing says that it is started".to_owned())
-        });
-        let looks_like = scripts::looks_like(&candidate);
-        if let Some(why) = aside {
-            findings.rejected.push(Rejected {
-                path,
-                looks_like,
-                why,
-            });
-            continue;
-        }
-        if let candidate::Launch::LangGraph { config } = &candidate.launch
+        let looks_like = scripts::looks_like(candidate);
+        if let Weighed::Service(_) = weighed
+            && let Launch::LangGraph { config } = &candidate.launch
             && let Some(server) = findings.found.iter().find(|found| {
-                found.service.kind == crate::detection::ServiceKind::Web
-                    && found.service.files.contains(&path)
+                found.service.kind == ServiceKind::Web && found.service.files.contains(&path)
             })
         {
             findings.rejected.push(Rejected {
@@ -164,37 +138,112 @@ pub(crate) fn find<'c>(
             });
             continue;
         }
-        let dotted = workspace.home(&path).1;
-        match service::assemble(workspace, &candidate, claims(&dotted, &path)) {
-            Ok((found, calls)) => {
-                if found.service.kind == crate::detection::ServiceKind::Web
+        let why = match weighed {
+            Weighed::Service(assembled) => {
+                let (found, calls) = *assembled;
+                if found.service.kind == ServiceKind::Web
                     && parts::is_about_health(&candidate.module)
                 {
                     about_health.push((found.service.defined_at.clone(), path, looks_like));
                 }
                 findings.found.push(found);
                 findings.calls.push(calls);
+                continue;
             }
-            Err(cannot) => {
+            Weighed::Aside(why) => why,
+            Weighed::CannotRun(cannot) => {
                 findings.problems.push(cannot.problem);
-                findings.rejected.push(Rejected {
-                    path,
-                    looks_like,
-                    why: cannot.why,
-                });
+                cannot.why
             }
-        }
+        };
+        findings.rejected.push(Rejected {
+            path,
+            looks_like,
+            why,
+        });
     }
     leave_health(about_health, &mut findings);
-    scripts::rest(workspace, &entries, &taken, &mut findings, claims);
+    scripts::rest(workspace, &entries, &candidates, &mut findings, claims);
     findings
 }
 
+/// What may be a service, of all kinds.
+fn candidates(
+    workspace: &Workspace<'_>,
+    entries: &[Arc<Module>],
+    rejected: &mut Vec<Rejected>,
+) -> Vec<Candidate> {
+    let (mut candidates, (workers, others)) = rayon::join(
+        || applications::find(workspace, entries),
+        || {
+            rayon::join(
+                || workers::find(workspace, entries, rejected),
+                || {
+                    let mut others = mcp::find(workspace, entries);
+                    others.extend(pages::find(workspace, entries));
+                    others.extend(tools::find(workspace, entries));
+                    others
+                },
+            )
+        },
+    );
+    candidates.extend(workers);
+    candidates.extend(others);
+    // After the applications, which may serve the same graphs.
+    candidates.extend(langgraph::find(workspace));
+    candidates
+}
+
+/// What comes of a candidate.
+enum Weighed {
+    Service(Box<(Found, Calls)>),
+    /// It is no service, and why.
+    Aside(String),
+    CannotRun(Box<CannotRun>),
+}
+
+fn weigh(workspace: &Workspace<'_>, candidate: &Candidate, claims: &Claims<'_, '_>) -> Weighed {
+    if let Some(why) = set_aside(workspace, candidate, claims) {
+        return Weighed::Aside(why);
+    }
+    let path = &candidate.module.path;
+    let dotted = workspace.home(path).1;
+    match service::assemble(workspace, candidate, claims(&dotted, path)) {
+        Ok(assembled) => Weighed::Service(Box::new(assembled)),
+        Err(cannot) => Weighed::CannotRun(cannot),
+    }
+}
+
+/// Why a candidate is no service, by where it is.
+fn set_aside(
+    workspace: &Workspace<'_>,
+    candidate: &Candidate,
+    claims: &Claims<'_, '_>,
+) -> Option<String> {
+    let path = &candidate.module.path;
+    let started_all_the_same = || {
+        let dotted = workspace.home(path).1;
+        claims(&dotted, path).launched.is_some()
+    };
+    let by_place =
+        places::set_aside(path).filter(|why| !places::may_be_own(why) || !started_all_the_same());
+    if let Some(why) = by_place {
+        return Some(why.to_owned());
+    }
+    let left_out = workspace
+        .tree
+        .file(path)
+        .is_some_and(|file| file.left_out_of_images);
+    if left_out && !started_all_the_same() {
+        return Some("left out of images by `.dockerignore`".to_owned());
+    }
+    let by_itself = matches!(candidate.kind, ServiceKind::Worker | ServiceKind::Scheduler);
+    (by_itself && places::is_among_scripts(path) && !started_all_the_same())
+        .then(|| "a script of the repository: nothing says that it is started".to_owned())
+}
+
 /// Leaves out applications that tell health and nothing else, where another one of the same project serves.
-fn leave_health(
-    about_health: Vec<(Span, std::sync::Arc<std::path::Path>, String)>,
-    findings: &mut PythonFindings,
-) {
+fn leave_health(about_health: Vec<(Span, Arc<Path>, String)>, findings: &mut PythonFindings) {
     let told: Vec<Span> = about_health.iter().map(|(at, ..)| at.clone()).collect();
     for (at, path, looks_like) in about_health {
         let found = &findings.found;
@@ -202,7 +251,7 @@ fn leave_health(
             continue;
         };
         let other = found.iter().any(|other| {
-            other.service.kind == crate::detection::ServiceKind::Web
+            other.service.kind == ServiceKind::Web
                 && other.service.root == own.service.root
                 && !told.contains(&other.service.defined_at)
         });

@@ -1,10 +1,9 @@
 //! What one Python file says: imports, bindings, calls, functions, classes.
 
 use std::borrow::Cow;
-use std::cell::OnceCell;
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 
 use plimsoll_diag::Span;
 use serde::{Deserialize, Serialize};
@@ -60,7 +59,7 @@ pub(crate) struct Import {
     pub(crate) place: Place,
     /// Put together when it is first asked for: every use of the name asks.
     #[serde(skip)]
-    pub(crate) full_name: OnceCell<String>,
+    pub(crate) full_name: OnceLock<String>,
 }
 
 impl Import {

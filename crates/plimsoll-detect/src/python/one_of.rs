@@ -1,6 +1,6 @@
 //! Variables of which one is enough: `if not (os.getenv("A") or os.getenv("B")): raise …`.
 
-use std::rc::Rc;
+use std::sync::Arc;
 
 use plimsoll_diag::Span;
 
@@ -15,7 +15,7 @@ const STEPS: usize = 4;
 
 /// The variables of every check that ends a service when none of several is set. `known` is what it reads.
 pub(crate) fn one_of(
-    modules: &[Rc<Module>],
+    modules: &[Arc<Module>],
     startup: &Startup,
     known: &[FoundVariable],
 ) -> Vec<FoundVariable> {

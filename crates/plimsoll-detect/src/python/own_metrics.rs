@@ -1,6 +1,6 @@
 //! A server of metrics beside a program's own work: `start_http_server(9100)` of Prometheus' client.
 
-use std::rc::Rc;
+use std::sync::Arc;
 
 use plimsoll_diag::Evidence;
 
@@ -19,7 +19,7 @@ const STARTS: &[&str] = &[
 /// Makes the port of such a server known of a service whose files are `modules`.
 pub(crate) fn add(
     workspace: &Workspace<'_>,
-    modules: &[Rc<Module>],
+    modules: &[Arc<Module>],
     service: &mut DetectedService,
 ) {
     let started = modules.iter().find_map(|module| {

@@ -2,7 +2,6 @@
 
 use std::collections::BTreeSet;
 use std::path::Path;
-use std::rc::Rc;
 use std::sync::Arc;
 
 use crate::detection::ServiceKind;
@@ -13,7 +12,7 @@ use crate::python::module::Module;
 use crate::python::workspace::{Workspace, reached};
 
 /// Finds the pages in the files at `entries`.
-pub(crate) fn find(workspace: &Workspace<'_>, entries: &[Rc<Module>]) -> Vec<Candidate> {
+pub(crate) fn find(workspace: &Workspace<'_>, entries: &[Arc<Module>]) -> Vec<Candidate> {
     let mut found: Vec<Candidate> = entries.iter().filter_map(streamlit).collect();
     let imported = imported(workspace, entries);
     found.retain(|candidate| !imported.contains(&candidate.module.path));
@@ -27,7 +26,7 @@ pub(crate) fn find(workspace: &Workspace<'_>, entries: &[Rc<Module>]) -> Vec<Can
     found
 }
 
-fn streamlit(module: &Rc<Module>) -> Option<Candidate> {
+fn streamlit(module: &Arc<Module>) -> Option<Candidate> {
     // Pages of a multi-page application belong to the file beside their directory.
     if module
         .path
@@ -88,7 +87,7 @@ fn called_at_top(module: &Module, name: &str) -> bool {
 }
 
 /// Files that other pages import.
-fn imported(workspace: &Workspace<'_>, entries: &[Rc<Module>]) -> BTreeSet<Arc<Path>> {
+fn imported(workspace: &Workspace<'_>, entries: &[Arc<Module>]) -> BTreeSet<Arc<Path>> {
     let mut imported = BTreeSet::new();
     for module in entries {
         let streamlit = module
@@ -108,7 +107,7 @@ fn imported(workspace: &Workspace<'_>, entries: &[Rc<Module>]) -> BTreeSet<Arc<P
     imported
 }
 
-fn gradio(workspace: &Workspace<'_>, module: &Rc<Module>) -> Option<Candidate> {
+fn gradio(workspace: &Workspace<'_>, module: &Arc<Module>) -> Option<Candidate> {
     let makes = module
         .imports
         .iter()
@@ -155,7 +154,7 @@ fn gradio(workspace: &Workspace<'_>, module: &Rc<Module>) -> Option<Candidate> {
     Some(candidate)
 }
 
-fn chainlit(module: &Rc<Module>) -> Option<Candidate> {
+fn chainlit(module: &Arc<Module>) -> Option<Candidate> {
     let place = module
         .functions
         .iter()
@@ -185,7 +184,7 @@ fn chainlit(module: &Rc<Module>) -> Option<Candidate> {
     Some(candidate)
 }
 
-fn panel(module: &Rc<Module>) -> Option<Candidate> {
+fn panel(module: &Arc<Module>) -> Option<Candidate> {
     let imports = module
         .imports
         .iter()

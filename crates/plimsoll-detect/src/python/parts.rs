@@ -5,12 +5,12 @@ use std::path::{Path, PathBuf};
 
 use crate::detection::Rejected;
 use crate::places;
+use crate::python::Claims;
 use crate::python::candidate::{Candidate, Launch};
 use crate::python::langgraph;
 use crate::python::module::Module;
 use crate::python::routes::tells_health;
 use crate::python::scripts::looks_like;
-use crate::python::service::Claimed;
 use crate::python::value::Value;
 use crate::python::workspace::Workspace;
 
@@ -46,11 +46,11 @@ pub(crate) fn is_about_health(module: &Module) -> bool {
 }
 
 /// Leaves out applications that serve the same routes as another one of the project which somebody says is served.
-fn leave_doubles<'c>(
+fn leave_doubles(
     workspace: &Workspace<'_>,
     candidates: &mut Vec<Candidate>,
     rejected: &mut Vec<Rejected>,
-    claims: &dyn Fn(&str, &Path) -> Claimed<'c>,
+    claims: &Claims<'_, '_>,
 ) {
     let routers = |candidate: &Candidate| -> BTreeSet<(PathBuf, String)> {
         let module = &candidate.module;
@@ -101,11 +101,11 @@ fn leave_doubles<'c>(
 }
 
 /// Leaves out what is part of something else, and one of the two applications that a Django project has.
-pub(crate) fn leave<'c>(
+pub(crate) fn leave(
     workspace: &Workspace<'_>,
     candidates: &mut Vec<Candidate>,
     rejected: &mut Vec<Rejected>,
-    claims: &dyn Fn(&str, &Path) -> Claimed<'c>,
+    claims: &Claims<'_, '_>,
 ) {
     let parts = langgraph::parts(workspace);
     let django = |candidate: &Candidate| candidate.framework == "Django";

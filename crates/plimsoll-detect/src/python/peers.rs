@@ -1,6 +1,6 @@
 //! Addresses of this machine that code calls: other services of the project, as a developer starts them.
 
-use std::rc::Rc;
+use std::sync::Arc;
 
 use plimsoll_diag::Span;
 
@@ -39,7 +39,7 @@ const SHOWN: &[&str] = &[
 ];
 
 /// The peers of a service: by its variables, and fixed in its files.
-pub(crate) fn peers(modules: &[Rc<Module>], variables: &[FoundVariable]) -> Vec<Peer> {
+pub(crate) fn peers(modules: &[Arc<Module>], variables: &[FoundVariable]) -> Vec<Peer> {
     let mut found: Vec<Peer> = Vec::new();
     for variable in variables {
         if let Some(default) = variable.default.as_deref()

@@ -1,6 +1,6 @@
 //! Prefixes under which settings are read, put together from constants of this file and of others.
 
-use std::rc::Rc;
+use std::sync::Arc;
 
 use crate::python::module::Module;
 use crate::python::value::Value;
@@ -12,7 +12,7 @@ const STEPS: usize = 6;
 /// The text that a prefix comes to, seen from `scope` of `module`; `None` where it is made when the program runs.
 pub(crate) fn prefix(
     workspace: &Workspace<'_>,
-    module: &Rc<Module>,
+    module: &Arc<Module>,
     scope: &str,
     value: &Value,
 ) -> Option<String> {
@@ -21,7 +21,7 @@ pub(crate) fn prefix(
 
 fn follow(
     workspace: &Workspace<'_>,
-    module: &Rc<Module>,
+    module: &Arc<Module>,
     scope: &str,
     value: &Value,
     depth: usize,

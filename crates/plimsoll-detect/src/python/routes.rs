@@ -2,7 +2,6 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
-use std::rc::Rc;
 use std::sync::Arc;
 
 use plimsoll_diag::Span;
@@ -79,10 +78,10 @@ struct Graph {
 pub(crate) fn routes(
     workspace: &Workspace<'_>,
     files: &BTreeMap<Arc<Path>, Moment>,
-    owner: &Rc<Module>,
+    owner: &Arc<Module>,
     variable: &str,
 ) -> Routes {
-    let modules: Vec<Rc<Module>> = files
+    let modules: Vec<Arc<Module>> = files
         .keys()
         .filter_map(|path| workspace.modules.get(path))
         .collect();
@@ -173,7 +172,7 @@ pub(crate) fn routes(
 }
 
 /// Whether the file of a route speaks Prometheus: other pages are called metrics, too.
-fn exposes(modules: &[Rc<Module>], route: &FoundRoute) -> bool {
+fn exposes(modules: &[Arc<Module>], route: &FoundRoute) -> bool {
     modules.iter().any(|module| {
         module.shown == route.span.file
             && module
@@ -196,7 +195,7 @@ fn rank(path: &str) -> Option<usize> {
     (strong || depth <= 2).then_some(rank)
 }
 
-fn start(workspace: &Workspace<'_>, owner: &Rc<Module>, variable: &str) -> Node {
+fn start(workspace: &Workspace<'_>, owner: &Arc<Module>, variable: &str) -> Node {
     node(workspace, owner, "", variable)
         .unwrap_or_else(|| (owner.path.clone(), String::new(), variable.to_owned()))
 }
@@ -217,7 +216,7 @@ fn is_parameter(module: &Module, scope: &str, name: &str) -> bool {
 }
 
 /// The node that a name stands for: followed through imports, factories and plain names.
-fn node(workspace: &Workspace<'_>, module: &Rc<Module>, scope: &str, name: &str) -> Option<Node> {
+fn node(workspace: &Workspace<'_>, module: &Arc<Module>, scope: &str, name: &str) -> Option<Node> {
     if name.starts_with("self.") {
         return Some((module.path.clone(), String::new(), name.to_owned()));
     }
@@ -275,15 +274,15 @@ fn node(workspace: &Workspace<'_>, module: &Rc<Module>, scope: &str, name: &str)
 
 fn factory(
     workspace: &Workspace<'_>,
-    module: &Rc<Module>,
+    module: &Arc<Module>,
     call: &Call,
-) -> Option<(Rc<Module>, String)> {
+) -> Option<(Arc<Module>, String)> {
     let (origin, name) = workspace.origin(module, call.function.as_name()?)?;
     origin.function(&name)?;
     Some((origin, name))
 }
 
-fn collect(workspace: &Workspace<'_>, module: &Rc<Module>, graph: &mut Graph) {
+fn collect(workspace: &Workspace<'_>, module: &Arc<Module>, graph: &mut Graph) {
     for binding in &module.bindings {
         let Some(Value::Call(call)) = &binding.value else {
             continue;

@@ -2,19 +2,19 @@
 
 use std::collections::BTreeSet;
 use std::path::Path;
-use std::rc::Rc;
 use std::sync::Arc;
 
 use plimsoll_diag::Diagnostic;
+use rayon::prelude::*;
 
 use crate::detection::{Rejected, ServiceKind};
 use crate::places;
 use crate::python::candidate::{Candidate, Launch};
 use crate::python::graph::Target;
 use crate::python::module::Module;
-use crate::python::service::{Claimed, assemble};
+use crate::python::service::assemble;
 use crate::python::workspace::Workspace;
-use crate::python::{PythonFindings, applications};
+use crate::python::{Claims, PythonFindings, applications};
 use crate::syntax::Place;
 
 /// What a candidate looks like, for people.
@@ -49,7 +49,7 @@ pub(crate) fn one_start_each(candidates: &mut Vec<Candidate>) {
 }
 
 /// Whether a file only starts what was found elsewhere.
-fn launches(workspace: &Workspace<'_>, module: &Rc<Module>, taken: &[Candidate]) -> bool {
+fn launches(workspace: &Workspace<'_>, module: &Arc<Module>, taken: &[Candidate]) -> bool {
     let roots = workspace.roots(&module.path);
     let shown = taken.iter().any(|candidate| {
         candidate
@@ -71,17 +71,18 @@ fn launches(workspace: &Workspace<'_>, module: &Rc<Module>, taken: &[Candidate])
 }
 
 /// Declared programs become services of their own; scripts are told of as rejected.
-pub(crate) fn rest<'c>(
+pub(crate) fn rest(
     workspace: &Workspace<'_>,
-    entries: &[Rc<Module>],
+    entries: &[Arc<Module>],
     taken: &[Candidate],
     findings: &mut PythonFindings,
-    claims: &dyn Fn(&str, &Path) -> Claimed<'c>,
+    claims: &Claims<'_, '_>,
 ) {
     let mut programs: BTreeSet<Arc<Path>> = taken
         .iter()
         .map(|candidate| candidate.module.path.clone())
         .collect();
+    let mut declared: Vec<Candidate> = Vec::new();
     for project in workspace.projects.values() {
         let manifest = project.directory.join("pyproject.toml");
         if places::set_aside(&manifest).is_some() {
@@ -142,15 +143,25 @@ pub(crate) fn rest<'c>(
                 ),
             );
             programs.insert(module.path.clone());
-            let dotted = workspace.home(&module.path).1;
-            match assemble(workspace, &candidate, claims(&dotted, &module.path)) {
-                Ok((found, _)) => findings.found.push(found),
-                Err(cannot) => findings.rejected.push(Rejected {
-                    path: module.path.clone(),
-                    looks_like: "program".to_owned(),
-                    why: cannot.why,
-                }),
-            }
+            declared.push(candidate);
+        }
+    }
+    let assembled: Vec<_> = declared
+        .par_iter()
+        .map(|candidate| {
+            let path = &candidate.module.path;
+            let dotted = workspace.home(path).1;
+            assemble(workspace, candidate, claims(&dotted, path))
+        })
+        .collect();
+    for (candidate, assembled) in declared.iter().zip(assembled) {
+        match assembled {
+            Ok((found, _)) => findings.found.push(found),
+            Err(cannot) => findings.rejected.push(Rejected {
+                path: candidate.module.path.clone(),
+                looks_like: "program".to_owned(),
+                why: cannot.why,
+            }),
         }
     }
     for module in entries {

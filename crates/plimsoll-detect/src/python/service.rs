@@ -1,7 +1,7 @@
 //! From a candidate to a service: dependencies, command, recipe, health, variables, needs.
 
 use std::collections::BTreeSet;
-use std::rc::Rc;
+use std::sync::Arc;
 
 use plimsoll_diag::{Diagnostic, Evidence, Spanned};
 use plimsoll_model::PythonDependencies;
@@ -149,7 +149,7 @@ pub(crate) fn assemble(
     if let Some(configuration) = claimed.gunicorn {
         configuration_named(configuration, &directory, &mut started);
     }
-    let modules: Vec<Rc<Module>> = closure
+    let modules: Vec<Arc<Module>> = closure
         .files
         .keys()
         .filter_map(|path| workspace.modules.get(path))

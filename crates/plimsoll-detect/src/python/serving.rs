@@ -3,7 +3,7 @@
 use std::borrow::Cow;
 use std::collections::BTreeSet;
 use std::path::Path;
-use std::rc::Rc;
+use std::sync::Arc;
 
 use plimsoll_diag::Evidence;
 
@@ -75,7 +75,7 @@ const METHODS: &[(&str, &str, &str)] = &[
 /// The server that a method of an object starts, or that a function handed on by everything starts.
 fn by_method(
     workspace: &Workspace<'_>,
-    module: &Rc<Module>,
+    module: &Arc<Module>,
     placed: &PlacedCall,
 ) -> Option<&'static str> {
     let call = &placed.call;
@@ -102,7 +102,7 @@ fn by_method(
 /// Joins a call that serves to the application it serves.
 pub(super) fn serve(
     workspace: &Workspace<'_>,
-    module: &Rc<Module>,
+    module: &Arc<Module>,
     placed: &PlacedCall,
     applications: &mut [Application],
     with_arguments: &BTreeSet<usize>,
@@ -204,7 +204,7 @@ pub(super) fn serve(
 /// An application that a private module makes is known by the public name that serves it.
 fn rename(
     workspace: &Workspace<'_>,
-    module: &Rc<Module>,
+    module: &Arc<Module>,
     target: Option<&Value>,
     application: &mut Application,
 ) {
@@ -229,7 +229,7 @@ fn rename(
 }
 
 /// The framework of an application that is made in a method or a function here.
-fn own_framework(workspace: &Workspace<'_>, module: &Rc<Module>) -> (&'static str, &'static str) {
+fn own_framework(workspace: &Workspace<'_>, module: &Arc<Module>) -> (&'static str, &'static str) {
     module
         .calls
         .iter()
@@ -262,7 +262,7 @@ fn waits_for_an_answer(module: &Module, callee: &str) -> bool {
 
 /// Whether a server is only started where a value that has another default says so, be it through the function
 /// around it.
-fn not_by_itself(workspace: &Workspace<'_>, module: &Rc<Module>, placed: &PlacedCall) -> bool {
+fn not_by_itself(workspace: &Workspace<'_>, module: &Arc<Module>, placed: &PlacedCall) -> bool {
     if transport::is_default(workspace, module, placed) == Some(false) {
         return true;
     }
@@ -296,7 +296,7 @@ fn bound_port(module: &Module) -> Option<u16> {
 /// The application that `target` stands for.
 fn served(
     workspace: &Workspace<'_>,
-    module: &Rc<Module>,
+    module: &Arc<Module>,
     scope: &str,
     target: &Value,
     applications: &[Application],

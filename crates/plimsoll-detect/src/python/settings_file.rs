@@ -1,7 +1,7 @@
 //! Ports that Python takes from a file of settings: `yaml.safe_load(open("config.yaml"))["server"]["port"]`.
 
 use std::path::PathBuf;
-use std::rc::Rc;
+use std::sync::Arc;
 
 use crate::location::Origin;
 use crate::places;
@@ -14,7 +14,7 @@ use crate::settings_file;
 /// The port that `value` comes to where the way to it through a file is plain.
 pub(crate) fn port(
     workspace: &Workspace<'_>,
-    module: &Rc<Module>,
+    module: &Arc<Module>,
     scope: &str,
     value: &Value,
 ) -> Option<u16> {

@@ -1,6 +1,6 @@
 //! Whether a candidate can start at all, as far as its files say.
 
-use std::rc::Rc;
+use std::sync::Arc;
 
 use plimsoll_diag::Diagnostic;
 
@@ -105,7 +105,7 @@ pub(crate) fn check(
 fn starts_tasks_too_early(
     workspace: &Workspace<'_>,
     closure: &Closure,
-) -> Option<(Rc<Module>, crate::syntax::Place)> {
+) -> Option<(Arc<Module>, crate::syntax::Place)> {
     let certain = closure
         .files
         .iter()

@@ -1,7 +1,7 @@
 //! Which functions run when a service starts, as opposed to when somebody asks it for something.
 
 use std::collections::BTreeSet;
-use std::rc::Rc;
+use std::sync::Arc;
 
 use crate::python::module::{Module, Moment, Scope};
 use crate::python::value::Value;
@@ -26,7 +26,7 @@ impl Startup {
     /// Follows calls from what runs on import, from what the entry file starts, and from the functions that whoever
     /// starts it calls by name.
     pub(crate) fn of(
-        modules: &[Rc<Module>],
+        modules: &[Arc<Module>],
         entry: Option<&Module>,
         called: impl IntoIterator<Item = String>,
     ) -> Self {

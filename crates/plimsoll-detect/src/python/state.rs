@@ -2,7 +2,7 @@
 
 use std::collections::BTreeSet;
 use std::path::Path;
-use std::rc::Rc;
+use std::sync::Arc;
 
 use plimsoll_diag::Evidence;
 
@@ -29,7 +29,7 @@ const REASONS: usize = 3;
 
 /// Reads what a service keeps out of its files and variables.
 pub(crate) fn state(
-    modules: &[Rc<Module>],
+    modules: &[Arc<Module>],
     startup: &Startup,
     variables: &[FoundVariable],
 ) -> State {
@@ -154,7 +154,7 @@ fn database(module: &Module, call: &Call, scope: &str) -> Option<String> {
 
 /// The file that Django's settings name as its database; `None` where it is another one, or where
 /// several settings say different things.
-fn django_database(modules: &[Rc<Module>]) -> Option<(String, Evidence)> {
+fn django_database(modules: &[Arc<Module>]) -> Option<(String, Evidence)> {
     let mut stated = modules
         .iter()
         .filter_map(|module| Some((module, module.top_value("DATABASES")?)));
@@ -254,7 +254,7 @@ fn may_be_copied(name: &str) -> bool {
 /// Collections that requests change: those of the file, and those of an object that the file makes.
 fn in_memory(
     module: &Module,
-    modules: &[Rc<Module>],
+    modules: &[Arc<Module>],
     startup: &Startup,
     single: &mut Vec<Evidence>,
 ) {

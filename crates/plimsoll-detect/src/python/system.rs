@@ -1,7 +1,7 @@
 //! Debian packages that a service needs at run time beside Python.
 
 use std::collections::BTreeMap;
-use std::rc::Rc;
+use std::sync::Arc;
 
 use plimsoll_diag::{Span, Spanned};
 
@@ -64,7 +64,7 @@ const BY_PROGRAM: &[(&str, &str)] = &[
 
 /// The packages a service needs, each with the place that shows it.
 pub(crate) fn packages(
-    modules: &[Rc<Module>],
+    modules: &[Arc<Module>],
     closure: &Closure,
     dependencies: &Dependencies,
 ) -> Vec<Spanned<String>> {

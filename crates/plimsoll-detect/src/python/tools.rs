@@ -3,7 +3,7 @@
 
 use std::collections::BTreeSet;
 use std::path::PathBuf;
-use std::rc::Rc;
+use std::sync::Arc;
 
 use crate::detection::ServiceKind;
 use crate::places;
@@ -120,7 +120,7 @@ const AGENTS: &[&str] = &[
 ];
 
 /// Finds what such programs run in the files at `entries`.
-pub(crate) fn find(workspace: &Workspace<'_>, entries: &[Rc<Module>]) -> Vec<Candidate> {
+pub(crate) fn find(workspace: &Workspace<'_>, entries: &[Arc<Module>]) -> Vec<Candidate> {
     let mut found = Vec::new();
     for module in entries {
         objects(module, &mut found);
@@ -133,7 +133,7 @@ pub(crate) fn find(workspace: &Workspace<'_>, entries: &[Rc<Module>]) -> Vec<Can
 }
 
 fn candidate(
-    module: &Rc<Module>,
+    module: &Arc<Module>,
     tool: &Tool,
     variable: &str,
     place: crate::syntax::Place,
@@ -149,7 +149,7 @@ fn candidate(
     candidate
 }
 
-fn objects(module: &Rc<Module>, found: &mut Vec<Candidate>) {
+fn objects(module: &Arc<Module>, found: &mut Vec<Candidate>) {
     for binding in &module.bindings {
         let Some(Value::Call(call)) = &binding.value else {
             continue;
@@ -168,7 +168,7 @@ fn objects(module: &Rc<Module>, found: &mut Vec<Candidate>) {
 }
 
 /// The first of a file: others are parts of it.
-fn decorated(module: &Rc<Module>, found: &mut Vec<Candidate>) {
+fn decorated(module: &Arc<Module>, found: &mut Vec<Candidate>) {
     let functions = module
         .functions
         .iter()
@@ -193,7 +193,7 @@ fn decorated(module: &Rc<Module>, found: &mut Vec<Candidate>) {
 }
 
 /// `settings = {"queue": queue, "functions": [...]}` of SAQ.
-fn settings_of_saq(module: &Rc<Module>, found: &mut Vec<Candidate>) {
+fn settings_of_saq(module: &Arc<Module>, found: &mut Vec<Candidate>) {
     const TOOL: Tool = Tool {
         maker: "",
         framework: "SAQ",
@@ -227,8 +227,8 @@ fn settings_of_saq(module: &Rc<Module>, found: &mut Vec<Candidate>) {
 /// Workers that installed applications bring, started by the `manage.py` of the project.
 fn workers_of_django(
     workspace: &Workspace<'_>,
-    module: &Rc<Module>,
-    entries: &[Rc<Module>],
+    module: &Arc<Module>,
+    entries: &[Arc<Module>],
     found: &mut Vec<Candidate>,
 ) {
     let installed = module
@@ -289,7 +289,7 @@ fn workers_of_django(
 
 /// Agents of the Agent Development Kit, one server for all that lie in one directory: only where no file makes an
 /// application of them itself.
-fn agents(workspace: &Workspace<'_>, entries: &[Rc<Module>], found: &mut Vec<Candidate>) {
+fn agents(workspace: &Workspace<'_>, entries: &[Arc<Module>], found: &mut Vec<Candidate>) {
     let serves = entries.iter().any(|module| {
         places::set_aside(&module.path).is_none()
             && module.imports.iter().any(|import| {

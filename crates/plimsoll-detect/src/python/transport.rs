@@ -1,6 +1,6 @@
 //! Which of several ways a program takes by itself: the default of the value that chooses among them.
 
-use std::rc::Rc;
+use std::sync::Arc;
 
 use crate::python::evaluate::evaluate;
 use crate::python::graph::Target;
@@ -12,7 +12,7 @@ use crate::python::workspace::Workspace;
 /// the value's default is not known.
 pub(crate) fn is_default(
     workspace: &Workspace<'_>,
-    module: &Rc<Module>,
+    module: &Arc<Module>,
     placed: &PlacedCall,
 ) -> Option<bool> {
     let around = module.branches.iter().filter(|branch| {
@@ -36,7 +36,7 @@ pub(crate) fn is_default(
 /// field of that name in the settings that the file imports.
 pub(crate) fn default_of(
     workspace: &Workspace<'_>,
-    module: &Rc<Module>,
+    module: &Arc<Module>,
     scope: &str,
     value: &Value,
 ) -> Option<String> {
@@ -57,7 +57,7 @@ pub(crate) fn default_of(
 /// What the callers of a function in this file hand it as the parameter `name`.
 fn handed(
     workspace: &Workspace<'_>,
-    module: &Rc<Module>,
+    module: &Arc<Module>,
     scope: &str,
     name: &str,
 ) -> Option<String> {
@@ -110,7 +110,7 @@ fn option(module: &Module, name: &str) -> Option<String> {
 }
 
 /// The default of a field of that name in a class of this file or of one that it imports, or of an option there.
-fn field(workspace: &Workspace<'_>, module: &Rc<Module>, name: &str) -> Option<String> {
+fn field(workspace: &Workspace<'_>, module: &Arc<Module>, name: &str) -> Option<String> {
     let roots = workspace.roots(&module.path);
     let here = std::iter::once(module.clone());
     let imported = module.imports.iter().flat_map(|import| {

@@ -2,7 +2,6 @@
 
 use std::collections::BTreeSet;
 use std::path::Path;
-use std::rc::Rc;
 use std::sync::Arc;
 
 use plimsoll_diag::Evidence;
@@ -62,7 +61,7 @@ const LOOPS: &[(&str, &str, &str, ServiceKind)] = &[
 /// Finds the workers and schedulers in the files at `entries`.
 pub(crate) fn find(
     workspace: &Workspace<'_>,
-    entries: &[Rc<Module>],
+    entries: &[Arc<Module>],
     rejected: &mut Vec<Rejected>,
 ) -> Vec<Candidate> {
     let mut found = Vec::new();
@@ -78,8 +77,8 @@ pub(crate) fn find(
 
 fn celery(
     workspace: &Workspace<'_>,
-    module: &Rc<Module>,
-    entries: &[Rc<Module>],
+    module: &Arc<Module>,
+    entries: &[Arc<Module>],
     found: &mut Vec<Candidate>,
     rejected: &mut Vec<Rejected>,
 ) {
@@ -147,7 +146,7 @@ fn celery(
 
 fn makes_celery(
     workspace: &Workspace<'_>,
-    module: &Rc<Module>,
+    module: &Arc<Module>,
     call: &crate::python::value::Call,
 ) -> Option<String> {
     let is_maker = |callee: &str| {
@@ -181,9 +180,9 @@ fn makes_celery(
 /// Whether `name` in `module` stands for the Celery application `variable` of `owner`.
 pub(super) fn is_application(
     workspace: &Workspace<'_>,
-    module: &Rc<Module>,
+    module: &Arc<Module>,
     name: &str,
-    owner: &Rc<Module>,
+    owner: &Arc<Module>,
     variable: &str,
 ) -> bool {
     if module.path == owner.path {
@@ -196,10 +195,10 @@ pub(super) fn is_application(
 
 fn tasks<'e>(
     workspace: &'e Workspace<'_>,
-    owner: &'e Rc<Module>,
+    owner: &'e Arc<Module>,
     variable: &'e str,
-    entries: &'e [Rc<Module>],
-) -> impl Iterator<Item = (&'e Rc<Module>, Place)> {
+    entries: &'e [Arc<Module>],
+) -> impl Iterator<Item = (&'e Arc<Module>, Place)> {
     entries.iter().flat_map(move |module| {
         module.functions.iter().filter_map(move |function| {
             let (_, place) = function.decorators.iter().find(|(decorator, _)| {
@@ -224,10 +223,10 @@ fn tasks<'e>(
 
 pub(super) fn first_task<'e>(
     workspace: &'e Workspace<'_>,
-    owner: &'e Rc<Module>,
+    owner: &'e Arc<Module>,
     variable: &'e str,
-    entries: &'e [Rc<Module>],
-) -> Option<(&'e Rc<Module>, Place)> {
+    entries: &'e [Arc<Module>],
+) -> Option<(&'e Arc<Module>, Place)> {
     tasks(workspace, owner, variable, entries)
         .find(|(module, _)| crate::places::set_aside(&module.path).is_none())
 }
@@ -235,9 +234,9 @@ pub(super) fn first_task<'e>(
 /// Modules with tasks that importing the application does not import.
 fn unknown_tasks(
     workspace: &Workspace<'_>,
-    owner: &Rc<Module>,
+    owner: &Arc<Module>,
     variable: &str,
-    entries: &[Rc<Module>],
+    entries: &[Arc<Module>],
 ) -> Vec<String> {
     let roots = workspace.roots(&owner.path);
     let closure = workspace
@@ -299,10 +298,10 @@ fn shared_only(module: &Module) -> bool {
 /// Where a schedule is set.
 fn schedule(
     workspace: &Workspace<'_>,
-    owner: &Rc<Module>,
+    owner: &Arc<Module>,
     variable: &str,
-    entries: &[Rc<Module>],
-) -> Option<(Rc<Module>, Place)> {
+    entries: &[Arc<Module>],
+) -> Option<(Arc<Module>, Place)> {
     for module in entries {
         for binding in &module.bindings {
             let Some(receiver) = binding.target.strip_suffix(".conf.beat_schedule") else {
@@ -358,7 +357,7 @@ fn schedule(
 }
 
 /// Queues whose worker programs import a module.
-fn others(module: &Rc<Module>, found: &mut Vec<Candidate>) {
+fn others(module: &Arc<Module>, found: &mut Vec<Candidate>) {
     let imports = |name: &str| {
         module.imports.iter().any(|import| {
             import.level == 0
@@ -448,7 +447,7 @@ fn others(module: &Rc<Module>, found: &mut Vec<Candidate>) {
     }
 }
 
-fn loops(workspace: &Workspace<'_>, module: &Rc<Module>, found: &mut Vec<Candidate>) {
+fn loops(workspace: &Workspace<'_>, module: &Arc<Module>, found: &mut Vec<Candidate>) {
     for placed in &module.calls {
         let Some(callee) = module.callee(&placed.call) else {
             continue;
@@ -507,7 +506,7 @@ fn loops(workspace: &Workspace<'_>, module: &Rc<Module>, found: &mut Vec<Candida
 /// What makes a call of a class of the tree work until the process ends: the class that it extends.
 fn extended(
     workspace: &Workspace<'_>,
-    module: &Rc<Module>,
+    module: &Arc<Module>,
     call: &crate::python::value::Call,
 ) -> Option<&'static (&'static str, &'static str, &'static str, ServiceKind)> {
     // What is extended to be handed jobs is no bot.
@@ -520,7 +519,7 @@ fn extended(
 }
 
 /// A program that loops until a signal tells it to end: nothing that runs once waits for one.
-fn until_told(workspace: &Workspace<'_>, module: &Rc<Module>, found: &mut Vec<Candidate>) {
+fn until_told(workspace: &Workspace<'_>, module: &Arc<Module>, found: &mut Vec<Candidate>) {
     let Some(endless) = module.endless_loop else {
         return;
     };
@@ -563,7 +562,7 @@ fn until_told(workspace: &Workspace<'_>, module: &Rc<Module>, found: &mut Vec<Ca
 }
 
 /// A program of its own whose loop an asynchronous scheduler works in.
-fn own_schedule(workspace: &Workspace<'_>, module: &Rc<Module>, found: &mut Vec<Candidate>) {
+fn own_schedule(workspace: &Workspace<'_>, module: &Arc<Module>, found: &mut Vec<Candidate>) {
     let made = module.calls.iter().find(|placed| {
         module.callee(&placed.call).as_deref()
             == Some("apscheduler.schedulers.asyncio.AsyncIOScheduler")

@@ -1,11 +1,10 @@
 //! The Python side of a tree: its projects, its modules, and how names lead from one to another.
 
-use std::cell::RefCell;
-use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
-use std::rc::Rc;
 use std::sync::Arc;
 
+use crate::cache::Cache;
 use crate::python::evaluate::{Constant, evaluate};
 use crate::python::graph::{Modules, Target, import_root};
 use crate::python::module::{Binding, Module, PlacedCall};
@@ -20,10 +19,10 @@ pub(crate) struct Workspace<'t> {
     pub(crate) modules: Modules<'t>,
     pub(crate) projects: BTreeMap<PathBuf, PythonProject>,
     pub(crate) broken: Vec<BrokenManifest>,
-    homes: RefCell<HashMap<PathBuf, (PathBuf, String)>>,
-    roots: RefCell<HashMap<PathBuf, Rc<[PathBuf]>>>,
+    homes: Cache<PathBuf, (PathBuf, String)>,
+    roots: Cache<PathBuf, Arc<[PathBuf]>>,
     /// The file that an import leads to, by the file it stands in and its number there.
-    led: RefCell<HashMap<ImportNumber, Option<Arc<Path>>>>,
+    led: Cache<ImportNumber, Option<Arc<Path>>>,
 }
 
 /// A file, and which of its imports.
@@ -31,7 +30,7 @@ type ImportNumber = (Arc<Path>, usize);
 
 /// Where a name is bound.
 pub(crate) struct Definition {
-    pub(crate) module: Rc<Module>,
+    pub(crate) module: Arc<Module>,
     pub(crate) binding: Binding,
 }
 
@@ -43,9 +42,9 @@ impl<'t> Workspace<'t> {
             modules: Modules::new(tree),
             projects,
             broken,
-            homes: RefCell::default(),
-            roots: RefCell::default(),
-            led: RefCell::default(),
+            homes: Cache::default(),
+            roots: Cache::default(),
+            led: Cache::default(),
         }
     }
 
@@ -58,24 +57,21 @@ impl<'t> Workspace<'t> {
 
     /// The directory a file is imported from, and its dotted name there.
     pub(crate) fn home(&self, path: &Path) -> (PathBuf, String) {
-        if let Some(known) = self.homes.borrow().get(path) {
-            return known.clone();
+        if let Some(known) = self.homes.get(path) {
+            return known;
         }
         let candidates = self
             .project_of(path)
             .map(|project| project.import_roots.clone())
             .unwrap_or_default();
         let home = import_root(&self.modules, path, &candidates);
-        self.homes
-            .borrow_mut()
-            .insert(path.to_owned(), home.clone());
-        home
+        self.homes.keep(path.to_owned(), home)
     }
 
     /// The directories that a file's imports are looked up in, in order.
-    pub(crate) fn roots(&self, path: &Path) -> Rc<[PathBuf]> {
-        if let Some(known) = self.roots.borrow().get(path) {
-            return known.clone();
+    pub(crate) fn roots(&self, path: &Path) -> Arc<[PathBuf]> {
+        if let Some(known) = self.roots.get(path) {
+            return known;
         }
         let mut roots = vec![self.home(path).0];
         if let Some(project) = self.project_of(path) {
@@ -89,18 +85,15 @@ impl<'t> Workspace<'t> {
         }
         let mut seen = BTreeSet::new();
         roots.retain(|root| seen.insert(root.clone()));
-        let roots: Rc<[PathBuf]> = Rc::from(roots);
-        self.roots
-            .borrow_mut()
-            .insert(path.to_owned(), roots.clone());
-        roots
+        let roots: Arc<[PathBuf]> = Arc::from(roots);
+        self.roots.keep(path.to_owned(), roots)
     }
 
     /// The file of the tree that an import of a module leads to, by its number there.
     fn leads_to(&self, module: &Module, number: usize) -> Option<Arc<Path>> {
         let key = (module.path.clone(), number);
-        if let Some(known) = self.led.borrow().get(&key) {
-            return known.clone();
+        if let Some(known) = self.led.get(&key) {
+            return known;
         }
         let import = module.imports.get(number)?;
         let roots = self.roots(&module.path);
@@ -108,22 +101,21 @@ impl<'t> Workspace<'t> {
             Target::Files(files) => files.last().cloned(),
             Target::External(_) | Target::Missing(_) => None,
         };
-        self.led.borrow_mut().insert(key, file.clone());
-        file
+        self.led.keep(key, file)
     }
 
     /// The module and name that a dotted name leads to, through imports.
-    pub(crate) fn origin(&self, module: &Rc<Module>, name: &str) -> Option<(Rc<Module>, String)> {
+    pub(crate) fn origin(&self, module: &Arc<Module>, name: &str) -> Option<(Arc<Module>, String)> {
         self.origin_within(module, name, 0)
     }
 
     /// The origin of a name that `from x import *` may bring.
     fn through_star(
         &self,
-        module: &Rc<Module>,
+        module: &Arc<Module>,
         name: &str,
         depth: usize,
-    ) -> Option<(Rc<Module>, String)> {
+    ) -> Option<(Arc<Module>, String)> {
         if depth > 4 || name.starts_with('_') {
             return None;
         }
@@ -137,10 +129,10 @@ impl<'t> Workspace<'t> {
 
     fn origin_within(
         &self,
-        module: &Rc<Module>,
+        module: &Arc<Module>,
         name: &str,
         depth: usize,
-    ) -> Option<(Rc<Module>, String)> {
+    ) -> Option<(Arc<Module>, String)> {
         let mut module = module.clone();
         let mut name = name.to_owned();
         // Names are often passed on through `__init__` files.
@@ -194,7 +186,7 @@ impl<'t> Workspace<'t> {
     /// Where a name that is used in `scope` of `module` is bound.
     pub(crate) fn definition(
         &self,
-        module: &Rc<Module>,
+        module: &Arc<Module>,
         scope: &str,
         name: &str,
     ) -> Option<Definition> {
@@ -218,7 +210,7 @@ impl<'t> Workspace<'t> {
     }
 
     /// What a value comes to, seen also through a settings object: `settings.port`.
-    pub(crate) fn constant(&self, module: &Rc<Module>, scope: &str, value: &Value) -> Constant {
+    pub(crate) fn constant(&self, module: &Arc<Module>, scope: &str, value: &Value) -> Constant {
         let plain = evaluate(value, module, scope);
         if plain.text.is_some() || plain.variable.is_some() {
             return plain;
@@ -235,7 +227,7 @@ impl<'t> Workspace<'t> {
     /// The call that makes what a name stands for, and the full name of its function.
     pub(crate) fn maker(
         &self,
-        module: &Rc<Module>,
+        module: &Arc<Module>,
         scope: &str,
         name: &str,
     ) -> Option<(Definition, String)> {
@@ -248,7 +240,7 @@ impl<'t> Workspace<'t> {
     }
 
     /// Full names of what is extended by the class of the tree that a call makes an object of.
-    pub(crate) fn extended(&self, module: &Rc<Module>, call: &Call) -> Option<Vec<String>> {
+    pub(crate) fn extended(&self, module: &Arc<Module>, call: &Call) -> Option<Vec<String>> {
         let name = call.function.as_name();
         let name = name.filter(|name| self.modules.may_define(name))?;
         let (origin, name) = self.origin(module, name)?;

@@ -100,6 +100,14 @@ impl Readings {
         }
     }
 
+    /// How many files were read.
+    pub(super) fn read(&self) -> usize {
+        let read = |saw: &&Saw| matches!(saw, Saw::Bytes(_));
+        self.0
+            .lock()
+            .map_or(0, |looks| looks.by_place.values().filter(read).count())
+    }
+
     /// All of them; `None` where another look may see something else in the same files.
     pub(super) fn all(
         &self,

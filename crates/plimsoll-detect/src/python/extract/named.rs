@@ -1,6 +1,6 @@
 //! Modules that a text names: what Django imports as its settings, and what these name as its routes.
 
-use std::cell::OnceCell;
+use std::sync::OnceLock;
 
 use super::Extractor;
 use crate::python::module::{Import, Scope};
@@ -27,7 +27,7 @@ impl Extractor<'_> {
             local: String::new(),
             scope: scope.clone(),
             place,
-            full_name: OnceCell::new(),
+            full_name: OnceLock::new(),
         });
     }
 }

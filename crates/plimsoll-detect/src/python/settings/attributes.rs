@@ -1,7 +1,7 @@
 //! What an attribute of a settings object is when nobody says otherwise, wherever the object is made.
 
 use std::path::Path;
-use std::rc::Rc;
+use std::sync::Arc;
 
 use super::{Described, Owner, STEPS, holds};
 use crate::python::configured::configured;
@@ -14,7 +14,7 @@ use crate::python::workspace::Workspace;
 /// `get_settings().port`, `Config.PORT`, or a name that is bound to one.
 pub(crate) fn constant(
     workspace: &Workspace<'_>,
-    module: &Rc<Module>,
+    module: &Arc<Module>,
     scope: &str,
     value: &Value,
 ) -> Option<Constant> {
@@ -23,7 +23,7 @@ pub(crate) fn constant(
 
 fn followed(
     workspace: &Workspace<'_>,
-    module: &Rc<Module>,
+    module: &Arc<Module>,
     scope: &str,
     value: &Value,
     depth: usize,
@@ -89,7 +89,7 @@ fn steps(value: &Value) -> Option<(Option<&Call>, Vec<&str>)> {
 /// The class of the object that a name stands for.
 fn object_class(
     workspace: &Workspace<'_>,
-    module: &Rc<Module>,
+    module: &Arc<Module>,
     scope: &str,
     name: &str,
 ) -> Option<Owner> {
@@ -105,7 +105,7 @@ fn object_class(
 /// The class of what a call gives.
 fn made(
     workspace: &Workspace<'_>,
-    module: &Rc<Module>,
+    module: &Arc<Module>,
     scope: &str,
     call: &Call,
     depth: usize,
@@ -144,7 +144,7 @@ fn made(
 /// What the attribute at the end of `names` is, asked of an object of the class `owner`.
 fn attribute(
     workspace: &Workspace<'_>,
-    module: &Rc<Module>,
+    module: &Arc<Module>,
     owner: Option<Owner>,
     names: &[&str],
 ) -> Option<Constant> {

@@ -2,7 +2,7 @@
 
 mod attributes;
 
-use std::rc::Rc;
+use std::sync::Arc;
 
 use crate::python::environment::VariableRead;
 use crate::python::evaluate::evaluate;
@@ -25,13 +25,13 @@ const SETTINGS_BASES: &[&str] = &[
 
 /// A class of the tree and the file that defines it.
 struct Owner {
-    module: Rc<Module>,
+    module: Arc<Module>,
     class: Class,
 }
 
 impl Owner {
     /// What the name of a class leads to.
-    fn named(workspace: &Workspace<'_>, module: &Rc<Module>, name: &str) -> Option<Self> {
+    fn named(workspace: &Workspace<'_>, module: &Arc<Module>, name: &str) -> Option<Self> {
         let (module, name) = workspace.origin(module, name)?;
         let class = module.class(&name)?.clone();
         Some(Self { module, class })
@@ -69,7 +69,7 @@ impl Owner {
     }
 
     /// Whether its objects are made only where a condition holds, or where somebody catches that it cannot be made.
-    fn is_made_on_condition(&self, loaded: &[Rc<Module>]) -> bool {
+    fn is_made_on_condition(&self, loaded: &[Arc<Module>]) -> bool {
         let name = self.class.name.as_str();
         let extended = loaded
             .iter()
@@ -119,7 +119,7 @@ impl Owner {
         workspace: &Workspace<'_>,
         name: &str,
         depth: usize,
-    ) -> Option<(Rc<Module>, Binding)> {
+    ) -> Option<(Arc<Module>, Binding)> {
         let path = self.path();
         let own = self
             .module
@@ -262,8 +262,8 @@ impl<'f> Described<'f> {
 /// The variables that the settings classes of a file read.
 pub(crate) fn reads(
     workspace: &Workspace<'_>,
-    module: &Rc<Module>,
-    loaded: &[Rc<Module>],
+    module: &Arc<Module>,
+    loaded: &[Arc<Module>],
     found: &mut Vec<VariableRead>,
 ) {
     for class in &module.classes {
@@ -376,7 +376,7 @@ impl Reader<'_, '_> {
 }
 
 /// The class of the tree that a field is annotated with, or made from.
-fn holds(workspace: &Workspace<'_>, module: &Rc<Module>, field: &Binding) -> Option<Owner> {
+fn holds(workspace: &Workspace<'_>, module: &Arc<Module>, field: &Binding) -> Option<Owner> {
     let mut names = Vec::new();
     for value in field.annotation.iter().chain(&field.value) {
         value.walk(&mut |value| match value {
