@@ -257,6 +257,27 @@ fn no_secret_stands_in_what_is_written() {
 }
 
 #[test]
+fn variables_of_which_one_is_enough_name_each_other() {
+    let place = Place::new(&[
+        ("requirements.txt", "flask==3.1.0\n"),
+        (
+            "app.py",
+            "import os\nfrom flask import Flask\napp = Flask(__name__)\nif not (os.getenv(\"A_KEY\") or os.getenv(\"B_KEY\")):\n    raise ValueError(1)\napp.run(port=8000)\n",
+        ),
+    ]);
+    place.init();
+    let text = place.read(".env.example");
+    assert!(
+        text.contains("# required unless `B_KEY` is set; secret\n"),
+        "{text}"
+    );
+    assert!(
+        text.contains("# required unless `A_KEY` is set; secret\n"),
+        "{text}"
+    );
+}
+
+#[test]
 fn an_environment_file_that_is_not_there_is_told() {
     let place = Place::new(&[
         ("requirements.txt", "flask==3.1.0\n"),
