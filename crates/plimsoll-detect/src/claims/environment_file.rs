@@ -50,7 +50,7 @@ pub(crate) fn review(tree: &Tree, environment: &[Variable]) -> Vec<Diagnostic> {
         let mut unread = documented(&text, &shown);
         documents_read.push(Document::of(shown, &unread));
         unread.retain(|(name, _)| environment.iter().all(|variable| variable.name != *name));
-        mentioned_elsewhere(tree, &mut unread);
+        mentioned_elsewhere(tree, &loaded, &mut unread);
         found.extend(told(unread));
     }
     for stated in platform_variables::read(tree) {
@@ -62,7 +62,7 @@ pub(crate) fn review(tree: &Tree, environment: &[Variable]) -> Vec<Diagnostic> {
             .collect();
         documents_read.push(Document::of(stated.shown, &unread));
         unread.retain(|(name, _)| environment.iter().all(|variable| variable.name != *name));
-        mentioned_elsewhere(tree, &mut unread);
+        mentioned_elsewhere(tree, &loaded, &mut unread);
         found.extend(told(unread));
     }
     found.extend(undocumented(&documents_read, environment));
@@ -142,7 +142,7 @@ fn documented(text: &str, shown: &Arc<Path>) -> Vec<(String, Span)> {
 }
 
 /// Keeps what no other file mentions: start scripts, Compose files and code that no service imports may read it.
-fn mentioned_elsewhere(tree: &Tree, unread: &mut Vec<(String, Span)>) {
+fn mentioned_elsewhere(tree: &Tree, loaded: &BTreeSet<PathBuf>, unread: &mut Vec<(String, Span)>) {
     if unread.is_empty() {
         return;
     }
@@ -154,7 +154,7 @@ fn mentioned_elsewhere(tree: &Tree, unread: &mut Vec<(String, Span)>) {
     for file in tree.files() {
         let name = places::text(&file.path);
         if documents(&file.path)
-            || loaded_files::holds_variables(&file.path)
+            || loaded.contains(&*file.path)
             || [".md", ".rst", ".txt", ".lock", ".json", ".svg"]
                 .iter()
                 .any(|end| name.ends_with(end))

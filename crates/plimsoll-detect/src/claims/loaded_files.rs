@@ -57,7 +57,7 @@ pub(super) fn loaded(tree: &Tree) -> BTreeSet<PathBuf> {
 }
 
 /// Whether a file holds variables, by its name. `.env` itself is a person's own.
-pub(super) fn holds_variables(path: &Path) -> bool {
+fn holds_variables(path: &Path) -> bool {
     let name = path.file_name().and_then(|name| name.to_str());
     name.is_some_and(|name| name != ".env" && (name.starts_with(".env") || name.ends_with(".env")))
 }

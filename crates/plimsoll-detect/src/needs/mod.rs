@@ -307,8 +307,33 @@ pub(crate) fn needs(
             Evidence::new(span.clone(), format!("imports `{module}`")),
         );
     }
+    one_of_several(&mut found, variables, &drivers);
     found.sort_by_key(|need| need.kind);
     found
+}
+
+/// Stores for vectors and words, of which code that knows several uses the one that a setting names.
+const SEARCHED: &[NeedKind] = &[
+    NeedKind::Elasticsearch,
+    NeedKind::Qdrant,
+    NeedKind::Chroma,
+    NeedKind::Milvus,
+    NeedKind::Weaviate,
+];
+
+/// Takes back that stores are required of which the code knows several, and has an address for each.
+fn one_of_several(found: &mut [FoundNeed], variables: &[Told<'_>], drivers: &[NeedKind]) {
+    let searched = |need: &&mut FoundNeed| SEARCHED.contains(&need.kind);
+    if found.iter_mut().filter(searched).count() < 2 {
+        return;
+    }
+    for need in found.iter_mut().filter(searched) {
+        let insists = |told: &Told<'_>| {
+            let of = of_variable(told.name, told.default, told.type_name, told.kind, drivers);
+            told.required && of == Some(need.kind)
+        };
+        need.required &= variables.iter().any(insists);
+    }
 }
 
 /// What a variable holds, by its name, default and type.
@@ -427,6 +452,47 @@ mod tests {
         assert_eq!(
             of("X", Some("clickhouse+native://default@db/logs"), &[]),
             Some(NeedKind::Clickhouse)
+        );
+    }
+
+    #[test]
+    fn of_several_stores_for_vectors_none_is_required_by_its_default() {
+        let span = Span::line(std::path::Path::new("a"), 1);
+        let told = |name, required: bool| Told {
+            name,
+            default: (!required).then_some("http://localhost:1"),
+            type_name: None,
+            required,
+            kind: VariableKind::Url,
+            span: &span,
+        };
+        let import = |kind| (kind, true, span.clone(), "x".to_owned());
+        let of = |imported: &[_], variables: &[Told<'_>]| -> Vec<(NeedKind, bool)> {
+            let found = needs(imported, variables);
+            found
+                .iter()
+                .map(|need| (need.kind, need.required))
+                .collect()
+        };
+        let [qdrant, milvus] = [NeedKind::Qdrant, NeedKind::Milvus];
+        assert_eq!(
+            of(&[import(qdrant)], &[told("QDRANT_URL", false)]),
+            [(qdrant, true)]
+        );
+        let both = [import(qdrant), import(milvus)];
+        assert_eq!(
+            of(
+                &both,
+                &[told("QDRANT_URL", false), told("MILVUS_URL", false)]
+            ),
+            [(qdrant, false), (milvus, false)]
+        );
+        assert_eq!(
+            of(
+                &both,
+                &[told("QDRANT_URL", false), told("MILVUS_URL", true)]
+            ),
+            [(qdrant, false), (milvus, true)]
         );
     }
 

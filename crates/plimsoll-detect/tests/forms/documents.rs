@@ -64,3 +64,14 @@ fn a_platform_is_told_of_variables() {
         assert_eq!(told(&[("app.json", text)]), [""; 0], "{text}");
     }
 }
+
+#[test]
+fn a_file_of_variables_that_something_else_is_given_mentions_them() {
+    assert_eq!(
+        told(&[
+            (".env.example", "DESK_KEY=\nPOSTGRES_INITDB_ARGS=\n"),
+            (".env.store", "POSTGRES_INITDB_ARGS=--data-checksums\n"),
+        ]),
+        [""; 0]
+    );
+}
