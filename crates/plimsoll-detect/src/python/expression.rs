@@ -2,7 +2,7 @@
 
 use tree_sitter::Node;
 
-use crate::python::value::{Call, Value};
+use crate::python::value::{Call, FullName, Value};
 use crate::syntax::{Source, named_children};
 
 /// How deep an expression is taken apart: each call is also kept inside the calls around it, so
@@ -86,6 +86,7 @@ pub(crate) fn value_of(source: &Source, node: Node<'_>, depth: usize) -> Value {
                 arguments,
                 keywords,
                 place: source.place(node),
+                full_name: FullName::default(),
             }))
         }
         "subscript" => {

@@ -15,7 +15,7 @@ use crate::python::module::{
     Binding, Change, Class, Function, Import, Module, Moment, Parameter, PlacedCall,
     PlacedSubscript, Scope, join,
 };
-use crate::python::value::{Call, Value};
+use crate::python::value::{Call, FullName, Value};
 use crate::syntax::{DEPTH, Grammar, Place, Source, named_children};
 use crate::tree::Tree;
 
@@ -280,6 +280,7 @@ impl Extractor<'_> {
             arguments: vec![self.value(name, 0)],
             keywords: Vec::new(),
             place: self.source.place(node),
+            full_name: FullName::default(),
         };
         self.module.calls.push(PlacedCall {
             call,
@@ -298,6 +299,7 @@ impl Extractor<'_> {
                 arguments: vec![self.value(index, 0), self.value(right, 0)],
                 keywords: Vec::new(),
                 place: self.source.place(left),
+                full_name: FullName::default(),
             };
             self.module.calls.push(PlacedCall {
                 call,

@@ -282,7 +282,9 @@ impl Module {
 
     /// The full name of a call's function.
     pub(crate) fn callee<'n>(&'n self, call: &'n Call) -> Option<Cow<'n, str>> {
-        call.function.as_name().map(|name| self.qualify(name))
+        let name = call.function.as_name()?;
+        let full = call.full_name.of(name, || self.qualify(name).into_owned());
+        Some(Cow::Borrowed(full))
     }
 
     /// The last value bound to a name at the top of the file.

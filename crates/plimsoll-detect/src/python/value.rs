@@ -1,5 +1,7 @@
 //! What an expression says, as far as detection needs to know.
 
+use std::sync::OnceLock;
+
 use serde::{Deserialize, Serialize};
 
 use crate::syntax::Place;
@@ -35,6 +37,30 @@ pub(crate) struct Call {
     pub(crate) arguments: Vec<Value>,
     pub(crate) keywords: Vec<(String, Value)>,
     pub(crate) place: Place,
+    #[serde(skip)]
+    pub(crate) full_name: FullName,
+}
+
+/// The full name of what is called, put together when it is first asked for: every finder asks, for every service. It
+/// follows from the file that the call stands in, so that two calls are not told apart by it.
+#[derive(Debug, Clone, Default)]
+pub(crate) struct FullName(OnceLock<Option<Box<str>>>);
+
+impl FullName {
+    /// `name`, as `qualify` says it in full; that is often the same.
+    pub(crate) fn of<'n>(&'n self, name: &'n str, qualify: impl FnOnce() -> String) -> &'n str {
+        let full = self.0.get_or_init(|| {
+            let full = qualify();
+            (full != name).then(|| full.into_boxed_str())
+        });
+        full.as_deref().unwrap_or(name)
+    }
+}
+
+impl PartialEq for FullName {
+    fn eq(&self, _: &Self) -> bool {
+        true
+    }
 }
 
 impl Call {
