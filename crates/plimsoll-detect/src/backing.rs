@@ -396,7 +396,7 @@ pub(crate) fn value(
     Some(match last {
         "HOST" | "HOSTNAME" | "SERVER" | "PGHOST" => host.to_owned(),
         "SERVERS" | "ADDRESS" | "ADDR" => format!("{host}:{port}"),
-        "PORT" if upper.ends_with("HOST_PORT") => format!("{host}:{port}"),
+        "PORT" if variable.kind == VariableKind::Host => format!("{host}:{port}"),
         "PORT" | "PGPORT" => port.to_string(),
         "USER" | "USERNAME" | "PGUSER" => USER.to_owned(),
         "PASSWORD" | "PASS" | "PGPASSWORD" | "TOKEN" => password?.to_owned(),

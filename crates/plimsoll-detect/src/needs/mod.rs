@@ -342,8 +342,11 @@ pub(crate) fn kind_of(name: &str, default: Option<&str>, type_name: Option<&str>
     let last = upper.rsplit('_').next().unwrap_or_default();
     match type_name {
         Some("int") if last == "PORT" => return VariableKind::Port,
-        // `TEMPORAL_HOST_PORT`, an address of both.
-        _ if upper.ends_with("_HOST_PORT") || default.is_some_and(is_address) && last == "PORT" => {
+        // `TEMPORAL_HOST_PORT`, an address of both; a number is the port of the host.
+        _ if upper.ends_with("_HOST_PORT")
+            && default.is_none_or(|text| text.parse::<u16>().is_err())
+            || default.is_some_and(is_address) && last == "PORT" =>
+        {
             return VariableKind::Host;
         }
         Some("int" | "float" | "PositiveInt" | "timedelta") => return VariableKind::Number,

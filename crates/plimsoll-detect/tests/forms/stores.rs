@@ -193,3 +193,19 @@ fn a_project_is_led_to_what_it_needs() {
     assert_eq!(image("temporal"), "temporalio/temporal:latest");
     assert_eq!(image("clickhouse"), "clickhouse/clickhouse-server:24.8");
 }
+
+#[test]
+fn the_port_of_a_host_is_a_number() {
+    let detection = python(
+        "redis",
+        "import os\nimport redis\n\
+         store = redis.Redis(host=os.environ[\"REDIS_HOST\"], port=int(os.getenv(\"REDIS_HOST_PORT\", \"6379\")))",
+    );
+    let (project, _) =
+        detection.into_project("desk", "/srv/desk".as_ref(), &|_| "secret".to_owned());
+    let service = project.services.values().find(|one| one.recipe.is_some());
+    let value = service.unwrap().environment["REDIS_HOST_PORT"]
+        .value
+        .clone();
+    assert_eq!(value.as_deref(), Some("6379"));
+}
