@@ -167,7 +167,7 @@ pub(crate) struct Branch {
 #[derive(Debug, Clone, Serialize, Deserialize)]
 pub(crate) struct OneOf {
     pub(crate) values: Vec<Value>,
-    /// What the values are looked up by instead, each in turn: `any(os.getenv(name) for name in NAMES)`.
+    /// What more values are looked up by, each in turn: `any(os.getenv(name) for name in NAMES)`.
     pub(crate) over: Option<Value>,
     pub(crate) scope: Scope,
     pub(crate) place: Place,

@@ -1,5 +1,6 @@
 //! Variables of which one is enough: `if not (os.getenv("A") or os.getenv("B")): raise …`.
 
+use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use plimsoll_diag::Span;
@@ -23,7 +24,8 @@ pub(crate) fn one_of(
     for module in modules {
         let mut add = |names: Option<Vec<String>>, span: Span| {
             let mut names = names.unwrap_or_default();
-            names.dedup();
+            let mut seen = BTreeSet::new();
+            names.retain(|name| seen.insert(name.clone()));
             let settled = |name: &String| {
                 let mut read = known.iter().filter(|variable| variable.name == *name);
                 read.any(|variable| {
@@ -44,10 +46,13 @@ pub(crate) fn one_of(
                 continue;
             }
             let path = &check.scope.path;
-            let names = match &check.over {
-                Some(list) => listed(list, module, path),
-                None => all(&check.values, module, path, known, 0),
-            };
+            let mut names = all(&check.values, module, path, known, 0);
+            if let (Some(known), Some(list)) = (&mut names, &check.over) {
+                match listed(list, module, path) {
+                    Some(more) => known.extend(more),
+                    None => names = None,
+                }
+            }
             add(names, module.span(check.place));
         }
         // `key = os.getenv("A") or os.getenv("B")`, and a check of `key` afterwards.

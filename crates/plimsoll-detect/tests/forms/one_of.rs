@@ -49,6 +49,35 @@ fn a_check_in_python_names_the_group() {
 }
 
 #[test]
+fn every_way_out_of_a_check_in_python_counts() {
+    for (check, group) in [
+        (
+            "if not os.getenv(\"A_KEY\") and not any(os.getenv(name) for name in [\"B_KEY\", \"C_KEY\"]):\n    sys.exit(1)",
+            Some("main.py:3 A_KEY B_KEY C_KEY"),
+        ),
+        (
+            "if not (os.getenv(\"A_KEY\") or os.getenv(\"B_KEY\") or os.getenv(\"A_KEY\")):\n    sys.exit(1)",
+            Some("main.py:3 A_KEY B_KEY"),
+        ),
+        (
+            "if not any(os.getenv(n) for n in [\"A_KEY\", \"B_KEY\"]) and not any(os.getenv(n) for n in [\"C_KEY\", \"D_KEY\"]):\n    sys.exit(1)",
+            None,
+        ),
+        (
+            "if not os.getenv(\"A_KEY\") and not os.getenv(\"B_KEY\") and not any(found):\n    sys.exit(1)",
+            None,
+        ),
+        (
+            "if not os.getenv(\"A_KEY\") and not (os.getenv(\"B_KEY\") and os.getenv(\"C_KEY\")):\n    sys.exit(1)",
+            None,
+        ),
+    ] {
+        let found = groups(&python(check));
+        assert_eq!(found, group.into_iter().collect::<Vec<_>>(), "{check}");
+    }
+}
+
+#[test]
 fn settings_are_checked_by_their_fields() {
     let detection = found(&[
         ("requirements.txt", "fastapi\nuvicorn\npydantic-settings\n"),

@@ -99,6 +99,8 @@ impl Extractor<'_> {
                     }
                 }
             }
+            // Both have to be there.
+            "boolean_operator" => values.push(Value::Other),
             _ => values.push(self.value(node, 0)),
         }
     }
@@ -119,6 +121,9 @@ impl Extractor<'_> {
             .into_iter()
             .find(|child| child.kind() == "for_in_clause")
         else {
+            if !matches!(generator.kind(), "list" | "tuple" | "set") {
+                return None;
+            }
             for item in named_children(generator) {
                 values.push(self.value(item, 0));
             }
@@ -133,7 +138,7 @@ impl Extractor<'_> {
                     .is_some_and(|rest| rest.starts_with(name))
             })
             || body == format!("{name} in os.environ");
-        if !looked_up {
+        if !looked_up || over.is_some() {
             return None;
         }
         *over = Some(self.value(clause.child_by_field_name("right")?, 0));
