@@ -1,11 +1,13 @@
 //! Servers of the Model Context Protocol that speak over their standard input unless somebody tells them to speak over
 //! HTTP: whether an image, a Compose file or a start script does.
 
+use std::collections::BTreeMap;
 use std::path::Path;
 
 use plimsoll_diag::{Evidence, Span};
 
 use crate::claims::matching::{Claim, of_stage, score};
+use crate::claims::start_scripts::{port, substituted};
 use crate::claims::{Reviewed, Starts};
 use crate::detection::{DetectedService, Health, ServiceKind};
 use crate::found::Found;
@@ -90,7 +92,10 @@ fn variables(all: &[(String, String)]) -> Vec<(String, String)> {
     if !all.iter().any(|pair| chooses(&pair)) {
         return Vec::new();
     }
-    let listens = |(name, _): &&(String, String)| ends(name, &["HOST", "PORT", "ADDRESS", "PATH"]);
+    // What only the place knows where it runs is no value.
+    let listens = |(name, value): &&(String, String)| {
+        !value.contains('$') && ends(name, &["HOST", "PORT", "ADDRESS", "PATH"])
+    };
     let of_server = |pair: &&(String, String)| {
         chooses(pair)
             || listens(pair)
@@ -131,11 +136,46 @@ pub(crate) fn settle(claims: &Reviewed, found: &mut [Found]) {
                 let mut ports = variables.iter().filter(|(name, _)| name.ends_with("PORT"));
                 ports.find_map(|(_, value)| value.parse().ok())
             };
-            let of_words = crate::claims::start_scripts::port(&told.words);
+            let of_words = port(&told.words);
             let port = of_words.or_else(of_variable).or(told.port).unwrap_or(usual);
+            let arguments = written_out(&arguments, port);
             over_http(one, port, (arguments, variables), told.span.clone());
         }
     }
+}
+
+/// Arguments without a shell: with the port in the place of a variable that only the place knows where it runs, and
+/// without what else such variables say.
+fn written_out(arguments: &[String], port: u16) -> Vec<String> {
+    let mut plain: Vec<String> = Vec::new();
+    for word in arguments {
+        if !word.contains('$') {
+            plain.push(word.clone());
+            continue;
+        }
+        let joined = word.split_once('=').filter(|_| word.starts_with('-'));
+        let flag = match joined {
+            Some((flag, _)) => Some(flag.to_owned()),
+            None => plain.pop(),
+        };
+        let Some(flag) = flag else {
+            continue;
+        };
+        let value = joined.map_or(word.as_str(), |(_, value)| value);
+        let address = value
+            .rsplit_once(':')
+            .filter(|(host, _)| !host.contains('$'));
+        let value = match address {
+            _ if flag.trim_start_matches('-') == "port" => port.to_string(),
+            Some((host, _)) => format!("{host}:{port}"),
+            None => continue,
+        };
+        match joined {
+            Some(_) => plain.push(format!("{flag}={value}")),
+            None => plain.extend([flag, value]),
+        }
+    }
+    plain
 }
 
 fn over_http(
@@ -165,18 +205,33 @@ fn over_http(
     }
 }
 
+/// The words of a command and the variables around it, as far as the file itself says what they come to.
+fn settled(
+    words: &[String],
+    variables: impl Iterator<Item = (String, String)>,
+) -> (Vec<String>, Vec<(String, String)>) {
+    let nothing = BTreeMap::new();
+    let variables: Vec<(String, String)> = variables
+        .map(|(name, value)| (name, substituted(&value, &nothing)))
+        .collect();
+    let mut known: BTreeMap<String, String> = variables.iter().cloned().collect();
+    known.retain(|_, value| !value.contains('$'));
+    let words = words.iter().map(|word| substituted(word, &known));
+    (words.collect(), variables)
+}
+
 /// Everything that is told to programs.
 fn told(claims: &Reviewed) -> Vec<Told> {
     let mut found = Vec::new();
     for program in &claims.deployments.programs {
         let given = program.variables.iter();
+        let given = given.filter_map(|(name, value)| Some((name.clone(), value.clone()?)));
+        let (words, variables) = settled(&program.words, given);
         found.push(Told {
             starts: program.starts(),
             directory: program.directory.clone().unwrap_or_default(),
-            words: program.words.clone(),
-            variables: given
-                .filter_map(|(name, value)| Some((name.clone(), value.clone()?)))
-                .collect(),
+            words,
+            variables,
             port: match program.ports.as_slice() {
                 [only] => Some(only.value),
                 _ => None,
@@ -195,15 +250,14 @@ fn told(claims: &Reviewed) -> Vec<Told> {
         let Some(span) = own.and_then(|own| own.span.clone()) else {
             continue;
         };
+        let set = image.environment.iter();
+        let set = set.map(|(name, value)| (name.clone(), value.value.clone()));
+        let (words, variables) = settled(&crate::claims::inside_shell(&whole), set);
         found.push(Told {
             starts: of_stage(&image, directory).starts,
             directory: directory.to_owned(),
-            words: crate::claims::inside_shell(&whole),
-            variables: image
-                .environment
-                .iter()
-                .map(|(name, value)| (name.clone(), value.value.clone()))
-                .collect(),
+            words,
+            variables,
             port: match image.ports.as_slice() {
                 [only] => Some(only.value),
                 _ => None,
@@ -257,6 +311,26 @@ mod tests {
             ("desk", ""),
         ] {
             assert_eq!(arguments(&words(line)).join(" "), chosen, "{line}");
+        }
+    }
+
+    #[test]
+    fn variables_of_a_shell_are_none_of_the_arguments() {
+        for (line, plain) in [
+            (
+                "--transport http --port $PORT",
+                "--transport http --port 9000",
+            ),
+            (
+                "--http --port=$PORT --path /a",
+                "--http --port=9000 --path /a",
+            ),
+            ("--sse --bind 0.0.0.0:$PORT", "--sse --bind 0.0.0.0:9000"),
+            ("http --host $HOST --port 1", "http --port 1"),
+            ("http --host=$HOST", "http"),
+        ] {
+            let found = written_out(&words(line), 9000).join(" ");
+            assert_eq!(found, plain, "{line}");
         }
     }
 

@@ -228,7 +228,7 @@ impl Reader<'_> {
     fn line(&mut self, line: &str, number: u32) {
         for mut words in commands(line) {
             for word in &mut words {
-                *word = self.substitute(word);
+                *word = substituted(word, &self.variables);
             }
             self.command(&words, number);
         }
@@ -292,46 +292,46 @@ impl Reader<'_> {
             }
         }
     }
+}
 
-    /// Puts known variables and their fallbacks in the place of `$NAME` and `${NAME:-fallback}`.
-    fn substitute(&self, word: &str) -> String {
-        let mut text = String::new();
-        let mut rest = word;
-        while let Some(index) = rest.find('$') {
-            let (before, after) = rest.split_at(index);
-            text.push_str(before);
-            let after = &after[1..];
-            let (name, fallback, end) = match after.strip_prefix('{') {
-                Some(inside) => {
-                    let Some(end) = inside.find('}') else {
-                        text.push('$');
-                        rest = after;
-                        continue;
-                    };
-                    let whole = &inside[..end];
-                    let (name, fallback) = whole.split_once(":-").unwrap_or((whole, ""));
-                    (name, fallback, end + 2)
-                }
-                None => {
-                    let end = after
-                        .find(|c: char| !c.is_ascii_alphanumeric() && c != '_')
-                        .unwrap_or(after.len());
-                    (&after[..end], "", end)
-                }
-            };
-            match self.variables.get(name).map(String::as_str) {
-                Some(value) => text.push_str(value),
-                None if !fallback.is_empty() => text.push_str(fallback),
-                None => {
+/// Puts known variables and their fallbacks in the place of `$NAME` and `${NAME:-fallback}`.
+pub(crate) fn substituted(word: &str, variables: &BTreeMap<String, String>) -> String {
+    let mut text = String::new();
+    let mut rest = word;
+    while let Some(index) = rest.find('$') {
+        let (before, after) = rest.split_at(index);
+        text.push_str(before);
+        let after = &after[1..];
+        let (name, fallback, end) = match after.strip_prefix('{') {
+            Some(inside) => {
+                let Some(end) = inside.find('}') else {
                     text.push('$');
-                    text.push_str(name);
-                }
+                    rest = after;
+                    continue;
+                };
+                let whole = &inside[..end];
+                let (name, fallback) = whole.split_once(":-").unwrap_or((whole, ""));
+                (name, fallback, end + 2)
             }
-            rest = &after[end..];
+            None => {
+                let end = after
+                    .find(|c: char| !c.is_ascii_alphanumeric() && c != '_')
+                    .unwrap_or(after.len());
+                (&after[..end], "", end)
+            }
+        };
+        match variables.get(name).map(String::as_str) {
+            Some(value) => text.push_str(value),
+            None if !fallback.is_empty() => text.push_str(fallback),
+            None => {
+                text.push('$');
+                text.push_str(name);
+            }
         }
-        text.push_str(rest);
-        text
+        rest = &after[end..];
     }
+    text.push_str(rest);
+    text
 }
 
 /// `NAME=value`.

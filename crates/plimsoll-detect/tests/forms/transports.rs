@@ -175,3 +175,30 @@ fn a_declared_program_that_an_image_tells_is_started_so() {
         ["mcp-http python -m main --transport http --port 8000 [8000]"]
     );
 }
+
+#[test]
+fn what_a_shell_puts_in_is_put_in_before() {
+    let server = "FROM python:3.12\nENV PORT=9000\nCMD python desk.py --transport";
+    for (end, port) in [
+        ("http --port $PORT", 9000),
+        ("${WAY:-http} --port=${OTHER:-9100}", 9100),
+        // Only the place knows where it runs.
+        ("http --port $OTHER", 8100),
+    ] {
+        let docker = format!("{server} {end}\n");
+        let detection = found(&[REQUIREMENTS, MATCHES, ("Dockerfile", &docker)]);
+        let line = lines(&detection).join("\n").replace("--port=", "--port ");
+        assert_eq!(
+            line,
+            format!("mcp-http python -m desk --transport http --port {port} [{port}]"),
+            "{end}"
+        );
+    }
+    let compose = "services:\n  desk:\n    build: ..\n    command: python desk.py\n    environment:\n      DESK_TRANSPORT: ${WAY:-http}\n      MCP_PORT: ${MCP_PORT:-9000}\n      MCP_HOST: ${HOST_NAME}\n";
+    let detection = found(&[REQUIREMENTS, CHOSEN, ("deploy/compose.yaml", compose)]);
+    assert_eq!(lines(&detection), ["mcp-http python -m desk [9000]"]);
+    let recipe = detection.services[0].recipe.as_ref().unwrap();
+    let set = recipe.environment.iter();
+    let set: Vec<&str> = set.map(|(_, value)| value.as_str()).collect();
+    assert!(set.contains(&"9000") && set.iter().all(|value| !value.contains('$')));
+}
