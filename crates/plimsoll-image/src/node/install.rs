@@ -388,8 +388,11 @@ fn is_same_in_another_form(before: &str, after: &str) -> bool {
 fn only_packages(directory: &Path, kept: &[&str], manager: &str) -> std::io::Result<()> {
     for entry in fs::read_dir(directory)? {
         let path = entry?.path();
-        let program = path.join(".bin").join(manager);
-        if fs::symlink_metadata(&program).is_ok() {
+        let programs = path.join(".bin");
+        let program = programs.join(manager);
+        // A link may lead anywhere on this machine.
+        if is_directory(&path) && is_directory(&programs) && fs::symlink_metadata(&program).is_ok()
+        {
             fs::remove_file(program)?;
         }
         let is_packages = path.file_name().is_some_and(|name| {
@@ -400,7 +403,7 @@ fn only_packages(directory: &Path, kept: &[&str], manager: &str) -> std::io::Res
         if is_packages {
             continue;
         }
-        if fs::symlink_metadata(&path)?.is_dir() {
+        if is_directory(&path) {
             only_packages(&path, kept, manager)?;
             if fs::read_dir(&path)?.next().is_none() {
                 fs::remove_dir(&path)?;
@@ -410,6 +413,11 @@ fn only_packages(directory: &Path, kept: &[&str], manager: &str) -> std::io::Res
         }
     }
     Ok(())
+}
+
+/// Whether a path is that of a directory, and not of a link to one.
+fn is_directory(path: &Path) -> bool {
+    fs::symlink_metadata(path).is_ok_and(|data| data.is_dir())
 }
 
 #[cfg(test)]
@@ -494,5 +502,21 @@ mod tests {
         let more = format!("{new}\n\"ms@npm:^2\":\n  resolution: \"ms@npm:2.1.3\"\n");
         assert!(!is_same_in_another_form(old, &more));
         assert!(!is_same_in_another_form("", ""));
+    }
+    #[test]
+    fn nothing_behind_a_link_is_removed() {
+        let (root, outside) = (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
+        let program = outside.path().join(".bin/bun");
+        fs::create_dir_all(outside.path().join(".bin")).unwrap();
+        fs::write(&program, "").unwrap();
+        let link = |target: &Path, path: &str| {
+            fs::os::unix::fs::symlink(target, root.path().join(path)).unwrap();
+        };
+        fs::create_dir_all(root.path().join("web/node_modules")).unwrap();
+        link(outside.path(), "node_modules");
+        link(outside.path(), "other");
+        link(&outside.path().join(".bin"), "web/node_modules/.bin");
+        only_packages(root.path(), &[], "bun").unwrap();
+        assert!(program.exists());
     }
 }
