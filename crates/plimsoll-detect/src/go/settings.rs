@@ -246,6 +246,10 @@ pub(super) fn condition(source: &Source, node: Node<'_>, function: &mut Function
             Some(value.to_owned())
         })
         .filter(|_| !local.is_empty());
+    // From here on it holds something, whatever is asked of it.
+    if default.as_deref().is_some_and(|text| !text.is_empty()) {
+        function.known_as.remove(&local);
+    }
     // A value that the body works out by itself is a default as well.
     let replaced = !local.is_empty()
         && text_of_body.lines().any(|line| {

@@ -479,3 +479,26 @@ fn what_a_variable_turns_off_is_not_required() {
     ]);
     assert_eq!(required(&detection), ["DESK_KEY"]);
 }
+
+#[test]
+fn a_value_that_go_gives_itself_is_asked_for_by_nothing_further_down() {
+    let usual = "store := os.Getenv(\"STORE\")\n\tif store == \"\" {\n\t\tstore = \"disk\"\n\t}\n";
+    for check in [
+        "\tswitch store {\n\tcase \"disk\":\n\tdefault:\n\t\tlog.Fatal(1)\n\t}\n",
+        "\tif store == \"\" && os.Getenv(\"KEY\") == \"\" {\n\t\tlog.Fatal(1)\n\t}\n",
+    ] {
+        let main = format!(
+            "package main\n\nimport (\n\t\"log\"\n\t\"net/http\"\n\t\"os\"\n)\n\nfunc main() {{\n\t{usual}{check}\thttp.ListenAndServe(\":8080\", nil)\n}}\n"
+        );
+        let detection = found(&[
+            ("go.mod", "module example.com/desk\n\ngo 1.24\n"),
+            ("main.go", &main),
+        ]);
+        assert!(required(&detection).is_empty(), "{check}");
+        let mut variables = detection.environment.iter();
+        assert!(
+            variables.all(|variable| variable.one_of.is_empty()),
+            "{check}"
+        );
+    }
+}
