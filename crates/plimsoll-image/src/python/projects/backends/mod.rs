@@ -146,9 +146,13 @@ impl Statement<'_> {
 
 impl<'a> Member<'a> {
     pub(super) fn new(application: &'a Application, directory: &'a str) -> Self {
+        let inside = directory.trim_start_matches("./").trim_matches('/');
         Self {
             application,
-            directory: directory.trim_start_matches("./").trim_matches(['/', '.']),
+            directory: match inside {
+                "." => "",
+                inside => inside,
+            },
         }
     }
 
@@ -301,6 +305,22 @@ mod tests {
         ("pdm.backend", "'pdm-backend'"),
         ("uv_build", "'uv_build>=0.9,<0.10'"),
     ];
+
+    #[test]
+    fn a_directory_keeps_the_dot_of_its_name() {
+        let root = tempfile::tempdir().unwrap();
+        let application =
+            Application::look(root.path(), Purpose::Image, &root.path().join("cache")).unwrap();
+        for (said, place) in [
+            ("", "setup.py"),
+            (".", "setup.py"),
+            ("./", "setup.py"),
+            ("./a/", "a/setup.py"),
+            (".agents/x", ".agents/x/setup.py"),
+        ] {
+            assert_eq!(Member::new(&application, said).place("setup.py"), place);
+        }
+    }
 
     #[test]
     fn plain_projects_of_six_backends_are_known() {
