@@ -31,6 +31,11 @@ impl Entries {
         self.places.len()
     }
 
+    /// How many bytes all of them have.
+    pub(super) fn bytes(&self) -> usize {
+        self.bytes.len()
+    }
+
     pub(super) fn keys(&self) -> impl Iterator<Item = &Key> {
         self.places.keys()
     }

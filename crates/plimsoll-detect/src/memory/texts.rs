@@ -16,6 +16,9 @@ use super::entries::{Entries, Key, Written};
 /// Begins what is kept; another form gets another name.
 const FORM: &[u8] = b"plimsoll facts 1\n";
 
+/// Bytes kept at most of what nobody asked for in a look, for the trees that were known as a whole.
+const MOST_OTHERS: usize = 64 << 20;
+
 /// Facts about the texts of files.
 pub struct Texts {
     maker: Key,
@@ -64,9 +67,11 @@ impl Texts {
         if used.learnt == 0 && used.entries.len() * 2 > kept.len() {
             return None;
         }
+        // Without a bound, what no tree asks for any more would stay for good.
+        let others_stay = used.others_stay && kept.bytes() <= MOST_OTHERS;
         let others = kept
             .keys()
-            .filter(|key| used.others_stay && !used.entries.contains_key(*key))
+            .filter(|key| others_stay && !used.entries.contains_key(*key))
             .map(|key| (key, &Entry::Kept));
         let mut sorted: Vec<_> = used.entries.iter().chain(others).collect();
         sorted.sort_unstable_by_key(|(key, _)| **key);
