@@ -2,7 +2,7 @@
 //! HTTP: whether an image, a Compose file or a start script does.
 
 use std::collections::BTreeMap;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use plimsoll_diag::{Evidence, Span};
 
@@ -18,7 +18,7 @@ pub(crate) const DEFAULT_PORT: u16 = 8000;
 /// What somebody tells a server.
 struct Told {
     starts: Option<Starts>,
-    directory: std::path::PathBuf,
+    directory: Option<PathBuf>,
     words: Vec<String>,
     variables: Vec<(String, String)>,
     port: Option<u16>,
@@ -229,7 +229,7 @@ fn told(claims: &Reviewed) -> Vec<Told> {
         let (words, variables) = settled(&program.words, given);
         found.push(Told {
             starts: program.starts(),
-            directory: program.directory.clone().unwrap_or_default(),
+            directory: program.directory.clone(),
             words,
             variables,
             port: match program.ports.as_slice() {
@@ -255,7 +255,7 @@ fn told(claims: &Reviewed) -> Vec<Told> {
         let (words, variables) = settled(&crate::claims::inside_shell(&whole), set);
         found.push(Told {
             starts: of_stage(&image, directory).starts,
-            directory: directory.to_owned(),
+            directory: Some(directory.to_owned()),
             words,
             variables,
             port: match image.ports.as_slice() {
@@ -270,7 +270,10 @@ fn told(claims: &Reviewed) -> Vec<Told> {
 
 /// Whether a program that is told something is this service.
 fn is_about(told: &Told, service: &DetectedService) -> bool {
-    if !service.root.starts_with(&told.directory) && !told.directory.starts_with(&service.root) {
+    let elsewhere = told.directory.as_ref().is_some_and(|directory| {
+        !service.root.starts_with(directory) && !directory.starts_with(&service.root)
+    });
+    if elsewhere {
         return false;
     }
     let claim = Claim {
@@ -279,7 +282,8 @@ fn is_about(told: &Told, service: &DetectedService) -> bool {
     };
     match &told.starts {
         Some(Starts::Program(_)) | None => {
-            told.directory == service.root || score(&claim, service) > 0
+            // A program of which nobody knows where it lies may be anybody's.
+            told.directory.as_ref() == Some(&service.root) || score(&claim, service) > 0
         }
         Some(_) => score(&claim, service) > 0,
     }

@@ -89,6 +89,19 @@ fn an_argument_tells_it() {
 }
 
 #[test]
+fn what_another_program_is_told_is_not_its_own() {
+    let detection = found(&[
+        REQUIREMENTS,
+        MATCHES,
+        (
+            "deploy/proxy.yaml",
+            "apiVersion: apps/v1\nkind: Deployment\nmetadata: {name: proxy}\nspec:\n  template:\n    spec:\n      containers:\n        - name: proxy\n          image: example/mcp-proxy\n          args: [--transport, sse, --port, \"7000\"]\n",
+        ),
+    ]);
+    assert!(lines(&detection)[0].starts_with("mcp-stdio"));
+}
+
+#[test]
 fn programs_of_rust_and_go_take_their_usual_way() {
     let rust = |docker: &str| {
         let detection = found(&[
