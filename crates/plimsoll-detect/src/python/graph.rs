@@ -142,7 +142,8 @@ impl<'t> Modules<'t> {
         self.tree.has_file(&module).then_some(module)
     }
 
-    fn exists(&self, root: &Path, dotted: &str) -> bool {
+    /// Whether a module or a directory of that name lies under `root`.
+    pub(crate) fn exists(&self, root: &Path, dotted: &str) -> bool {
         self.file_of(root, dotted).is_some()
             || self
                 .tree
@@ -289,7 +290,8 @@ impl<'t> Modules<'t> {
             let gives = |directory: &&Path| {
                 matches!(
                     self.resolve_below(directory, &import.module, import),
-                    Target::Files(files) if !files.is_empty()
+                    // A file that has the name of what it imports does not mean itself.
+                    Target::Files(files) if files.last().is_some_and(|file| *file != module.path)
                 )
             };
             let mut above = module.path.ancestors().skip(1);

@@ -8,6 +8,7 @@ use std::sync::Arc;
 use plimsoll_diag::Evidence;
 
 use crate::detection::ServiceKind;
+use crate::places;
 use crate::python::applications::{Application, maker};
 use crate::python::candidate::{Candidate, Launch, launch_of};
 use crate::python::evaluate::evaluate;
@@ -201,7 +202,9 @@ pub(super) fn serve(
     stray.push(candidate);
 }
 
-/// An application that a private module makes is known by the public name that serves it.
+/// An application that a private module makes is known by the public name that serves it, and one that the serving file
+/// imports from another directory than the one it seems to lie in by the name it has there: that file is started where
+/// its imports lead.
 fn rename(
     workspace: &Workspace<'_>,
     module: &Arc<Module>,
@@ -211,14 +214,21 @@ fn rename(
     let Some(Value::Name(name)) = target else {
         return;
     };
-    let dotted = workspace.home(&application.candidate.module.path).1;
+    let (root, dotted) = workspace.home(&application.candidate.module.path);
     let private = dotted
         .split('.')
         .any(|part| part.starts_with('_') && !part.starts_with("__"));
-    let passed_on = module
-        .import_of(name)
-        .is_some_and(|import| import.scope.is_top());
-    if !private || !passed_on || name.contains('.') {
+    let Some(import) = module.import_of(name).filter(|one| one.scope.is_top()) else {
+        return;
+    };
+    let top = import.module.split('.').next().unwrap_or_default();
+    let exists = |root: &Path| workspace.modules.exists(root, top);
+    let from_elsewhere = import.level == 0
+        && !exists(&root)
+        && exists(&workspace.home(&module.path).0)
+        && places::set_aside(&module.path).is_none()
+        && !places::is_among_scripts(&module.path);
+    if !(private || from_elsewhere) || name.contains('.') {
         return;
     }
     application.candidate.module = module.clone();

@@ -1,4 +1,8 @@
-//! Applications that an object of the project's own gives.
+//! Applications that an object of the project's own gives, or that another file serves.
+
+use std::path::Path;
+
+use plimsoll_detect::{Health, Help};
 
 use crate::tree::{found, lines};
 
@@ -58,5 +62,53 @@ fn an_annotation_says_what_nothing_else_does() {
     assert_eq!(
         lines(&detection),
         ["web python -m uvicorn main:app --host 0.0.0.0 --port 8400 [8400]"]
+    );
+}
+
+#[test]
+fn an_application_is_started_where_what_serves_it_imports_it() {
+    let application = "from fastapi import FastAPI\nfrom server.tasks import run\n\napp = FastAPI()\n\
+                       @app.get('/health')\ndef health():\n    return {}\n";
+    let detection = found(&[
+        ("requirements.txt", "fastapi\nuvicorn\narxiv\n"),
+        (
+            "main.py",
+            "from backend.server.app import app\n\nif __name__ == '__main__':\n    import uvicorn\n    uvicorn.run(app, host='0.0.0.0', port=8100)\n",
+        ),
+        ("backend/requirements.txt", "fastapi\n"),
+        ("backend/server/__init__.py", ""),
+        ("backend/server/app.py", application),
+        (
+            "backend/server/tasks.py",
+            "from desk.arxiv.arxiv import Search\n\ndef run():\n    return Search\n",
+        ),
+        ("desk/__init__.py", ""),
+        ("desk/arxiv/__init__.py", ""),
+        (
+            "desk/arxiv/arxiv.py",
+            "import arxiv\n\nclass Search:\n    pass\n",
+        ),
+    ]);
+    assert_eq!(
+        lines(&detection),
+        ["web python -m uvicorn main:app --host 0.0.0.0 --port 8100 [8100]"]
+    );
+    let [service] = &detection.services[..] else {
+        panic!("{:?}", detection.services)
+    };
+    assert_eq!(
+        service.dependencies_from.as_deref(),
+        Some(Path::new("requirements.txt"))
+    );
+    let Some(Health::Http(route)) = &service.health else {
+        panic!("{:?}", service.health)
+    };
+    assert_eq!(route.path, "/health");
+    let searched: Vec<_> = detection.shims.iter().map(|shim| &shim.help).collect();
+    assert_eq!(
+        searched,
+        [&Help::ModulePath {
+            path: "/app/backend".to_owned()
+        }]
     );
 }
