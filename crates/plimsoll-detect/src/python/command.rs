@@ -5,6 +5,7 @@ use std::path::Path;
 
 use crate::places;
 use crate::python::candidate::{Candidate, Launch};
+use crate::python::dependencies::Dependencies;
 use crate::python::distributions::provider;
 use crate::python::workspace::{Workspace, makes_unawaited_coroutine};
 
@@ -47,10 +48,10 @@ pub(crate) fn command(
     dotted: &str,
     file: &Path,
     directory: &Path,
-    declared: &BTreeSet<String>,
+    dependencies: &Dependencies,
     claimed_port: Option<u16>,
 ) -> Started {
-    let has = |name: &str| declared.contains(name);
+    let has = |name: &str| dependencies.declared.contains(name);
     let chosen = candidate.port.or(claimed_port);
     let mut started = Started::default();
     let port = |usual: u16, started: &mut Started| {
@@ -261,7 +262,8 @@ pub(crate) fn command(
         }
         Launch::LangGraph { config } => {
             let port = port(crate::python::langgraph::PORT, &mut started);
-            if !has("langgraph-cli") {
+            // The extra brings the server itself; a lock file names it.
+            if !has("langgraph-api") && !dependencies.asks_for("langgraph-cli", "inmem") {
                 started.also = Some("langgraph-cli[inmem]");
             }
             started.command = words(&[

@@ -32,6 +32,15 @@ pub(crate) struct Dependencies {
     pub(crate) problems: Vec<Diagnostic>,
 }
 
+impl Dependencies {
+    /// Whether a requirement asks for an extra of a distribution.
+    pub(crate) fn asks_for(&self, distribution: &str, extra: &str) -> bool {
+        self.requirements.iter().any(|requirement| {
+            requirement.name == distribution && requirement.extras.iter().any(|one| one == extra)
+        })
+    }
+}
+
 /// One place that could state the dependencies.
 struct Choice<'p> {
     from: PythonDependencies,

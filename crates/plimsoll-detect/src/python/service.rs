@@ -116,7 +116,7 @@ pub(crate) fn assemble(
         &dotted,
         &file,
         &directory,
-        &dependencies.declared,
+        &dependencies,
         claimed.port,
     );
     if matches!(candidate.launch, Launch::Module)

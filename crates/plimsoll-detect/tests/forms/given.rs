@@ -112,3 +112,26 @@ fn an_application_is_started_where_what_serves_it_imports_it() {
         }]
     );
 }
+
+#[test]
+fn a_server_of_graphs_is_brought_by_an_extra_of_its_tool() {
+    let of = |stated: &str| {
+        let detection = found(&[
+            (
+                "langgraph.json",
+                "{\"graphs\": {\"agent\": \"./graph.py:graph\"}, \"dependencies\": [\".\"]}",
+            ),
+            (
+                "graph.py",
+                "from langgraph.graph import StateGraph\ngraph = StateGraph(dict).compile()\n",
+            ),
+            ("requirements.txt", &format!("langgraph\n{stated}\n")),
+        ]);
+        let told = detection.problems.iter();
+        told.filter(|problem| problem.what.contains("langgraph-cli[inmem]"))
+            .count()
+    };
+    assert_eq!(of("langgraph-cli"), 1);
+    assert_eq!(of("langgraph-cli[inmem]"), 0);
+    assert_eq!(of("langgraph-cli\nlanggraph-api"), 0);
+}
