@@ -152,6 +152,20 @@ impl Write for Hasher {
     }
 }
 
+/// Hashes what is read through it.
+pub(crate) struct Hashing<R> {
+    pub(crate) source: R,
+    pub(crate) hasher: Hasher,
+}
+
+impl<R: Read> Read for Hashing<R> {
+    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
+        let count = self.source.read(buffer)?;
+        self.hasher.update(&buffer[..count]);
+        Ok(count)
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use proptest::prelude::*;

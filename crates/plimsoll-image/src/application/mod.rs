@@ -158,6 +158,12 @@ pub enum ContextError {
     /// The files cannot be put together.
     #[error(transparent)]
     Files(#[from] FileSetError),
+    /// A file that was written to since it was looked at.
+    #[error("`{}` changed while it was read", path.display())]
+    Changed {
+        /// The file.
+        path: PathBuf,
+    },
 }
 
 impl Application {
@@ -248,13 +254,15 @@ impl Application {
         for file in files {
             let path = format!("{place}/{}", file.path);
             match &file.kind {
-                SourceKind::File { executable, .. } => {
+                SourceKind::File {
+                    executable, digest, ..
+                } => {
                     let attributes = if *executable {
                         Attributes::PROGRAM
                     } else {
                         Attributes::FILE
                     };
-                    let content = Content::File(self.place(file));
+                    let content = Content::Seen(self.place(file), *digest);
                     set.insert(&path, Node::File(attributes, content))?;
                 }
                 SourceKind::Symlink { target } => set.symlink(&path, target)?,
@@ -274,8 +282,14 @@ impl Application {
                 fs::create_dir_all(parent)?;
             }
             match &file.kind {
-                SourceKind::File { .. } => {
+                SourceKind::File { digest, .. } => {
                     fs::copy(self.place(file), &place)?;
+                    // What a step makes of the copies goes by what was seen.
+                    if Digest::of_reader(&mut fs::File::open(&place)?)?.0 != *digest {
+                        return Err(ContextError::Changed {
+                            path: self.place(file),
+                        });
+                    }
                 }
                 SourceKind::Symlink { target } => fs::os::unix::fs::symlink(target, &place)?,
             }

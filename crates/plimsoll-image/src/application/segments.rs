@@ -137,6 +137,30 @@ mod tests {
     }
 
     #[test]
+    fn a_file_that_is_written_to_after_the_look_is_refused_and_nothing_is_kept_of_it() {
+        let project = Project::new(3);
+        let application = project.look();
+        let text = fs::read_to_string(project.path(1)).unwrap();
+        let other = text.replace("file", "FILE");
+        fs::write(project.path(1), &other).unwrap();
+        let told = application.segments(&project.store, "test", "app");
+        let told = told.unwrap_err().to_string();
+        assert!(told.ends_with("1.txt` changed while it was read"), "{told}");
+        let copies = project.root.path().join("copies");
+        let told = application.copy_to(&copies).unwrap_err().to_string();
+        assert!(told.ends_with("1.txt` changed while it was read"), "{told}");
+        // As it was, it is packed as it was.
+        fs::write(project.path(1), &text).unwrap();
+        let segments = application.segments(&project.store, "test", "app").unwrap();
+        let mut packed = Vec::new();
+        for segment in &segments {
+            packed.extend(project.store.segment_files(segment).unwrap());
+        }
+        let bytes = packed.iter().find(|(path, _)| path.ends_with("/1.txt"));
+        assert_eq!(bytes.unwrap().1, text.as_bytes());
+    }
+
+    #[test]
     fn a_layer_is_the_same_archive_however_it_is_cut() {
         let project = Project::new(2000);
         let application = project.look();

@@ -143,7 +143,7 @@ where
                 } else {
                     Attributes::FILE
                 };
-                Node::File(attributes, Content::File(sources.place(file)))
+                Node::File(attributes, Content::Seen(sources.place(file), *digest))
             }
             SourceKind::Symlink { target } => {
                 identity.update(format!("{place}\0link\0{target}\0").as_bytes());

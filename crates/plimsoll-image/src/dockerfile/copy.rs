@@ -167,11 +167,11 @@ impl Build<'_, '_> {
         }
         let excludes = looking.excludes;
         let path = clean(&text);
-        let found = sources::find(looking.view, &path, excludes)?;
+        let mut found = sources::find(looking.view, &path, excludes)?;
         if found.is_empty() {
             return Err(missing(copy, word, &text));
         }
-        let digest = sources::identity(&found, &mut self.known_hashes())?;
+        let digest = sources::identity(&mut found, &mut self.known_hashes())?;
         identity.update(format!("{digest} ").as_bytes());
         let parents = copy.flag("parents").is_some_and(is_on);
         let mut listed = Vec::new();

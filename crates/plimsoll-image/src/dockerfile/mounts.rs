@@ -133,7 +133,7 @@ impl Build<'_, '_> {
             None => self.context()?.clone(),
         };
         let source = super::copy::clean(options.get("source").unwrap_or(""));
-        let found = sources::find(&view, &source, &Ignore::default())?
+        let mut found = sources::find(&view, &source, &Ignore::default())?
             .into_iter()
             .next()
             .ok_or_else(|| {
@@ -142,7 +142,7 @@ impl Build<'_, '_> {
                     format!("there is no `{source}` to mount at `{target}`"),
                 )
             })?;
-        let digest = sources::identity(std::slice::from_ref(&found), &mut self.known_hashes())?;
+        let digest = sources::identity(std::slice::from_mut(&mut found), &mut self.known_hashes())?;
         identity.update(format!("bind {digest} {target} ").as_bytes());
         let writable = options.is("rw") || options.is("readwrite");
         around.bound.push(Bound {
@@ -341,7 +341,7 @@ pub(super) fn leak(
         let bytes = match content {
             Content::Bytes(bytes) => bytes.clone(),
             Content::Part(whole, range) => whole[range.clone()].to_vec(),
-            Content::File(place) => fs::read(place)?,
+            Content::File(place) | Content::Seen(place, _) => fs::read(place)?,
         };
         for (id, value) in &values {
             if memchr::memmem::find(&bytes, value).is_some() {

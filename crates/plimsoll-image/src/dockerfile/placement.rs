@@ -193,7 +193,8 @@ impl<'a> Placement<'a> {
                     self.replace(&place, Node::Symlink(attributes, target.clone()))?;
                 }
                 EntryKind::File => {
-                    let content = written::content(&entry.source, &place, &entry.metadata)?;
+                    let content =
+                        written::content(&entry.source, &place, &entry.metadata, entry.seen)?;
                     self.replace(&place, Node::File(attributes, content))?;
                     if let Some(bytes) = capabilities(&entry.source) {
                         self.files.set_capabilities(&place, bytes);

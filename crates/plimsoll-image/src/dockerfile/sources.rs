@@ -147,22 +147,22 @@ fn glob(
     Ok(())
 }
 
-/// Tells contents from one another by names, kinds, modes, owners and bytes.
-pub(super) fn identity(found: &[Found], known: &mut KnownHashes) -> io::Result<Digest> {
+/// Tells contents from one another by names, kinds, modes, owners and bytes, and notes the bytes.
+pub(super) fn identity(found: &mut [Found], known: &mut KnownHashes) -> io::Result<Digest> {
     let mut hasher = Hasher::default();
     for one in found {
-        for item in &one.items {
+        for item in &mut one.items {
             let path = join(&one.path, &item.below);
             let attributes = item.entry.attributes;
             let kind = match &item.entry.kind {
                 EntryKind::Directory => "directory".to_owned(),
                 EntryKind::Symlink(target) => format!("link {target}"),
                 EntryKind::Other => "other".to_owned(),
-                EntryKind::File => format!(
-                    "file {} {:?}",
-                    hash(&item.entry, known)?,
-                    capabilities(&item.entry.source)
-                ),
+                EntryKind::File => {
+                    let digest = hash(&item.entry, known)?;
+                    item.entry.seen = Some(digest);
+                    format!("file {digest} {:?}", capabilities(&item.entry.source))
+                }
             };
             let mode = match item.entry.kind {
                 EntryKind::Symlink(_) => 0o777,

@@ -10,6 +10,7 @@ use std::path::{Path, PathBuf};
 
 use fs_err as fs;
 
+use crate::Digest;
 use crate::application::Ignore;
 use crate::layer::Attributes;
 
@@ -42,6 +43,8 @@ pub(super) struct Entry {
     /// Where it is on this machine.
     pub(super) source: PathBuf,
     pub(super) metadata: std::fs::Metadata,
+    /// The digest of a file's bytes, once something goes by it.
+    pub(super) seen: Option<Digest>,
 }
 
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -126,6 +129,7 @@ impl View {
             },
             source,
             metadata,
+            seen: None,
         })
     }
 

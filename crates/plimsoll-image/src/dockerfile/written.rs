@@ -9,7 +9,8 @@ use fs_err as fs;
 
 use super::DockerfileError;
 use super::view::{EntryKind, View, capabilities, is_opaque, is_whiteout, join};
-use crate::layer::{Attributes, Content, FIXED_TIME, FileSet, Node};
+use crate::Digest;
+use crate::layer::{Attributes, Content, FIXED_TIME, FileSet, LayerError, Node};
 
 /// Directories that the engine fills itself; what a step leaves there is no part of an image.
 const ENGINES: [&str; 3] = ["dev", "proc", "sys"];
@@ -115,7 +116,7 @@ impl Reader<'_> {
                 let names = self.links.entry(identity).or_default();
                 names.insert(path.to_owned());
             }
-            Node::File(attributes, content(place, path, &metadata)?)
+            Node::File(attributes, content(place, path, &metadata, None)?)
         } else {
             // Sockets, pipes and devices are not content.
             return Ok(false);
@@ -187,18 +188,23 @@ impl Reader<'_> {
     }
 }
 
-/// A file's bytes. Compiled Python modules carry the time of their source, which becomes the
-/// fixed one: else each import would compile anew.
+/// A file's bytes, which are those that were `seen` where something goes by them. Compiled Python
+/// modules carry the time of their source, which becomes the fixed one: else each import would
+/// compile anew.
 pub(super) fn content(
     place: &Path,
     path: &str,
     metadata: &std::fs::Metadata,
+    seen: Option<Digest>,
 ) -> Result<Content, DockerfileError> {
     /// Magic number, flags, time, size of the source.
     const HEAD: usize = 16;
     let compiled = path.ends_with(".pyc") && metadata.len() > HEAD as u64;
     if compiled {
         let mut bytes = fs::read(place)?;
+        if seen.is_some_and(|seen| seen != Digest::of(&bytes)) {
+            return Err(LayerError::Changed(place.to_owned()).into());
+        }
         // Flags other than zero: the source is known by its hash, not its time.
         if bytes.len() > HEAD && bytes[4..8] == [0; 4] {
             let time = u32::try_from(FIXED_TIME).unwrap_or_default();
@@ -206,5 +212,8 @@ pub(super) fn content(
             return Ok(Content::Bytes(bytes));
         }
     }
-    Ok(Content::File(place.to_owned()))
+    Ok(match seen {
+        Some(seen) => Content::Seen(place.to_owned(), seen),
+        None => Content::File(place.to_owned()),
+    })
 }

@@ -83,7 +83,9 @@ fn size(node: &Node) -> u64 {
     match node {
         Node::File(_, Content::Bytes(bytes)) => bytes.len() as u64,
         Node::File(_, Content::Part(_, range)) => range.len() as u64,
-        Node::File(_, Content::File(path)) => fs_err::metadata(path).map_or(0, |data| data.len()),
+        Node::File(_, Content::File(path) | Content::Seen(path, _)) => {
+            fs_err::metadata(path).map_or(0, |data| data.len())
+        }
         Node::Directory(_) | Node::Symlink(..) | Node::Hardlink(_) => 0,
     }
 }

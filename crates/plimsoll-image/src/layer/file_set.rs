@@ -8,6 +8,7 @@ use std::sync::Arc;
 use thiserror::Error;
 
 use super::path::{self, PathError};
+use crate::Digest;
 
 /// Who owns a file, and what may be done with it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
@@ -53,6 +54,9 @@ pub enum Content {
     Part(Arc<Vec<u8>>, Range<usize>),
     /// In a file of this machine, read when the segment is written.
     File(PathBuf),
+    /// In a file of somebody else's, who may write to it at any time. What is made of it goes by the
+    /// bytes that it had when it was looked at: others are refused.
+    Seen(PathBuf, Digest),
 }
 
 /// One thing in a file system.

@@ -75,7 +75,7 @@ pub enum LayerError {
     /// A file that was there could not be read.
     #[error(transparent)]
     Read(io::Error),
-    /// A file that became shorter while it was read.
+    /// A file that became shorter while it was read, or another one since it was looked at.
     #[error("`{}` changed while it was read", .0.display())]
     Changed(PathBuf),
     /// The output could not be written.

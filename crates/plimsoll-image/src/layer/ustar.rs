@@ -5,11 +5,13 @@
 //! no end-of-archive blocks, so that it can be concatenated.
 
 use std::io::{self, Read, Write};
+use std::path::Path;
 
 use fs_err::File;
 
 use super::LayerError;
 use super::file_set::{Attributes, Content, FileSet, Node};
+use crate::digest::{Hasher, Hashing};
 
 /// The modification time of everything in a layer: one second into 1980, the first that a ZIP
 /// archive (and so a Python wheel or a zipimport) can hold as well.
@@ -75,6 +77,13 @@ fn write_where(
     Ok(writer.length)
 }
 
+/// A file that is there, and its size.
+fn open(source: &Path) -> Result<(u64, File), LayerError> {
+    let file = File::open(source).map_err(LayerError::Read)?;
+    let size = file.metadata().map_err(LayerError::Read)?.len();
+    Ok((size, file))
+}
+
 struct Writer<'a> {
     output: &'a mut dyn Write,
     length: u64,
@@ -107,18 +116,39 @@ impl Writer<'_> {
             Content::Bytes(bytes) => self.bytes(path, attributes, bytes)?,
             Content::Part(whole, range) => self.bytes(path, attributes, &whole[range.clone()])?,
             Content::File(source) => {
-                let file = File::open(source).map_err(LayerError::Read)?;
-                let size = file.metadata().map_err(LayerError::Read)?.len();
-                self.header(path, b'0', attributes, size, "")?;
-                let mut reader = file.take(size);
-                let copied = io::copy(&mut reader, &mut self.output).map_err(LayerError::Read)?;
-                if copied != size {
+                let (size, mut file) = open(source)?;
+                self.stream(path, attributes, (size, &mut file), source)?;
+            }
+            Content::Seen(source, seen) => {
+                let (size, file) = open(source)?;
+                let mut hashing = Hashing {
+                    source: file,
+                    hasher: Hasher::default(),
+                };
+                self.stream(path, attributes, (size, &mut hashing), source)?;
+                if hashing.hasher.finish() != *seen {
                     return Err(LayerError::Changed(source.clone()));
                 }
-                self.length += size;
-                self.pad(size)?;
             }
         }
+        Ok(())
+    }
+
+    fn stream(
+        &mut self,
+        path: &str,
+        attributes: Attributes,
+        (size, reader): (u64, &mut dyn Read),
+        source: &Path,
+    ) -> Result<(), LayerError> {
+        self.header(path, b'0', attributes, size, "")?;
+        let mut reader = reader.take(size);
+        let copied = io::copy(&mut reader, &mut self.output).map_err(LayerError::Read)?;
+        if copied != size {
+            return Err(LayerError::Changed(source.to_owned()));
+        }
+        self.length += size;
+        self.pad(size)?;
         Ok(())
     }
 

@@ -4,10 +4,9 @@
 use std::io::{Read, Write};
 use std::path::Path;
 
-use super::scratch::Hashing;
 use super::shipment::{Collection, Exported, LayerForm, Source};
 use super::{Image, LAYOUT, Store, StoreError};
-use crate::digest::Hasher;
+use crate::digest::{Hasher, Hashing};
 use crate::layer::{Attributes, Content, END, FileSet, Node, write_tar};
 use crate::replacement::Replacement;
 

@@ -10,10 +10,9 @@ use serde::{Deserialize, Serialize};
 
 use super::chain::Chain;
 use super::lock::{Lock, Share};
-use super::scratch::Hashing;
 use super::{Store, StoreError};
 use crate::Digest;
-use crate::digest::Hasher;
+use crate::digest::{Hasher, Hashing};
 use crate::layer::{self, Attributes, END, FileSet, Origin};
 
 /// The files of one package as normalised tar bytes, and beside them the directories that they

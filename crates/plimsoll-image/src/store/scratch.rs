@@ -3,7 +3,7 @@
 //! Each open store has a directory of its own below `tmp/` and holds a lock on it. Whoever opens
 //! the store later takes away the directories whose owner has gone.
 
-use std::io::{self, Read, Write};
+use std::io::{self, Write};
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicU64, Ordering};
 
@@ -154,19 +154,5 @@ impl Drop for Draft {
         if !self.placed {
             let _ = fs_err::remove_file(&self.path);
         }
-    }
-}
-
-/// Hashes what is read through it.
-pub(super) struct Hashing<R> {
-    pub(super) source: R,
-    pub(super) hasher: Hasher,
-}
-
-impl<R: Read> Read for Hashing<R> {
-    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
-        let count = self.source.read(buffer)?;
-        self.hasher.update(&buffer[..count]);
-        Ok(count)
     }
 }

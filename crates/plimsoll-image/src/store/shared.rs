@@ -91,7 +91,7 @@ impl Store {
     ) -> Result<(), StoreError> {
         let mut whole = Hasher::default();
         for part in &record.parts {
-            let mut part_reader = super::scratch::Hashing {
+            let mut part_reader = crate::digest::Hashing {
                 source: (&mut *reader).take(part.size),
                 hasher: Hasher::default(),
             };

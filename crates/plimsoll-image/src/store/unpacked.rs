@@ -10,10 +10,9 @@ use std::path::{Path, PathBuf};
 
 use fs_err::File;
 
-use super::scratch::Hashing;
 use super::{Layer, Store, StoreError};
 use crate::Digest;
-use crate::digest::Hasher;
+use crate::digest::{Hasher, Hashing};
 use crate::layer::{self, Limits};
 
 /// Where the kernel says which boot this is.

@@ -177,8 +177,8 @@ impl Copies {
             if let SourceKind::File { digest, size, .. } = &source.kind
                 && self.free.contains(&source.path)
             {
-                let place = Content::File(application.place(source));
-                sources.insert(source.path.as_str(), (*digest, *size, place));
+                let content = Content::Seen(application.place(source), *digest);
+                sources.insert(source.path.as_str(), (*digest, *size, content));
             }
         }
         let wheels = self.wheels.iter();

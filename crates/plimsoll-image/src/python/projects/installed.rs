@@ -1,7 +1,6 @@
 //! Installed distributions, each file with its digest.
 
 use std::collections::BTreeSet;
-use std::io::Read as _;
 use std::os::unix::fs::MetadataExt as _;
 use std::path::PathBuf;
 
@@ -56,7 +55,7 @@ impl Installed {
                 executable: mode & 0o100 != 0,
                 digest,
                 size,
-                content: Content::File(place.clone()),
+                content: Content::Seen(place.clone(), digest),
             });
         }
         Ok(Self {
@@ -104,11 +103,7 @@ impl InstalledFile {
         let bytes = match &self.content {
             Content::Bytes(bytes) => return Ok(bytes.clone()),
             Content::Part(whole, range) => return Ok(whole[range.clone()].to_vec()),
-            Content::File(place) => {
-                let mut bytes = Vec::new();
-                fs::File::open(place)?.read_to_end(&mut bytes)?;
-                bytes
-            }
+            Content::File(place) | Content::Seen(place, _) => fs::read(place)?,
         };
         match Digest::of(&bytes) == self.digest {
             true => Ok(bytes),

@@ -23,9 +23,6 @@ use crate::python::uv::BUILD_USER;
 use crate::store::{Segment, Store};
 use crate::workshop::Memory;
 
-/// A file of this size is read when its segment is written, others before.
-const LARGE: u64 = 4 << 20;
-
 /// What stands at a path of the image.
 #[derive(Clone, Copy)]
 enum Item<'i> {
@@ -286,11 +283,7 @@ fn file_set(
                     true => Attributes::PROGRAM,
                     false => Attributes::FILE,
                 };
-                let content = match file.size > LARGE {
-                    true => file.content.clone(),
-                    false => Content::Bytes(file.bytes()?),
-                };
-                (attributes, content)
+                (attributes, file.content.clone())
             }
             Item::Bytecode(_) => match bytecode.get(path) {
                 Some(bytes) => (Attributes::FILE, Content::Bytes(bytes.clone())),

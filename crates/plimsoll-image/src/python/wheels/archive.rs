@@ -44,7 +44,7 @@ impl File {
     pub(super) fn bytes(&self) -> Option<&[u8]> {
         match &self.content {
             Content::Bytes(bytes) => Some(bytes),
-            Content::Part(..) | Content::File(_) => None,
+            Content::Part(..) | Content::File(_) | Content::Seen(..) => None,
         }
     }
 }
