@@ -35,19 +35,47 @@ pub(crate) struct FoundVariable {
 }
 
 impl FoundVariable {
-    /// One of several of which one is enough, checked at `span`.
-    pub(crate) fn one_of(name: &str, names: &[String], span: Span) -> Self {
+    /// One that the code reads, by what its name and its default tell. Nothing insists on it.
+    pub(crate) fn read(name: &str, default: Option<String>, span: Span) -> Self {
         Self {
             name: name.to_owned(),
             required: false,
             secret: is_secret(name),
-            default: None,
+            kind: kind_of(name, default.as_deref(), None),
+            default,
             type_name: None,
-            kind: kind_of(name, None, None),
-            why: format!("one of `{}` is enough", names.join("`, `")),
+            why: format!("reads `{name}`"),
             span,
-            one_of: names.to_vec(),
+            one_of: Vec::new(),
         }
+    }
+
+    /// The same, where the code does not go on without it if it `insists`.
+    #[must_use]
+    pub(crate) fn required(self, insists: bool) -> Self {
+        Self {
+            required: insists,
+            ..self
+        }
+    }
+
+    /// Several of which one is enough, checked at `span`. Where there is but one, nothing is said.
+    pub(crate) fn one_of(names: impl IntoIterator<Item = String>, span: &Span) -> Vec<Self> {
+        let mut all: Vec<String> = Vec::new();
+        for name in names {
+            if !all.contains(&name) {
+                all.push(name);
+            }
+        }
+        if all.len() < 2 {
+            return Vec::new();
+        }
+        let one = |name: &String| Self {
+            why: format!("one of `{}` is enough", all.join("`, `")),
+            one_of: all.clone(),
+            ..Self::read(name, None, span.clone())
+        };
+        all.iter().map(one).collect()
     }
 
     /// The variable, as far as needs are concerned.
@@ -81,5 +109,27 @@ impl From<VariableRead> for FoundVariable {
             why: read.why,
             one_of: Vec::new(),
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::path::Path;
+
+    use super::*;
+
+    #[test]
+    fn one_is_enough_only_of_several() {
+        let span = Span::line(Path::new("a.ts"), 1);
+        let of = |names: &[&str]| {
+            let names = names.iter().map(|name| (*name).to_owned());
+            let all = FoundVariable::one_of(names, &span);
+            all.into_iter()
+                .map(|one| (one.name, one.one_of.join(" ")))
+                .collect::<Vec<_>>()
+        };
+        let both = |name: &str| (name.to_owned(), "A B".to_owned());
+        assert_eq!(of(&["A", "B", "A"]), [both("A"), both("B")]);
+        assert!(of(&["A", "A"]).is_empty() && of(&[]).is_empty());
     }
 }

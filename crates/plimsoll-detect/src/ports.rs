@@ -43,12 +43,20 @@ const OTHERS: &[&str] = &[
     "etcd",
     "temporal",
     "chroma",
+    "ollama",
+    "s3",
+    "consul",
+    "vault",
+    "otlp",
+    "jaeger",
+    "loki",
 ];
 
 /// Whether a name is about a database or the like.
 pub(crate) fn is_of_a_need(name: &str) -> bool {
     let lower = name.to_ascii_lowercase();
-    OTHERS.iter().any(|word| lower.contains(word))
+    // A hotel is none.
+    lower.starts_with("otel") || OTHERS.iter().any(|word| lower.contains(word))
 }
 
 /// Ports that clients have for defaults: of plain and encrypted pages, of stores and brokers.
@@ -101,4 +109,21 @@ pub(crate) fn claimed_twice(found: &[Found]) -> Vec<Diagnostic> {
             )
         })
         .collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn names_tell_whose_a_port_is() {
+        for (name, other) in [
+            ("REDIS_PORT", true),
+            ("otelPort", true),
+            ("HOTEL_PORT", false),
+            ("HTTP_PORT", false),
+        ] {
+            assert_eq!(is_of_a_need(name), other, "{name}");
+        }
+    }
 }

@@ -1,12 +1,11 @@
 //! Variables, flags and settings that a Go program reads, with their defaults.
 
-use plimsoll_diag::Span;
 use tree_sitter::Node;
 
 use super::function::{Function, PortHint, Rank};
 use super::package::{is_text, port_of, span, text};
 use crate::found::FoundVariable;
-use crate::needs::{is_secret, kind_of};
+use crate::needs::kind_of;
 use crate::ports::is_of_a_need;
 use crate::syntax::{DEPTH, Source, named_children};
 
@@ -14,20 +13,6 @@ use crate::syntax::{DEPTH, Source, named_children};
 const OWN: &[&str] = &[
     "http", "web", "api", "server", "listen", "app", "metrics", "service", "grpc", "bind",
 ];
-
-fn variable(name: &str, default: Option<String>, required: bool, span: Span) -> FoundVariable {
-    FoundVariable {
-        required,
-        secret: is_secret(name),
-        kind: kind_of(name, default.as_deref(), None),
-        type_name: None,
-        one_of: Vec::new(),
-        why: format!("reads `{name}`"),
-        name: name.to_owned(),
-        default,
-        span,
-    }
-}
 
 /// Whether a text is spelled as variables are.
 pub(super) fn is_variable(text: &str) -> bool {
@@ -84,7 +69,7 @@ pub(super) fn call(
     if matches!(name, "os.Getenv" | "os.LookupEnv" | "syscall.Getenv") {
         function
             .variables
-            .push(variable(&first, None, false, place));
+            .push(FoundVariable::read(&first, None, place));
         return;
     }
     let lower = name.to_ascii_lowercase();
@@ -97,7 +82,7 @@ pub(super) fn call(
         let required = must && arguments.len() == 1 && !depends(source, node);
         function
             .variables
-            .push(variable(&first, default, required, place));
+            .push(FoundVariable::read(&first, default, place).required(required));
         return;
     }
     match method {
@@ -106,7 +91,7 @@ pub(super) fn call(
                 if let Some(bound) = literal(index).filter(|bound| is_variable(bound)) {
                     function
                         .variables
-                        .push(variable(&bound, None, false, place.clone()));
+                        .push(FoundVariable::read(&bound, None, place.clone()));
                 }
             }
         }
@@ -116,7 +101,7 @@ pub(super) fn call(
                 let bound = first.to_ascii_uppercase().replace(['.', '-'], "_");
                 function
                     .variables
-                    .push(variable(&bound, default, false, place));
+                    .push(FoundVariable::read(&bound, default, place));
             }
         }
         "Int" | "String" | "Uint" | "IntP" | "StringP" | "Uint16" => {
@@ -283,12 +268,10 @@ pub(super) fn condition(source: &Source, node: Node<'_>, function: &mut Function
         }
     } else {
         let place = span(source, condition);
-        function.variables.push(variable(
-            &name,
-            default.clone(),
-            refuses && default.is_none(),
-            place,
-        ));
+        let read = FoundVariable::read(&name, default.clone(), place);
+        function
+            .variables
+            .push(read.required(refuses && default.is_none()));
     }
     function.ports.extend(own_port(&name, default.as_deref()));
 }
@@ -320,7 +303,9 @@ pub(super) fn chosen(source: &Source, node: Node<'_>, function: &mut Function) {
     });
     if refuses && !empty && !depends(source, node) && !answers_requests(source, node) {
         let place = span(source, value);
-        function.variables.push(variable(&name, None, true, place));
+        function
+            .variables
+            .push(FoundVariable::read(&name, None, place).required(true));
     }
 }
 
@@ -370,14 +355,9 @@ fn one_of(source: &Source, node: Node<'_>, function: &mut Function) {
                 .or_else(|| super::tagged::variable(source, value))
         })
         .collect();
-    let Some(names) = names.filter(|names| names.len() > 1) else {
-        return;
-    };
-    for name in &names {
-        let place = span(source, condition);
-        let one = FoundVariable::one_of(name, &names, place);
-        function.variables.push(one);
-    }
+    let place = span(source, condition);
+    let several = FoundVariable::one_of(names.unwrap_or_default(), &place);
+    function.variables.extend(several);
 }
 
 /// Whether a block's last statement begins with a word.
@@ -474,9 +454,9 @@ pub(super) fn tags(source: &Source, node: Node<'_>, function: &mut Function, dep
             if is_variable(&name) {
                 function.ports.extend(own_port(&name, default.as_deref()));
                 let required = (flagged || stated) && default.is_none();
-                function
-                    .variables
-                    .push(variable(&name, default, required, span(source, node)));
+                function.variables.push(
+                    FoundVariable::read(&name, default, span(source, node)).required(required),
+                );
             }
         }
     }

@@ -7,7 +7,6 @@ use super::numbers::declaration;
 use super::sources::{Sources, text};
 use super::startup::moment;
 use crate::found::FoundVariable;
-use crate::needs::{is_secret, kind_of};
 use crate::syntax::{DEPTH, Source, named_children};
 
 /// How code insists on what an expression reads.
@@ -312,15 +311,8 @@ fn add(
     if !plain || name == "NODE_ENV" {
         return;
     }
-    found.variables.push(FoundVariable {
-        required,
-        secret: is_secret(name),
-        kind: kind_of(name, default.as_deref(), None),
-        default,
-        type_name: None,
-        one_of: Vec::new(),
-        span: source.place(place).in_file(source.path.clone()),
-        why: format!("reads `{name}`"),
-        name: name.to_owned(),
-    });
+    let span = source.place(place).in_file(source.path.clone());
+    found
+        .variables
+        .push(FoundVariable::read(name, default, span).required(required));
 }

@@ -6,7 +6,7 @@ use tree_sitter::Node;
 use super::sources::{Sources, text};
 use super::startup::Moment;
 use crate::found::FoundVariable;
-use crate::needs::{is_secret, kind_of};
+use crate::needs::is_secret;
 use crate::syntax::{Source, named_children};
 
 /// Modules that export an object of the variables, under the name `env`.
@@ -86,18 +86,13 @@ pub(super) fn imported(source: &Source, import: Node<'_>, found: &mut Sources) {
             continue;
         };
         let place = source.place(name).in_file(source.path.clone());
-        let name = source.text_of(name).to_owned();
+        let name = source.text_of(name);
         found.missed.insert(found.variables.len(), Moment::Load);
         found.variables.push(FoundVariable {
             required: true,
-            secret: !public && is_secret(&name),
-            kind: kind_of(&name, None, None),
-            default: None,
-            type_name: None,
-            one_of: Vec::new(),
-            span: place,
+            secret: !public && is_secret(name),
             why: format!("imports `{name}` from `{module}`, which the build fills in"),
-            name,
+            ..FoundVariable::read(name, None, place)
         });
     }
 }

@@ -54,14 +54,9 @@ fn insist(
         .filter(|known| known.name == name)
         .find_map(|known| known.default.clone());
     variables.push(FoundVariable {
-        name: name.to_owned(),
         required: default.is_none(),
-        secret: crate::needs::is_secret(name),
-        default,
-        type_name: None,
-        one_of: Vec::new(),
         kind: VariableKind::Text,
-        span,
         why: format!("`{library}` does not work without `{name}`"),
+        ..FoundVariable::read(name, default, span)
     });
 }

@@ -116,14 +116,9 @@ pub(super) fn read_by_libraries<'f>(
 
 fn key(name: &str, span: Span, library: &str) -> FoundVariable {
     FoundVariable {
-        name: name.to_owned(),
-        required: false,
         secret: true,
-        default: None,
-        type_name: None,
-        one_of: Vec::new(),
         kind: VariableKind::Text,
-        span,
         why: format!("`{library}` reads `{name}` by itself"),
+        ..FoundVariable::read(name, None, span)
     }
 }

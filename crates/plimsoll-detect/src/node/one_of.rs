@@ -25,16 +25,14 @@ pub(super) fn check(source: &Source, node: Node<'_>, found: &mut Sources) {
     }
     let mut names = Vec::new();
     let known = absent(source, condition, &mut names, 0);
-    names.dedup();
-    if known.is_none() || names.len() < 2 {
+    if known.is_none() {
         return;
     }
     let span = source.place(condition).in_file(source.path.clone());
-    for name in &names {
+    for one in FoundVariable::one_of(names, &span) {
         found
             .missed
             .insert(found.variables.len(), moment(source, node));
-        let one = FoundVariable::one_of(name, &names, span.clone());
         found.variables.push(one);
     }
 }

@@ -267,15 +267,9 @@ struct Prisma {
 /// What the generated client does not work without.
 fn demanded(name: &str, span: Span) -> FoundVariable {
     FoundVariable {
-        name: name.to_owned(),
         required: true,
-        secret: needs::is_secret(name),
-        default: None,
-        type_name: None,
-        one_of: Vec::new(),
-        kind: needs::kind_of(name, None, None),
-        span,
         why: format!("Prisma reads `{name}`"),
+        ..FoundVariable::read(name, None, span)
     }
 }
 

@@ -4,7 +4,6 @@ use tree_sitter::Node;
 
 use super::sources::{Sources, text};
 use crate::found::FoundVariable;
-use crate::needs::{is_secret, kind_of};
 use crate::syntax::{Source, named_children};
 
 /// Variables of a schema that the environment is checked against: `z.object({ X: z.string() })`,
@@ -65,14 +64,12 @@ fn schema_entry(source: &Source, pair: Node<'_>, found: &mut Sources) {
         .any(|word| rule.contains(word));
     found.variables.push(FoundVariable {
         required: !optional,
-        secret: is_secret(&name),
-        kind: kind_of(&name, default.as_deref(), None),
-        default,
-        type_name: None,
-        one_of: Vec::new(),
-        span: source.place(pair).in_file(source.path.clone()),
         why: format!("a schema of the environment has `{name}`"),
-        name,
+        ..FoundVariable::read(
+            &name,
+            default,
+            source.place(pair).in_file(source.path.clone()),
+        )
     });
 }
 

@@ -14,7 +14,7 @@ use super::one_of;
 use super::schema::schema;
 use super::startup::{Moment, moment};
 use crate::found::FoundVariable;
-use crate::needs::{is_secret, kind_of};
+use crate::needs::is_secret;
 use crate::places;
 use crate::syntax::{DEPTH, Grammar, Source, named_children};
 use crate::tree::Tree;
@@ -168,13 +168,8 @@ pub(super) fn walk(source: &Source, node: Node<'_>, found: &mut Sources, depth: 
                     found.variables.push(FoundVariable {
                         required: demand != Demand::None,
                         secret: is_secret(&name) && !name.starts_with("PUBLIC_"),
-                        kind: kind_of(&name, default.as_deref(), None),
-                        default,
-                        type_name: None,
-                        one_of: Vec::new(),
-                        span,
                         why,
-                        name,
+                        ..FoundVariable::read(&name, default, span)
                     });
                 }
             } else if node.kind() == "subscript_expression" {

@@ -11,7 +11,6 @@ use super::numbers::parameter_of;
 use super::sources::text;
 use super::startup::{Moment, moment};
 use crate::found::FoundVariable;
-use crate::needs::{is_secret, kind_of};
 use crate::syntax::{Source, named_children};
 
 /// A function that reads the variable which a parameter names.
@@ -150,14 +149,8 @@ pub(super) fn variables<'f>(
         let default = other.cloned().flatten();
         is_variable(&name).then(|| FoundVariable {
             required: reader.insists && other.is_none() && runs,
-            secret: is_secret(&name),
-            kind: kind_of(&name, default.as_deref(), None),
-            default,
-            type_name: None,
-            one_of: Vec::new(),
-            span: asked.span.clone(),
             why: format!("reads `{name}` through `{}`", asked.function),
-            name,
+            ..FoundVariable::read(&name, default, asked.span.clone())
         })
     };
     reached

@@ -1,6 +1,5 @@
 //! Variables of which one is enough: `if not (os.getenv("A") or os.getenv("B")): raise …`.
 
-use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use plimsoll_diag::Span;
@@ -23,9 +22,7 @@ pub(crate) fn one_of(
     let mut found = Vec::new();
     for module in modules {
         let mut add = |names: Option<Vec<String>>, span: Span| {
-            let mut names = names.unwrap_or_default();
-            let mut seen = BTreeSet::new();
-            names.retain(|name| seen.insert(name.clone()));
+            let names = names.unwrap_or_default();
             let settled = |name: &String| {
                 let mut read = known.iter().filter(|variable| variable.name == *name);
                 read.any(|variable| {
@@ -36,9 +33,8 @@ pub(crate) fn one_of(
                             .is_some_and(|text| !text.is_empty())
                 })
             };
-            if names.len() > 1 && !names.iter().any(settled) {
-                let ones = names.iter();
-                found.extend(ones.map(|name| FoundVariable::one_of(name, &names, span.clone())));
+            if !names.iter().any(settled) {
+                found.extend(FoundVariable::one_of(names, &span));
             }
         };
         for check in &module.one_of {

@@ -9,6 +9,7 @@ use super::constants;
 use super::item::{Item, PortHint, Rank, RouteHint, Transport, joined};
 use super::settings;
 use super::source::{is_text, span, text};
+use crate::found::FoundVariable;
 use crate::syntax::{DEPTH, Source, named_children};
 
 /// Last parts of calls that read a file or directory.
@@ -236,7 +237,7 @@ impl Walker<'_> {
             let required = plain.contains("require") || plain.contains("must");
             self.item
                 .variables
-                .push(settings::variable(name, default, required, place));
+                .push(FoundVariable::read(name, default, place).required(required));
         } else if settings::is_reader(&plain)
             && let Some(name) = texts.first()
             && name.contains('_')
@@ -267,7 +268,7 @@ impl Walker<'_> {
         }
         if let Some(name) = settings::of_provider(&plain) {
             let place = span(self.source, node);
-            let mut variable = settings::variable(name, None, true, place);
+            let mut variable = FoundVariable::read(name, None, place).required(true);
             variable.why = format!("`{plain}` does not work without `{name}`");
             self.item.variables.push(variable);
         }

@@ -3,8 +3,8 @@
 use tree_sitter::Node;
 
 use super::item::Item;
-use super::settings;
 use super::source::span;
+use crate::found::FoundVariable;
 use crate::syntax::Source;
 
 /// Crates of chats, and the last parts of calls that wait for what is said there.
@@ -45,7 +45,7 @@ pub(super) fn call(source: &Source, node: Node<'_>, path: &str, item: &mut Item)
         && path.trim_end_matches(last).ends_with("Bot::");
     if from_variable && named("teloxide") {
         let place = span(source, node);
-        let mut variable = settings::variable("TELOXIDE_TOKEN", None, true, place);
+        let mut variable = FoundVariable::read("TELOXIDE_TOKEN", None, place).required(true);
         variable.why = format!("`{path}` does not work without `TELOXIDE_TOKEN`");
         item.variables.push(variable);
     }

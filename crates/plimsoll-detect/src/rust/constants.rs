@@ -6,6 +6,7 @@ use tree_sitter::Node;
 
 use super::item::Item;
 use super::settings;
+use crate::found::FoundVariable;
 use crate::syntax::Source;
 
 /// Notes a variable that is read by a constant. Which one it is, the whole crate tells.
@@ -92,7 +93,7 @@ pub(super) fn resolve(items: &mut [Item]) {
             let default = read.default.clone();
             item.ports
                 .extend(settings::own_port(value, default.as_deref()));
-            let found = settings::variable(value, default, read.required, read.span);
+            let found = FoundVariable::read(value, default, read.span).required(read.required);
             item.variables.push(found);
         }
     }

@@ -326,7 +326,7 @@ impl Seen<'_> {
             let (.., insists) = helpers
                 .iter()
                 .find(|(known, at, _)| known == function && at == position)?;
-            let mut variable = settings::variable(name, None, *insists, span.clone());
+            let mut variable = FoundVariable::read(name, None, span.clone()).required(*insists);
             variable.why = format!("reads `{name}` through `{function}`");
             Some(variable)
         });
@@ -363,12 +363,8 @@ impl Seen<'_> {
                 .filter(|prefix| only_variables || !prefix.is_empty())
             {
                 let name = format!("{prefix}{}", field.name).to_ascii_uppercase();
-                found.push(settings::variable(
-                    &name,
-                    None,
-                    only_variables && field.required,
-                    field.span.clone(),
-                ));
+                let read = FoundVariable::read(&name, None, field.span.clone());
+                found.push(read.required(only_variables && field.required));
             }
         }
         found

@@ -7,70 +7,8 @@ use super::calls::HANDS_ON;
 use super::item::{Field, Item, PortHint, Rank};
 use super::source::{is_text, span, text};
 use crate::found::FoundVariable;
-use crate::needs::{is_secret, kind_of};
+use crate::ports::is_of_a_need;
 use crate::syntax::{Source, named_children};
-
-/// Words of names that belong to something else than the program's own port.
-const OTHERS: &[&str] = &[
-    "db",
-    "database",
-    "redis",
-    "postgres",
-    "pg",
-    "mysql",
-    "mongo",
-    "smtp",
-    "mail",
-    "rabbit",
-    "amqp",
-    "kafka",
-    "nats",
-    "proxy",
-    "ssh",
-    "remote",
-    "target",
-    "upstream",
-    "broker",
-    "elastic",
-    "peer",
-    "client",
-    "milvus",
-    "qdrant",
-    "chroma",
-    "weaviate",
-    "ollama",
-    "neo4j",
-    "clickhouse",
-    "minio",
-    "s3",
-    "memcache",
-    "etcd",
-    "consul",
-    "vault",
-    "otel",
-    "otlp",
-    "jaeger",
-    "loki",
-];
-
-pub(super) fn variable(
-    name: &str,
-    default: Option<String>,
-    required: bool,
-    span: Span,
-) -> FoundVariable {
-    FoundVariable {
-        required,
-        secret: is_secret(name),
-        kind: kind_of(name, default.as_deref(), None),
-        type_name: None,
-        one_of: Vec::new(),
-        why: format!("reads `{name}`"),
-        name: name.to_owned(),
-        default,
-        span,
-    }
-}
 
 /// Clients of rig's providers that end the program where their key is not set.
 const PROVIDERS: &[(&str, &str)] = &[
@@ -135,10 +73,6 @@ fn says(name: &str, words: &[&str]) -> bool {
         .any(|part| words.contains(&part))
 }
 
-fn is_of_another(name: &str) -> bool {
-    OTHERS.iter().any(|word| name.contains(word))
-}
-
 /// Whether a function of this name reads a variable that it is given the name of, as far as people
 /// write such functions: `read_port("APP_PORT")`.
 pub(super) fn is_reader(function: &str) -> bool {
@@ -152,13 +86,13 @@ pub(super) fn is_reader(function: &str) -> bool {
 /// Whether something of this name says where the program itself listens.
 pub(super) fn listens_by(name: &str) -> bool {
     let lower = name.to_ascii_lowercase();
-    says(&lower, &["host", "ip", "addr", "address", "listen", "bind"]) && !is_of_another(&lower)
+    says(&lower, &["host", "ip", "addr", "address", "listen", "bind"]) && !is_of_a_need(&lower)
 }
 
 /// The port that a default gives the program itself.
 pub(super) fn own_port(name: &str, default: Option<&str>) -> Option<PortHint> {
     let lower = name.to_ascii_lowercase();
-    if !says(&lower, &["port", "addr", "address", "listen", "bind"]) || is_of_another(&lower) {
+    if !says(&lower, &["port", "addr", "address", "listen", "bind"]) || is_of_a_need(&lower) {
         return None;
     }
     Some(PortHint {
@@ -222,7 +156,7 @@ pub(super) fn read(source: &Source, call: Node<'_>, name: &str, item: &mut Item)
     let place = span(source, call);
     let required = required && !is_handed_on(source, call);
     item.variables
-        .push(variable(name, default, required, place));
+        .push(FoundVariable::read(name, default, place).required(required));
 }
 
 /// Whether a node stands in a closure that is called for each request: `get(|| async { … })`.
@@ -444,12 +378,9 @@ fn argument(attributes: &str, name: &str, kind: &str, place: Span, item: &mut It
     let optional = ["Option", "Vec", "bool"]
         .iter()
         .any(|start| kind.starts_with(start));
-    item.variables.push(variable(
-        &variable_name,
-        default,
-        !optional && !has_default,
-        place,
-    ));
+    let read = FoundVariable::read(&variable_name, default, place);
+    item.variables
+        .push(read.required(!optional && !has_default));
 }
 
 /// `name = value` and `name` of attributes, as far as commas outside of brackets and quotes part them.
