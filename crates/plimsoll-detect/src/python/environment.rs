@@ -11,7 +11,7 @@ use crate::python::module::{Function, Module, Moment};
 use crate::python::startup::Startup;
 use crate::python::value::{Call, Value};
 use crate::python::workspace::Workspace;
-use crate::python::{dynaconf, handed, insisting, settings};
+use crate::python::{dynaconf, gathered, handed, insisting, settings};
 
 /// One reading of a variable, as written.
 pub(crate) struct Read<'c> {
@@ -114,6 +114,7 @@ pub(crate) fn reads(
         settings::reads(workspace, module, &loaded, &mut found);
         dynaconf::reads(workspace, module, &loaded, &mut found);
     }
+    gathered::reads(&loaded, startup, &mut found);
     found
 }
 
@@ -164,7 +165,7 @@ fn iterated_reads(module: &Module, startup: &Startup, found: &mut Vec<VariableRe
     for iteration in &module.iterations {
         let reading = module.calls.iter().find(|placed| {
             let callee = module.callee(&placed.call);
-            *placed.scope.path == *iteration.scope
+            *placed.scope.path == *iteration.scope.path
                 && matches!(callee.as_deref(), Some("os.getenv" | "os.environ.get"))
                 && placed.call.arguments.len() == 1
                 && placed.call.arguments[0].as_name() == Some(&iteration.name)
@@ -179,7 +180,7 @@ fn iterated_reads(module: &Module, startup: &Startup, found: &mut Vec<VariableRe
                 .rev()
                 .find(|binding| {
                     binding.target == *name
-                        && (binding.scope.is_top() || binding.scope.path == iteration.scope)
+                        && (binding.scope.is_top() || binding.scope.path == iteration.scope.path)
                 })
                 .and_then(|binding| binding.value.as_ref()),
             value => Some(value),
@@ -196,8 +197,8 @@ fn iterated_reads(module: &Module, startup: &Startup, found: &mut Vec<VariableRe
             || module
                 .ended_by
                 .iter()
-                .any(|(scope, _)| **scope == *iteration.scope);
-        let required = ends && startup.reaches(&iteration.scope);
+                .any(|(scope, _)| **scope == *iteration.scope.path);
+        let required = ends && startup.reaches(&iteration.scope.path);
         for name in names.into_iter().filter(|name| looks_like_variable(name)) {
             found.push(VariableRead {
                 name: name.to_owned(),
@@ -215,7 +216,7 @@ fn iterated_reads(module: &Module, startup: &Startup, found: &mut Vec<VariableRe
     }
 }
 
-fn looks_like_variable(name: &str) -> bool {
+pub(super) fn looks_like_variable(name: &str) -> bool {
     name.contains(|c: char| c.is_ascii_uppercase())
         && name
             .chars()

@@ -16,6 +16,7 @@ mod environment;
 mod evaluate;
 mod expression;
 mod extract;
+mod gathered;
 mod given_application;
 mod graph;
 pub(crate) mod gunicorn;

@@ -193,9 +193,12 @@ impl Branch {
 #[derive(Debug, Clone, Serialize, Deserialize)]
 pub(crate) struct Iteration {
     pub(crate) name: String,
+    /// The second name of `for name, value in …`.
+    pub(crate) value: Option<String>,
     pub(crate) over: Value,
-    /// Functions and classes around it.
-    pub(crate) scope: Arc<str>,
+    /// Lists that hold what there was no value for when the loop is over.
+    pub(crate) gathers: Vec<String>,
+    pub(crate) scope: Scope,
 }
 
 /// A change of a collection: `x[key] = value`, `x.append(value)`.

@@ -22,6 +22,17 @@ const HOOKS: &[&str] = &[
     "worker_init",
 ];
 
+/// Calls that keep what they are handed for later: for a request, an event, a step of a graph, an answer, the end.
+#[rustfmt::skip]
+const KEEPERS: &[&str] = &[
+    "Depends", "Security", "Route", "WebSocketRoute", "APIRoute", "add_route", "add_api_route",
+    "add_websocket_route", "add_api_websocket_route", "add_url_rule", "add_exception_handler", "add_handler",
+    "CommandHandler", "MessageHandler", "CallbackQueryHandler", "InlineQueryHandler", "ConversationHandler",
+    "add_node", "add_conditional_edges", "add_tool", "Tool", "StructuredTool", "FunctionTool", "from_function",
+    "from_defaults", "register_function", "add_command", "add_done_callback", "signal", "add_signal_handler",
+    "register",
+];
+
 impl Startup {
     /// Follows calls from what runs on import, from what the entry file starts, and from the functions that whoever
     /// starts it calls by name.
@@ -74,9 +85,12 @@ impl Startup {
                     .arguments
                     .iter()
                     .chain(call.keywords.iter().map(|(_, value)| value));
+                let kept = call
+                    .method()
+                    .is_some_and(|method| KEEPERS.contains(&method));
                 let passed = values
                     .filter_map(Value::as_name)
-                    .filter(|name| !name.contains('.'));
+                    .filter(|name| !kept && !name.contains('.'));
                 let called = call.function.as_name().filter(|name| {
                     // A method of an object that is not known may be any method of that name.
                     name.rsplit_once('.').is_none_or(|(receiver, _)| {

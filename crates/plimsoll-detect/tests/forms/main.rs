@@ -20,6 +20,7 @@ mod members;
 mod one_of;
 mod ports;
 mod projects;
+mod python_start;
 mod remembered;
 mod rust_requests;
 mod shapes;

@@ -17,7 +17,7 @@ impl Extractor<'_> {
         ) else {
             return;
         };
-        if self.left_before(node) {
+        if self.left_before(node) || self.is_caught(node, body) {
             return;
         }
         if !self.ends(body) {
@@ -26,12 +26,97 @@ impl Extractor<'_> {
             }
             return;
         }
-        if matches!(test.kind(), "identifier" | "attribute") {
-            let name = self.source.text_of(test).to_owned();
-            self.module.ended_by.push((scope.path.clone(), name));
-            return;
-        }
+        self.ended_by(test, scope, 0);
         self.absent(test, scope, 0);
+    }
+
+    /// Notes what ends the work when it holds anything: `missing`, `missing or wrong`, `len(missing) > 0`.
+    fn ended_by(&mut self, test: Node<'_>, scope: &Scope, depth: usize) {
+        let operator = test.child_by_field_name("operator");
+        match test.kind() {
+            "identifier" | "attribute" => {
+                let name = self.source.text_of(test).to_owned();
+                self.module.ended_by.push((scope.path.clone(), name));
+            }
+            "boolean_operator" if depth < 8 && operator.is_some_and(|one| one.kind() == "or") => {
+                for side in named_children(test) {
+                    self.ended_by(side, scope, depth + 1);
+                }
+            }
+            "parenthesized_expression" if depth < 8 => {
+                for inner in named_children(test) {
+                    self.ended_by(inner, scope, depth + 1);
+                }
+            }
+            "call" | "comparison_operator" => {
+                let text = self.source.text_of(test);
+                let counted = text
+                    .strip_prefix("len(")
+                    .and_then(|rest| rest.split_once(')'));
+                if let Some((name, rest)) = counted
+                    && matches!(rest.trim(), "" | "> 0" | "!= 0" | ">= 1")
+                {
+                    let name = name.trim().to_owned();
+                    self.module.ended_by.push((scope.path.clone(), name));
+                }
+            }
+            _ => {}
+        }
+    }
+
+    /// Whether the function goes on after a body that raises: a handler around it takes what is raised there, and
+    /// gives something back instead.
+    fn is_caught(&self, node: Node<'_>, body: Node<'_>) -> bool {
+        let raised = named_children(body)
+            .into_iter()
+            .find(|statement| statement.kind() == "raise_statement");
+        let Some(raised) = raised.and_then(|raised| raised.named_child(0)) else {
+            return false;
+        };
+        let raised = raised.child_by_field_name("function").unwrap_or(raised);
+        let raised = self.source.text_of(raised);
+        let mut inner = node;
+        while let Some(around) = inner.parent() {
+            if matches!(around.kind(), "function_definition" | "class_definition") {
+                return false;
+            }
+            let tried = around.kind() == "try_statement"
+                && around.child_by_field_name("body") == Some(inner);
+            if tried
+                && named_children(around)
+                    .into_iter()
+                    .any(|handler| self.takes(handler, raised))
+            {
+                return true;
+            }
+            inner = around;
+        }
+        false
+    }
+
+    /// Whether a handler takes an error of this name and gives a value back for it.
+    fn takes(&self, handler: Node<'_>, raised: &str) -> bool {
+        if !self.survives(handler) {
+            return false;
+        }
+        let parts = named_children(handler);
+        let Some((body, caught)) = parts.split_last() else {
+            return false;
+        };
+        let caught: String = caught
+            .iter()
+            .map(|part| self.source.text_of(*part))
+            .collect();
+        let takes = caught.is_empty()
+            || ["Exception", "BaseException", raised].iter().any(|name| {
+                caught
+                    .split(|c: char| !c.is_alphanumeric() && c != '.')
+                    .any(|one| one == *name)
+            });
+        let gives = named_children(*body).into_iter().any(|statement| {
+            statement.kind() == "return_statement" && statement.named_child_count() > 0
+        });
+        takes && gives
     }
 
     /// Whether a function is left before a statement where a variable turns it off: `if not enabled("X"): return`.
@@ -213,21 +298,77 @@ impl Extractor<'_> {
         self.insist(compared.unwrap_or(asserted), scope);
     }
 
-    /// Notes what a loop or a comprehension goes through: `for name in NAMES`.
+    /// Notes what a loop or a comprehension goes through: `for name in NAMES`, `for name, value in WANTED.items()`.
     pub(super) fn iteration(&mut self, node: Node<'_>, scope: &Scope) {
-        let (Some(name), Some(over)) = (
+        let (Some(left), Some(over)) = (
             node.child_by_field_name("left"),
             node.child_by_field_name("right"),
         ) else {
             return;
         };
-        if name.kind() == "identifier" {
-            self.module.iterations.push(Iteration {
-                name: self.source.text_of(name).to_owned(),
-                over: self.value(over, 0),
-                scope: scope.path.clone(),
+        let parts = match left.kind() {
+            "identifier" => vec![left],
+            "pattern_list" | "tuple_pattern" => named_children(left),
+            _ => return,
+        };
+        let mut parts = parts
+            .into_iter()
+            .map(|part| self.source.text_of(part).to_owned());
+        let Some(name) = parts.next() else {
+            return;
+        };
+        let value = parts.next();
+        let gathers = value
+            .as_deref()
+            .map(|value| self.gathers(node, value))
+            .unwrap_or_default();
+        self.module.iterations.push(Iteration {
+            name,
+            value,
+            over: self.value(over, 0),
+            gathers,
+            scope: scope.clone(),
+        });
+    }
+
+    /// Lists that a loop adds to, or a comprehension makes, where the value it goes through is nothing:
+    /// `if not value: missing.append(name)`, `missing = [name for name, value in … if not value]`.
+    fn gathers(&self, node: Node<'_>, value: &str) -> Vec<String> {
+        let is_nothing = |test: Node<'_>| {
+            let text = self.source.text_of(test);
+            let text = text.split(" or ").next().unwrap_or(text).trim();
+            text.strip_prefix("not ")
+                .is_some_and(|rest| rest.trim() == value)
+                || text
+                    .strip_prefix(value)
+                    .is_some_and(|rest| matches!(rest.trim(), "is None" | "== \"\"" | "== ''"))
+        };
+        if node.kind() == "for_in_clause" {
+            let Some(around) = node.parent() else {
+                return Vec::new();
+            };
+            let checked = named_children(around).into_iter().any(|part| {
+                part.kind() == "if_clause" && part.named_child(0).is_some_and(is_nothing)
             });
+            let made = around.parent().filter(|made| made.kind() == "assignment");
+            let name = made.and_then(|made| made.child_by_field_name("left"));
+            return name
+                .filter(|_| checked)
+                .map(|name| self.source.text_of(name).to_owned())
+                .into_iter()
+                .collect();
         }
+        let body = node.child_by_field_name("body");
+        body.map(named_children)
+            .unwrap_or_default()
+            .into_iter()
+            .filter_map(|statement| {
+                let test = statement.child_by_field_name("condition")?;
+                let then = statement.child_by_field_name("consequence")?;
+                let (list, _) = self.source.text_of(then).split_once(".append(")?;
+                is_nothing(test).then(|| list.split_whitespace().last().map(str::to_owned))?
+            })
+            .collect()
     }
 
     /// Notes the branches of `if x == "a": … elif x in ("b", "c"): … else: …`.
@@ -307,12 +448,17 @@ impl Extractor<'_> {
                 .filter(|text| quoted(text))
                 .map(|text| text.trim_matches(['"', '\'']).to_owned())
                 .collect();
+            // What a guard turns away goes on to the cases below.
+            let guarded = case.child_by_field_name("guard").is_some();
             let (texts, taken) = match patterns.as_slice() {
+                ["_"] if guarded => continue,
                 ["_"] => (all.clone(), Taken::WhenNone),
                 _ if texts.len() == patterns.len() => (texts, Taken::WhenOne),
                 _ => return,
             };
-            all.extend(texts.iter().cloned());
+            if !guarded {
+                all.extend(texts.iter().cloned());
+            }
             self.module.branches.push(Branch {
                 subject: subject.clone(),
                 texts,

@@ -1,0 +1,80 @@
+//! What a Python service does when it starts, as opposed to later, and what it does not start without.
+
+use crate::tree::{found, lines, required};
+
+fn checked(source: &str) -> Vec<String> {
+    let source = format!(
+        "import os\nimport sys\nfrom fastapi import Depends, FastAPI\napp = FastAPI()\n{source}\n"
+    );
+    let detection = found(&[
+        ("requirements.txt", "fastapi\nuvicorn\n"),
+        ("main.py", &source),
+    ]);
+    assert_eq!(detection.services.len(), 1, "{source}");
+    let mut names: Vec<String> = required(&detection)
+        .into_iter()
+        .map(str::to_owned)
+        .collect();
+    names.sort();
+    names
+}
+
+#[test]
+fn what_a_request_asks_for_is_none_of_the_start() {
+    let client = "def client():\n    key = os.getenv('EBB')\n    if not key:\n        raise ValueError('EBB')\n    return key\n";
+    for kept in [
+        "@app.get('/')\ndef root(key=Depends(client)):\n    return key",
+        "app.add_api_route('/', client)",
+        "graph.add_node('client', client)",
+        "bot.add_handler(CommandHandler('start', client))",
+    ] {
+        assert!(checked(&format!("{client}{kept}")).is_empty(), "{kept}");
+    }
+    for run in ["KEY = client()", "Thread(target=client).start()"] {
+        assert_eq!(checked(&format!("{client}{run}")), ["EBB"], "{run}");
+    }
+}
+
+#[test]
+fn what_a_handler_answers_for_is_not_required() {
+    let root = |raised: &str, caught: &str| {
+        checked(&format!(
+            "def root():\n    try:\n        root = os.getenv('EBB')\n        if root is None:\n            raise {raised}('EBB')\n        \
+             return root\n    except {caught}:\n        return './here'\nROOT = root()"
+        ))
+    };
+    assert!(root("KeyError", "KeyError").is_empty());
+    assert!(root("ValueError", "(KeyError, ValueError) as error").is_empty());
+    assert!(root("RuntimeError", "Exception").is_empty());
+    assert_eq!(root("RuntimeError", "KeyError"), ["EBB"]);
+}
+
+#[test]
+fn a_table_of_what_is_wanted_is_checked_at_once() {
+    let reads = "class Keys:\n    def __init__(self):\n        self.ebb = os.getenv('EBB')\n        self.flow = os.getenv('FLOW')\n        \
+                 self.tide = os.getenv('TIDE', 'high')\n        self.spare = os.getenv('SPARE')\n";
+    for check in [
+        "        wanted = {'EBB': self.ebb, 'FLOW': self.flow, 'TIDE': self.tide}\n        missing, wrong = [], []\n        missing = []\n        \
+         for name, value in wanted.items():\n            if not value:\n                missing.append(name)\n        \
+         for name, value in {'SPARE': self.spare}.items():\n            if not value:\n                print(name)\n        \
+         if missing or wrong:\n            raise SystemExit(1)\nkeys = Keys()",
+        "        wanted = {'EBB': self.ebb, 'FLOW': self.flow}\n        missing = [name for name, value in wanted.items() if not value]\n        \
+         if missing:\n            raise ValueError(missing)\nkeys = Keys()",
+        "        missing = [name for name, value in [('EBB', self.ebb), ('FLOW', self.flow)] if value is None]\n        \
+         if len(missing) > 0:\n            sys.exit(1)\nkeys = Keys()",
+    ] {
+        assert_eq!(
+            checked(&format!("{reads}{check}")),
+            ["EBB", "FLOW"],
+            "{check}"
+        );
+    }
+    // One of several ways alone ends here.
+    let check = "        if os.getenv('SPARE') == 'tide':\n            missing = [name for name, value in (('EBB', self.ebb),) if not value]\n            \
+                 if missing:\n                raise ValueError(missing)\nkeys = Keys()";
+    assert!(checked(&format!("{reads}{check}")).is_empty());
+    // Nothing ends here.
+    let check = "        missing = [name for name, value in {'EBB': self.ebb}.items() if not value]\n        \
+                 if missing:\n            print(missing)\nkeys = Keys()";
+    assert!(checked(&format!("{reads}{check}")).is_empty());
+}
