@@ -381,11 +381,7 @@ impl Tree {
         match self.bytes(file, most) {
             Ok(bytes) => {
                 self.readings.bytes(place, &bytes);
-                // One wrong byte in a comment must not hide a service.
-                Some(match String::from_utf8(bytes) {
-                    Ok(text) => text,
-                    Err(error) => String::from_utf8_lossy(error.as_bytes()).into_owned(),
-                })
+                Some(plimsoll_model::text_of(bytes))
             }
             Err(error) => {
                 self.readings.failed();

@@ -9,7 +9,7 @@ use std::path::Path;
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
-use plimsoll_model::{BuildRecipe, PythonDependencies, RecipeKind};
+use plimsoll_model::{BuildRecipe, PythonDependencies, RecipeKind, text_of};
 use serde::Deserialize;
 
 use crate::inventory::{Ecosystem, Inventory, go_purl, npm_purl, purl, python, python_purl};
@@ -18,7 +18,7 @@ use crate::provenance::Material;
 /// The packages of a recipe's lock files. Of Python's only those that are in the image, as the
 /// file that was chosen for its processor.
 pub fn locked_materials(recipe: &BuildRecipe, inventory: &Inventory) -> BTreeSet<Material> {
-    let text = |path: &Path| fs_err::read_to_string(recipe.context.join(path)).unwrap_or_default();
+    let text = |path: &Path| text_of(fs_err::read(recipe.context.join(path)).unwrap_or_default());
     let mut used = match &recipe.kind {
         RecipeKind::Python(found) => match &found.dependencies {
             PythonDependencies::UvLock { lock, .. } => of_uv_lock(&text(lock), inventory),

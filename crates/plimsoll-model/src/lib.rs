@@ -19,6 +19,7 @@ mod project;
 mod recipe;
 pub mod settings;
 mod stage;
+mod text;
 mod watch;
 pub mod yaml;
 
@@ -38,4 +39,5 @@ pub use recipe::{
     RustRecipe, SiteProxy, StaticSiteRecipe,
 };
 pub use stage::StagePurpose;
+pub use text::text_of;
 pub use watch::{Watch, WatchAction};

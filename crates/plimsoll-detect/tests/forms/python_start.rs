@@ -78,3 +78,18 @@ fn a_table_of_what_is_wanted_is_checked_at_once() {
                  if missing:\n            print(missing)\nkeys = Keys()";
     assert!(checked(&format!("{reads}{check}")).is_empty());
 }
+
+#[test]
+fn a_list_that_windows_wrote_is_read() {
+    let wide: Vec<u8> = "\u{feff}fastapi==0.115.12\r\nuvicorn==0.34.1\r\n"
+        .encode_utf16()
+        .flat_map(u16::to_le_bytes)
+        .collect();
+    let directory =
+        crate::tree::written(&[("main.py", "from fastapi import FastAPI\napp = FastAPI()\n")]);
+    for bytes in [wide, b"\xef\xbb\xbffastapi\nuvicorn\n".to_vec()] {
+        fs_err::write(directory.path().join("requirements.txt"), bytes).unwrap();
+        let detection = crate::remembered::found_twice(directory.path());
+        assert!(detection.problems.is_empty(), "{:?}", detection.problems);
+    }
+}

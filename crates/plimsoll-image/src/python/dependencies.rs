@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 
 use fs_err as fs;
 use plimsoll_diag::{Diagnostic, ProgressEvent, Span};
-use plimsoll_model::PythonDependencies;
+use plimsoll_model::{PythonDependencies, text_of};
 
 use super::PythonError;
 use super::build::{Build, RULES};
@@ -104,7 +104,7 @@ impl Build<'_> {
             }) || line == format!("name = \"{name}\"")
         };
         let place = files.iter().find_map(|file| {
-            let text = fs::read_to_string(context.join(file)).ok()?;
+            let text = text_of(fs::read(context.join(file)).ok()?);
             let line = text.lines().position(stated)?;
             Some((file, u32::try_from(line + 1).unwrap_or(u32::MAX)))
         });

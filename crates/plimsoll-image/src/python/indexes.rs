@@ -7,7 +7,7 @@ use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 
 use fs_err as fs;
-use plimsoll_model::{PythonDependencies, PythonRecipe};
+use plimsoll_model::{PythonDependencies, PythonRecipe, text_of};
 
 use super::locks::{self, Wanted};
 use super::target::Target;
@@ -94,7 +94,7 @@ impl Indexes {
             return;
         }
         // One that is missing was told when the dependencies were resolved.
-        let text = fs::read_to_string(context.join(file)).unwrap_or_default();
+        let text = text_of(fs::read(context.join(file)).unwrap_or_default());
         for line in text.lines() {
             let option = |names: &[&str]| {
                 names.iter().find_map(|name| {

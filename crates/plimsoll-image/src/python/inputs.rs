@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
 use fs_err as fs;
-use plimsoll_model::{PythonDependencies, PythonRecipe};
+use plimsoll_model::{PythonDependencies, PythonRecipe, text_of};
 
 use super::{PythonError, locks};
 use crate::Digest;
@@ -60,23 +60,24 @@ impl Inputs {
         Ok(inputs)
     }
 
-    fn add(&mut self, context: &Path, file: &Path) -> Result<Vec<u8>, PythonError> {
+    /// Notes a file, and gives its text.
+    fn add(&mut self, context: &Path, file: &Path) -> Result<String, PythonError> {
         let bytes = fs::read(context.join(file))?;
         self.files.insert(file.to_path_buf(), Digest::of(&bytes));
-        let text = String::from_utf8_lossy(&bytes);
+        let text = text_of(bytes);
         self.repositories |= ["git+", "git = \"", "\"git\":"]
             .iter()
             .any(|mark| text.contains(mark));
-        Ok(bytes)
+        Ok(text)
     }
 
     fn add_requirements(&mut self, context: &Path, file: &Path) -> Result<(), PythonError> {
         if self.files.contains_key(file) {
             return Ok(());
         }
-        let bytes = self.add(context, file)?;
+        let text = self.add(context, file)?;
         let directory = file.parent().unwrap_or(Path::new(""));
-        for named in included(&String::from_utf8_lossy(&bytes)) {
+        for named in included(&text) {
             let path = directory.join(named);
             // uv reports an included file that is missing better than we could.
             if context.join(&path).is_file() {
@@ -97,7 +98,7 @@ impl Inputs {
         paths
             .map(|path| {
                 let bytes = fs::read(context.join(path))?;
-                Ok(String::from_utf8_lossy(&bytes).into_owned())
+                Ok(text_of(bytes))
             })
             .collect()
     }
@@ -118,9 +119,9 @@ impl Inputs {
         for (path, digest) in &self.files {
             let name = path.file_name().unwrap_or_default().to_string_lossy();
             let said = match &*name {
-                "pyproject.toml" => stated(&fs::read_to_string(context.join(path))?),
+                "pyproject.toml" => stated(&text_of(fs::read(context.join(path))?)),
                 name if name.ends_with(".txt") || name.ends_with(".in") => {
-                    without_comments(&fs::read_to_string(context.join(path))?)
+                    without_comments(&text_of(fs::read(context.join(path))?))
                 }
                 _ => digest.to_string(),
             };
@@ -238,5 +239,20 @@ mod tests {
             .add_requirements(root.path(), Path::new("a.txt"))
             .unwrap();
         assert_ne!(inputs.identity(), before);
+    }
+
+    #[test]
+    fn what_windows_wrote_is_read() {
+        let root = tempfile::tempdir().unwrap();
+        let wide = "\u{feff}-r b.txt\r\nidna\r\n".encode_utf16();
+        let bytes: Vec<u8> = wide.flat_map(u16::to_le_bytes).collect();
+        fs::write(root.path().join("a.txt"), bytes).unwrap();
+        fs::write(root.path().join("b.txt"), "x").unwrap();
+        let mut inputs = Inputs::default();
+        inputs
+            .add_requirements(root.path(), Path::new("a.txt"))
+            .unwrap();
+        assert_eq!(inputs.files.len(), 2);
+        assert!(inputs.statement(root.path()).is_ok());
     }
 }

@@ -3,7 +3,7 @@
 use std::path::{Component, Path, PathBuf};
 
 use fs_err as fs;
-use plimsoll_model::{PythonDependencies, PythonRecipe};
+use plimsoll_model::{PythonDependencies, PythonRecipe, text_of};
 
 use super::PythonError;
 use super::failure::UvFailureKind;
@@ -197,7 +197,7 @@ pub(super) fn resolve(
 fn exact(context: &Path, files: &[PathBuf]) -> Result<Option<String>, PythonError> {
     let mut all = String::new();
     for file in files {
-        let text = fs::read_to_string(context.join(file))?;
+        let text = text_of(fs::read(context.join(file))?);
         if !is_exact(&text) {
             return Ok(None);
         }
