@@ -57,7 +57,11 @@ fn may_be_made(tree: &Tree, context: &Path, target: &str) -> bool {
         .filter_map(|file| places::within(context, file));
     let makes = |file: PathBuf| {
         let text = tree.has_file(&file).then(|| tree.source(&file)).flatten();
-        text.is_some_and(|text| text.contains("Celery("))
+        text.and_then(|text| extract(tree, file.as_path().into(), text))
+            .is_some_and(|module| {
+                let mut calls = module.calls.iter();
+                calls.any(|placed| placed.call.method() == Some("Celery"))
+            })
     };
     if holds.any(makes) {
         return true;

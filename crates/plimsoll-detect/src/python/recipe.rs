@@ -94,7 +94,10 @@ pub(crate) fn recipe(
     let install_project =
         project.and_then(|project| installable(workspace, project, dependencies, started));
     let mut environment = vec![("PYTHONUNBUFFERED".to_owned(), "1".to_owned())];
-    if placed.import_root != placed.directory && install_project.is_none() {
+    // What is installed is found by itself, but only from where the distribution takes its packages.
+    let installed = install_project.is_some()
+        && project.is_some_and(|project| project.import_roots.contains(&placed.import_root));
+    if placed.import_root != placed.directory && !installed {
         let path = placed.in_image(&placed.import_root);
         environment.push(("PYTHONPATH".to_owned(), places::text(&path).to_owned()));
     }

@@ -80,6 +80,32 @@ fn a_table_of_what_is_wanted_is_checked_at_once() {
 }
 
 #[test]
+fn a_directory_of_sources_beside_what_is_installed_is_searched() {
+    let detection = found(&[
+        (
+            "pyproject.toml",
+            "[project]\nname = 'desk'\nversion = '1'\ndependencies = ['fastapi', 'uvicorn']\n[build-system]\nrequires = ['hatchling']\n\
+             build-backend = 'hatchling.build'\n",
+        ),
+        ("desk/tools.py", "def tool(): ...\n"),
+        ("backend/core/config.py", "PORT = 8000\n"),
+        ("backend/core/__init__.py", ""),
+        (
+            "backend/main.py",
+            "from fastapi import FastAPI\nfrom core.config import PORT\napp = FastAPI()\n",
+        ),
+    ]);
+    let service = &detection.services[0];
+    let recipe = service.recipe.as_ref().unwrap();
+    assert!(
+        recipe
+            .environment
+            .contains(&("PYTHONPATH".to_owned(), "/app/backend".to_owned())),
+        "{recipe:?}"
+    );
+}
+
+#[test]
 fn a_list_that_windows_wrote_is_read() {
     let wide: Vec<u8> = "\u{feff}fastapi==0.115.12\r\nuvicorn==0.34.1\r\n"
         .encode_utf16()
@@ -92,4 +118,24 @@ fn a_list_that_windows_wrote_is_read() {
         let detection = crate::remembered::found_twice(directory.path());
         assert!(detection.problems.is_empty(), "{:?}", detection.problems);
     }
+}
+
+#[test]
+fn a_guard_sends_what_it_turns_away_further_down() {
+    let served = |case: &str| {
+        let detection = found(&[
+            ("requirements.txt", "mcp\n"),
+            (
+                "server.py",
+                &format!(
+                    "import argparse\nfrom mcp.server.fastmcp import FastMCP\nmcp = FastMCP('desk')\n@mcp.tool()\ndef add(): ...\n\
+                     parser = argparse.ArgumentParser()\nparser.add_argument('--transport', default='stdio')\n\
+                     args = parser.parse_args()\nif __name__ == '__main__':\n    match args.transport:\n        {case}:\n            print('desk')\n        case 'other':\n            mcp.run(transport='stdio')\n        \
+                     case _:\n            mcp.run(transport='streamable-http')\n"
+                ),
+            ),
+        ]);
+        lines(&detection).join("\n")
+    };
+    assert_ne!(served("case 'stdio'"), served("case 'stdio' if args.local"));
 }
