@@ -30,6 +30,7 @@ mod project;
 mod python;
 mod rust;
 mod settings_file;
+mod settings_port;
 mod shims;
 mod syntax;
 mod text;
@@ -114,7 +115,11 @@ fn look(tree: &Tree) -> Detection {
                 || node::find(tree, &|directory| claims.started_in(directory)),
                 || {
                     rayon::join(
-                        || go::find(tree, &|directory| claims.builds(directory)),
+                        || {
+                            go::find(tree, &|directory, program| {
+                                claims.builds(directory, program)
+                            })
+                        },
                         || rust::find(tree, &|program| claims.starts(program)),
                     )
                 },

@@ -102,6 +102,7 @@ pub(crate) fn may_be_own(why: &str) -> bool {
 
 const FOREIGN: &str = "a copy of somebody else's code";
 const RETIRED: &str = "a backup or retired";
+pub(crate) const GENERATED: &str = "generated";
 
 fn by_directory(part: &str) -> Option<&'static str> {
     Some(match part {
@@ -120,7 +121,7 @@ fn by_directory(part: &str) -> Option<&'static str> {
         "notebook" | "notebooks" => "a notebook",
         "benchmark" | "benchmarks" | "bench" | "perf" => "a benchmark",
         "migrations" | "alembic" => "a migration",
-        "generated" | "__generated__" | "dist" | "build" | "out" => "generated",
+        "generated" | "__generated__" | "dist" | "build" | "out" => GENERATED,
         _ if part.starts_with("test_")
             || part.ends_with("_test")
             || part.ends_with("_tests")

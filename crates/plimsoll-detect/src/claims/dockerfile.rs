@@ -107,6 +107,17 @@ impl Dockerfile {
                 .position(|stage| stage.name.as_deref() == Some(name)),
             None => self.stages.len().checked_sub(1),
         };
+        self.image_of(index)
+    }
+
+    /// The images of all its stages, the last one first: it is what is built where nobody names a stage.
+    pub(crate) fn images(&self) -> impl Iterator<Item = Stage> + '_ {
+        (0..self.stages.len())
+            .rev()
+            .map(|index| self.image_of(Some(index)))
+    }
+
+    fn image_of(&self, index: Option<usize>) -> Stage {
         let mut chain = Vec::new();
         let mut next = index;
         while let Some(index) = next {

@@ -2,6 +2,7 @@
 //! where the code says otherwise.
 
 mod command;
+mod compiled;
 mod deployments;
 mod dockerfile;
 mod environment_file;

@@ -54,6 +54,8 @@ impl Reviewed {
             }
             let beside = file.path.with_file_name("Dockerfile");
             let why = places::set_aside(&file.path)
+                // Nothing generates these: Go's projects have them in `build`.
+                .filter(|why| *why != places::GENERATED)
                 .map(str::to_owned)
                 .or_else(|| {
                     (!plain && tree.has_file(&beside))
@@ -84,35 +86,6 @@ impl Reviewed {
         stated.unwrap_or_else(|| file.path.parent().unwrap_or(Path::new("")))
     }
 
-    /// What a Dockerfile says that builds the Go package of a directory.
-    pub(crate) fn builds(&self, directory: &Path) -> Option<crate::go::GoClaim> {
-        let wanted = places::text(directory);
-        self.files.iter().find_map(|file| {
-            let below = file.path.parent().and_then(|parent| {
-                let relative = directory.strip_prefix(parent).ok()?;
-                Some(places::text(relative).to_owned())
-            });
-            let names = |word: &str| {
-                let word = word.trim_start_matches("./").trim_end_matches(['/', '.']);
-                let word = word.strip_suffix("/main.go").unwrap_or(word);
-                word == wanted && !wanted.is_empty()
-                    || below
-                        .as_deref()
-                        .is_some_and(|below| !below.is_empty() && word == below)
-            };
-            let mut lines = file.stages.iter().flat_map(|stage| &stage.runs);
-            let of_root = wanted.is_empty() || below.as_deref() == Some("");
-            let built = lines.any(|run| {
-                run.contains("go ") && run.split_whitespace().any(names)
-                    || of_root && builds_root(run)
-            });
-            built.then(|| crate::go::GoClaim {
-                arguments: arguments(&file.image(None)),
-                port: only_port(&file.image(None)),
-            })
-        })
-    }
-
     /// The words that images of the Dockerfiles in a directory are started with, and where each is said.
     pub(crate) fn started_in(&self, directory: &Path) -> Vec<Spanned<Vec<String>>> {
         let files = self
@@ -129,23 +102,6 @@ impl Reviewed {
                 })
             })
             .collect()
-    }
-
-    /// What a Dockerfile says that builds with cargo and starts a program of this name.
-    pub(crate) fn starts(&self, program: &str) -> Option<crate::rust::RustClaim> {
-        self.files.iter().find_map(|file| {
-            let mut lines = file.stages.iter().flat_map(|stage| &stage.runs);
-            let image = file.image(None);
-            let own = image.entrypoint.as_ref().or(image.command.as_ref())?;
-            let words = own.value.words();
-            let first = words.first()?.rsplit('/').next()?;
-            (first == program && lines.any(|run| run.contains("cargo "))).then(|| {
-                crate::rust::RustClaim {
-                    arguments: arguments(&image),
-                    port: only_port(&image),
-                }
-            })
-        })
     }
 
     /// What commands start, wherever one is written, and the directory that each is said about.
@@ -260,39 +216,10 @@ fn stated_port(image: &Stage) -> Option<u16> {
 }
 
 /// The port of an image that says just one.
-fn only_port(image: &Stage) -> Option<u16> {
+pub(super) fn only_port(image: &Stage) -> Option<u16> {
     match image.ports.as_slice() {
         [only] => Some(only.value),
         _ => None,
-    }
-}
-
-/// Whether a command builds the Go package of the directory it runs in.
-fn builds_root(run: &str) -> bool {
-    let Some((_, rest)) = run.split_once("go build") else {
-        return false;
-    };
-    let command = rest.split("&&").next().unwrap_or(rest);
-    let last = command.split_whitespace().last().unwrap_or(".");
-    matches!(last, "." | "./" | "main.go" | "./main.go" | "*.go")
-}
-
-/// The words that an image starts its own program with, where no shell is between.
-fn arguments(image: &Stage) -> Vec<String> {
-    let words = |line: &Option<Spanned<crate::claims::Line>>| match line {
-        Some(line) => match &line.value {
-            crate::claims::Line::Exec(words) => words.clone(),
-            crate::claims::Line::Shell(_) => Vec::new(),
-        },
-        None => Vec::new(),
-    };
-    let whole: Vec<String> = words(&image.entrypoint)
-        .into_iter()
-        .chain(words(&image.command))
-        .collect();
-    match whole.split_first() {
-        Some((program, rest)) if !program.ends_with("sh") && program != "tini" => rest.to_vec(),
-        _ => Vec::new(),
     }
 }
 

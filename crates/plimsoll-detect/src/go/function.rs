@@ -15,6 +15,8 @@ pub(super) enum Rank {
     Handed,
     /// The default of a flag, variable or setting.
     Default,
+    /// What a framework listens on when nobody says anything.
+    Usual,
 }
 
 /// A number that may be the port of a program.
@@ -59,6 +61,8 @@ pub(super) struct Function {
     /// Numbers it hands to others: whom, and the number.
     pub handed: Vec<(String, u16)>,
     pub routes: Vec<RouteHint>,
+    /// Whether it answers requests that change something.
+    pub accepts: bool,
     /// Whether it makes a server of remote calls.
     pub serves_calls: bool,
     pub variables: Vec<FoundVariable>,
@@ -81,6 +85,8 @@ pub(super) struct Function {
     pub quiet: bool,
     /// Names of subcommands it defines.
     pub commands: Vec<String>,
+    /// Names that settings files may have.
+    pub settings: Vec<String>,
     /// Texts that may be paths of files it reads.
     pub reads: Vec<String>,
     /// Texts that are paths of files it writes.
@@ -92,18 +98,35 @@ pub(super) struct Function {
 /// The functions that `main` of `own` leads to, among those of its package and of all it imports. A method
 /// counts once a value of its type is made.
 pub(super) fn reached<'f>(own: &'f [Function], imported: &[&'f Function]) -> Vec<&'f Function> {
-    reached_by(own, imported, |function| &function.mentions)
+    reached_by(own, imported, |function| &function.mentions, &|_| true)
 }
+
+/// As many types that have a method of one name are ways to do one thing, of which one is chosen.
+const WAYS: usize = 3;
+
+/// Methods that each type has for itself.
+const EACH: &[&str] = &["Validate", "Load", "Init", "Setup"];
 
 /// The same, among those that run whatever the settings are.
 pub(super) fn certain<'f>(own: &'f [Function], imported: &[&'f Function]) -> Vec<&'f Function> {
-    reached_by(own, imported, |function| &function.certain)
+    let mut types: BTreeMap<&str, BTreeSet<&str>> = BTreeMap::new();
+    for function in own.iter().chain(imported.iter().copied()) {
+        if let Some(receiver) = &function.receiver {
+            types.entry(&function.name).or_default().insert(receiver);
+        }
+    }
+    reached_by(own, imported, |function| &function.certain, &|function| {
+        let several = types.get(function.name.as_str());
+        let one_way = several.is_none_or(|types| types.len() < WAYS);
+        one_way || function.receiver.is_none() || EACH.contains(&function.name.as_str())
+    })
 }
 
 fn reached_by<'f>(
     own: &'f [Function],
     imported: &[&'f Function],
     mentions: fn(&Function) -> &BTreeSet<String>,
+    counts: &dyn Fn(&Function) -> bool,
 ) -> Vec<&'f Function> {
     let all: Vec<&Function> = own.iter().chain(imported.iter().copied()).collect();
     let mut in_reach: Vec<bool> = all
@@ -127,7 +150,7 @@ fn reached_by<'f>(
                     .receiver
                     .as_deref()
                     .is_none_or(|receiver| made.contains(receiver));
-            if known && !in_reach[index] && function.name != "main" {
+            if known && !in_reach[index] && function.name != "main" && counts(function) {
                 in_reach[index] = true;
                 grown = true;
             }
@@ -156,6 +179,41 @@ mod tests {
             makes: set(makes),
             ..Function::default()
         }
+    }
+
+    #[test]
+    fn what_one_of_many_types_insists_on_is_not_certain() {
+        let own = [function(
+            None,
+            "main",
+            &["Configure", "Validate"],
+            &["A", "B", "C"],
+        )];
+        let others: Vec<Function> = ["A", "B", "C"]
+            .iter()
+            .flat_map(|kind| {
+                ["Configure", "Validate"].map(|name| function(Some(kind), name, &[], &[]))
+            })
+            .chain([function(Some("A"), "Start", &[], &[])])
+            .collect();
+        let others: Vec<Function> = others
+            .into_iter()
+            .chain([function(None, "Configure", &[], &[])])
+            .collect();
+        let others: Vec<&Function> = others.iter().collect();
+        let sure = |own: &[Function]| {
+            let own: Vec<Function> = own
+                .iter()
+                .map(|function| Function {
+                    certain: function.mentions.clone(),
+                    ..function.clone()
+                })
+                .collect();
+            certain(&own, &others).len()
+        };
+        // `main`, the function of the name, and each type's own check.
+        assert_eq!(sure(&own), 5);
+        assert_eq!(reached(&own, &others).len(), 8);
     }
 
     #[test]

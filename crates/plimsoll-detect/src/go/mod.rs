@@ -2,8 +2,10 @@
 
 mod chats;
 mod function;
+mod listening;
 mod manifest;
 mod package;
+mod ports;
 mod service;
 mod settings;
 mod tagged;
@@ -59,8 +61,8 @@ struct Closure<'p> {
 }
 
 /// Finds the services that the main packages of a tree make. `claimed` is what somebody says who builds
-/// a directory, which counts even where its place would set it aside.
-pub(crate) fn find(tree: &Tree, claimed: &dyn Fn(&Path) -> Option<GoClaim>) -> GoFindings {
+/// a directory into a program of a name, which counts even where its place would set it aside.
+pub(crate) fn find(tree: &Tree, claimed: &dyn Fn(&Path, &str) -> Option<GoClaim>) -> GoFindings {
     let modules = manifest::modules(tree);
     let mut findings = GoFindings::default();
     if modules.is_empty() {
@@ -83,7 +85,7 @@ pub(crate) fn find(tree: &Tree, claimed: &dyn Fn(&Path) -> Option<GoClaim>) -> G
             continue;
         };
         let closure = program.closure(directory, package);
-        let claim = claimed(directory);
+        let claim = claimed(directory, &module.program(directory));
         let path: Arc<Path> = main.file.clone();
         let seen = service::Seen {
             tree,

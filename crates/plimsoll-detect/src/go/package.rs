@@ -1,6 +1,6 @@
 //! Reading the files of one Go package.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 use std::path::Path;
 
 use plimsoll_diag::Span;
@@ -8,8 +8,10 @@ use tree_sitter::Node;
 
 use super::chats;
 use super::function::{Function, PortHint, Rank, RouteHint, Transport};
+use super::listening;
 use super::settings;
 use crate::ports::is_of_a_need;
+use crate::settings_port;
 use crate::syntax::{DEPTH, Source, named_children};
 
 /// What one directory of Go files says.
@@ -176,6 +178,19 @@ const ROUTES: &[&str] = &[
     "Mount",
 ];
 
+/// Calls that register what changes something, by their last name.
+const CHANGES: &[&str] = &[
+    "POST", "Post", "PUT", "Put", "PATCH", "Patch", "DELETE", "Delete",
+];
+
+/// Modules whose routers they register it with.
+const ROUTERS: &[&str] = &[
+    "\"github.com/gin-gonic/gin\"",
+    "\"github.com/labstack/echo",
+    "\"github.com/go-chi/chi",
+    "\"github.com/gofiber/fiber",
+];
+
 /// Calls that open a file for reading, by their whole name.
 const READS: &[&str] = &[
     "os.ReadFile",
@@ -223,12 +238,6 @@ fn is_of_a_cluster(made: &str) -> bool {
             name,
             "ContainerPort" | "ServicePort" | "HTTPGetAction" | "TCPSocketAction" | "GRPCAction"
         )
-}
-
-/// Whether a call stands in what goes on beside the function around it.
-fn is_aside(call: Node<'_>) -> bool {
-    let mut around = std::iter::successors(call.parent(), |node| node.parent());
-    around.any(|node| node.kind() == "go_statement")
 }
 
 /// Reads the body of one function.
@@ -279,6 +288,10 @@ impl<'r> Reader<'r> {
             "interpreted_string_literal" | "raw_string_literal" => {
                 let text = self.source.text_of(node);
                 self.function.events |= text.contains("text/event-stream");
+                let plain = text.trim_matches(['"', '`']);
+                if let Some(name) = settings_port::named(plain, &[]) {
+                    self.function.settings.push(name);
+                }
                 if let Some(path) = text.trim_matches(['"', '`']).strip_prefix("file://") {
                     self.function.reads.push(path.to_owned());
                 }
@@ -471,7 +484,7 @@ impl<'r> Reader<'r> {
             .filter(|argument| is_text(**argument))
             .map(|argument| text(self.source, *argument))
             .collect();
-        self.listening(node, &name, &method, &arguments, &texts);
+        listening::call(self.source, node, &arguments, self.function);
         self.protocol(node, &name, &method);
         settings::call(self.source, node, &name, &arguments, self.function);
         chats::call(self.source, node, &name, self.function);
@@ -490,6 +503,11 @@ impl<'r> Reader<'r> {
             self.function.consumes = true;
             self.function.waits |= name == "asynq.NewServer" || name == "worker.New";
         }
+        if method == "SetConfigName"
+            && let Some(name) = texts.first()
+        {
+            self.function.settings.push(format!("{name}.*"));
+        }
         if READS.contains(&name.as_str()) || READ_METHODS.contains(&method.as_str()) {
             self.function.reads.extend(texts.iter().cloned());
         }
@@ -504,6 +522,11 @@ impl<'r> Reader<'r> {
             self.function.writes.extend(texts.get(1).cloned());
         }
         self.function.serves_calls |= name == "grpc.NewServer";
+        self.function.accepts |= CHANGES.contains(&method.as_str())
+            && arguments.len() > 1
+            && ROUTERS
+                .iter()
+                .any(|router| self.source.text.contains(router));
         let in_groups = arguments.iter().any(|node| node.kind() == "func_literal");
         if ROUTES.contains(&method.as_str())
             && let Some(first) = texts.first()
@@ -524,69 +547,6 @@ impl<'r> Reader<'r> {
             }
         }
         None
-    }
-
-    fn listening(
-        &mut self,
-        node: Node<'_>,
-        name: &str,
-        method: &str,
-        arguments: &[Node<'_>],
-        texts: &[String],
-    ) {
-        let addresses: BTreeSet<u16> = texts
-            .iter()
-            .filter(|text| text.contains(':') && !text.contains("//"))
-            .filter_map(|text| port_of(text))
-            .collect();
-        let framework = |marks: &[&str]| {
-            marks
-                .iter()
-                .any(|mark| self.source.text.contains(&format!("\"{mark}")))
-        };
-        let gin = method == "Run" && framework(&["github.com/gin-gonic/gin"]);
-        let gin_alone = gin && arguments.is_empty();
-        // `Run` and `Start` are names of much else; an address tells.
-        let certain = method.starts_with("ListenAndServe")
-            || matches!(name, "net.Listen" | "http.Serve")
-            || gin && (arguments.is_empty() || !addresses.is_empty() || arguments.len() == 1)
-            || method == "Listen" && framework(&["github.com/gofiber/fiber"])
-            || method == "Start"
-                && framework(&["github.com/labstack/echo"])
-                && arguments.len() == 1
-            || !addresses.is_empty() && matches!(method, "Listen" | "Start" | "Serve" | "StartTLS");
-        let line = span(self.source, node);
-        if certain {
-            self.function.listens_aside |= is_aside(node);
-            self.function.listens.push(line);
-            if gin_alone {
-                self.function.ports.push(PortHint {
-                    rank: Rank::Listens,
-                    port: 8080,
-                    metrics: false,
-                });
-            }
-        }
-        if certain {
-            let formatted = texts.iter().any(|text| text.contains('%'));
-            for port in addresses.into_iter().filter(|_| !formatted) {
-                self.function.ports.push(PortHint {
-                    rank: Rank::Listens,
-                    port,
-                    metrics: false,
-                });
-            }
-        } else {
-            let numbers = arguments.iter().filter_map(|argument| {
-                let number = self.source.text_of(*argument).parse::<u16>().ok()?;
-                (number >= 80).then_some(number)
-            });
-            let handed: Vec<(String, u16)> = numbers
-                .chain(addresses)
-                .map(|number| (method.to_owned(), number))
-                .collect();
-            self.function.handed.extend(handed);
-        }
     }
 
     fn protocol(&mut self, node: Node<'_>, name: &str, method: &str) {

@@ -6,17 +6,16 @@ use std::path::{Path, PathBuf};
 use plimsoll_diag::{Evidence, Span};
 use plimsoll_model::{BuildRecipe, GoRecipe, RecipeKind};
 
-use super::function::{Function, PortHint, Rank, RouteHint, Transport};
+use super::function::{Function, RouteHint, Transport};
 use super::manifest::Module;
 use super::package::Package;
 use super::{Closure, GoClaim};
 use crate::detection::{DetectedService, Health, Route, ServiceKind, Stream};
 use crate::found::{Found, FoundVariable};
-use crate::mcp_transport::{DEFAULT_PORT, says_http};
+use crate::mcp_transport::says_http;
 use crate::needs;
 use crate::operational::{has_pages_of_its_own, is_only_operational};
 use crate::places;
-use crate::ports::is_of_another;
 use crate::tree::Tree;
 
 /// Where the image has the program.
@@ -63,6 +62,7 @@ const FRAMEWORKS: &[(&str, &str)] = &[
     ("github.com/go-chi/chi", "chi"),
     ("github.com/gorilla/mux", "mux"),
     ("github.com/cloudwego/hertz", "hertz"),
+    ("github.com/beego/beego", "beego"),
     ("github.com/hibiken/asynq", "asynq"),
     ("go.temporal.io/sdk", "Temporal"),
     ("google.golang.org/grpc", "grpc"),
@@ -150,7 +150,7 @@ impl Seen<'_> {
                     && (is(|function| function.consumes)
                         || chat.is_some()
                         || self.package.functions.iter().any(|own| own.listens_aside))
-                    && !is(|function| function.serves_calls)
+                    && !is(|function| function.serves_calls || function.accepts)
                     && is_only_operational(self.routes().map(|route| route.path.as_str())) =>
             {
                 (Some(ServiceKind::Worker), "Go worker")
@@ -202,10 +202,10 @@ impl Seen<'_> {
     /// The port it would listen on if it were told to speak over HTTP.
     fn over_http(&self, kind: ServiceKind) -> Option<u16> {
         let quiet = kind == ServiceKind::McpStdio && self.is_quiet();
-        quiet.then(|| self.ports().0.first().copied().unwrap_or(DEFAULT_PORT))
+        quiet.then(|| self.usual_port())
     }
 
-    fn imports(&self, module: &str) -> bool {
+    pub(super) fn imports(&self, module: &str) -> bool {
         self.closure.foreign.keys().any(|import| {
             import
                 .strip_prefix(module)
@@ -219,14 +219,7 @@ impl Seen<'_> {
             ServiceKind::Worker if self.reached.iter().all(|one| one.listens.is_empty()) => {
                 (Vec::new(), None)
             }
-            // What the code does not say, the image may.
-            _ => match self.ports() {
-                (ports, metrics) if ports.is_empty() => {
-                    let said = self.claim.and_then(|claim| claim.port);
-                    (said.into_iter().collect(), metrics)
-                }
-                found => found,
-            },
+            _ => self.ports(),
         };
         let port = ports.first().copied();
         let to_route = |route: &RouteHint, port: Option<u16>| {
@@ -268,7 +261,7 @@ impl Seen<'_> {
         command.extend(self.arguments());
         let found_needs = needs::needs(&imported, &told);
         Found {
-            says_port: !self.ports().0.is_empty(),
+            says_port: self.says_port(),
             over_http: self.over_http(kind),
             needs: found_needs,
             problems: Vec::new(),
@@ -318,72 +311,6 @@ impl Seen<'_> {
             },
             variables,
         }
-    }
-
-    /// The ports it listens on, its own first, and the one that has metrics where that is another.
-    fn ports(&self) -> (Vec<u16>, Option<u16>) {
-        let own: BTreeSet<*const Function> = self
-            .package
-            .functions
-            .iter()
-            .map(std::ptr::from_ref)
-            .collect();
-        let listeners: BTreeSet<&str> = self
-            .reached
-            .iter()
-            .filter(|function| !function.listens.is_empty())
-            .map(|function| function.name.as_str())
-            .collect();
-        let mut hints: Vec<((bool, bool, Rank), u16)> = Vec::new();
-        let key = |hint: &PortHint, is_own: bool| (hint.metrics, !is_own, hint.rank);
-        for function in &self.reached {
-            let is_own = own.contains(&std::ptr::from_ref(*function));
-            hints.extend(
-                function
-                    .ports
-                    .iter()
-                    .map(|hint| (key(hint, is_own), hint.port)),
-            );
-            for (callee, port) in &function.handed {
-                if listeners.contains(callee.as_str()) {
-                    let hint = PortHint {
-                        rank: Rank::Handed,
-                        port: *port,
-                        metrics: callee.to_ascii_lowercase().contains("metric"),
-                    };
-                    hints.push((key(&hint, is_own), *port));
-                }
-            }
-        }
-        hints.sort();
-        let sure = hints.iter().any(|((_, _, rank), _)| *rank < Rank::Default);
-        let own_first = hints.first().map(|((_, foreign, _), _)| *foreign);
-        let mut seen = BTreeSet::new();
-        let mut ports = Vec::new();
-        let mut metrics = None;
-        for ((is_metrics, foreign, rank), port) in &hints {
-            // A package that calls others knows the ports of their addresses.
-            if *foreign && *rank == Rank::Default && is_of_another(*port) {
-                continue;
-            }
-            // What the program says itself outweighs the defaults of the packages it uses.
-            if Some(*foreign) != own_first && !is_metrics || sure && *rank == Rank::Default {
-                continue;
-            }
-            if !sure && !ports.is_empty() && !is_metrics {
-                continue;
-            }
-            if *is_metrics && *foreign && own_first == Some(false) {
-                continue;
-            }
-            if seen.insert(*port) {
-                ports.push(*port);
-                if *is_metrics && metrics.is_none() {
-                    metrics = Some(*port);
-                }
-            }
-        }
-        (ports, metrics)
     }
 
     fn health(&self) -> Option<&RouteHint> {

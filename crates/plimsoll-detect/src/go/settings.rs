@@ -85,6 +85,17 @@ pub(super) fn call(
             .push(FoundVariable::read(&first, default, place).required(required));
         return;
     }
+    if reads_setting(&lower, method)
+        && arguments.len() == 2
+        && default.is_some()
+        && is_setting(&first)
+    {
+        function.ports.extend(own_port(&first, default.as_deref()));
+        function
+            .variables
+            .push(FoundVariable::read(&first, default, place));
+        return;
+    }
     match method {
         "BindEnv" | "MustBindEnv" => {
             for index in 1..arguments.len().max(2) {
@@ -114,6 +125,26 @@ pub(super) fn call(
         }
         _ => {}
     }
+}
+
+/// Whether a function gives a setting by its name, with a default: `getString`, `viper.GetInt`, `cfg.Get`.
+fn reads_setting(called: &str, method: &str) -> bool {
+    let gives = ["get", "lookup", "read"];
+    let gives = gives
+        .iter()
+        .any(|word| method.to_ascii_lowercase().starts_with(word));
+    let of_settings = match called.rsplit_once('.') {
+        None => true,
+        Some((before, _)) => ["viper", "conf", "cfg", "setting"]
+            .iter()
+            .any(|word| before.contains(word)),
+    };
+    gives && of_settings
+}
+
+/// Whether a text is spelled as variables of the environment are, and no constant of something else.
+fn is_setting(text: &str) -> bool {
+    is_variable(text) && (text.contains('_') || matches!(text, "PORT" | "HOST"))
 }
 
 /// `flag.String("transport", "stdio", "…")`, `getEnv("MCP_TRANSPORT", "stdio")`.

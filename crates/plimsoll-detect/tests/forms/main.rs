@@ -12,6 +12,7 @@ mod documents;
 mod frameworks;
 mod generated;
 mod given;
+mod go_ports;
 mod gunicorn;
 mod handed_out;
 mod insistence;

@@ -1,0 +1,80 @@
+//! Calls that listen for connections, and numbers that are handed to what may.
+
+use std::collections::BTreeSet;
+
+use tree_sitter::Node;
+
+use super::function::{Function, PortHint, Rank};
+use super::package::{is_text, port_of, span, text};
+use crate::syntax::Source;
+
+/// What gin and beego listen on unless they are told.
+const USUAL: u16 = 8080;
+
+/// Notes a call that listens, or that hands a number on.
+pub(super) fn call(
+    source: &Source,
+    node: Node<'_>,
+    arguments: &[Node<'_>],
+    function: &mut Function,
+) {
+    let Some(called) = node.child_by_field_name("function") else {
+        return;
+    };
+    let name = source.text_of(called);
+    let method = name.rsplit('.').next().unwrap_or(name);
+    let texts: Vec<String> = arguments
+        .iter()
+        .filter(|argument| is_text(**argument))
+        .map(|argument| text(source, *argument))
+        .collect();
+    let addresses: BTreeSet<u16> = texts
+        .iter()
+        .filter(|text| text.contains(':') && !text.contains("//"))
+        .filter_map(|text| port_of(text))
+        .collect();
+    let imports = |mark: &str| source.text.contains(&format!("\"{mark}"));
+    let gin = method == "Run" && imports("github.com/gin-gonic/gin");
+    let beego = matches!(name, "beego.Run" | "web.Run")
+        && (imports("github.com/beego/beego") || imports("github.com/astaxie/beego"));
+    // `Run` and `Start` are names of much else; an address tells.
+    let certain = method.starts_with("ListenAndServe")
+        || matches!(name, "net.Listen" | "http.Serve")
+        || gin && (!addresses.is_empty() || arguments.len() <= 1)
+        || beego
+        || method == "Listen" && imports("github.com/gofiber/fiber")
+        || method == "Start" && imports("github.com/labstack/echo") && arguments.len() == 1
+        || !addresses.is_empty() && matches!(method, "Listen" | "Start" | "Serve" | "StartTLS");
+    if !certain {
+        let numbers = arguments.iter().filter_map(|argument| {
+            let number = source.text_of(*argument).parse::<u16>().ok()?;
+            (number >= 80).then_some(number)
+        });
+        let handed = numbers.chain(addresses);
+        let handed = handed.map(|number| (method.to_owned(), number));
+        function.handed.extend(handed);
+        return;
+    }
+    function.listens_aside |= is_aside(node);
+    function.listens.push(span(source, node));
+    let hint = |rank, port| PortHint {
+        rank,
+        port,
+        metrics: false,
+    };
+    // `server.Run()` may be anything's, and then that one says where it listens.
+    if (gin || beego) && arguments.is_empty() {
+        function.ports.push(hint(Rank::Usual, USUAL));
+    }
+    let formatted = texts.iter().any(|text| text.contains('%'));
+    let stated = addresses.into_iter().filter(|_| !formatted);
+    function
+        .ports
+        .extend(stated.map(|port| hint(Rank::Listens, port)));
+}
+
+/// Whether a call stands in what goes on beside the function around it.
+fn is_aside(call: Node<'_>) -> bool {
+    let mut around = std::iter::successors(call.parent(), |node| node.parent());
+    around.any(|node| node.kind() == "go_statement")
+}

@@ -1,0 +1,147 @@
+//! Ports of Go programs: of settings files, of images, of servers that a package of the program's own wraps.
+
+use crate::tree::{found, lines};
+
+const MODULE: (&str, &str) = ("go.mod", "module example.com/a\n\ngo 1.24\n");
+
+/// A server of gin on what `listens` says.
+fn gin(head: &str, listens: &str) -> String {
+    format!(
+        "package main\n\nimport (\n\t\"github.com/gin-gonic/gin\"\n{head})\n\nfunc main() {{\n\trouter := gin.Default()\n\trouter.GET(\"/x\", nil)\n{listens}\n}}\n"
+    )
+}
+
+#[test]
+fn a_wrapped_server_says_its_port_and_not_the_framework() {
+    let main = "package main\n\nimport (\n\t\"example.com/a/web\"\n\t\"github.com/gin-gonic/gin\"\n)\n\nfunc main() {\n\tgin.SetMode(gin.ReleaseMode)\n\tserver := web.New()\n\tserver.Run()\n}\n";
+    let web = "package web\n\nimport \"net/http\"\n\ntype Server struct{ inner *http.Server }\n\nfunc New() *Server {\n\treturn &Server{inner: &http.Server{Addr: \":8001\"}}\n}\n\nfunc (s *Server) Run() {\n\ts.inner.ListenAndServe()\n}\n";
+    let files = [MODULE, ("main.go", main), ("web/web.go", web)];
+    assert_eq!(lines(&found(&files)), ["web /usr/local/bin/a [8001]"]);
+    let alone = gin("", "\trouter.Run()");
+    let files = [MODULE, ("main.go", alone.as_str())];
+    assert_eq!(lines(&found(&files)), ["web /usr/local/bin/a [8080]"]);
+}
+
+#[test]
+fn a_settings_file_says_the_port() {
+    let main = gin(
+        "\t\"fmt\"\n\t\"github.com/spf13/viper\"\n",
+        "\tviper.SetConfigName(\"config\")\n\tviper.ReadInConfig()\n\trouter.Run(fmt.Sprintf(\":%d\", viper.GetInt(\"server.port\")))",
+    );
+    let settings = "redis:\n  port: 6379\nserver:\n  port: 8085\n";
+    for file in ["config/config.yaml", "config.example.yaml"] {
+        let files = [MODULE, ("main.go", main.as_str()), (file, settings)];
+        assert_eq!(
+            lines(&found(&files)),
+            ["web /usr/local/bin/a [8085]"],
+            "{file}"
+        );
+    }
+    // What the program says itself outweighs what is only an example.
+    let stated = main.replace(
+        "viper.ReadInConfig()",
+        "viper.SetDefault(\"server.port\", 9000)",
+    );
+    let files = [
+        MODULE,
+        ("main.go", stated.as_str()),
+        ("config.example.yaml", settings),
+    ];
+    assert_eq!(lines(&found(&files)), ["web /usr/local/bin/a [9000]"]);
+}
+
+#[test]
+fn a_helper_gives_a_setting_with_a_default() {
+    let main = gin(
+        "\t\"fmt\"\n",
+        "\trouter.Run(fmt.Sprintf(\":%d\", getViperIntValue(\"HTTP_PORT\", 9000)))",
+    );
+    let files = [MODULE, ("main.go", main.as_str())];
+    let detection = found(&files);
+    assert_eq!(lines(&detection), ["web /usr/local/bin/a [9000]"]);
+    assert_eq!(detection.environment[0].name, "HTTP_PORT");
+}
+
+#[test]
+fn each_stage_of_an_image_starts_its_own_program() {
+    let main = gin("\t\"os\"\n", "\trouter.Run(os.Getenv(\"ADDRESS\"))");
+    let image = "FROM golang:1.24 AS builder\nCOPY . .\nRUN go build -o /out/gateway ./cmd/gateway && go build -o /out/console ./cmd/console\nFROM alpine AS gateway\nEXPOSE 8080\nENTRYPOINT [\"/app/gateway\"]\nCMD [\"-config\", \"/etc/gateway.yaml\"]\nFROM alpine AS console\nEXPOSE 8081\nENTRYPOINT [\"/app/console\"]\nCMD [\"-config\", \"/etc/console.yaml\"]\n";
+    let files = [
+        MODULE,
+        ("cmd/gateway/main.go", main.as_str()),
+        ("cmd/console/main.go", main.as_str()),
+        ("Dockerfile", image),
+    ];
+    assert_eq!(
+        lines(&found(&files)),
+        [
+            "web /usr/local/bin/console -config /etc/console.yaml [8081]",
+            "web /usr/local/bin/gateway -config /etc/gateway.yaml [8080]"
+        ]
+    );
+}
+
+#[test]
+fn what_stands_before_a_program_is_no_argument_of_it() {
+    let main = gin("\t\"os\"\n", "\trouter.Run(os.Getenv(\"ADDRESS\"))");
+    let image = "FROM golang:1.24\nRUN go build -o /bin/a .\nEXPOSE 8001\nENTRYPOINT [\"/init\"]\nCMD [\"/bin/a\", \"-m\", \"production\"]\n";
+    let files = [MODULE, ("main.go", main.as_str()), ("Dockerfile", image)];
+    assert_eq!(
+        lines(&found(&files)),
+        ["web /usr/local/bin/a -m production [8001]"]
+    );
+}
+
+#[test]
+fn an_image_that_make_builds_says_the_port_as_well() {
+    let main = gin("\t\"os\"\n", "\trouter.Run(os.Getenv(\"ADDRESS\"))");
+    let image = "FROM golang:1.24 AS builder\nRUN make build\nFROM alpine\nENTRYPOINT [\"/app/served\"]\nCMD [\"--port\", \"8090\"]\n";
+    for file in ["Dockerfile", "build/Dockerfile.prod"] {
+        let files = [MODULE, ("cmd/served/main.go", main.as_str()), (file, image)];
+        assert_eq!(
+            lines(&found(&files)),
+            ["web /usr/local/bin/served --port 8090 [8090]"],
+            "{file}"
+        );
+    }
+}
+
+#[test]
+fn a_check_of_the_image_says_the_port() {
+    let main = gin("\t\"os\"\n", "\trouter.Run(os.Getenv(\"ADDRESS\"))");
+    let image = "FROM golang:1.24\nRUN go build -o /bin/a .\nHEALTHCHECK CMD wget -qO- http://127.0.0.1:6060/x\nENTRYPOINT [\"/bin/a\"]\n";
+    let files = [MODULE, ("main.go", main.as_str()), ("Dockerfile", image)];
+    assert_eq!(lines(&found(&files)), ["web /usr/local/bin/a [6060]"]);
+}
+
+#[test]
+fn what_takes_requests_beside_its_queue_is_no_worker() {
+    let main = "package main\n\nimport (\n\t\"os/signal\"\n\t\"github.com/gin-gonic/gin\"\n)\n\nfunc main() {\n\tqueue.Subscribe(nil)\n\tgo func() {\n\t\trouter := gin.Default()\n\t\trouter.GET(\"/healthz\", nil)\n\t\trouter.POST(path, nil)\n\t\trouter.Run(\":8080\")\n\t}()\n\tsignal.Notify(nil)\n}\n";
+    let kind = |main: &str| lines(&found(&[MODULE, ("main.go", main)])).join("");
+    assert_eq!(kind(main), "web /usr/local/bin/a [8080]");
+    let only_works = main.replace("\t\trouter.POST(path, nil)\n", "");
+    assert!(kind(&only_works).starts_with("worker "));
+}
+
+#[test]
+fn a_dockerfile_above_a_module_builds_it() {
+    let main = gin("\t\"os\"\n", "\trouter.Run(os.Getenv(\"ADDRESS\"))");
+    let image = "FROM golang:1.24 AS build\nWORKDIR /build\nADD /code /build\nRUN go build -ldflags '-w -s' -o bot\nFROM alpine\nEXPOSE 9000\nENTRYPOINT [\"/app/bot\"]\n";
+    let files = [
+        ("code/go.mod", MODULE.1),
+        ("code/main.go", main.as_str()),
+        ("Dockerfile", image),
+    ];
+    assert_eq!(lines(&found(&files)), ["web /usr/local/bin/a [9000]"]);
+}
+
+#[test]
+fn beego_reads_a_settings_file_of_its_own() {
+    let main = "package main\n\nimport (\n\t\"fmt\"\n\t\"github.com/beego/beego\"\n)\n\nfunc main() {\n\tport := beego.AppConfig.DefaultInt(\"httpport\", 14000)\n\tbeego.Run(fmt.Sprintf(\":%v\", port))\n}\n";
+    let files = [
+        MODULE,
+        ("main.go", main),
+        ("conf/app.conf", "appname = a\nhttpport = 14001\n"),
+    ];
+    assert_eq!(lines(&found(&files)), ["web /usr/local/bin/a [14001]"]);
+}
