@@ -36,6 +36,8 @@ const MAKERS: &[(&str, &str, &str, Interface)] = &[
     ("dash.Dash", "Dash", "dash", Interface::Wsgi),
     ("django.core.wsgi.get_wsgi_application", "Django", "django", Interface::Wsgi),
     ("django.core.asgi.get_asgi_application", "Django", "django", Interface::Asgi),
+    ("channels.routing.ProtocolTypeRouter", "Django", "django", Interface::Asgi),
+    ("channels.routing.get_default_application", "Django", "django", Interface::Asgi),
     ("google.adk.cli.fast_api.get_fast_api_app", "Google ADK", "google-adk", Interface::Asgi),
     ("agno.playground.Playground.get_app", "Agno", "agno", Interface::Asgi),
 ];

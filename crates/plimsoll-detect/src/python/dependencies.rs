@@ -242,6 +242,14 @@ fn trimmed(best: &Choice<'_>, phantom: &Requirement, closure: &Closure) -> Depen
         .keys()
         .any(|module| module.starts_with("fastapi") || module.starts_with("starlette"));
     wanted.insert(if asynchronous { "uvicorn" } else { "gunicorn" });
+    // What channels bring is served by neither.
+    if closure
+        .external
+        .keys()
+        .any(|module| module.starts_with("channels"))
+    {
+        wanted.extend(["daphne", "uvicorn", "channels-redis"]);
+    }
     wanted.extend(["python-multipart", "email-validator"]);
     if closure
         .external

@@ -130,6 +130,15 @@ pub(crate) fn leave(
         let path = &candidate.module.path;
         claims(&workspace.home(path).1, path)
     };
+    // What answers more than requests of HTTP, or brings the server that does.
+    let channels = |candidate: &Candidate| {
+        let module = &candidate.module;
+        let mut imports = module.imports.iter();
+        imports.any(|import| import.level == 0 && import.module.starts_with("channels."))
+            || workspace
+                .project_of(&module.path)
+                .is_some_and(|project| project.declares("daphne"))
+    };
     // Of the two the usual one serves, unless somebody says that it is the other.
     let with_asgi: Vec<_> = asgi
         .iter()
@@ -137,10 +146,19 @@ pub(crate) fn leave(
             let beside = wsgi.iter().find(|wsgi| directory(wsgi) == directory(asgi));
             let own = claimed(asgi);
             let asked = own.gunicorn.is_some_and(|told| told.asgi.is_some());
-            beside.is_some_and(|wsgi| (own.served || asked) && !claimed(wsgi).served)
+            beside.is_some_and(|wsgi| {
+                (own.served || asked || channels(asgi)) && !claimed(wsgi).served
+            })
         })
         .map(|candidate| directory(candidate))
         .collect();
+    let is_asgi = |path: &Path| path.file_name().is_some_and(|name| name == "asgi.py");
+    let of_asgi: Vec<_> = asgi
+        .iter()
+        .filter(|asgi| is_asgi(&asgi.module.path))
+        .map(|asgi| directory(asgi))
+        .collect();
+    let beside_asgi = |path: &Path| of_asgi.contains(&path.parent().map(Path::to_owned));
     let with_wsgi: Vec<_> = wsgi
         .iter()
         .map(|candidate| directory(candidate))
@@ -155,6 +173,9 @@ pub(crate) fn leave(
                     .any(|(file, name)| **path == **file && name == variable) =>
             {
                 "served by the LangGraph server beside its graphs".to_owned()
+            }
+            Launch::Asgi { .. } if django(candidate) && !is_asgi(path) && beside_asgi(path) => {
+                "the ASGI application beside it leads to it".to_owned()
             }
             _ if django(candidate) && host.as_ref().is_some_and(|host| host != path) => {
                 let host = host.as_deref().map(places::text).unwrap_or_default();

@@ -334,6 +334,13 @@ impl PythonProject {
         });
     }
 
+    /// Whether its manifest or one of its lists of requirements names a distribution.
+    pub(crate) fn declares(&self, distribution: &str) -> bool {
+        let listed = self.files.iter().flat_map(|file| &file.requirements);
+        let mut all = self.dependencies.iter().chain(listed);
+        all.any(|requirement| requirement.name == distribution)
+    }
+
     /// The distributions that its own manifest declares, extras left out.
     pub(crate) fn declared(&self) -> BTreeSet<String> {
         self.dependencies

@@ -85,3 +85,44 @@ fn installed_applications_bring_workers() {
         "{lines:?}"
     );
 }
+
+#[test]
+fn channels_are_served_by_the_application_that_has_them() {
+    let asgi = "import os\nfrom channels.routing import ProtocolTypeRouter\nfrom django.core.asgi import get_asgi_application\n\
+                os.environ.setdefault('DJANGO_SETTINGS_MODULE', 'tide.settings')\n\
+                application = ProtocolTypeRouter({'http': get_asgi_application()})\n";
+    let given = "import os, django\nfrom channels.routing import get_default_application\n\
+                 os.environ.setdefault('DJANGO_SETTINGS_MODULE', 'tide.settings')\ndjango.setup()\n\
+                 application = get_default_application()\n";
+    let detection = |asgi: &str| {
+        found(&[
+            ("requirements.txt", "django\nchannels\ndaphne\n"),
+            ("tide/__init__.py", ""),
+            (
+                "tide/settings.py",
+                "SECRET_KEY = 'x'\nROOT_URLCONF = 'tide.urls'\nASGI_APPLICATION = 'tide.routing.application'\n",
+            ),
+            ("tide/urls.py", "urlpatterns = []\n"),
+            ("tide/wsgi.py", WSGI),
+            ("tide/asgi.py", asgi),
+            (
+                "tide/routing.py",
+                "from channels.routing import ProtocolTypeRouter\nfrom django.core.asgi import get_asgi_application\n\
+                 application = ProtocolTypeRouter({'http': get_asgi_application()})\n",
+            ),
+        ])
+    };
+    let broken = found(&[
+        ("requirements.txt", "django\nchannels\ndaphne\nstatistics\n"),
+        ("tide/__init__.py", ""),
+        ("tide/settings.py", "SECRET_KEY = 'x'\n"),
+        ("tide/asgi.py", asgi),
+    ]);
+    assert!(lines(&broken)[0].contains("daphne"), "{:?}", lines(&broken));
+    for asgi in [asgi, given] {
+        assert_eq!(
+            lines(&detection(asgi)),
+            ["web python -m daphne -b 0.0.0.0 -p 8000 tide.asgi:application [8000]"]
+        );
+    }
+}
