@@ -160,13 +160,14 @@ fn give_names(project: &str, found: &mut [Found]) {
 }
 
 fn proposals(project: &str, service: &DetectedService, daemons: usize) -> Vec<String> {
-    let directory = service
+    let mut directories = service
         .root
         .components()
         .rev()
         .map(|part| valid_name(part.as_os_str().to_str().unwrap_or_default()))
-        .find(|part| !EMPTY_WORDS.contains(&part.as_str()))
-        .unwrap_or_default();
+        .filter(|part| !EMPTY_WORDS.contains(&part.as_str()));
+    let directory = directories.next().unwrap_or_default();
+    let above = directories.next();
     let module = service
         .target
         .split(':')
@@ -220,12 +221,19 @@ fn proposals(project: &str, service: &DetectedService, daemons: usize) -> Vec<St
             },
             "web".to_owned(),
         ],
-        kind => vec![
-            directory.clone(),
-            module.clone(),
-            format!("{directory}-{module}"),
-            within(kind.word()),
-        ],
+        kind => {
+            let both = match module.is_empty() || module == directory {
+                true => String::new(),
+                false => format!("{directory}-{module}"),
+            };
+            vec![
+                directory.clone(),
+                module.clone(),
+                above.map_or_else(String::new, |above| format!("{above}-{directory}")),
+                both,
+                within(kind.word()),
+            ]
+        }
     }
 }
 

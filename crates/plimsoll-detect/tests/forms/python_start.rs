@@ -139,3 +139,20 @@ fn a_guard_sends_what_it_turns_away_further_down() {
     };
     assert_ne!(served("case 'stdio'"), served("case 'stdio' if args.local"));
 }
+
+#[test]
+fn services_of_directories_with_one_name_are_named_after_what_is_above() {
+    let app = "from fastapi import FastAPI\napp = FastAPI()\n";
+    let detection = found(&[
+        ("bank/ai-service/requirements.txt", "fastapi\nuvicorn\n"),
+        ("bank/ai-service/main.py", app),
+        ("salon/ai-service/requirements.txt", "fastapi\nuvicorn\n"),
+        ("salon/ai-service/main.py", app),
+    ]);
+    let names: Vec<_> = detection
+        .services
+        .iter()
+        .map(|one| one.name.as_str())
+        .collect();
+    assert_eq!(names, ["ai-service", "salon-ai-service"]);
+}
