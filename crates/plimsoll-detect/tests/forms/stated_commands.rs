@@ -388,6 +388,24 @@ fn a_celery_application_is_missed_only_where_its_module_gives_no_such_name() {
     assert!(!told(&format!("{app}queue = app.state.queue\n")));
     assert!(!told(&format!("{app}from work import (\n    queue,\n)\n")));
     assert!(told(&format!("{app}# queue = app.state.queue\n")));
+    let inside = |module: &str| {
+        let (_, told) = completed(&[
+            (
+                "compose.yaml",
+                "services:\n  work:\n    build: .\n    command: celery -A desk.queue worker\n",
+            ),
+            (
+                "requirements.txt",
+                "celery==5.4.0\nfastapi==0.115.6\nuvicorn==0.34.0\n",
+            ),
+            ("main.py", app),
+            ("desk/queue.py", module),
+        ]);
+        told.iter()
+            .any(|one| one.contains("`desk.queue`, which nothing in the code makes"))
+    };
+    assert!(!inside("def make(name):\n    return Celery(name)\n"));
+    assert!(inside("# queue = Celery('desk')\n"));
 }
 
 #[test]
