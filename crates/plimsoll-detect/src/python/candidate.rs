@@ -71,6 +71,10 @@ pub(crate) struct Candidate {
     pub(crate) port_variable: Option<String>,
     /// The address that the code listens on, when it is started as the code means it.
     pub(crate) host: Option<(crate::python::evaluate::Constant, Place)>,
+    /// A function that its file calls before it serves on a port that can be reached, when it is run.
+    pub(crate) prepared: Option<(String, u16)>,
+    /// The option of its command line that changes the address, where that is its own loopback otherwise.
+    pub(crate) host_option: Option<String>,
     /// The port it listens on where it is told to speak over HTTP instead of its standard input.
     pub(crate) over_http: Option<u16>,
     pub(crate) evidence: Vec<Evidence>,
@@ -94,6 +98,8 @@ impl Candidate {
             port_of_another: false,
             port_variable: None,
             host: None,
+            prepared: None,
+            host_option: None,
             over_http: None,
             evidence: vec![Evidence::new(module.span(place), why)],
             module: module.clone(),

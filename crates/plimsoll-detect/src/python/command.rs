@@ -146,6 +146,14 @@ pub(crate) fn command(
                 }
                 command.push(format!("{dotted}:{variable}"));
                 command
+            } else if let Some((_, own)) = &candidate.prepared
+                && *own == port
+                && !has("gunicorn")
+            {
+                started.remark = Some(
+                    "run as a file, since that prepares what it serves, and no server but its own is declared",
+                );
+                words(&["python", "-m", dotted])
             } else if candidate.framework == "Flask" && !has("gunicorn") {
                 started.remark =
                     Some("started with Flask's development server, since no other one is declared");

@@ -78,6 +78,7 @@ const WORDS: &[&str] = &[
     "stdio_server",
     "streamlit",
     "taskiq",
+    ".run(transport",
     ".task",
     "tornado",
     "uvicorn",

@@ -211,6 +211,9 @@ fn started(
             .map(|host| evaluate(host, module, scope))
             .or(own_host)
             .map(|host| (host, call.place));
+        candidate.host_option = call
+            .keyword("host")
+            .and_then(|host| transport::address_option(workspace, module, scope, host));
     }
     // `run(transport=settings.transport)`, which is `stdio` unless it is set.
     let chosen = fixed.is_none()
@@ -236,7 +239,11 @@ fn kind_of_server(
     {
         return Some(known);
     }
-    let mut open = vec![(module.clone(), made.function.as_name()?.to_owned())];
+    let name = made.function.as_name()?;
+    if let Some(known) = of_function(workspace, module, name) {
+        return Some(known);
+    }
+    let mut open = vec![(module.clone(), name.to_owned())];
     for _ in 0..8 {
         let (module, name) = open.pop()?;
         if !workspace.modules.may_define(&name) {
@@ -266,6 +273,44 @@ fn kind_of_server(
         }
     }
     None
+}
+
+/// The distribution of the server that a function of the tree makes and gives back, or says that it does:
+/// `def make() -> FastMCP`.
+fn of_function(
+    workspace: &Workspace<'_>,
+    module: &Arc<Module>,
+    name: &str,
+) -> Option<&'static str> {
+    if !workspace.modules.may_define(name) {
+        return None;
+    }
+    let (origin, name) = workspace.origin(module, name)?;
+    let function = origin.function(&name)?;
+    let inside = function.inner_path();
+    let said = function.result.as_ref().and_then(|result| {
+        let result = match result {
+            Value::Subscript(base, _) => base,
+            other => other,
+        };
+        distribution_of(&origin.qualify(result.as_name()?))
+    });
+    let given = || {
+        function.returns.iter().find_map(|value| {
+            let made = match value {
+                Value::Name(name) => origin
+                    .bindings
+                    .iter()
+                    .find(|binding| *binding.scope.path == *inside && binding.target == *name)?
+                    .value
+                    .as_ref()?
+                    .as_call()?,
+                other => other.as_call()?,
+            };
+            distribution_of(&origin.callee(made)?)
+        })
+    };
+    said.or_else(given)
 }
 
 fn distribution_of(callee: &str) -> Option<&'static str> {

@@ -104,7 +104,8 @@ pub(crate) fn assemble(
     let moved = moved.or(told.as_ref().map(|(port, _)| *port)).or(usual);
     let moved = moved.or(bound.map(|bind| bind.value));
     // What serves by itself and does not say where, its image may.
-    let silent = candidate.port.is_none() && !by_server && candidate.framework == "gRPC";
+    let listens = matches!(candidate.kind, ServiceKind::Web | ServiceKind::McpHttp);
+    let silent = candidate.port.is_none() && !by_server && listens;
     let moved = moved.or(claimed.port.filter(|_| silent));
     let moved = moved.map(|port| Candidate {
         port: Some(port),
@@ -367,12 +368,17 @@ fn listen_address(candidate: &Candidate, started: &mut Started, problems: &mut V
         candidate.launch,
         Launch::Module | Launch::ConsoleScript(_) | Launch::Package(_)
     );
-    let Some((host, place)) = &candidate.host else {
-        return;
-    };
     if !by_itself {
         return;
     }
+    if let Some(option) = &candidate.host_option {
+        let words = [option.clone(), "0.0.0.0".to_owned()];
+        started.command.extend(words);
+        return;
+    }
+    let Some((host, place)) = &candidate.host else {
+        return;
+    };
     let local = host
         .text
         .as_deref()

@@ -151,6 +151,12 @@ pub(super) fn serve(
             candidate.port_of_another = port.is_some() && candidate.module.path != module.path;
         }
         candidate.port = candidate.port.or(port);
+        let open = host
+            .as_ref()
+            .is_some_and(|(host, _)| host.text.as_deref() == Some("0.0.0.0"));
+        if own_run && open && placed.scope.main && candidate.module.path == module.path {
+            candidate.prepared = prepares(module, placed).zip(port);
+        }
         candidate.host = candidate.host.take().or(host);
         let what = match port {
             Some(port) => format!("`{callee}` serves it on port {port}"),
@@ -198,8 +204,24 @@ pub(super) fn serve(
         };
         Some((evaluate(parts.first()?, module, scope), call.place))
     });
+    candidate.host_option = call
+        .keyword("host")
+        .and_then(|host| transport::address_option(workspace, module, scope, host));
     candidate.evidence.extend(evidence);
     stray.push(candidate);
+}
+
+/// A function of the file that is called before what serves, where only running the file does so.
+fn prepares(module: &Module, serving: &PlacedCall) -> Option<String> {
+    module.calls.iter().find_map(|placed| {
+        let name = placed.call.function.as_name()?;
+        let own = module
+            .functions
+            .iter()
+            .any(|function| function.scope.is_top() && function.name == name);
+        let before = placed.call.place.end <= serving.call.place.start;
+        (placed.scope.main && placed.scope.is_top() && own && before).then(|| name.to_owned())
+    })
 }
 
 /// An application that a private module makes is known by the public name that serves it, and one that the serving file

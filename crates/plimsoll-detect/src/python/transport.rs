@@ -5,7 +5,7 @@ use std::sync::Arc;
 use crate::python::evaluate::evaluate;
 use crate::python::graph::Target;
 use crate::python::module::{Module, PlacedCall};
-use crate::python::value::Value;
+use crate::python::value::{Call, Value};
 use crate::python::workspace::Workspace;
 
 /// Whether the branches around a call are taken when nobody says otherwise; `None` where there are none, or where
@@ -80,7 +80,7 @@ fn handed(
 /// The default of a command-line option of that name: click's and typer's.
 fn option(module: &Module, name: &str) -> Option<String> {
     let flag = format!("--{}", name.replace('_', "-"));
-    let says = |call: &crate::python::value::Call| {
+    let says = |call: &Call| {
         let named = call
             .arguments
             .iter()
@@ -107,6 +107,48 @@ fn option(module: &Module, name: &str) -> Option<String> {
         .chain(module.calls.iter().map(|placed| &placed.call))
         .find_map(says)
         .or(parameters)
+}
+
+/// The option that changes the address in a value, where it is the loopback or unknown when nobody says otherwise:
+/// `--host` of `click.option("--host", default="localhost")`. What only a subcommand takes is no option of the program.
+pub(crate) fn address_option(
+    workspace: &Workspace<'_>,
+    module: &Arc<Module>,
+    scope: &str,
+    value: &Value,
+) -> Option<String> {
+    let name = value.as_name()?.rsplit('.').next()?;
+    let flag = format!("--{}", name.replace('_', "-"));
+    let says = |call: &Call, method: &str| {
+        call.method() == Some(method)
+            && call
+                .arguments
+                .iter()
+                .any(|text| text.as_text() == Some(&flag))
+    };
+    let subcommands = module
+        .calls
+        .iter()
+        .any(|placed| placed.call.method() == Some("add_subparsers"));
+    let parsed = !subcommands
+        && module
+            .calls
+            .iter()
+            .any(|placed| says(&placed.call, "add_argument"));
+    let decorated = module.functions.iter().any(|function| {
+        let decorators = || {
+            let calls = function.decorators.iter();
+            calls.filter_map(|(decorator, _)| decorator.as_call())
+        };
+        decorators().any(|call| says(call, "option"))
+            && decorators().any(|call| module.callee(call).as_deref() == Some("click.command"))
+    });
+    if !(parsed || decorated) {
+        return None;
+    }
+    let open = default_of(workspace, module, scope, value)
+        .is_some_and(|text| matches!(text.as_str(), "0.0.0.0" | "::" | "" | "*"));
+    (!open).then_some(flag)
 }
 
 /// The default of a field of that name in a class of this file or of one that it imports, or of an option there.

@@ -141,6 +141,84 @@ fn a_guard_sends_what_it_turns_away_further_down() {
 }
 
 #[test]
+fn a_server_that_listens_to_itself_is_told_another_address_by_its_option() {
+    let click = "import click, uvicorn\nfrom .web import create\n\
+                 @click.command()\n@click.option('--host', 'host', default='localhost')\n@click.option('--port', 'port', default=9100)\n\
+                 def main(host, port):\n    uvicorn.run(create(host).build(), host=host, port=port)\nif __name__ == '__main__':\n    main()\n";
+    let argparse = "import argparse, uvicorn\nfrom .web import create\n\
+                    def main():\n    parser = argparse.ArgumentParser()\n    parser.add_argument('--host', default='127.0.0.1')\n    \
+                    args = parser.parse_args()\n    uvicorn.run(create(args.host).build(), host=args.host, port=9100)\n\
+                    if __name__ == '__main__':\n    main()\n";
+    let started = |source: &str| {
+        let detection = found(&[
+            ("requirements.txt", "click\nuvicorn\n"),
+            ("desk/__init__.py", ""),
+            ("desk/web.py", "def create(host): ...\n"),
+            ("desk/main.py", source),
+        ]);
+        lines(&detection).join("\n")
+    };
+    let told = "web python -m desk.main --host 0.0.0.0 [9100]";
+    assert_eq!(started(click), told);
+    assert_eq!(started(argparse), told);
+    let open = "web python -m desk.main [9100]";
+    assert_eq!(started(&click.replace("localhost", "0.0.0.0")), open);
+    let group = click.replace("@click.command()", "@desk.command()");
+    assert_eq!(started(&group), open);
+}
+
+#[test]
+fn a_file_that_prepares_what_it_serves_is_run() {
+    let started = |guard: &str, more: &str| {
+        let detection = found(&[
+            ("requirements.txt", &format!("flask\n{more}")),
+            (
+                "desk.py",
+                &format!(
+                    "from flask import Flask\napp = Flask(__name__)\ndef prepare():\n    global store\n    store = 1\n\
+                     if __name__ == '__main__':\n{guard}"
+                ),
+            ),
+        ]);
+        lines(&detection).join("\n")
+    };
+    let flask = "web python -m flask --app desk:app run --host 0.0.0.0 --port 5001 [5001]";
+    let prepared = "    done = prepare()\n    app.run(host='0.0.0.0', port=5001)\n";
+    assert_eq!(started(prepared, ""), "web python -m desk [5001]");
+    assert_eq!(
+        started("    app.run(host='0.0.0.0', port=5001)\n", ""),
+        flask
+    );
+    assert_eq!(
+        started("    prepare()\n    app.run(port=5001)\n", ""),
+        flask
+    );
+    assert!(started(prepared, "gunicorn\n").contains("gunicorn"));
+}
+
+#[test]
+fn an_image_says_the_port_of_a_server_that_says_none() {
+    let detection = found(&[
+        ("requirements.txt", "fastapi\nuvicorn\npydantic-settings\n"),
+        (
+            "Dockerfile",
+            "FROM python:3.12\nCOPY . .\nEXPOSE 8123\nCMD [\"python\", \"-m\", \"desk.main\"]\n",
+        ),
+        ("desk/__init__.py", ""),
+        ("desk/loader.py", "def load(): ...\n"),
+        (
+            "desk/main.py",
+            "import asyncio\nfrom fastapi import FastAPI\nfrom uvicorn import Config, Server\nfrom desk.loader import load\n\
+             class Desk:\n    def __init__(self):\n        self.settings = load()\n    async def serve(self):\n        \
+             self.app = FastAPI()\n        await Server(Config(self.app, host='0.0.0.0', port=self.settings.port)).serve()\n    \
+             def run(self):\n        asyncio.run(self.serve())\n\
+             def main():\n    Desk().run()\nif __name__ == '__main__':\n    main()\n",
+        ),
+    ]);
+    assert_eq!(lines(&detection), ["web python -m desk.main [8123]"]);
+}
+
+#[test]
 fn services_of_directories_with_one_name_are_named_after_what_is_above() {
     let app = "from fastapi import FastAPI\napp = FastAPI()\n";
     let detection = found(&[

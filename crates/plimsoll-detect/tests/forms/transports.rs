@@ -215,3 +215,45 @@ fn what_a_shell_puts_in_is_put_in_before() {
     let set: Vec<&str> = set.map(|(_, value)| value.as_str()).collect();
     assert!(set.contains(&"9000") && set.iter().all(|value| !value.contains('$')));
 }
+
+#[test]
+fn a_server_that_a_function_of_another_file_makes() {
+    let cli = |import: &str| {
+        format!(
+            "import click\n\
+             @click.command()\n@click.option('--transport', default='stdio')\n@click.option('--host', default='127.0.0.1')\n\
+             @click.option('--port', default=8000)\n\
+             def main(transport, host, port):\n    {import}\n    server = make()\n    if transport == 'stdio':\n        \
+             server.run(transport='stdio')\n    else:\n        server.run(transport=transport, host=host, port=port)\n"
+        )
+    };
+    for make in [
+        "def make():\n    desk = FastMCP('desk')\n    return desk\n",
+        "def make() -> FastMCP:\n    return assembled()\n",
+        "def make():\n    return FastMCP('desk')\n",
+    ] {
+        let files = [
+            (
+                "pyproject.toml",
+                "[project]\nname = 'desk'\nversion = '1'\ndependencies = ['fastmcp', 'click']\n[project.scripts]\ndesk = 'desk.cli:main'\n\
+                 [build-system]\nrequires = ['hatchling']\nbuild-backend = 'hatchling.build'\n",
+            ),
+            ("desk/__init__.py", ""),
+            (
+                "desk/server.py",
+                &format!("from fastmcp import FastMCP\n{make}"),
+            ),
+            ("desk/cli.py", &cli("from .server import make")),
+            (
+                "Dockerfile",
+                "FROM python:3.12\nCOPY . .\nCMD [\"desk\", \"--transport\", \"streamable-http\", \"--host\", \"0.0.0.0\"]\n",
+            ),
+        ];
+        assert_eq!(lines(&found(&files[..4])), ["mcp-stdio desk []"], "{make}");
+        assert_eq!(
+            lines(&found(&files)),
+            ["mcp-http desk --transport streamable-http --host 0.0.0.0 [8000]"],
+            "{make}"
+        );
+    }
+}
