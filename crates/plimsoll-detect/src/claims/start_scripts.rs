@@ -365,7 +365,7 @@ pub(crate) fn port(words: &[String]) -> Option<u16> {
 }
 
 /// The commands of a line, each as its words; redirections are left out.
-pub(super) fn commands(line: &str) -> Vec<Vec<String>> {
+pub(crate) fn commands(line: &str) -> Vec<Vec<String>> {
     let mut all = Vec::new();
     let mut words: Vec<String> = Vec::new();
     let mut word = String::new();

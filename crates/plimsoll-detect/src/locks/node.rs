@@ -7,6 +7,7 @@ use std::sync::Arc;
 
 use plimsoll_diag::{Diagnostic, Span, Spanned};
 use plimsoll_model::NodeManager;
+use plimsoll_model::yaml;
 use serde::Deserialize;
 
 use super::{Strays, told};
@@ -29,13 +30,18 @@ pub(crate) fn chosen(tree: &Tree, package: &Package) -> Vec<Diagnostic> {
         .map(|other| {
             let used = places::text(used);
             let at = Span::line(tree.shown(other), 1);
-            match &package.declared_manager {
-                Some(stated) => Diagnostic::note(format!(
+            match (&package.declared_manager, &package.image_manager) {
+                (Some(stated), _) => Diagnostic::note(format!(
                     "lies beside `{used}`, which is used since `packageManager` names `{}`",
                     stated.value
                 ))
                 .hint("drop the one that is not used"),
-                None => Diagnostic::warning(format!(
+                (None, Some(stated)) => Diagnostic::note(format!(
+                    "lies beside `{used}`, which is used since its Dockerfile installs with `{}`",
+                    stated.value
+                ))
+                .hint("drop the one that is not used"),
+                (None, None) => Diagnostic::warning(format!(
                     "lies beside `{used}`, which is used since it comes first and nothing says which"
                 ))
                 .hint("name one in `packageManager`, and drop the other file"),
@@ -113,18 +119,42 @@ fn replaced(tree: &Tree, package: &Package, lock: &Path) -> Vec<String> {
     let items = manifests
         .iter()
         .filter_map(|path| Item::json(&Arc::from(*path), tree.source(path)?));
+    // `**/left-pad`, `left-pad@1`, `left-pad@>=1 <2`, `parent>left-pad`.
+    let name = |pattern: &str| {
+        let last = pattern.trim_start_matches("**/");
+        let end = |text: &str| {
+            text.char_indices()
+                .skip(1)
+                .find(|(_, c)| *c == '@')
+                .map(|(at, _)| at)
+        };
+        let last = match (last.split_once('>'), end(last)) {
+            (Some((before, child)), Some(at)) if before.len() < at => child,
+            (Some((_, child)), None) => child,
+            _ => last,
+        };
+        last[..end(last).unwrap_or(last.len())].to_owned()
+    };
     let mut names = Vec::new();
     for item in items {
         for table in [&["overrides"][..], &["resolutions"], &["pnpm", "overrides"]] {
-            for (pattern, _) in item.entries(table) {
-                // `**/left-pad`, `left-pad@1`, `parent>left-pad`.
-                let last = pattern.rsplit(['>']).next().unwrap_or(pattern);
-                let last = last.trim_start_matches("**/");
-                let end = last.char_indices().skip(1).find(|(_, c)| *c == '@');
-                names.push(last[..end.map_or(last.len(), |(at, _)| at)].to_owned());
-            }
+            names.extend(item.entries(table).iter().map(|(pattern, _)| name(pattern)));
         }
     }
+    let workspace = lock.with_file_name("pnpm-workspace.yaml");
+    let documents = tree
+        .source(&workspace)
+        .and_then(|text| yaml::parse(&text, tree.shown(&workspace)).ok());
+    let overrides = documents
+        .iter()
+        .flatten()
+        .find_map(|one| one.get("overrides")?.as_map());
+    names.extend(
+        overrides
+            .into_iter()
+            .flat_map(|map| map.iter())
+            .map(|(key, _)| name(&key.text)),
+    );
     names
 }
 

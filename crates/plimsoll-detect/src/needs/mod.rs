@@ -362,7 +362,7 @@ pub(crate) fn kind_of(name: &str, default: Option<&str>, type_name: Option<&str>
     }
     match last {
         "URL" | "URI" | "DSN" | "ENDPOINT" => VariableKind::Url,
-        "HOST" | "HOSTNAME" | "PGHOST" | "SERVERS" => VariableKind::Host,
+        "HOST" | "HOSTS" | "HOSTNAME" | "PGHOST" | "SERVERS" => VariableKind::Host,
         "PORT" | "PGPORT" => VariableKind::Port,
         "DIR" | "DIRECTORY" | "PATH" | "FILE" => VariableKind::Path,
         _ => match default {

@@ -68,14 +68,26 @@ const GENERATORS: &[Generator] = &[
     generator("vuepress", "VuePress", "vuepress", ".vuepress/dist", Documentation),
 ];
 
+/// Programs that run `react-scripts` with settings of the project's own.
+const REWIRED: &[&str] = &["craco", "react-app-rewired", "rescripts"];
+
 impl Generator {
+    /// Whether the script `build` of a package runs it.
+    fn runs(&self, package: &Package) -> bool {
+        let rewired = || {
+            let mut programs = REWIRED.iter();
+            programs.any(|program| package.script_runs("build", program))
+        };
+        package.script_runs("build", self.program) || self.program == "react-scripts" && rewired()
+    }
+
     /// The generator that a package's script `build` runs.
     pub(super) fn of(package: &Package) -> Option<Self> {
         // What others install is built into their pages; its own are there to try it out.
         let own = GENERATORS.iter().filter(|_| !package.library);
         own.copied().find(|generator| {
             package.depends_on(generator.distribution)
-                && package.script_runs("build", generator.program)
+                && generator.runs(package)
                 // It makes programs as well as pages.
                 && (generator.name != "webpack" || package.depends_on("html-webpack-plugin"))
         })

@@ -7,7 +7,7 @@ use plimsoll_diag::{Span, Spanned};
 use plimsoll_model::NodeManager;
 
 use super::workspace::Around;
-use crate::claims::Dockerfile;
+use crate::claims::{Dockerfile, start_scripts};
 use crate::document::Item;
 use crate::tree::Tree;
 
@@ -31,6 +31,8 @@ pub(crate) struct Package {
     pub(crate) other_locks: Vec<PathBuf>,
     /// The manager that `packageManager` names.
     pub(crate) declared_manager: Option<Spanned<String>>,
+    /// The manager that its Dockerfile installs with.
+    pub(crate) image_manager: Option<Spanned<String>>,
     /// The file that `main` names.
     pub(crate) main: Option<String>,
     /// Programs that it gives: name and file.
@@ -102,7 +104,9 @@ impl Package {
         let declared = declared_manager
             .as_ref()
             .and_then(|text| manager(&text.value));
-        let (lock, other_locks) = lock(tree, &directory, declared);
+        let image_manager = image_manager(tree, &directory);
+        let by_image = image_manager.as_ref().and_then(|text| manager(&text.value));
+        let (lock, other_locks) = lock(tree, &directory, declared.or(by_image));
         let around = match &lock {
             Some(_) => None,
             None => Around::of(tree, &directory),
@@ -143,6 +147,7 @@ impl Package {
             installed_in,
             other_locks,
             declared_manager,
+            image_manager,
             main: item.text(&["main"]).map(str::to_owned),
             library: ["module", "types", "typings", "exports"]
                 .iter()
@@ -227,6 +232,7 @@ impl Package {
             installed_in: PathBuf::new(),
             other_locks: Vec::new(),
             declared_manager: None,
+            image_manager: None,
             main: None,
             library: false,
             programs: Vec::new(),
@@ -261,6 +267,34 @@ fn dockerfile_node(tree: &Tree, directory: &Path) -> Option<Spanned<String>> {
         let range = range_of(&version.value)?;
         Some(version.map(|_| range))
     })
+}
+
+/// The manager that the Dockerfile here or above installs with, where it is one alone.
+fn image_manager(tree: &Tree, directory: &Path) -> Option<Spanned<String>> {
+    let path = directory
+        .ancestors()
+        .map(|above| above.join("Dockerfile"))
+        .find(|path| tree.has_file(path))?;
+    let file = Dockerfile::read(tree, &path)?;
+    let runs = file.stages.iter().flat_map(|stage| &stage.runs);
+    let mut found: Vec<String> = Vec::new();
+    for words in runs.flat_map(|run| start_scripts::commands(run)) {
+        let installs = words
+            .iter()
+            .any(|word| matches!(word.as_str(), "install" | "i" | "ci"));
+        // `npm install -g pnpm` brings the manager.
+        let brings = words
+            .iter()
+            .any(|word| matches!(word.as_str(), "-g" | "--global"));
+        let first = words.first().filter(|first| manager(first).is_some());
+        if let Some(first) = first.filter(|first| installs && !brings && !found.contains(first)) {
+            found.push(first.clone());
+        }
+    }
+    let [only] = found.as_slice() else {
+        return None;
+    };
+    Some(Spanned::new(only.clone(), Span::line(tree.shown(&path), 1)))
 }
 
 /// The range of versions of Node that a word names: the release line of a version, since a newer

@@ -18,6 +18,7 @@ mod manifest;
 mod numbers;
 mod nx;
 mod one_of;
+mod passing;
 mod program_recipe;
 mod schema;
 mod script;
@@ -32,6 +33,7 @@ mod svelte;
 mod tests;
 mod through;
 mod vite;
+mod watching;
 mod workspace;
 
 use std::collections::BTreeSet;

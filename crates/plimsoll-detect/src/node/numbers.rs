@@ -34,7 +34,9 @@ pub(super) fn number(source: &Source, node: Node<'_>, depth: usize) -> Option<u1
             number(source, value_of(source, node, "default")?, depth + 1)
         }
         // An index, a count of tries, another number of the same object are no ports.
-        "subscript_expression" => None,
+        "subscript_expression" | "object" => None,
+        // What clients ask where an address says nothing: `url.protocol === "https:" ? 443 : 80`.
+        "ternary_expression" if source.text_of(node).contains("https") => None,
         "binary_expression" if is_arithmetic(source, node) => None,
         "member_expression" => {
             let value = property(source, node).or_else(|| own_value(source, node))?;

@@ -50,7 +50,16 @@ fn absent(source: &Source, node: Node<'_>, names: &mut Vec<String>, depth: usize
         }
         "unary_expression" if operator(node) == "!" => {
             let argument = node.child_by_field_name("argument")?;
-            any_of(source, argument, names, depth + 1)
+            any_of(
+                source,
+                asked(source, argument, Asks::IsThere),
+                names,
+                depth + 1,
+            )
+        }
+        "call_expression" => {
+            let value = asked(source, node, Asks::IsAbsent);
+            (value != node).then(|| any_of(source, value, names, depth + 1))?
         }
         "binary_expression" if operator(node).starts_with("==") => {
             let right = source.text_of(node.child_by_field_name("right")?);
@@ -59,6 +68,40 @@ fn absent(source: &Source, node: Node<'_>, names: &mut Vec<String>, depth: usize
             any_of(source, left, names, depth + 1)
         }
         _ => None,
+    }
+}
+
+/// What a function asks of a value.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Asks {
+    IsThere,
+    IsAbsent,
+}
+
+/// What a function of one parameter is asked about that tells by its name what it asks: `isNotEmpty(value)`; any other
+/// expression stands for itself.
+fn asked<'t>(source: &Source, node: Node<'t>, asks: Asks) -> Node<'t> {
+    let value = || {
+        let function = node.child_by_field_name("function")?;
+        let arguments = node.child_by_field_name("arguments")?;
+        let name = source.text_of(function).to_ascii_lowercase();
+        let empty = ["empty", "blank", "missing", "nil", "undefined"];
+        let empty = empty.iter().any(|word| name.contains(word));
+        let denied = ["not", "non"].iter().any(|word| name.contains(word));
+        let there = denied == empty
+            && (empty
+                || ["has", "isset", "ispresent", "isdefined"]
+                    .iter()
+                    .any(|word| name.contains(word)));
+        let fits = match asks {
+            Asks::IsThere => there,
+            Asks::IsAbsent => empty && !denied,
+        };
+        (fits && arguments.named_child_count() == 1).then(|| arguments.named_child(0))?
+    };
+    match node.kind() {
+        "call_expression" => value().unwrap_or(node),
+        _ => node,
     }
 }
 

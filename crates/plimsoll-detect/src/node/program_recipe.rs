@@ -12,6 +12,7 @@ use super::manifest::Package;
 use super::server::{Reached, Scene};
 use super::start::Start;
 use super::{absolute, insisting, keys, script, startup, through};
+use crate::detection::NeedKind;
 use crate::found::{Found, FoundVariable};
 use crate::needs;
 use crate::places;
@@ -87,12 +88,26 @@ impl Scene<'_> {
             }
             imported.push((prisma.kind, true, prisma.span, "Prisma".to_owned()));
         }
+        let by_mapper = match MAPPERS.iter().any(|mapper| imports(mapper)) {
+            true => mapped(package),
+            false => Vec::new(),
+        };
+        let only = by_mapper.len() == 1;
+        imported.extend(
+            by_mapper
+                .iter()
+                .map(|(kind, span, name)| (*kind, only, span.clone(), name.clone())),
+        );
         let told: Vec<_> = found
             .variables
             .iter()
             .map(crate::found::FoundVariable::told)
             .collect();
         found.needs = needs::needs(&imported, &told);
+        // It is connected to when the program starts.
+        for need in found.needs.iter_mut().filter(|_| only) {
+            need.required |= need.kind == by_mapper[0].0 && need.how.is_some();
+        }
         let bun = start.command.first().is_some_and(|word| word == "bun");
         let runs_sources = start
             .command
@@ -219,6 +234,54 @@ impl Scene<'_> {
     }
 }
 
+/// Libraries that map a database to objects, and load its driver by the name in their settings.
+const MAPPERS: &[&str] = &[
+    "typeorm",
+    "@nestjs/typeorm",
+    "sequelize",
+    "sequelize-typescript",
+    "@nestjs/sequelize",
+    "knex",
+    "objection",
+    "@mikro-orm/core",
+    "@mikro-orm/nestjs",
+];
+
+/// Drivers that such libraries load for a database in a file.
+const EMBEDDED: &[&str] = &[
+    "sqlite3",
+    "better-sqlite3",
+    "sql.js",
+    "libsql",
+    "@libsql/client",
+];
+
+/// The databases whose drivers a package declares; none where it may keep its data in a file as well.
+fn mapped(package: &Package) -> Vec<(NeedKind, Span, String)> {
+    let declared = package
+        .dependencies
+        .iter()
+        .filter(|(_, _, runtime)| *runtime);
+    if declared
+        .clone()
+        .any(|(name, ..)| EMBEDDED.contains(&name.as_str()))
+    {
+        return Vec::new();
+    }
+    let drivers = ["pg", "postgres", "mysql", "mysql2", "mariadb"];
+    let mut found: Vec<(NeedKind, Span, String)> = Vec::new();
+    for (name, version, _) in declared.filter(|(name, ..)| drivers.contains(&name.as_str())) {
+        let kind = needs::of_node_module(name);
+        let span = version.span.clone();
+        if let (Some(kind), Some(span)) = (kind, span)
+            && found.iter().all(|(known, ..)| *known != kind)
+        {
+            found.push((kind, span, name.clone()));
+        }
+    }
+    found
+}
+
 /// Variables that the image or the platform sets.
 fn is_the_platforms(name: &str) -> bool {
     matches!(
@@ -258,7 +321,7 @@ fn prisma_schema(tree: &Tree, package: &Package) -> Option<PathBuf> {
 
 /// What a Prisma schema says of its database.
 struct Prisma {
-    kind: crate::detection::NeedKind,
+    kind: NeedKind,
     /// The variable that says where it is: `url = env("DATABASE_URL")`.
     address: Option<String>,
     span: Span,
@@ -294,9 +357,9 @@ fn prisma(tree: &Tree, package: &Package) -> Option<Prisma> {
             .trim_start_matches([' ', '='])
             .trim_matches(['"', ' ']);
         let kind = match provider {
-            "postgresql" | "postgres" => crate::detection::NeedKind::Postgres,
-            "mysql" => crate::detection::NeedKind::Mysql,
-            "mongodb" => crate::detection::NeedKind::Mongodb,
+            "postgresql" | "postgres" => NeedKind::Postgres,
+            "mysql" => NeedKind::Mysql,
+            "mongodb" => NeedKind::Mongodb,
             _ => return None,
         };
         let span = Span::line(tree.shown(&path), index as u32 + 1);

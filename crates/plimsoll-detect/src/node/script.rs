@@ -2,6 +2,7 @@
 //! the watcher or the shell between.
 
 use super::manifest::Package;
+use super::watching::without_watching;
 
 /// What a line starts.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -28,6 +29,7 @@ const ORCHESTRATORS: &[&str] = &[
     "run-s",
     "docker",
     "docker-compose",
+    "podman",
     "make",
     "wireit",
     "rush",
@@ -57,6 +59,15 @@ const ORCHESTRATORS: &[&str] = &[
     "serverless",
     "sst",
 ];
+
+/// Programs that have containers made, in which the package is started in its turn.
+const CONTAINERS: &[&str] = &["docker", "docker-compose", "podman"];
+
+/// Programs that start the script of the system that they run on: `start` leads to `start:linux`.
+const BY_SYSTEM: &[&str] = &["run-script-os", "run-os"];
+
+/// What scripts for Linux are called, the plainest first.
+const SYSTEMS: &[&str] = &["linux", "darwin:linux", "nix", "default"];
 
 /// Programs that a build runs, before `&&`.
 const BUILDERS: &[&str] = &[
@@ -194,7 +205,18 @@ fn mentioned<'p>(package: &'p Package, name: &str, callers: &[&str]) -> Vec<&'p 
 impl Line {
     /// Reads a script of a package. Scripts that it calls are followed.
     pub(crate) fn of(package: &Package, script: &str) -> Option<Self> {
-        Some(Self::read(package, package.script(script)?.as_str()))
+        let line = package.script(script)?.as_str();
+        if BY_SYSTEM.contains(&line.trim()) {
+            let mut own = SYSTEMS.iter();
+            let own = own.find_map(|system| package.script(&format!("{script}:{system}")))?;
+            return Some(Self::read(package, own.as_str()));
+        }
+        Some(Self::read(package, line))
+    }
+
+    /// Whether it is a program that has containers made.
+    pub(super) fn makes_containers(&self) -> bool {
+        matches!(self, Self::Others(program) if CONTAINERS.contains(&program.as_str()))
     }
 
     /// Reads a line as if it were a script of a package.
@@ -213,7 +235,12 @@ fn read(package: &Package, line: &str, depth: usize) -> Line {
         return read(package, rest, depth);
     }
     let Some(mut words) = split(line) else {
-        return shell();
+        // Whatever else the line does, this package is not what it starts.
+        let containers = CONTAINERS.iter().find(|program| {
+            let mut parts = line.split(['&', '|', ';']);
+            parts.any(|part| part.split_whitespace().next() == Some(**program))
+        });
+        return containers.map_or_else(shell, |program| Line::Others((*program).to_owned()));
     };
     let mut environment = Vec::new();
     loop {
@@ -392,57 +419,8 @@ fn prepares(part: &str) -> bool {
     }
 }
 
-/// Takes out what restarts a program at each change of a file, and files that an image does not
-/// have.
-fn without_watching(words: &mut Vec<String>) {
-    match (words[0].as_str(), words.get(1).map(String::as_str)) {
-        ("tsx", Some("watch")) => drop(words.remove(1)),
-        ("nest", Some("start")) => *words = ["node", "dist/main"].map(str::to_owned).to_vec(),
-        ("nodemon" | "node-dev", Some(file)) if file.ends_with(".js") => {
-            words[0] = "node".to_owned()
-        }
-        ("nodemon", _) => {
-            if let Some(watched) = executed(words) {
-                *words = watched;
-            }
-        }
-        ("ts-node-dev" | "tsnd", _) => {
-            words[0] = "ts-node".to_owned();
-            words.retain(|word| {
-                !matches!(
-                    word.as_str(),
-                    "--respawn" | "--exit-child" | "--poll" | "--clear"
-                )
-            });
-        }
-        _ => {}
-    }
-    let mut kept = Vec::new();
-    let mut rest = std::mem::take(words).into_iter();
-    while let Some(word) = rest.next() {
-        match word.as_str() {
-            "--watch" | "--hot" | "--inspect" => {}
-            "--env-file" | "--env-file-if-exists" => drop(rest.next()),
-            word if word.starts_with("--env-file") || word.starts_with("--inspect=") => {}
-            _ => kept.push(word),
-        }
-    }
-    *words = kept;
-}
-
-/// What `nodemon` starts: `nodemon --watch src --exec "tsx src/a.ts"`, `nodemon --exec tsx src/a.ts`.
-fn executed(words: &[String]) -> Option<Vec<String>> {
-    let place = words
-        .iter()
-        .position(|word| matches!(word.as_str(), "--exec" | "-x"))?;
-    let program = split(words.get(place + 1)?)?;
-    let arguments = words.get(place + 2..)?.iter();
-    let arguments = arguments.take_while(|word| !word.starts_with('-')).cloned();
-    Some(program.into_iter().chain(arguments).collect())
-}
-
 /// The words of a line that is one command; `None` where a shell would do more than split it.
-fn split(line: &str) -> Option<Vec<String>> {
+pub(super) fn split(line: &str) -> Option<Vec<String>> {
     let mut words = Vec::new();
     let mut word = String::new();
     let mut open: Option<char> = None;
@@ -566,6 +544,15 @@ mod tests {
                 "nodemon --watch src --exec 'tsx src/a.ts' --ext ts",
                 "tsx src/a.ts",
             ),
+            (
+                "nodemon --exec node --loader ts-node/esm -w src src/main.ts",
+                "node --loader ts-node/esm src/main.ts",
+            ),
+            (
+                "docker compose build && docker compose up -d",
+                "others: docker",
+            ),
+            ("run-script-os", "node linux.js"),
             ("turbo run start", "others: turbo"),
             ("npm --prefix web start", "others: npm"),
             (
@@ -575,7 +562,11 @@ mod tests {
             ("node a.js --x=\"$HOME\"", "shell: node a.js --x=\"$HOME\""),
             ("node 'a b.js'", "node a b.js"),
         ] {
-            let scripts = [("start", script), ("other", "A=1 next start")];
+            let scripts = [
+                ("start", script),
+                ("start:linux", "node linux.js"),
+                ("other", "A=1 next start"),
+            ];
             assert_eq!(line(&scripts, "start"), wanted, "{script}");
         }
         assert!(line(&[("start", "npm run start")], "start").starts_with("shell: "));

@@ -38,11 +38,17 @@ fn transport(word: &str) -> Option<Transport> {
     Transport::of(word.trim_start_matches('-').rsplit('=').next()?)
 }
 
-/// What an image is started with, where that is a program of Node.
-fn of_image(words: &Spanned<Vec<String>>) -> Option<Start> {
+/// What an image is started with, where that is a program of Node or a script of the package.
+fn of_image(package: &Package, words: &Spanned<Vec<String>>) -> Option<Start> {
     let span = words.span.clone()?;
     let (first, rest) = words.value.split_first()?;
     let program = first.rsplit('/').next()?;
+    if matches!(program, "npm" | "pnpm" | "yarn") {
+        let name = rest
+            .iter()
+            .find(|word| *word != "run" && !word.starts_with('-'))?;
+        return script(package, name);
+    }
     let runs = matches!(program, "node" | "bun" | "tsx" | "ts-node");
     (runs && !rest.is_empty()).then(|| Start {
         environment: Vec::new(),
@@ -99,7 +105,10 @@ pub(super) fn services(
         || "Node.js application".to_owned(),
         |framework| format!("{} application", framework.name),
     );
-    let images: Vec<Start> = images.iter().filter_map(of_image).collect();
+    let images: Vec<Start> = images
+        .iter()
+        .filter_map(|words| of_image(package, words))
+        .collect();
     let start = start(tree, package).or_else(|| images.first().cloned());
     let graphs = package.depends_on("@langchain/langgraph");
     if framework.is_none() && start.is_none() && package.programs.is_empty() && !graphs {

@@ -11,6 +11,7 @@ use super::demands::{Demand, demand, listed, taken_apart};
 use super::environment::{imported, is_environment};
 use super::numbers::{declaration, is_parse, number, parameter_of};
 use super::one_of;
+use super::passing::serves_nobody;
 use super::schema::schema;
 use super::startup::{Moment, moment};
 use crate::found::FoundVariable;
@@ -216,6 +217,7 @@ pub(super) fn walk(source: &Source, node: Node<'_>, found: &mut Sources, depth: 
                 if method == "serveStdio" && found.stdio_transport.is_none() {
                     found.stdio_transport = Some(source.place(node).in_file(source.path.clone()));
                 }
+                let serves = serves && !serves_nobody(source, node);
                 let serves = serves || text == "startStandaloneServer";
                 if serves && found.listens.is_none() {
                     let span = source.place(node).in_file(source.path.clone());

@@ -17,6 +17,9 @@ const STARTS: &[&str] = &[
     "server",
     "start:server",
     "start:node",
+    "prod",
+    "production",
+    "start:dist",
     "dev",
     "dev:node",
 ];
@@ -68,7 +71,9 @@ pub(super) fn start(tree: &Tree, package: &Package) -> Option<Start> {
         if let Some(start) = script(package, name) {
             return Some(start);
         }
-        if *name == "start" && matches!(Line::of(package, name), Some(Line::Others(_))) {
+        // What starts others starts the package as well, but not what has it put into a container first.
+        let line = Line::of(package, name).filter(|_| *name == "start");
+        if matches!(&line, Some(line @ Line::Others(_)) if !line.makes_containers()) {
             return of_several(package, name);
         }
     }

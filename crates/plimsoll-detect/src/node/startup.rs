@@ -7,6 +7,7 @@ use std::path::Path;
 use tree_sitter::Node;
 
 use super::facts::FileFacts;
+use super::numbers::declaration;
 use crate::syntax::Source;
 
 /// Methods that hand a function on to be called later, once for each request or event.
@@ -121,10 +122,24 @@ fn depends(source: &Source, condition: Node<'_>, part: Node<'_>) -> bool {
     if test == part {
         return false;
     }
+    let own = |text: &str| {
+        ["require.main", "import.meta", "process.argv[1]"]
+            .iter()
+            .any(|own| text.contains(own))
+    };
+    // `const entry = process.argv[1]; if (entry.endsWith("index.js")) …`
     let text = source.text_of(test);
-    !["require.main", "import.meta", "process.argv[1]"]
-        .iter()
-        .any(|own| text.contains(own))
+    let object = text
+        .trim_start_matches('(')
+        .split('.')
+        .next()
+        .unwrap_or(text);
+    let declared = || {
+        let value = declaration(source, source.root(), object, 0)?;
+        Some(source.text_of(value))
+    };
+    let named = || source.text.contains("process.argv[1]") && declared().is_some_and(own);
+    !(own(text) || named())
 }
 
 /// Whether a part of an expression is looked at only for what stands before it: `on && x`, `first ?? x`. Of several

@@ -6,8 +6,9 @@ use plimsoll_diag::Span;
 use tree_sitter::Node;
 
 use super::demands::{Demand, checked_below, demand};
+use super::environment::is_environment;
 use super::facts::FileFacts;
-use super::numbers::parameter_of;
+use super::numbers::{declaration, parameter_of};
 use super::sources::text;
 use super::startup::{Moment, moment};
 use crate::found::FoundVariable;
@@ -31,6 +32,8 @@ pub(crate) struct Asked {
     function: String,
     /// Its arguments, as far as they are written out.
     arguments: Vec<Option<String>>,
+    /// Whether it is handed the environment as well: `required(process.env, "KEY")`.
+    of_environment: bool,
     moment: Moment,
     span: Span,
 }
@@ -108,11 +111,12 @@ pub(super) fn asked(source: &Source, call: Node<'_>, facts: &mut FileFacts) {
     ) else {
         return;
     };
-    let arguments: Vec<Option<String>> = named_children(arguments)
-        .into_iter()
+    let nodes = named_children(arguments);
+    let arguments: Vec<Option<String>> = nodes
+        .iter()
         .map(|argument| match argument.kind() {
-            "number" | "true" | "false" => Some(source.text_of(argument).to_owned()),
-            _ => text(source, argument),
+            "number" | "true" | "false" => Some(source.text_of(*argument).to_owned()),
+            _ => text(source, *argument),
         })
         .collect();
     if !arguments.iter().flatten().any(|text| is_variable(text)) {
@@ -123,9 +127,51 @@ pub(super) fn asked(source: &Source, call: Node<'_>, facts: &mut FileFacts) {
     facts.asked.push(Asked {
         function: last.to_owned(),
         arguments,
+        of_environment: nodes.iter().any(|node| stands_for_all(source, *node)),
         moment: moment(source, call),
         span: source.place(call).in_file(source.path.clone()),
     });
+}
+
+/// Whether an expression is the environment, or a name that this file gives it: `const env = options.env ?? process.env`.
+fn stands_for_all(source: &Source, node: Node<'_>) -> bool {
+    if is_environment(source, node) {
+        return true;
+    }
+    // Only saves work.
+    if node.kind() != "identifier" || !source.text.contains("process.env") {
+        return false;
+    }
+    let declared = declaration(source, source.root(), source.text_of(node), 0);
+    declared.is_some_and(|value| match value.kind() {
+        "binary_expression" => ["left", "right"]
+            .iter()
+            .filter_map(|side| value.child_by_field_name(side))
+            .any(|side| is_environment(source, side)),
+        _ => is_environment(source, value),
+    })
+}
+
+/// What a function that another module brings reads of the environment that it is handed.
+fn of_environment(asked: &Asked, runs: bool) -> Option<FoundVariable> {
+    if !asked.of_environment {
+        return None;
+    }
+    let mut arguments = asked.arguments.iter();
+    let name = arguments
+        .by_ref()
+        .flatten()
+        .find(|text| is_variable(text))?;
+    let other = arguments.next();
+    let lower = asked.function.to_ascii_lowercase();
+    let insists = ["require", "must", "orthrow"]
+        .iter()
+        .any(|word| lower.contains(word));
+    Some(FoundVariable {
+        required: insists && other.is_none() && runs,
+        why: format!("reads `{name}` through `{}`", asked.function),
+        ..FoundVariable::read(name, other.cloned().flatten(), asked.span.clone())
+    })
 }
 
 /// The variables that files read through functions of theirs. `running` are those that run when the program starts.
@@ -134,18 +180,17 @@ pub(super) fn variables<'f>(
     running: &BTreeSet<String>,
 ) -> Vec<FoundVariable> {
     let readers: Vec<&Reader> = reached.clone().flat_map(|facts| &facts.readers).collect();
-    if readers.is_empty() {
-        return Vec::new();
-    }
     let read = |asked: &Asked| {
-        let reader = readers.iter().find(|one| one.name == asked.function)?;
-        let name = asked.arguments.get(reader.position)?.clone()?;
-        let other = reader.default.and_then(|at| asked.arguments.get(at));
         let runs = match &asked.moment {
             Moment::Load => true,
             Moment::In(function) => running.contains(function),
             Moment::Later => false,
         };
+        let Some(reader) = readers.iter().find(|one| one.name == asked.function) else {
+            return of_environment(asked, runs);
+        };
+        let name = asked.arguments.get(reader.position)?.clone()?;
+        let other = reader.default.and_then(|at| asked.arguments.get(at));
         let default = other.cloned().flatten();
         is_variable(&name).then(|| FoundVariable {
             required: reader.insists && other.is_none() && runs,

@@ -18,6 +18,7 @@ mod handed_out;
 mod insistence;
 mod locks;
 mod members;
+mod node_starts;
 mod one_of;
 mod ports;
 mod projects;

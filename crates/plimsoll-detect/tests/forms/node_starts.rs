@@ -1,0 +1,185 @@
+//! How packages of Node are started, installed and led to their stores where their scripts alone do not say it.
+
+use crate::tree::{found, lines, required};
+
+const SERVER: &str = "import express from 'express';\nconst app = express();\napp.listen(3000);\n";
+
+/// The lines of a package with these scripts, dependencies and files besides.
+fn package(scripts: &str, dependencies: &str, files: &[(&str, &str)]) -> Vec<String> {
+    let manifest =
+        format!(r#"{{"name":"a","scripts":{{{scripts}}},"dependencies":{{{dependencies}}}}}"#);
+    let mut all = vec![("package.json", manifest.as_str())];
+    all.extend(files);
+    lines(&found(&all))
+}
+
+#[test]
+fn a_script_that_has_containers_made_does_not_start_the_package() {
+    let bot = "import { Client } from 'discord.js';\nnew Client({}).login(process.env.TOKEN);\n";
+    let files = [
+        ("src/index.js", bot),
+        (
+            "Dockerfile",
+            "FROM node:22\nCMD [\"npm\", \"run\", \"go\"]\n",
+        ),
+    ];
+    let scripts =
+        r#""start":"docker compose build && docker compose up -d","go":"node src/index.js""#;
+    assert_eq!(
+        package(scripts, r#""discord.js":"14""#, &files),
+        ["worker node src/index.js []"]
+    );
+}
+
+#[test]
+fn pages_that_are_built_with_rewired_settings_are_pages() {
+    let files = [("public/index.html", "<p>"), ("src/index.js", "")];
+    for program in ["craco build", "react-app-rewired build"] {
+        let script = format!(r#""build":"{program}""#);
+        let found = package(&script, r#""react-scripts":"5""#, &files);
+        assert_eq!(found, ["ui  [8080]"], "{program}");
+    }
+}
+
+#[test]
+fn what_listens_for_a_moment_serves_nobody() {
+    let asks = "import net from 'node:net';\nexport const taken = (port) => new Promise((resolve) => {\n  const server = net.createServer();\n  server.once('listening', () => server.close(() => resolve(false)));\n  server.listen(port);\n});\ntaken(3000);\n";
+    let any = "import http from 'node:http';\nhttp.createServer().listen(0, '127.0.0.1');\n";
+    let other = "import { client } from './client.js';\nclient.tools.listen();\n";
+    let scripts = r#""start":"node index.js""#;
+    for source in [asks, any, other] {
+        assert_eq!(
+            package(scripts, "", &[("index.js", source)]),
+            [""; 0],
+            "{source}"
+        );
+    }
+    let stays = "import http from 'node:http';\nawait new Promise((resolve) => http.createServer().listen(3000, resolve));\n";
+    assert_eq!(
+        package(scripts, "", &[("index.js", stays)]),
+        ["web node index.js [3000]"]
+    );
+}
+
+#[test]
+fn bounds_and_ports_of_schemes_are_no_ports() {
+    for (listens, port) in [
+        (
+            "app.listen(optionalInt(process.env, 'PORT', 8080, { min: 1 }));",
+            "8080",
+        ),
+        (
+            "const url = new URL(process.env.URL);\napp.listen(Number(url.port) || (url.protocol === 'https:' ? 443 : 80));",
+            "",
+        ),
+    ] {
+        let source = SERVER.replace("app.listen(3000);", listens);
+        let found = package(
+            r#""start":"node index.js""#,
+            r#""express":"5""#,
+            &[("index.js", source.as_str())],
+        );
+        assert_eq!(found, [format!("web node index.js [{port}]")], "{listens}");
+    }
+}
+
+#[test]
+fn a_driver_that_a_mapper_loads_is_what_the_program_needs() {
+    let source = "import { TypeOrmModule } from '@nestjs/typeorm';\nimport { NestFactory } from '@nestjs/core';\nTypeOrmModule.forRoot({ type: 'mysql', host: process.env.DB_HOST });\nconst app = await NestFactory.create(App);\nawait app.listen(3000);\n";
+    let needs = |driver: &str| {
+        let manifest = format!(
+            r#"{{"name":"a","scripts":{{"start":"node main.js"}},"dependencies":{{"@nestjs/core":"11","@nestjs/typeorm":"11",{driver}}}}}"#
+        );
+        let detection = found(&[("package.json", manifest.as_str()), ("main.js", source)]);
+        let needs = detection.needs.into_iter();
+        needs
+            .map(|need| format!("{:?} {}", need.kind, need.required))
+            .collect::<Vec<_>>()
+    };
+    assert_eq!(needs(r#""mysql":"2""#), ["Mysql true"]);
+    assert_eq!(needs(r#""pg":"8""#), ["Postgres true"]);
+    // It may keep its data in a file as well.
+    assert_eq!(needs(r#""pg":"8","sqlite3":"5""#), [""; 0]);
+}
+
+#[test]
+fn the_environment_is_handed_to_what_reads_it() {
+    let source = "import { requireString, optionalString } from 'kit/env';\nimport express from 'express';\nconst entry = process.argv[1] ?? '';\nfunction load(options = {}) {\n  const env = options.env ?? process.env;\n  return { token: requireString(env, 'BOT_TOKEN'), level: optionalString(env, 'LEVEL', 'info') };\n}\nif (entry.endsWith('index.js')) {\n  load();\n}\nexpress().listen(3000);\n";
+    let detection = found(&[
+        (
+            "package.json",
+            r#"{"name":"a","scripts":{"start":"node index.js"},"dependencies":{"express":"5"}}"#,
+        ),
+        ("index.js", source),
+    ]);
+    assert_eq!(required(&detection), ["BOT_TOKEN"]);
+    assert!(detection.environment.iter().any(|one| one.name == "LEVEL"));
+}
+
+#[test]
+fn a_function_that_tells_of_emptiness_is_asked_about_several() {
+    for check in [
+        "!isNotEmptyString(process.env.A_KEY) && !isNotEmptyString(process.env.B_KEY)",
+        "isEmpty(process.env.A_KEY) && isEmpty(process.env.B_KEY)",
+    ] {
+        let source = format!(
+            "import express from 'express';\nif ({check}) throw new Error('missing');\nexpress().listen(3000);\n"
+        );
+        let detection = found(&[
+            (
+                "package.json",
+                r#"{"name":"a","scripts":{"start":"node index.js"},"dependencies":{"express":"5"}}"#,
+            ),
+            ("index.js", source.as_str()),
+        ]);
+        let several = detection
+            .environment
+            .iter()
+            .filter(|one| !one.one_of.is_empty());
+        assert_eq!(several.count(), 2, "{check}");
+    }
+}
+
+#[test]
+fn the_image_says_which_lock_file_is_used() {
+    let files = [
+        ("index.js", SERVER),
+        ("package-lock.json", "{}"),
+        ("pnpm-lock.yaml", "lockfileVersion: '9.0'\n"),
+        (
+            "Dockerfile",
+            "FROM node:22\nRUN npm install pnpm -g\nRUN pnpm install\nCMD [\"node\", \"index.js\"]\n",
+        ),
+        (
+            "package.json",
+            r#"{"name":"a","scripts":{"start":"node index.js"},"dependencies":{"express":"5"}}"#,
+        ),
+    ];
+    let detection = found(&files);
+    assert_eq!(detection.services[0].manager.as_deref(), Some("pnpm"));
+}
+
+#[test]
+fn what_a_pnpm_workspace_overrides_is_no_stray() {
+    let files = [
+        ("index.js", SERVER),
+        (
+            "pnpm-workspace.yaml",
+            "overrides:\n  express: 5.1.0\n  \"zod@<=4.0.32\": 4.0.33\n",
+        ),
+        (
+            "pnpm-lock.yaml",
+            "lockfileVersion: '9.0'\nimporters:\n  .:\n    dependencies:\n      express:\n        specifier: 5.1.0\n        version: 5.1.0\n      zod:\n        specifier: 4.0.33\n        version: 4.0.33\n",
+        ),
+        (
+            "package.json",
+            r#"{"name":"a","scripts":{"start":"node index.js"},"dependencies":{"express":"^5.1.0","zod":"^4.0.0"}}"#,
+        ),
+    ];
+    let told: Vec<String> = found(&files)
+        .problems
+        .into_iter()
+        .map(|one| one.what)
+        .collect();
+    assert_eq!(told, [""; 0]);
+}
