@@ -1,6 +1,7 @@
 //! One service as its language's own part of detection hands it over.
 
 use plimsoll_diag::{Diagnostic, Span};
+use serde::{Deserialize, Serialize};
 
 use crate::detection::{DetectedService, VariableKind};
 use crate::needs::{FoundNeed, Told, is_secret, kind_of};
@@ -20,7 +21,7 @@ pub(crate) struct Found {
 }
 
 /// One reading of a variable by one service.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, Serialize, Deserialize)]
 pub(crate) struct FoundVariable {
     pub(crate) name: String,
     pub(crate) required: bool,

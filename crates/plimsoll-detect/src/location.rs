@@ -2,11 +2,13 @@
 
 use std::path::{Component, Path, PathBuf};
 
+use serde::{Deserialize, Serialize};
+
 use crate::places;
 use crate::syntax::Place;
 
 /// What a place is seen from.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 pub(crate) enum Origin {
     /// A plain text, which whoever reads it relates to something.
     Written,
@@ -35,7 +37,7 @@ pub(crate) struct Named {
 }
 
 /// A place that code names: `Path(__file__).parent / "static"`.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub(crate) struct Location {
     pub(crate) origin: Origin,
     /// The way from there, with `/`; for [`Origin::File`] from the file itself, so that its directory is `..`.

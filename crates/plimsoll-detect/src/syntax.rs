@@ -2,11 +2,13 @@
 
 use std::ops::ControlFlow;
 use std::path::Path;
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 
 use plimsoll_diag::{Position, Span};
 use serde::{Deserialize, Serialize};
 use tree_sitter::{Node, ParseOptions, Parser, Tree};
+
+use crate::node::Names;
 
 /// A language whose files are read by syntax tree.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -65,11 +67,20 @@ pub(crate) struct Source {
     pub(crate) path: Arc<Path>,
     pub(crate) text: String,
     tree: Tree,
+    /// What a file of JavaScript or TypeScript names, once that was asked.
+    pub(crate) names: OnceLock<Names>,
 }
 
 impl Source {
-    /// Parses `text`; `None` when the parser gave up.
+    /// Parses `text`; `None` when the parser gave up, or for scripts that a bundler made.
     pub(crate) fn parse(path: Arc<Path>, text: String, grammar: Grammar) -> Option<Self> {
+        let script = matches!(
+            grammar,
+            Grammar::JavaScript | Grammar::TypeScript | Grammar::Tsx
+        );
+        if script && is_bundled(&text) {
+            return None;
+        }
         let mut parser = Parser::new();
         parser.set_language(&grammar.language()).ok()?;
         let mut asked = 0usize;
@@ -88,7 +99,12 @@ impl Source {
             None,
             Some(ParseOptions::new().progress_callback(&mut progress)),
         )?;
-        Some(Self { path, text, tree })
+        Some(Self {
+            path,
+            text,
+            tree,
+            names: OnceLock::new(),
+        })
     }
 
     /// The whole file.
@@ -124,6 +140,27 @@ impl Source {
     }
 }
 
+/// Whether a bundler made a script of a program and all of its libraries: what it says is theirs, and a line of half a
+/// million bytes is one that nobody wrote. Long lines that are no code, such as a picture, do not count.
+fn is_bundled(text: &str) -> bool {
+    /// A script that is smaller is read whatever it looks like.
+    const SMALL: usize = 32 << 10;
+    /// Bytes of a line that no person writes.
+    const LONG: usize = 2_000;
+    /// In so many bytes of code without spaces a function begins, or one ends.
+    const DENSE: usize = 500;
+    if text.len() < SMALL {
+        return false;
+    }
+    let is_code = |line: &&str| {
+        let marks = ["=>", "function", "return"];
+        let found: usize = marks.iter().map(|mark| line.matches(mark).count()).sum();
+        line.len() > LONG && found > line.len() / DENSE
+    };
+    let made: usize = text.lines().filter(is_code).map(str::len).sum();
+    made > text.len() / 2
+}
+
 /// A range in a file that the holder knows.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 pub(crate) struct Place {
@@ -152,4 +189,21 @@ impl Place {
 pub(crate) fn named_children(node: Node<'_>) -> Vec<Node<'_>> {
     let mut cursor = node.walk();
     node.named_children(&mut cursor).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_bundle_is_no_source_and_a_picture_in_one_is() {
+        let bundle = "function a(b){return b=>b+1};".repeat(4_000);
+        assert!(is_bundled(&format!("/*! made */\n{bundle}\n")));
+        let written = "function a(b) {\n  return (c) => b + c;\n}\n".repeat(4_000);
+        assert!(!is_bundled(&written));
+        let picture = format!("const icon = '{}';\n", "iVBORw0KGgo".repeat(20_000));
+        assert!(!is_bundled(&(picture + "app.listen(3000);\n")));
+        let small = "function a(b){return b=>b+1};".repeat(100);
+        assert!(!is_bundled(&small));
+    }
 }

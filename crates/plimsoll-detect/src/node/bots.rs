@@ -59,13 +59,17 @@ pub(super) fn call(source: &Source, node: Node<'_>, facts: &mut FileFacts) {
         .iter()
         .find(|(library, methods, _)| methods.contains(&method) && has(library));
     if let Some((_, _, name)) = chat {
-        facts.chat.get_or_insert_with(|| (span(), name));
+        facts
+            .chat
+            .get_or_insert_with(|| (span(), (*name).to_owned()));
         return;
     }
     // Slack's kit listens, unless it is told to keep a connection of its own.
     if method == "start" && has("@slack/bolt") && name.contains('.') {
         if source.text.contains("socketMode") {
-            facts.chat.get_or_insert_with(|| (span(), "Slack bot"));
+            facts
+                .chat
+                .get_or_insert_with(|| (span(), "Slack bot".to_owned()));
         } else if facts.sources.listens.is_none() {
             let port = node
                 .child_by_field_name("arguments")
@@ -94,7 +98,9 @@ pub(super) fn made(source: &Source, node: Node<'_>, made: &str, facts: &mut File
     let span = || source.place(node).in_file(source.path.clone());
     let has = |library: &str| facts.imports.iter().any(|(module, _)| module == library);
     if has("node-telegram-bot-api") && source.text_of(node).contains("polling") {
-        facts.chat.get_or_insert_with(|| (span(), "Telegram bot"));
+        facts
+            .chat
+            .get_or_insert_with(|| (span(), "Telegram bot".to_owned()));
     }
     if made == "Cron" && has("croner") {
         facts.scheduler.get_or_insert_with(span);

@@ -3,7 +3,7 @@
 use tree_sitter::Node;
 
 use super::environment::is_environment;
-use super::numbers::declaration;
+use super::names::declaration;
 use super::sources::{Sources, text};
 use super::startup::moment;
 use crate::found::FoundVariable;
@@ -225,7 +225,7 @@ pub(super) fn listed(source: &Source, subscript: Node<'_>, found: &mut Sources) 
         return;
     };
     let list = match list.kind() {
-        "identifier" => declaration(source, source.root(), source.text_of(list), 0),
+        "identifier" => declaration(source, source.text_of(list)),
         _ => Some(list),
     };
     let Some(mut list) = list else {

@@ -4,6 +4,8 @@ use std::collections::BTreeMap;
 use std::path::Path;
 
 use plimsoll_diag::Span;
+use rayon::prelude::*;
+use serde::{Deserialize, Serialize};
 use tree_sitter::Node;
 
 use super::bots;
@@ -19,13 +21,13 @@ use crate::location::{Location, Origin};
 use crate::places;
 use crate::settings_file;
 use crate::syntax::{DEPTH, Grammar, Source, named_children};
-use crate::tree::Tree;
+use crate::tree::{File, Tree};
 
 /// Files read at most for one package.
 const MOST_FILES: usize = 5_000;
 
 /// What one file says.
-#[derive(Debug, Default)]
+#[derive(Debug, Default, Serialize, Deserialize)]
 pub(crate) struct FileFacts {
     /// Variables, listening, standard input and output.
     pub(crate) sources: Sources,
@@ -56,7 +58,7 @@ pub(crate) struct FileFacts {
     /// Takes work from a queue.
     pub(crate) worker: Option<Span>,
     /// Goes online in a chat, and what it is then.
-    pub(crate) chat: Option<(Span, &'static str)>,
+    pub(crate) chat: Option<(Span, String)>,
     /// Starts work at set times.
     pub(crate) scheduler: Option<Span>,
     /// Hands a key to something.
@@ -71,7 +73,7 @@ pub(crate) struct FileFacts {
 }
 
 /// A path that answers GET.
-#[derive(Debug)]
+#[derive(Debug, Serialize, Deserialize)]
 pub(crate) struct Answer {
     /// The name of what it is declared on: `app`, `router`; `@` for a class of Nest.
     pub(super) router: String,
@@ -100,41 +102,52 @@ pub(super) fn read(tree: &Tree, directory: &Path, nested: &[&Path]) -> Contents 
         .filter(|file| nested.iter().all(|inner| !file.path.starts_with(inner)))
         .filter(|file| places::set_aside(places::below(&file.path, directory).as_path()).is_none())
         .take(MOST_FILES);
-    let mut all = BTreeMap::new();
-    for file in files {
-        let program = is_program(&file.path);
-        let component = is_component(&file.path);
-        let grammar = match (program, component) {
-            (true, _) => Some(Grammar::JavaScript),
-            (_, true) => Some(Grammar::TypeScript),
-            _ => Grammar::of(&file.path),
-        };
-        let Some(grammar) = grammar.filter(|grammar| {
-            matches!(
-                grammar,
-                Grammar::JavaScript | Grammar::TypeScript | Grammar::Tsx
-            )
-        }) else {
-            continue;
-        };
-        let Some(mut text) = tree.source(&file.path) else {
-            continue;
-        };
-        if component {
+    let files: Vec<&File> = files.collect();
+    let all = files.into_par_iter();
+    all.filter_map(|file| Some((file.path.to_path_buf(), FileFacts::read(tree, &file.path)?)))
+        .collect()
+}
+
+/// How a file is read, where it may be JavaScript or TypeScript.
+fn grammar(path: &Path) -> Option<Grammar> {
+    if is_program(path) {
+        return Some(Grammar::JavaScript);
+    }
+    if is_component(path) {
+        return Some(Grammar::TypeScript);
+    }
+    Grammar::of(path).filter(|grammar| {
+        matches!(
+            grammar,
+            Grammar::JavaScript | Grammar::TypeScript | Grammar::Tsx
+        )
+    })
+}
+
+impl FileFacts {
+    fn read(tree: &Tree, path: &Path) -> Option<Self> {
+        let grammar = grammar(path)?;
+        let mut text = tree.source(path)?;
+        if is_component(path) {
             text = scripts(&text);
         }
-        if program && !starts_node(&text) {
-            continue;
+        if is_program(path) && !starts_node(&text) {
+            return None;
         }
-        let Some(source) = Source::parse(tree.shown(&file.path), text, grammar) else {
-            continue;
-        };
-        let mut facts = FileFacts::default();
-        sources::walk(&source, source.root(), &mut facts.sources, 0);
-        walk(&source, source.root(), &mut facts, 0);
-        all.insert(file.path.to_path_buf(), facts);
+        let shown = tree.shown(path);
+        // What is found names the file; of two that say the same, each has facts of its own.
+        let what = format!("{grammar:?} of {}", shown.display());
+        tree.recall(&what, text, |text| {
+            Some(Self::of(&Source::parse(shown, text, grammar)?))
+        })
     }
-    all
+
+    fn of(source: &Source) -> Self {
+        let mut facts = Self::default();
+        sources::walk(source, source.root(), &mut facts.sources, 0);
+        walk(source, source.root(), &mut facts, 0);
+        facts
+    }
 }
 
 fn walk(source: &Source, node: Node<'_>, facts: &mut FileFacts, depth: usize) {

@@ -4,7 +4,7 @@ use std::path::Path;
 
 use tree_sitter::Node;
 
-use super::numbers::declaration;
+use super::names::declaration;
 use super::sources::text;
 use crate::location::{Fate, Location, Named, Origin};
 use crate::syntax::{DEPTH, Grammar, Source, named_children};
@@ -29,7 +29,7 @@ fn step(source: &Source, node: Node<'_>, steps: usize) -> Option<Location> {
         "identifier" => match source.text_of(node) {
             "__dirname" => Some(Location::file().above()),
             "__filename" => Some(Location::file()),
-            name => follow(declaration(source, source.root(), name, 0)?),
+            name => follow(declaration(source, name)?),
         },
         "member_expression" => match source.text_of(node) {
             "import.meta.dirname" | "import.meta.dir" => Some(Location::file().above()),

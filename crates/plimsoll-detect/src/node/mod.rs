@@ -15,6 +15,7 @@ mod langgraph;
 mod listening;
 pub(crate) mod locations;
 mod manifest;
+mod names;
 mod numbers;
 mod nx;
 mod one_of;
@@ -49,6 +50,7 @@ use crate::places;
 use crate::tree::Tree;
 
 pub(crate) use manifest::Package;
+pub(crate) use names::Names;
 pub(crate) use script::Line as StartLine;
 use shelf::Shelf;
 pub(crate) use site::{is_local, settle};

@@ -3,6 +3,7 @@
 
 use tree_sitter::Node;
 
+use super::names::{declaration, handed_to};
 use super::sources::text;
 use crate::syntax::{DEPTH, Source, named_children};
 
@@ -16,8 +17,7 @@ pub(super) fn number(source: &Source, node: Node<'_>, depth: usize) -> Option<u1
         "string" => text(source, node)?.parse().ok(),
         "identifier" | "shorthand_property_identifier" => {
             let name = source.text_of(node);
-            let value = declaration(source, source.root(), name, 0)
-                .or_else(|| handed_over(source, node, name))?;
+            let value = declaration(source, name).or_else(|| handed_over(source, node, name))?;
             number(source, value, depth + 1)
         }
         // The second argument is the base: `parseInt(process.env.PORT, 10)`.
@@ -69,7 +69,7 @@ fn property<'t>(source: &'t Source, member: Node<'t>) -> Option<Node<'t>> {
     let key = source.text_of(member.child_by_field_name("property")?);
     // `config.server.port`.
     let mut declared = match object.kind() {
-        "identifier" => declaration(source, source.root(), source.text_of(object), 0)?,
+        "identifier" => declaration(source, source.text_of(object))?,
         "member_expression" => property(source, object)?,
         _ => return None,
     };
@@ -183,7 +183,7 @@ fn handed_over<'t>(source: &'t Source, node: Node<'t>, name: &str) -> Option<Nod
         "constructor" => class_around(source, around)?,
         _ => function,
     };
-    handed_to(source, source.root(), &called, position, &body, 0).or_else(|| {
+    handed_to(source, &called, position, &body).or_else(|| {
         let parameters = around.child_by_field_name("parameters")?;
         let parameter = named_children(parameters).into_iter().nth(position)?;
         parameter
@@ -229,52 +229,4 @@ pub(super) fn parameter_of(source: &Source, node: Node<'_>, name: &str) -> Optio
         return Some((source.text_of(named).to_owned(), position));
     }
     None
-}
-
-fn handed_to<'t>(
-    source: &'t Source,
-    node: Node<'t>,
-    function: &str,
-    position: usize,
-    body: &std::ops::Range<usize>,
-    depth: usize,
-) -> Option<Node<'t>> {
-    // A function that calls itself hands over another value each time.
-    if depth > DEPTH || node.byte_range() == *body {
-        return None;
-    }
-    let called = node
-        .child_by_field_name("function")
-        .or_else(|| node.child_by_field_name("constructor"))
-        .is_some_and(|called| source.text_of(called) == function);
-    if called && matches!(node.kind(), "call_expression" | "new_expression") {
-        return node
-            .child_by_field_name("arguments")?
-            .named_child(position as u32);
-    }
-    named_children(node)
-        .into_iter()
-        .find_map(|child| handed_to(source, child, function, position, body, depth + 1))
-}
-
-pub(super) fn declaration<'t>(
-    source: &'t Source,
-    node: Node<'t>,
-    name: &str,
-    depth: usize,
-) -> Option<Node<'t>> {
-    if depth > 12 {
-        return None;
-    }
-    if node.kind() == "variable_declarator"
-        && node
-            .child_by_field_name("name")
-            .map(|found| source.text_of(found))
-            == Some(name)
-    {
-        return node.child_by_field_name("value");
-    }
-    named_children(node)
-        .into_iter()
-        .find_map(|child| declaration(source, child, name, depth + 1))
 }

@@ -3,7 +3,7 @@
 use tree_sitter::Node;
 
 use super::demands::ends;
-use super::numbers::declaration;
+use super::names::declaration;
 use super::sources::{Sources, variable};
 use super::startup::moment;
 use crate::found::FoundVariable;
@@ -123,7 +123,7 @@ fn any_of(source: &Source, node: Node<'_>, names: &mut Vec<String>, depth: usize
             any_of(source, node.child_by_field_name("right")?, names, depth + 1)
         }
         "identifier" => {
-            let value = declaration(source, source.root(), source.text_of(node), 0)?;
+            let value = declaration(source, source.text_of(node))?;
             any_of(source, value, names, depth + 1)
         }
         _ => None,

@@ -368,7 +368,7 @@ impl Scene<'_> {
                 let (span, name) = chat?;
                 let why = "goes online in a chat and waits there";
                 let mut found = self.blank(ServiceKind::Worker, &start, span, why);
-                found.service.framework = Some(name.to_owned());
+                found.service.framework = Some(name);
                 self.finish(found, start, NodeLayout::Application, &reached, own)
             }
             (Some(start), false, None, Some(span), _) => {

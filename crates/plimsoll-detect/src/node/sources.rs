@@ -4,12 +4,14 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
 
 use plimsoll_diag::Span;
+use serde::{Deserialize, Serialize};
 use tree_sitter::Node;
 
 use super::component::{is_component, scripts};
 use super::demands::{Demand, demand, listed, taken_apart};
 use super::environment::{imported, is_environment};
-use super::numbers::{declaration, is_parse, number, parameter_of};
+use super::names::declaration;
+use super::numbers::{is_parse, number, parameter_of};
 use super::one_of;
 use super::passing::serves_nobody;
 use super::schema::schema;
@@ -24,7 +26,7 @@ use crate::tree::Tree;
 pub(crate) type Listening = (Span, Option<u16>);
 
 /// What the sources of a package say.
-#[derive(Debug, Default)]
+#[derive(Debug, Default, Serialize, Deserialize)]
 pub(crate) struct Sources {
     pub(crate) variables: Vec<FoundVariable>,
     /// Where it listens.
@@ -42,7 +44,7 @@ pub(crate) struct Sources {
 }
 
 /// How a server of the Model Context Protocol is spoken to.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 pub(crate) enum Transport {
     Stdio,
     Http,
@@ -61,7 +63,7 @@ impl Transport {
 }
 
 /// What gives a port that another file says.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub(crate) enum PortFrom {
     /// A constant, a key of an object or a function of this name, with the way to it: `config.server.port`.
     Name(String),
@@ -381,7 +383,7 @@ fn giver(source: &Source, call: Node<'_>) -> Option<PortFrom> {
                 return Some(PortFrom::Parameter(function, position));
             }
             // `const PORT = getPort()`.
-            let declared = declaration(source, source.root(), name, 0);
+            let declared = declaration(source, name);
             let by = declared.filter(|value| value.kind() == "call_expression");
             let name = match by {
                 Some(call) => asked(source, call)?,
@@ -434,7 +436,7 @@ fn answers(source: &Source, exported: Node<'_>) -> bool {
                 .unwrap_or(child);
             source.text_of(name) == "fetch"
         }),
-        "identifier" => declaration(source, source.root(), source.text_of(exported), 0)
+        "identifier" => declaration(source, source.text_of(exported))
             .and_then(|made| made.child_by_field_name("constructor"))
             .map(|made| source.text_of(made))
             .is_some_and(|made| made.ends_with("Hono")),

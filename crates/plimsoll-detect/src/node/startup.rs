@@ -4,10 +4,11 @@
 use std::collections::BTreeSet;
 use std::path::Path;
 
+use serde::{Deserialize, Serialize};
 use tree_sitter::Node;
 
 use super::facts::FileFacts;
-use super::numbers::declaration;
+use super::names::declaration;
 use crate::syntax::Source;
 
 /// Methods that hand a function on to be called later, once for each request or event.
@@ -51,7 +52,7 @@ const NOW: &[&str] = &[
 ];
 
 /// Where a statement stands.
-#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 pub(crate) enum Moment {
     /// It runs when the file is loaded.
     Load,
@@ -62,7 +63,7 @@ pub(crate) enum Moment {
 }
 
 /// A call, as far as starting is concerned.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, Serialize, Deserialize)]
 pub(crate) struct Lead {
     pub(crate) moment: Moment,
     pub(crate) name: String,
@@ -135,7 +136,7 @@ fn depends(source: &Source, condition: Node<'_>, part: Node<'_>) -> bool {
         .next()
         .unwrap_or(text);
     let declared = || {
-        let value = declaration(source, source.root(), object, 0)?;
+        let value = declaration(source, object)?;
         Some(source.text_of(value))
     };
     let named = || source.text.contains("process.argv[1]") && declared().is_some_and(own);

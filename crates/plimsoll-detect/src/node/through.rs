@@ -3,19 +3,21 @@
 use std::collections::BTreeSet;
 
 use plimsoll_diag::Span;
+use serde::{Deserialize, Serialize};
 use tree_sitter::Node;
 
 use super::demands::{Demand, checked_below, demand};
 use super::environment::is_environment;
 use super::facts::FileFacts;
-use super::numbers::{declaration, parameter_of};
+use super::names::declaration;
+use super::numbers::parameter_of;
 use super::sources::text;
 use super::startup::{Moment, moment};
 use crate::found::FoundVariable;
 use crate::syntax::{Source, named_children};
 
 /// A function that reads the variable which a parameter names.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, Serialize, Deserialize)]
 pub(crate) struct Reader {
     name: String,
     /// Which of its parameters is the variable's name.
@@ -27,7 +29,7 @@ pub(crate) struct Reader {
 }
 
 /// A call that hands the name of a variable to a function.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, Serialize, Deserialize)]
 pub(crate) struct Asked {
     function: String,
     /// Its arguments, as far as they are written out.
@@ -142,7 +144,7 @@ fn stands_for_all(source: &Source, node: Node<'_>) -> bool {
     if node.kind() != "identifier" || !source.text.contains("process.env") {
         return false;
     }
-    let declared = declaration(source, source.root(), source.text_of(node), 0);
+    let declared = declaration(source, source.text_of(node));
     declared.is_some_and(|value| match value.kind() {
         "binary_expression" => ["left", "right"]
             .iter()

@@ -7,7 +7,8 @@ use plimsoll_diag::Span;
 use tree_sitter::Node;
 
 use super::locations::location;
-use super::numbers::{declaration, number};
+use super::names::declaration;
+use super::numbers::number;
 use super::sources::text;
 use crate::location::{Location, Origin};
 use crate::places;
@@ -50,7 +51,7 @@ fn address(source: &Source, node: Node<'_>, depth: usize) -> Option<String> {
             .then_some(found);
     }
     if node.kind() == "identifier" {
-        let value = declaration(source, source.root(), source.text_of(node), 0)?;
+        let value = declaration(source, source.text_of(node))?;
         return address(source, value, depth + 1);
     }
     named_children(node)

@@ -60,6 +60,11 @@ pub(crate) fn found_twice(root: &Path) -> Detection {
     let (again, read) = kept.look(root);
     assert_eq!(read, 0, "nothing has changed");
     assert_eq!(format!("{first:?}"), format!("{again:?}"));
+    // As after an edit: what the files say is known, what they make up is not.
+    kept.trees.clear();
+    let (anew, read) = kept.look(root);
+    assert!(read > 0 || first.files_read == 0);
+    assert_eq!(format!("{first:?}"), format!("{anew:?}"));
     first
 }
 
@@ -89,6 +94,24 @@ fn whole_projects_are_found_again() {
     for tree in fs_err::read_dir(trees).unwrap() {
         found_twice(&tree.unwrap().path());
     }
+}
+
+#[test]
+fn files_of_the_same_text_are_told_apart() {
+    let server = "const port = 3000;\nrequire('http').createServer().listen(port);\n";
+    let package = "{\"name\": \"one\", \"scripts\": {\"start\": \"node server.js\"}}";
+    let root = written(&[
+        ("one/package.json", package),
+        ("one/server.js", server),
+        ("two/package.json", package),
+        ("two/server.js", server),
+    ]);
+    let found = found_twice(root.path());
+    let places = found.services.iter();
+    let places: Vec<_> = places
+        .map(|service| service.defined_at.file.to_str().unwrap())
+        .collect();
+    assert_eq!(places, ["one/server.js", "two/server.js"]);
 }
 
 #[test]
