@@ -1,6 +1,6 @@
-//! Detection alone, for measuring it: `inspect DIRECTORY [json|text|rejected|environment]`. Tells its time and peak
+//! Detection alone, for measuring it: `inspect DIRECTORY [json|text|rejected|environment] [LOOKS]`. Tells its time and peak
 //! memory on standard error, and how long a look takes that knows all texts and nothing else, as after an edit;
-//! `LOOKS=N` tells the least of N such looks.
+//! the least of `LOOKS` is told.
 
 #![expect(
     clippy::print_stdout,
@@ -54,7 +54,7 @@ fn main() -> Result<(), Box<dyn Error>> {
         tree.files_read(),
         elapsed.as_secs_f64(),
     );
-    let looks = std::env::var("LOOKS").map_or(Ok(1), |text| text.parse())?;
+    let looks: usize = arguments.next().map_or(Ok(1), |text| text.parse())?;
     let least = (0..looks)
         .map(|_| again(Path::new(&directory), &first))
         .min();

@@ -1,16 +1,23 @@
 //! Files such as `.env.example`: variables that they document, and that nothing reads.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::{BTreeSet, HashSet};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use aho_corasick::AhoCorasick;
 use plimsoll_diag::{Diagnostic, Span};
 
 use crate::claims::{loaded_files, platform_variables};
 use crate::detection::Variable;
 use crate::places;
 use crate::tree::Tree;
+
+/// Ends of names of files that read no variable, whatever they mention: documents, data, pictures.
+#[rustfmt::skip]
+const SILENT: &[&str] = &[
+    ".md", ".rst", ".txt", ".lock", ".json", ".svg",
+    ".png", ".jpg", ".jpeg", ".gif", ".webp", ".ico", ".pdf", ".woff", ".woff2", ".ttf", ".otf",
+    ".mp3", ".mp4", ".wav", ".zip", ".gz", ".db", ".sqlite", ".sqlite3", ".parquet", ".onnx", ".pyc", ".wasm",
+];
 
 /// Contradictions told one by one; more are told together.
 const ONE_BY_ONE: usize = 3;
@@ -47,23 +54,36 @@ pub(crate) fn review(tree: &Tree, environment: &[Variable]) -> Vec<Diagnostic> {
             continue;
         };
         let shown = tree.shown(&file.path);
-        let mut unread = documented(&text, &shown);
-        documents_read.push(Document::of(shown, &unread));
-        unread.retain(|(name, _)| environment.iter().all(|variable| variable.name != *name));
-        mentioned_elsewhere(tree, &loaded, &mut unread);
-        found.extend(told(unread));
+        let named = documented(&text, &shown);
+        documents_read.push(Document::of(shown, named));
     }
-    for stated in platform_variables::read(tree) {
-        let variables = &stated.variables;
-        found.extend(platform_variables::contradictions(variables, environment));
-        let mut unread: Vec<_> = variables
-            .iter()
-            .map(|one| (one.name.clone(), one.span.clone()))
-            .collect();
-        documents_read.push(Document::of(stated.shown, &unread));
-        unread.retain(|(name, _)| environment.iter().all(|variable| variable.name != *name));
-        mentioned_elsewhere(tree, &loaded, &mut unread);
-        found.extend(told(unread));
+    let stated = platform_variables::read(tree);
+    let by_platforms = stated.iter().map(|stated| {
+        let named = stated.variables.iter();
+        let named = named.map(|one| (one.name.clone(), one.span.clone()));
+        Document::of(stated.shown.clone(), named.collect())
+    });
+    let files = documents_read.len();
+    documents_read.extend(by_platforms);
+    let unread: Vec<Vec<&(String, Span)>> = documents_read
+        .iter()
+        .map(|document| {
+            let read = |name: &str| environment.iter().any(|variable| variable.name == *name);
+            let named = document.named.iter();
+            named.filter(|(name, _)| !read(name)).collect()
+        })
+        .collect();
+    let mentioned = mentioned_elsewhere(tree, &loaded, unread.iter().flatten().copied());
+    for (number, mut unread) in unread.into_iter().enumerate() {
+        if let Some(stated) = number
+            .checked_sub(files)
+            .and_then(|number| stated.get(number))
+        {
+            let variables = &stated.variables;
+            found.extend(platform_variables::contradictions(variables, environment));
+        }
+        unread.retain(|(name, _)| !mentioned.contains(name.as_str()));
+        found.extend(told(&unread));
     }
     found.extend(undocumented(&documents_read, environment));
     found
@@ -73,16 +93,21 @@ pub(crate) fn review(tree: &Tree, environment: &[Variable]) -> Vec<Diagnostic> {
 struct Document {
     directory: PathBuf,
     shown: Arc<Path>,
-    names: BTreeSet<String>,
+    /// What it names, and where.
+    named: Vec<(String, Span)>,
 }
 
 impl Document {
-    fn of(shown: Arc<Path>, named: &[(String, Span)]) -> Self {
+    fn of(shown: Arc<Path>, named: Vec<(String, Span)>) -> Self {
         Self {
             directory: shown.parent().unwrap_or(Path::new("")).to_owned(),
-            names: named.iter().map(|(name, _)| name.clone()).collect(),
+            named,
             shown,
         }
+    }
+
+    fn names(&self, variable: &str) -> bool {
+        self.named.iter().any(|(name, _)| name == variable)
     }
 }
 
@@ -90,10 +115,7 @@ impl Document {
 fn undocumented(documents: &[Document], environment: &[Variable]) -> Vec<Diagnostic> {
     let mut found = Vec::new();
     let missing = environment.iter().filter(|variable| {
-        variable.required
-            && !documents
-                .iter()
-                .any(|file| file.names.contains(&variable.name))
+        variable.required && !documents.iter().any(|file| file.names(&variable.name))
     });
     for variable in missing {
         let Some(read) = variable.evidence.first() else {
@@ -101,7 +123,7 @@ fn undocumented(documents: &[Document], environment: &[Variable]) -> Vec<Diagnos
         };
         let closest = documents
             .iter()
-            .filter(|file| read.span.file.starts_with(&file.directory) && !file.names.is_empty())
+            .filter(|file| read.span.file.starts_with(&file.directory) && !file.named.is_empty())
             .max_by_key(|file| file.directory.components().count());
         if let Some(file) = closest {
             found.push(
@@ -141,74 +163,58 @@ fn documented(text: &str, shown: &Arc<Path>) -> Vec<(String, Span)> {
     found
 }
 
-/// Keeps what no other file mentions: start scripts, Compose files and code that no service imports may read it.
-fn mentioned_elsewhere(tree: &Tree, loaded: &BTreeSet<PathBuf>, unread: &mut Vec<(String, Span)>) {
-    if unread.is_empty() {
-        return;
-    }
-    let Ok(search) = AhoCorasick::new(unread.iter().map(|(name, _)| name)) else {
-        unread.clear();
-        return;
-    };
-    let mut mentioned: BTreeMap<usize, bool> = BTreeMap::new();
+/// Those of the names that another file mentions: start scripts, Compose files and code that no service imports may
+/// read them.
+fn mentioned_elsewhere<'n>(
+    tree: &Tree,
+    loaded: &BTreeSet<PathBuf>,
+    unread: impl Iterator<Item = &'n (String, Span)>,
+) -> HashSet<&'n str> {
+    let mut open: HashSet<&str> = unread.map(|(name, _)| name.as_str()).collect();
+    let mut mentioned = HashSet::new();
     for file in tree.files() {
+        if open.is_empty() {
+            break;
+        }
         let name = places::text(&file.path);
         if documents(&file.path)
             || loaded.contains(&*file.path)
-            || [".md", ".rst", ".txt", ".lock", ".json", ".svg"]
-                .iter()
-                .any(|end| name.ends_with(end))
+            || SILENT.iter().any(|end| name.ends_with(end))
         {
             continue;
-        }
-        if mentioned.len() == unread.len() {
-            break;
         }
         let Some(text) = tree.source(&file.path) else {
             continue;
         };
-        for hit in search.find_overlapping_iter_checked(&text) {
-            mentioned.insert(hit, true);
+        for word in words(&text) {
+            if let Some(name) = open.take(word) {
+                mentioned.insert(name);
+            }
         }
     }
-    let mut index = 0;
-    unread.retain(|_| {
-        index += 1;
-        !mentioned.contains_key(&(index - 1))
+    mentioned
+}
+
+/// The words of a text that may be names of variables, whole: `PORT` is not mentioned by `SUPPORT`.
+fn words(text: &str) -> impl Iterator<Item = &str> {
+    let parts = text
+        .as_bytes()
+        .split(|byte| !byte.is_ascii_alphanumeric() && *byte != b'_');
+    let named = parts.filter(|word| {
+        word.first()
+            .is_some_and(|first| !first.is_ascii_lowercase())
     });
+    named.filter_map(|word| str::from_utf8(word).ok())
 }
 
-/// Whole words only: `PORT` is not mentioned by `SUPPORT`.
-trait WholeWords {
-    fn find_overlapping_iter_checked(&self, text: &str) -> Vec<usize>;
-}
-
-impl WholeWords for AhoCorasick {
-    fn find_overlapping_iter_checked(&self, text: &str) -> Vec<usize> {
-        let bytes = text.as_bytes();
-        let word = |index: usize| {
-            bytes
-                .get(index)
-                .is_some_and(|byte| byte.is_ascii_alphanumeric() || *byte == b'_')
-        };
-        self.find_overlapping_iter(text)
-            .filter(|hit| {
-                let begins = hit.start() == 0 || !word(hit.start() - 1);
-                begins && !word(hit.end())
-            })
-            .map(|hit| hit.pattern().as_usize())
-            .collect()
-    }
-}
-
-fn told(unread: Vec<(String, Span)>) -> Vec<Diagnostic> {
+fn told(unread: &[&(String, Span)]) -> Vec<Diagnostic> {
     let hint = "drop it, or it misleads whoever sets it";
     if unread.len() <= ONE_BY_ONE {
         return unread
-            .into_iter()
+            .iter()
             .map(|(name, span)| {
                 Diagnostic::warning(format!("documents {name}, which nothing reads"))
-                    .at(span)
+                    .at(span.clone())
                     .hint(hint)
             })
             .collect();

@@ -3,6 +3,9 @@
 
 use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
+use std::sync::LazyLock;
+
+use aho_corasick::AhoCorasick;
 
 use crate::places;
 use crate::tree::Tree;
@@ -21,6 +24,9 @@ const LOADERS: &[&str] = &[
     "--env-file=",
     "--env-file ",
 ];
+
+/// Finds out whether a text has any of them: most have none, and need not be gone through line by line.
+static SEARCH: LazyLock<Option<AhoCorasick>> = LazyLock::new(|| AhoCorasick::new(LOADERS).ok());
 
 /// Files of the tree that are loaded by a path that is written out.
 pub(super) fn loaded(tree: &Tree) -> BTreeSet<PathBuf> {
@@ -44,6 +50,10 @@ pub(super) fn loaded(tree: &Tree) -> BTreeSet<PathBuf> {
             continue;
         };
         let directory = file.path.parent().unwrap_or(Path::new(""));
+        let none = |search: &AhoCorasick| !search.is_match(&text);
+        if SEARCH.as_ref().is_some_and(none) {
+            continue;
+        }
         for path in text.lines().flat_map(paths) {
             // Seen from the file, or from where the program is started.
             let named = [directory, Path::new("")]

@@ -1,5 +1,8 @@
 //! Libraries that lead to a database, a queue and the like: by module, by crate, by the name of a client.
 
+use std::collections::HashSet;
+use std::sync::LazyLock;
+
 use crate::detection::NeedKind;
 
 /// What a driver leads to: first parts of a module's dotted name.
@@ -164,6 +167,19 @@ const DRIVERS: &[(&str, NeedKind)] = &[
 
 /// The need that a module's import shows.
 pub(crate) fn of_module(module: &str) -> Option<NeedKind> {
+    /// What stands first in their names: most modules have none of them.
+    static FIRST: LazyLock<HashSet<&str>> = LazyLock::new(|| {
+        DRIVERS
+            .iter()
+            .filter_map(|(driver, _)| first(driver))
+            .collect()
+    });
+    fn first(name: &str) -> Option<&str> {
+        name.split(['.', '/']).next()
+    }
+    if !first(module).is_some_and(|first| FIRST.contains(first)) {
+        return None;
+    }
     DRIVERS
         .iter()
         .filter(|(driver, _)| {

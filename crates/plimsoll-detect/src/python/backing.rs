@@ -1,5 +1,6 @@
 //! What a Python service needs beside it: drivers it imports, variables it reads, addresses it fixes.
 
+use std::borrow::Cow;
 use std::collections::BTreeMap;
 
 use plimsoll_diag::{Diagnostic, Evidence};
@@ -12,7 +13,7 @@ use crate::python::dependencies::Dependencies;
 use crate::python::distributions::provider;
 use crate::python::evaluate::evaluate;
 use crate::python::graph::Closure;
-use crate::python::module::{Module, Moment};
+use crate::python::module::{Function, Module, Moment};
 use crate::python::startup::Startup;
 use crate::python::value::Value;
 use crate::syntax::Place;
@@ -163,7 +164,16 @@ pub(crate) fn falls_back(closure: &Closure, variables: &[FoundVariable]) -> bool
 }
 
 /// A value, where it stands, and whether it is worked out whenever the service starts.
-type Placed<'m> = (&'m Value, Place, String, bool);
+type Placed<'m> = (&'m Value, Place, Cow<'m, str>, bool);
+
+/// Whether a text is put together there: hardly a value of a program is one.
+fn is_joined(value: &Value) -> bool {
+    match value {
+        Value::Joined(_) => true,
+        Value::Either(several) => several.iter().any(is_joined),
+        _ => false,
+    }
+}
 
 /// Each of the values that an expression may come to: `os.getenv("URL") or f"postgresql://{host}"`.
 fn alternatives((value, place, path, at_start): Placed<'_>) -> Vec<Placed<'_>> {
@@ -200,16 +210,20 @@ pub(crate) fn composed_addresses(
         let keywords = placed.call.keywords.iter().map(|(_, value)| value);
         let values = placed.call.arguments.iter().chain(keywords);
         let at_start = startup.is_some_and(|startup| startup.insists(&placed.scope));
-        let path = placed.scope.path.to_string();
-        values.map(move |value| (value, placed.call.place, path.clone(), at_start))
+        let path = Cow::Borrowed(&*placed.scope.path);
+        let joined = values.filter(|value| is_joined(value));
+        joined.map(move |value| (value, placed.call.place, path.clone(), at_start))
     });
     let bound = module.bindings.iter().filter_map(|binding| {
         let at_start = startup.is_some_and(|startup| startup.insists(&binding.scope));
-        let path = binding.scope.path.to_string();
-        Some((binding.value.as_ref()?, binding.place, path, at_start))
+        let path = Cow::Borrowed(&*binding.scope.path);
+        let value = binding.value.as_ref().filter(|value| is_joined(value))?;
+        Some((value, binding.place, path, at_start))
     });
-    let returned = module.functions.iter().flat_map(|function| {
-        let path = function.inner_path();
+    let puts_together = |function: &&Function| function.returns.iter().any(is_joined);
+    let functions = module.functions.iter().filter(puts_together);
+    let returned = functions.flat_map(|function| {
+        let path: Cow<'_, str> = function.inner_path().into();
         let at_start =
             startup.is_some_and(|startup| startup.reaches(&path)) && function.returns.len() == 1;
         let values = function.returns.iter();

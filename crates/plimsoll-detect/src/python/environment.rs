@@ -64,6 +64,17 @@ pub(crate) fn read_of<'c>(call: &'c Call, module: &Module) -> Option<Read<'c>> {
             strict: false,
         }),
         _ => {
+            // django-environ has usual names for what its methods make.
+            let usual = || match call.method() {
+                Some("db" | "db_url" | "dj_db_url") => Some("DATABASE_URL"),
+                Some("cache" | "cache_url") => Some("CACHE_URL"),
+                Some("email" | "email_url") => Some("EMAIL_URL"),
+                _ => None,
+            };
+            let name = name.or_else(usual)?;
+            if !looks_like_variable(name) {
+                return None;
+            }
             let receiver = call.receiver().unwrap_or(call.function.as_name()?);
             let first = receiver.split('.').next()?;
             let maker = module.top_value(first)?.value.as_ref()?.as_call()?;
@@ -76,15 +87,7 @@ pub(crate) fn read_of<'c>(call: &'c Call, module: &Module) -> Option<Read<'c>> {
                     | "starlette.config.Config"
                     | "environ.FileAwareEnv"
             );
-            // django-environ has usual names for what its methods make.
-            let usual = match call.method() {
-                Some("db" | "db_url" | "dj_db_url") => Some("DATABASE_URL"),
-                Some("cache" | "cache_url") => Some("CACHE_URL"),
-                Some("email" | "email_url") => Some("EMAIL_URL"),
-                _ => None,
-            };
-            let name = name.or(usual)?;
-            (reader && looks_like_variable(name)).then(|| Read {
+            reader.then(|| Read {
                 name,
                 default,
                 strict: call.keyword("default").is_none() && call.arguments.len() < 2,

@@ -58,6 +58,7 @@ pub(crate) fn read(path: Arc<Path>, shown: Arc<Path>, text: String) -> Option<Mo
             endless_loop: None,
             other_names: BTreeSet::new(),
             local_names: BTreeMap::new(),
+            index: OnceLock::new(),
         },
     };
     let top = Scope {

@@ -13,6 +13,7 @@ use crate::python::extract::extract;
 use crate::python::module::{Import, Module, Moment};
 use crate::python::search_path::additions;
 use crate::python::standard::is_standard;
+use crate::python::value::last_part;
 use crate::tree::Tree;
 
 /// The Python files of a tree, parsed when they are asked for.
@@ -113,8 +114,7 @@ impl<'t> Modules<'t> {
     /// Whether the last part of a dotted name may be a function or class of the tree: saves following
     /// names that lead elsewhere.
     pub(crate) fn may_define(&self, name: &str) -> bool {
-        let last = name.rsplit('.').next().unwrap_or(name);
-        self.adopted().defined.contains(last)
+        self.adopted().defined.contains(last_part(name))
     }
 
     /// The module at `path`.

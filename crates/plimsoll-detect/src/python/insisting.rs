@@ -1,11 +1,14 @@
 //! Variables that no file of the project reads, and that a library reads for it: clients that are handed no key.
 //! Some end the work without one; where such a client is made while the service starts, the variable is required.
 
+use std::collections::HashSet;
+use std::sync::LazyLock;
+
 use crate::needs::is_secret;
 use crate::python::environment::VariableRead;
 use crate::python::module::Module;
 use crate::python::startup::Startup;
-use crate::python::value::{Call, Value};
+use crate::python::value::{Call, Value, last_part};
 
 /// Constructors that fail without a variable: full name, the variable, keywords that stand in for it.
 #[rustfmt::skip]
@@ -60,6 +63,13 @@ const GOOGLES: &[&str] = &[
     "google.adk.Agent",
 ];
 
+/// Last names of all of these.
+static CLASSES: LazyLock<HashSet<&str>> = LazyLock::new(|| {
+    let clients = CONSTRUCTORS.iter().chain(PATIENT).map(|(name, ..)| name);
+    let names = clients.chain(GOOGLES);
+    names.filter_map(|name| name.rsplit('.').next()).collect()
+});
+
 /// Keywords that lead somewhere else, where another key or none is wanted.
 const ELSEWHERE: &[&str] = &[
     "base_url",
@@ -81,6 +91,10 @@ pub(crate) fn reads(module: &Module, startup: &Startup, found: &mut Vec<Variable
         let Some(callee) = module.callee(&placed.call) else {
             continue;
         };
+        // Most of what is called has the name of none of them.
+        if !CLASSES.contains(last_part(&callee)) {
+            continue;
+        }
         let named = |known: &&(&str, &str, &[&str])| is_called(known.0, &callee);
         if let Some((_, variable, keywords)) = CONSTRUCTORS.iter().find(named)
             && !is_told(&placed.call, keywords)

@@ -22,6 +22,7 @@ mod graph;
 pub(crate) mod gunicorn;
 mod handed;
 mod heavy;
+mod index;
 mod insisting;
 mod langgraph;
 pub(crate) mod locations;

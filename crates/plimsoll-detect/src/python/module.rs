@@ -8,6 +8,7 @@ use std::sync::{Arc, OnceLock};
 use plimsoll_diag::Span;
 use serde::{Deserialize, Serialize};
 
+use crate::python::index::Index;
 use crate::python::value::{Call, Value};
 use crate::syntax::Place;
 
@@ -246,6 +247,9 @@ pub(crate) struct Module {
     pub(crate) other_names: BTreeSet<String>,
     /// Which import gives a name.
     pub(crate) local_names: BTreeMap<String, usize>,
+    /// Put together when it is first asked for.
+    #[serde(skip)]
+    pub(crate) index: OnceLock<Index>,
 }
 
 /// The same text may stand in several files.
@@ -257,6 +261,10 @@ impl Module {
     /// The span of a place in this file.
     pub(crate) fn span(&self, place: Place) -> Span {
         place.in_file(self.shown.clone())
+    }
+
+    fn index(&self) -> &Index {
+        self.index.get_or_init(|| Index::of(self))
     }
 
     /// The full name behind a dotted name as written here: `FastAPI` is `fastapi.FastAPI` after
@@ -292,10 +300,7 @@ impl Module {
 
     /// The last value bound to a name at the top of the file.
     pub(crate) fn top_value(&self, name: &str) -> Option<&Binding> {
-        self.bindings
-            .iter()
-            .rev()
-            .find(|binding| binding.scope.is_top() && binding.target == name)
+        Some(&self.bindings[self.index().top_value(name)?])
     }
 
     /// Whether importing `name` from this file works, as far as one can see.
@@ -326,14 +331,12 @@ impl Module {
 
     /// The function or method at a dotted path.
     pub(crate) fn function(&self, path: &str) -> Option<&Function> {
-        self.functions
-            .iter()
-            .find(|function| function.inner_path() == path)
+        Some(&self.functions[self.index().function(path)?])
     }
 
     /// The class `name` at the top of the file.
     pub(crate) fn class(&self, name: &str) -> Option<&Class> {
-        self.classes.iter().find(|class| class.name == name)
+        Some(&self.classes[self.index().class(name)?])
     }
 }
 

@@ -67,13 +67,8 @@ pub(crate) fn peers(modules: &[Arc<Module>], variables: &[FoundVariable]) -> Vec
 fn fixed(module: &Module, by_variable: &[u16], found: &mut Vec<Peer>) {
     let mut note = |value: &Value, span: Span| {
         value.walk(&mut |value| {
-            let text = match value {
-                Value::Text(text) => text,
-                Value::Joined(parts) => match parts.first() {
-                    Some(Value::Text(text)) => text,
-                    _ => return,
-                },
-                _ => return,
+            let Some(text) = written(value) else {
+                return;
             };
             if let Some(port) = local_port(text)
                 && !by_variable.contains(&port)
@@ -83,7 +78,7 @@ fn fixed(module: &Module, by_variable: &[u16], found: &mut Vec<Peer>) {
             {
                 found.push(Peer {
                     port,
-                    address: text.clone(),
+                    address: text.to_owned(),
                     variable: None,
                     span: span.clone(),
                 });
@@ -91,35 +86,51 @@ fn fixed(module: &Module, by_variable: &[u16], found: &mut Vec<Peer>) {
         });
     };
     for placed in &module.calls {
-        if placed.scope.main
-            || placed.scope.moment == Moment::Never
-            || is_aside(&placed.call, module)
-        {
+        if placed.scope.main || placed.scope.moment == Moment::Never {
+            continue;
+        }
+        let keywords = placed.call.keywords.iter();
+        let named = keywords.map(|(name, value)| (name.as_str(), value));
+        let values = named.chain(placed.call.arguments.iter().map(|value| ("", value)));
+        // Calls inside are looked at by themselves.
+        let mut values = values
+            .filter(|(_, value)| !matches!(value, Value::Call(_)) && names_one(value))
+            .filter(|(name, _)| !is_origin(name) && *name != "default")
+            .peekable();
+        if values.peek().is_none() || is_aside(&placed.call, module) {
             continue;
         }
         let span = module.span(placed.call.place);
-        let keywords = placed.call.keywords.iter();
-        let values = keywords
-            .filter(|(name, _)| !is_origin(name) && name != "default")
-            .map(|(_, value)| value)
-            .chain(&placed.call.arguments);
-        for value in values {
-            // Calls inside are looked at by themselves.
-            if !matches!(value, Value::Call(_)) {
-                note(value, span.clone());
-            }
+        for (_, value) in values {
+            note(value, span.clone());
         }
     }
     for binding in &module.bindings {
-        if binding.scope.main || is_origin(&binding.target) {
-            continue;
-        }
         if let Some(value) = &binding.value
+            && !binding.scope.main
             && !matches!(value, Value::Call(_) | Value::Either(_))
+            && names_one(value)
+            && !is_origin(&binding.target)
         {
             note(value, module.span(binding.place));
         }
     }
+}
+
+/// A text, or what one that is put together begins with.
+fn written(value: &Value) -> Option<&str> {
+    match value {
+        Value::Text(text) => Some(text),
+        Value::Joined(parts) => parts.first()?.as_text(),
+        _ => None,
+    }
+}
+
+/// Whether an address of this machine is among what a value holds.
+fn names_one(value: &Value) -> bool {
+    let mut found = false;
+    value.walk(&mut |value| found |= written(value).and_then(local_port).is_some());
+    found
 }
 
 /// Whether a call shows its arguments, reads a variable, or says who may call.
@@ -142,6 +153,10 @@ fn is_origin(name: &str) -> bool {
 
 /// `8000` of `http://localhost:8000/x`.
 pub(crate) fn local_port(text: &str) -> Option<u16> {
+    // Nearly every text of a program comes by here.
+    if !text.starts_with("http") && !text.starts_with("ws") {
+        return None;
+    }
     let (scheme, rest) = text.split_once("://")?;
     if !matches!(scheme, "http" | "https" | "ws" | "wss") {
         return None;

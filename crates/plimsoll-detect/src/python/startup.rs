@@ -1,10 +1,10 @@
 //! Which functions run when a service starts, as opposed to when somebody asks it for something.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeSet, HashSet};
 use std::sync::Arc;
 
 use crate::python::module::{Module, Moment, Scope};
-use crate::python::value::Value;
+use crate::python::value::{Value, last_part};
 
 /// Names of functions, methods and classes that run when the files of a service are imported or started.
 #[derive(Debug, Default)]
@@ -44,7 +44,7 @@ impl Startup {
         let mut startup = Self {
             names: called.into_iter().collect(),
         };
-        let defined: BTreeSet<&str> = modules
+        let defined: HashSet<&str> = modules
             .iter()
             .flat_map(|module| {
                 let functions = module
@@ -100,7 +100,7 @@ impl Startup {
                 let names: Vec<&str> = called
                     .into_iter()
                     .chain(passed)
-                    .map(|name| name.rsplit('.').next().unwrap_or(name))
+                    .map(last_part)
                     .filter(|name| defined.contains(name))
                     .collect();
                 if !names.is_empty() {

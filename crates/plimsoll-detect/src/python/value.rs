@@ -80,7 +80,7 @@ impl Call {
     /// The last part of the function's name: `run` of `uvicorn.run`.
     pub(crate) fn method(&self) -> Option<&str> {
         match &self.function {
-            Value::Name(name) => name.rsplit('.').next(),
+            Value::Name(name) => Some(last_part(name)),
             Value::Attribute(_, name) => Some(name),
             _ => None,
         }
@@ -93,6 +93,12 @@ impl Call {
             _ => None,
         }
     }
+}
+
+/// The last part of a dotted name. Asked of every call of a program many times over.
+pub(crate) fn last_part(name: &str) -> &str {
+    let dot = name.bytes().rposition(|byte| byte == b'.');
+    dot.map_or(name, |dot| &name[dot + 1..])
 }
 
 impl Value {
@@ -124,7 +130,7 @@ impl Value {
     /// `typing.Optional[str]`.
     pub(crate) fn last_name(&self) -> Option<&str> {
         match self {
-            Value::Name(name) => name.rsplit('.').next(),
+            Value::Name(name) => Some(last_part(name)),
             Value::Attribute(_, name) => Some(name),
             Value::Subscript(base, _) => base.last_name(),
             Value::Call(call) => call.method(),

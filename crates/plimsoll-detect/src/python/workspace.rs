@@ -139,10 +139,7 @@ impl<'t> Workspace<'t> {
         for _ in 0..8 {
             let first = name.split('.').next().unwrap_or_default().to_owned();
             let bound_here = module.top_value(&first).is_some()
-                || module
-                    .functions
-                    .iter()
-                    .any(|function| function.scope.is_top() && function.name == first)
+                || module.function(&first).is_some()
                 || module.class(&first).is_some();
             let number = module.local_names.get(&first).filter(|_| !bound_here);
             let Some(number) = number.copied() else {
