@@ -13,6 +13,7 @@ pub use plimsoll_model::facts::{
 use serde::ser::SerializeStruct as _;
 use serde::{Deserialize, Serialize, Serializer};
 
+use crate::environment_files::EnvironmentFile;
 use crate::shims::Shim;
 use crate::trial::{NamedTrial, Trial};
 
@@ -89,6 +90,9 @@ pub struct DetectedService {
     pub packages: Vec<String>,
     /// Kinds of needs it has.
     pub needs: Vec<NeedKind>,
+    /// Files of variables that its own code loads when it starts.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub environment_files: Vec<EnvironmentFile>,
     /// The service whose dependencies it shares.
     pub shares_with: Option<String>,
     /// Where it is defined.

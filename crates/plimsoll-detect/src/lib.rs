@@ -11,6 +11,7 @@ mod claims;
 mod complete;
 mod detection;
 mod document;
+mod environment_files;
 mod flower;
 mod found;
 mod gateway;
@@ -44,8 +45,9 @@ pub use detection::{
     DetectedService, Detection, Health, Need, NeedKind, OneOf, Problem, Rejected, Route,
     ServiceKind, Stream, Variable, VariableKind,
 };
+pub use environment_files::{EnvironmentFile, LoadedInto, Stated, fill_from_loaded};
 pub use memory::{Memory, Texts, Trees};
-pub use project::{fill_environment, fill_from_file};
+pub use project::{fill_environment, fill_from_file, fill_jobs};
 pub use shims::{Help, Shim};
 pub use text::View;
 pub use tree::{Bounds, File, Tree, TreeError};

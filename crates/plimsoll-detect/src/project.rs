@@ -351,6 +351,29 @@ pub fn fill_from_file(project: &mut Project, lookup: &dyn Fn(&str) -> Option<Spa
     }
 }
 
+/// Gives jobs that run before a service what the service has by now: they run its code.
+pub fn fill_jobs(project: &mut Project) {
+    let mut helped = Vec::new();
+    for service in project.services.values() {
+        for (job, dependency) in &service.depends_on {
+            if dependency.condition == DependencyCondition::ServiceCompletedSuccessfully {
+                helped.push((job.clone(), service.environment.clone()));
+            }
+        }
+    }
+    for (job, environment) in helped {
+        let Some(job) = project.services.get_mut(&job) else {
+            continue;
+        };
+        for (name, value) in environment {
+            let known = job.environment.entry(name).or_default();
+            if known.value.is_none() {
+                *known = value;
+            }
+        }
+    }
+}
+
 /// The health check for what is known of a service's health.
 pub(crate) fn healthcheck(detected: &DetectedService) -> Option<Spanned<Healthcheck>> {
     let probe = |words: &[&str]| {

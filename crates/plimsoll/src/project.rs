@@ -1,9 +1,10 @@
 //! The project a command works on: from its Compose files, or from its source alone.
 
+use std::collections::BTreeMap;
 use std::path::Path;
 use std::sync::Arc;
 
-use plimsoll_detect::{Detection, DockerfileUse, Problem};
+use plimsoll_detect::{Detection, DockerfileUse, EnvironmentFile, Problem, Stated};
 use plimsoll_diag::{Diagnostic, Diagnostics, Spanned};
 use plimsoll_model::Project;
 use plimsoll_model::compose::{self, LoadOptions, Loaded as LoadedCompose, ServiceEnvFiles};
@@ -78,11 +79,18 @@ pub(crate) fn load_inferred(
             .cloned()
             .unwrap_or_else(|| key.password(&name, of).expose().clone())
     };
-    let (mut project, warnings) = detection.into_project(&name, &settings.directory, &password);
+    let loaded = detection
+        .services
+        .iter()
+        .map(|service| (service.name.clone(), service.environment_files.clone()))
+        .collect();
+    let (mut project, mut warnings) = detection.into_project(&name, &settings.directory, &password);
     plimsoll_detect::fill_environment(&mut project, &|variable| {
         settings.environment.0.get(variable).cloned()
     });
+    warnings.extend(fill_from_loaded(settings, &mut project, &loaded)?);
     fill_from_file(settings, &mut project)?;
+    plimsoll_detect::fill_jobs(&mut project);
     project.services.retain(|name, service| {
         let active = |profile: &String| {
             settings
@@ -109,21 +117,58 @@ pub(crate) fn leave_addresses_open(project: &mut Project) {
     }
 }
 
+/// The project's own file of variables.
+const FILE: &str = ".env";
+
 /// Gives the services of a project without a Compose file what its `.env` says.
 fn fill_from_file(settings: &Settings, project: &mut Project) -> Result<(), Failure> {
-    const FILE: &str = ".env";
+    let stated = stated(settings)?;
+    plimsoll_detect::fill_from_file(project, &|variable| stated.get(variable).cloned());
+    Ok(())
+}
+
+/// What `.env` says, or the files that stand for it on the command line.
+fn stated(settings: &Settings) -> Result<Stated, Failure> {
     let values = compose::dotenv(&plain_options(settings))?;
     let text = fs_err::read_to_string(settings.directory.join(FILE)).unwrap_or_default();
     let places = shown_values(&text, &Arc::from(Path::new(FILE)));
-    plimsoll_detect::fill_from_file(project, &|variable| {
-        let value = values.get(variable)?.clone();
-        let place = places.get(variable).filter(|shown| shown.value == value);
-        Some(Spanned {
-            value,
-            span: place.map(|shown| shown.span.clone()),
-        })
-    });
-    Ok(())
+    let placed = |(name, value): (String, String)| {
+        let place = places.get(&name).filter(|shown| shown.value == value);
+        let span = place.map(|shown| shown.span.clone());
+        (name, Spanned { value, span })
+    };
+    Ok(values.into_iter().map(placed).collect())
+}
+
+/// Gives the services of a project without a Compose file what they would load themselves, were they started where
+/// their sources are.
+fn fill_from_loaded(
+    settings: &Settings,
+    project: &mut Project,
+    loaded: &BTreeMap<String, Vec<EnvironmentFile>>,
+) -> Result<Vec<Diagnostic>, Failure> {
+    let own = stated(settings)?;
+    let read = |path: &Path| {
+        if path == Path::new(FILE) {
+            return (!own.is_empty()).then(|| own.clone());
+        }
+        let text = fs_err::read_to_string(settings.directory.join(path)).ok()?;
+        let shown = shown_values(&text, &Arc::from(path)).into_iter();
+        Some(
+            shown
+                .map(|(name, shown)| {
+                    (
+                        name,
+                        Spanned {
+                            value: shown.value,
+                            span: Some(shown.span),
+                        },
+                    )
+                })
+                .collect(),
+        )
+    };
+    Ok(plimsoll_detect::fill_from_loaded(project, loaded, &read))
 }
 
 /// A project as renderers see it.

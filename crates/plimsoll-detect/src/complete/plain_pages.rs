@@ -44,6 +44,7 @@ pub(super) fn of(tree: &Tree, directory: &Path) -> Option<DetectedService> {
         working_dir: working_dir.clone(),
         ports: vec![STATIC_PORT],
         development_port: None,
+        environment_files: Vec::new(),
         health: Some(Health::Http(Route {
             path: "/".to_owned(),
             port: STATIC_PORT,

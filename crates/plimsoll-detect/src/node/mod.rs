@@ -202,6 +202,7 @@ fn blank(
             working_dir: PathBuf::from(crate::python::IMAGE_ROOT),
             ports: Vec::new(),
             development_port: None,
+            environment_files: Vec::new(),
             health: None,
             metrics: None,
             stream: None,

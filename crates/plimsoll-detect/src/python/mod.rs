@@ -13,6 +13,7 @@ mod django;
 mod dynaconf;
 mod entries;
 mod environment;
+mod environment_files;
 mod evaluate;
 mod expression;
 mod extract;

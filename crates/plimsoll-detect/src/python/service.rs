@@ -19,6 +19,7 @@ use crate::python::dependencies::{Dependencies, choose};
 use crate::python::distributions::provider;
 use crate::python::django::engines;
 use crate::python::environment::reads;
+use crate::python::environment_files;
 use crate::python::graph::{Closure, Start};
 use crate::python::gunicorn::{Configuration, bound, configuration_named, several_workers};
 use crate::python::module::{Module, Moment};
@@ -175,6 +176,7 @@ pub(crate) fn assemble(
         version: version(project, &dependencies, candidate.distribution),
         built_with: Vec::new(),
         development_port: None,
+        environment_files: Vec::new(),
         language_version: project
             .and_then(|project| project.requires_python.as_ref())
             .map(|text| text.value.clone()),
@@ -219,6 +221,18 @@ pub(crate) fn assemble(
         Some(&candidate.module),
         called(candidate, project),
     );
+    service.environment_files =
+        environment_files::loaded(workspace, candidate, &modules, &startup, &service.root);
+    let knows_dotenv = || dependencies.declared.contains("python-dotenv");
+    service
+        .environment_files
+        .extend(environment_files::loaded_by_starter(
+            workspace,
+            candidate,
+            &started,
+            &knows_dotenv,
+            &service.root,
+        ));
     let mut variables: Vec<FoundVariable> = reads(workspace, &closure.files, &startup)
         .into_iter()
         .map(FoundVariable::from)

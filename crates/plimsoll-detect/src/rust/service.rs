@@ -234,6 +234,7 @@ impl Seen<'_> {
                 health,
                 ports,
                 development_port: None,
+                environment_files: Vec::new(),
                 metrics,
                 stream: self.stream(),
                 replicas_max: None,

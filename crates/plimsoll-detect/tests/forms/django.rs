@@ -126,3 +126,43 @@ fn channels_are_served_by_the_application_that_has_them() {
         );
     }
 }
+
+#[test]
+fn the_job_that_makes_the_tables_has_what_the_file_says() {
+    let detection = found(&[
+        (
+            "requirements.txt",
+            "django\ndjango-environ\ngunicorn\npsycopg[binary]\n",
+        ),
+        (
+            "manage.py",
+            "import os\ndef main():\n    os.environ.setdefault('DJANGO_SETTINGS_MODULE', 'tide.settings')\nif __name__ == '__main__':\n    main()\n",
+        ),
+        ("tide/__init__.py", ""),
+        ("tide/wsgi.py", WSGI),
+        (
+            "tide/settings.py",
+            "import environ\nenv = environ.Env()\nenviron.Env.read_env()\nSITE = env('SITE_NAME')\nROOT_URLCONF = 'tide.urls'\n\
+             DATABASES = {'default': {'ENGINE': 'django.db.backends.postgresql', 'HOST': env('DB_HOST', default='localhost')}}\n",
+        ),
+        ("tide/urls.py", "urlpatterns = []\n"),
+    ]);
+    let files = &detection.services[0].environment_files;
+    assert_eq!(files[0].candidates, [std::path::Path::new("tide/.env")]);
+    let (mut project, _) =
+        detection.into_project("tide", std::path::Path::new("/"), &|_| String::new());
+    plimsoll_detect::fill_from_file(&mut project, &|name| {
+        (name == "SITE_NAME").then(|| plimsoll_diag::Spanned::unplaced("ebb".to_owned()))
+    });
+    plimsoll_detect::fill_jobs(&mut project);
+    let jobs: Vec<_> = project
+        .services
+        .values()
+        .filter(|service| service.name.ends_with("-tables"))
+        .collect();
+    assert_eq!(jobs.len(), 1);
+    assert_eq!(
+        jobs[0].environment["SITE_NAME"].value.as_deref(),
+        Some("ebb")
+    );
+}

@@ -234,3 +234,85 @@ fn services_of_directories_with_one_name_are_named_after_what_is_above() {
         .collect();
     assert_eq!(names, ["ai-service", "salon-ai-service"]);
 }
+
+/// Where the files of variables may be that the only service loads, and whether libraries see them.
+fn loaded(files: &[(&str, &str)]) -> Vec<String> {
+    let detection = found(files);
+    let files = detection
+        .services
+        .iter()
+        .flat_map(|one| &one.environment_files);
+    files
+        .map(|file| {
+            let paths: Vec<_> = file
+                .candidates
+                .iter()
+                .map(|path| path.to_str().unwrap())
+                .collect();
+            format!("{:?} {}", file.into, paths.join(" "))
+        })
+        .collect()
+}
+
+#[test]
+fn files_of_variables_that_code_loads_when_it_starts() {
+    let desk = |source: &str| {
+        let source = format!("from fastapi import FastAPI\napp = FastAPI()\n{source}\n");
+        loaded(&[
+            ("desk/requirements.txt", "fastapi\nuvicorn\npython-dotenv\n"),
+            ("desk/main.py", &source),
+        ])
+    };
+    let above = ["Environment desk/.env .env"];
+    assert_eq!(desk("from dotenv import load_dotenv\nload_dotenv()"), above);
+    assert_eq!(
+        desk(
+            "from dotenv import load_dotenv, find_dotenv\ndef begin():\n    load_dotenv(find_dotenv())\nbegin()"
+        ),
+        above
+    );
+    assert_eq!(
+        desk(
+            "from pathlib import Path\nfrom dotenv import load_dotenv\nload_dotenv(Path(__file__).parent / 'own.env')"
+        ),
+        ["Environment desk/own.env"]
+    );
+    assert_eq!(
+        desk("from environs import Env\nenv = Env()\nenv.read_env()"),
+        above
+    );
+    assert_eq!(
+        desk(
+            "from pydantic_settings import BaseSettings, SettingsConfigDict\nclass Settings(BaseSettings):\n    \
+              model_config = SettingsConfigDict(env_file=('.env', 'own.env'))"
+        ),
+        ["Settings desk/own.env desk/.env"]
+    );
+    assert_eq!(
+        desk(
+            "from pydantic_settings import BaseSettings\nclass Settings(BaseSettings):\n    class Config:\n        env_file = '.env'"
+        ),
+        ["Settings desk/.env"]
+    );
+    assert_eq!(
+        desk("from decouple import config\nKEY = config('KEY', default='')"),
+        ["Settings desk/.env .env"]
+    );
+    // Nobody calls it, and a script of its own is not what is started.
+    for later in [
+        "from dotenv import load_dotenv\n@app.get('/')\ndef root():\n    load_dotenv()",
+        "import dotenv\ndef begin():\n    dotenv.load_dotenv()",
+    ] {
+        assert!(desk(later).is_empty(), "{later}");
+    }
+    let graph = "graph = build()\n";
+    let server = loaded(&[
+        ("requirements.txt", "langgraph\n"),
+        (
+            "langgraph.json",
+            r#"{"dependencies": ["."], "graphs": {"desk": "./desk.py:graph"}, "env": "./own.env"}"#,
+        ),
+        ("desk.py", graph),
+    ]);
+    assert_eq!(server, ["Environment own.env"]);
+}

@@ -182,3 +182,39 @@ app = FastAPI()
     hint: add `PROVIDER_API_KEY: …` to `environment`
     ");
 }
+
+/// Only the names of what a service loads are told, at the code which loads it.
+#[test]
+fn what_a_service_loads_for_its_libraries_is_told_without_values() {
+    let context = Context::new();
+    context.write(
+        "web/requirements.txt",
+        "fastapi==0.115.6\nuvicorn==0.34.0\npython-dotenv==1.0.1\n",
+    );
+    context.write(
+        "web/main.py",
+        "import os\nfrom dotenv import load_dotenv\nfrom fastapi import FastAPI\nload_dotenv()\n\
+         KEY = os.environ['PROVIDER_API_KEY']\nOTHER = os.environ['OTHER_API_KEY']\napp = FastAPI()\n",
+    );
+    context.write(
+        "web/.env",
+        "HF_TOKEN=hf_s3cr3t\nLANGSMITH_TRACING=true\nPROVIDER_API_KEY=pr0v1der\n",
+    );
+    context.write(".env", "LANGSMITH_PROJECT=elsewhere\n");
+    assert_snapshot!(context.run(&["up"]), @r"
+    exit code: 2
+    ----- stdout -----
+    ----- stderr -----
+    note: `web` gets `HF_TOKEN` and `LANGSMITH_TRACING` from `web/.env`, which it loads: only libraries read that
+      --> web/main.py:4:1
+       |
+     4 | load_dotenv()
+       | ^^^^^^^^^^^^^
+    error: `OTHER_API_KEY` is missing: `web` does not start without it
+      --> web/main.py:6:9
+       |
+     6 | OTHER = os.environ['OTHER_API_KEY']
+       |         ^^^^^^^^^^^^^^^^^^^^^^^^^^^
+    hint: write `OTHER_API_KEY=…` in `.env`, or set it in the environment
+    ");
+}
