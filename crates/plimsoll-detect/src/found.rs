@@ -20,6 +20,9 @@ pub(crate) struct Found {
     pub(crate) problems: Vec<Diagnostic>,
 }
 
+/// Variables that every container has.
+const SET_EVERYWHERE: &[&str] = &["PATH", "HOME", "HOSTNAME", "PWD"];
+
 /// One reading of a variable by one service.
 #[derive(Debug, Clone, Serialize, Deserialize)]
 pub(crate) struct FoundVariable {
@@ -54,10 +57,8 @@ impl FoundVariable {
     /// The same, where the code does not go on without it if it `insists`.
     #[must_use]
     pub(crate) fn required(self, insists: bool) -> Self {
-        Self {
-            required: insists,
-            ..self
-        }
+        let required = insists && !SET_EVERYWHERE.contains(&self.name.as_str());
+        Self { required, ..self }
     }
 
     /// Several of which one is enough, checked at `span`. Where there is but one, nothing is said.
@@ -68,7 +69,10 @@ impl FoundVariable {
                 all.push(name);
             }
         }
-        if all.len() < 2 {
+        let is_set = all
+            .iter()
+            .any(|name| SET_EVERYWHERE.contains(&name.as_str()));
+        if all.len() < 2 || is_set {
             return Vec::new();
         }
         let one = |name: &String| Self {

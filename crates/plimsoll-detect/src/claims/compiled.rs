@@ -27,6 +27,7 @@ impl Reviewed {
                 GoClaim {
                     arguments: arguments(&image, &names),
                     port: port(&image),
+                    environment: environment(&image),
                 }
             })
         });
@@ -42,6 +43,7 @@ impl Reviewed {
             any_run(file, "cargo ").then(|| RustClaim {
                 arguments: arguments(&image, &names),
                 port: port(&image),
+                environment: environment(&image),
             })
         })
     }
@@ -177,6 +179,15 @@ impl Build {
     }
 }
 
+/// The variables that an image sets to plain values.
+fn environment(image: &Stage) -> Vec<(String, String)> {
+    let set = image.environment.iter();
+    let plain = set.filter(|(_, value)| !value.value.contains('$'));
+    plain
+        .map(|(name, value)| (name.clone(), value.value.clone()))
+        .collect()
+}
+
 /// The port of an image that says just one, or else the one that it asks whether it is well.
 fn port(image: &Stage) -> Option<u16> {
     let asked = || match of_dockerfile(&image.health.as_ref()?.value)? {
@@ -200,7 +211,14 @@ fn started(image: &Stage) -> Vec<String> {
 
 /// What an image starts a program with; another program may stand before it.
 fn arguments(image: &Stage, names: &[String]) -> Vec<String> {
-    let words = started(image);
+    let mut words = started(image);
+    // Who starts it so is told how it is started.
+    if words
+        .last()
+        .is_some_and(|last| matches!(last.as_str(), "--help" | "-h" | "help" | "--version"))
+    {
+        words.pop();
+    }
     if let Some(at) = words.iter().position(|word| is_of(names, word)) {
         return words[at + 1..].to_vec();
     }

@@ -41,6 +41,8 @@ pub(crate) struct GoClaim {
     pub(crate) arguments: Vec<String>,
     /// The only port that it is said to have.
     pub(crate) port: Option<u16>,
+    /// Variables that are set for it.
+    pub(crate) environment: Vec<(String, String)>,
 }
 
 /// The packages of a tree, and the modules they belong to.

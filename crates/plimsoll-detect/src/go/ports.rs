@@ -4,6 +4,7 @@ use std::collections::BTreeSet;
 
 use super::function::{Function, PortHint, Rank};
 use super::service::Seen;
+use super::settings::own_port;
 use crate::claims::start_scripts;
 use crate::mcp_transport::DEFAULT_PORT;
 use crate::ports::is_of_another;
@@ -45,6 +46,15 @@ impl Seen<'_> {
             true => (Said::Beside, stated.port),
         });
         let told = image.filter(|(said, _)| *said == Said::Plainly);
+        let set = self.listening_environment();
+        if told.is_none() && !set.is_empty() {
+            let ports = set
+                .iter()
+                .filter_map(|(name, value)| own_port(name, Some(value)));
+            let mut ports: Vec<u16> = ports.map(|hint| hint.port).collect();
+            ports.dedup();
+            return (ports, metrics);
+        }
         // What an image says as well is more than a guess.
         let confirmed = image
             .filter(|_| first >= Some(Said::Default) && first != Some(Said::Elsewhere))
@@ -59,6 +69,20 @@ impl Seen<'_> {
         };
         ports.extend(metrics.filter(|metrics| !ports.contains(metrics)));
         (ports, metrics)
+    }
+
+    /// Variables that its image tells it by where to listen.
+    pub(super) fn listening_environment(&self) -> Vec<(String, String)> {
+        let read = |name: &str| {
+            let mut variables = self.reached.iter().flat_map(|one| &one.variables);
+            variables.any(|variable| variable.name == name)
+        };
+        let set = self.claim.into_iter().flat_map(|claim| &claim.environment);
+        set.filter(|(name, value)| {
+            own_port(name, Some(value)).is_some_and(|hint| !hint.metrics) && read(name)
+        })
+        .cloned()
+        .collect()
     }
 
     /// Whether the code, or what it reads, says a port.

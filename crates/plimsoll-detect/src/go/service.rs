@@ -437,7 +437,7 @@ impl Seen<'_> {
                 data: self.data().iter().map(|path| below(path)).collect(),
             }),
             system_packages: Vec::new(),
-            environment: Vec::new(),
+            environment: self.listening_environment(),
             command: command.to_vec(),
             working_dir: PathBuf::new(),
             ports: ports.to_vec(),

@@ -24,7 +24,7 @@ pub(super) fn is_variable(text: &str) -> bool {
 }
 
 /// The port that a variable's or flag's default gives the program itself.
-fn own_port(name: &str, default: Option<&str>) -> Option<PortHint> {
+pub(super) fn own_port(name: &str, default: Option<&str>) -> Option<PortHint> {
     let lower = name.to_ascii_lowercase();
     let says = |part: &str| {
         ["port", "addr", "address", "listen", "bind"]

@@ -10,6 +10,7 @@ use super::item::{Item, PortHint, Rank, RouteHint, Transport, joined};
 use super::settings;
 use super::source::{is_text, span, text};
 use crate::found::FoundVariable;
+use crate::settings_port;
 use crate::syntax::{DEPTH, Source, named_children};
 
 /// Last parts of calls that read a file or directory.
@@ -150,6 +151,7 @@ impl Walker<'_> {
 
     fn literal(&mut self, node: Node<'_>) {
         let text = text(self.source, node);
+        self.item.settings.extend(settings_port::named(&text, &[]));
         self.item.events |= text.contains("text/event-stream");
         let written = text
             .strip_prefix("sqlite://")
@@ -180,10 +182,12 @@ impl Walker<'_> {
             return;
         };
         let name = self.source.text_of(name).to_owned();
+        let otherwise = settings::otherwise(self.source, value);
         let value = self.source.text_of(value).trim_matches('"').to_owned();
+        let stated = otherwise.as_deref().unwrap_or(&value);
         self.item
             .ports
-            .extend(settings::own_port(&name, Some(&value)));
+            .extend(settings::own_port(&name, Some(stated)));
         self.bound.insert(name, value);
     }
 
@@ -287,6 +291,13 @@ impl Walker<'_> {
         }
         if is(&["envy::from_env", "Environment::default", "Env::raw"]) {
             self.item.prefixes.push(String::new());
+        }
+        // The crate that reads it knows by itself of which kind it is.
+        if is(&["File::with_name"])
+            && let Some(name) = texts.first().and_then(|name| name.rsplit('/').next())
+            && !name.contains('.')
+        {
+            self.item.settings.push(format!("{name}.*"));
         }
         if is(READS) {
             self.item.reads.extend(texts.iter().cloned());

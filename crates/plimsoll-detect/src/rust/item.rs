@@ -16,7 +16,7 @@ pub(super) enum Rank {
     Address,
     /// The default of an argument, variable or setting.
     Default,
-    /// In an address that the program may as well call as listen on.
+    /// In an address that the program may as well call as listen on, or of a part of it by its name.
     Mentioned,
 }
 
@@ -98,6 +98,10 @@ pub(super) struct Item {
     pub handed_on: Vec<String>,
     /// Names of subcommands.
     pub commands: Vec<String>,
+    /// Subcommands, and the types whose fields are their arguments.
+    pub taken: Vec<(String, String)>,
+    /// Names that settings files may have.
+    pub settings: Vec<String>,
     pub reads: Vec<String>,
     pub writes: Vec<String>,
     pub events: bool,

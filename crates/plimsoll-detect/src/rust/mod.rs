@@ -6,6 +6,7 @@ mod closure;
 mod constants;
 mod item;
 mod manifest;
+mod ports;
 mod service;
 mod settings;
 mod source;
@@ -38,6 +39,8 @@ pub(crate) struct RustClaim {
     pub(crate) arguments: Vec<String>,
     /// The only port that it is said to have.
     pub(crate) port: Option<u16>,
+    /// Variables that are set for it.
+    pub(crate) environment: Vec<(String, String)>,
 }
 
 /// Finds the services that the programs of a tree make. `claimed` is what somebody says who starts a

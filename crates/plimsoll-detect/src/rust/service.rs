@@ -8,13 +8,13 @@ use plimsoll_model::{BuildRecipe, RecipeKind, RustRecipe};
 
 use super::RustClaim;
 use super::closure::Closure;
-use super::item::{self, Item, PortHint, Rank, RouteHint, Transport};
+use super::item::{self, Item, RouteHint, Transport};
 use super::manifest::{self, Binary, Package};
 use super::settings;
 use super::source::Crate;
 use crate::detection::{DetectedService, Health, Route, ServiceKind, Stream};
 use crate::found::{Found, FoundVariable};
-use crate::mcp_transport::{DEFAULT_PORT, says_http};
+use crate::mcp_transport::says_http;
 use crate::needs;
 use crate::operational::has_pages_of_its_own;
 use crate::places;
@@ -167,14 +167,7 @@ impl Seen<'_> {
     fn found(&self, kind: ServiceKind, evidence: Vec<Evidence>) -> Found {
         let (ports, metrics_port) = match kind {
             ServiceKind::McpStdio | ServiceKind::Worker => (Vec::new(), None),
-            // What the code does not say, the image may.
-            _ => match self.ports() {
-                (ports, metrics) if ports.is_empty() => {
-                    let said = self.claim.and_then(|claim| claim.port);
-                    (said.into_iter().collect(), metrics)
-                }
-                found => found,
-            },
+            _ => self.ports(),
         };
         let quiet = kind == ServiceKind::McpStdio && self.is_quiet();
         let port = ports.first().copied();
@@ -203,8 +196,8 @@ impl Seen<'_> {
         command.extend(self.arguments());
         let recipe = self.recipe(&command, &ports, environment.clone());
         Found {
-            says_port: !self.ports().0.is_empty(),
-            over_http: quiet.then(|| self.ports().0.first().copied().unwrap_or(DEFAULT_PORT)),
+            says_port: self.says_port(),
+            over_http: quiet.then(|| self.usual_port()),
             needs: found_needs,
             problems: self.loopback(kind, !environment.is_empty()),
             service: DetectedService {
@@ -272,42 +265,6 @@ impl Seen<'_> {
         found
     }
 
-    /// The ports it listens on, its own first, and the one that has metrics where that is another.
-    fn ports(&self) -> (Vec<u16>, Option<u16>) {
-        let own: BTreeSet<*const Item> = self
-            .own
-            .items
-            .iter()
-            .chain(&self.closure.items[..self.closure.own_items])
-            .map(std::ptr::from_ref)
-            .collect();
-        let mut hints: Vec<(bool, bool, &PortHint)> = Vec::new();
-        for item in &self.reached {
-            let foreign = !own.contains(&std::ptr::from_ref(*item));
-            hints.extend(item.ports.iter().map(|hint| (hint.metrics, foreign, hint)));
-        }
-        hints.sort_by_key(|(metrics, foreign, hint)| (*metrics, *foreign, hint.rank, hint.port));
-        let best = hints
-            .first()
-            .map(|(_, foreign, hint)| (*foreign, hint.rank == Rank::Listens));
-        let mut ports: Vec<u16> = Vec::new();
-        let mut metrics_port = None;
-        for (metrics, foreign, hint) in hints {
-            // Beside what the call itself says, other numbers are defaults that it overrides.
-            let counts = best == Some((foreign, hint.rank == Rank::Listens))
-                && (ports.is_empty() || hint.rank == Rank::Listens);
-            if metrics && metrics_port.is_none() {
-                metrics_port = Some(hint.port);
-            } else if !counts {
-                continue;
-            }
-            if !ports.contains(&hint.port) {
-                ports.push(hint.port);
-            }
-        }
-        (ports, metrics_port)
-    }
-
     fn routes(&self) -> Vec<RouteHint> {
         item::routes(&self.reached)
     }
@@ -339,11 +296,15 @@ impl Seen<'_> {
         let certain = item::at_start(&self.own.items, others);
         let certain: BTreeSet<*const Item> = certain.into_iter().map(std::ptr::from_ref).collect();
         let mut found: Vec<FoundVariable> = Vec::new();
+        let another = self.of_other_commands();
         for item in &self.reached {
-            let runs = certain.contains(&std::ptr::from_ref(*item));
+            let runs = certain.contains(&std::ptr::from_ref(*item))
+                && !another.contains(item.name.as_str());
             let mut read = item.variables.clone();
-            read.iter_mut()
-                .for_each(|variable| variable.required &= runs);
+            for variable in read.iter_mut().filter(|_| !runs) {
+                variable.required = false;
+                variable.one_of.clear();
+            }
             found.append(&mut read);
         }
         found.extend(self.through_helpers());
@@ -371,6 +332,22 @@ impl Seen<'_> {
         found
     }
 
+    /// Types whose fields are arguments of subcommands that do not serve, where one does.
+    fn of_other_commands(&self) -> BTreeSet<&str> {
+        let all = || self.reached.iter().flat_map(|item| &item.taken);
+        let named: BTreeSet<&str> = all().map(|(command, _)| command.as_str()).collect();
+        let Some(served) = SERVES.iter().find(|name| named.contains(*name)) else {
+            return BTreeSet::new();
+        };
+        let of = |serves: &dyn Fn(&str) -> bool| -> BTreeSet<&str> {
+            let taken = all().filter(|(command, _)| serves(command));
+            taken.map(|(_, kind)| kind.as_str()).collect()
+        };
+        let own = of(&|command| command == *served);
+        let others = of(&|command| command != *served);
+        others.difference(&own).copied().collect()
+    }
+
     /// Variables that make it reachable where its defaults do not.
     fn environment(&self, variables: &[FoundVariable]) -> Vec<(String, String)> {
         let framework = |name: &str, variable: &str, value: &str| {
@@ -388,6 +365,9 @@ impl Seen<'_> {
             })
             .collect();
         found.extend(framework("rocket", "ROCKET_ADDRESS", "0.0.0.0"));
+        let told = self.listening_environment();
+        found.retain(|(name, _)| told.iter().all(|(other, _)| other != name));
+        found.extend(told);
         found.sort();
         found.dedup();
         found

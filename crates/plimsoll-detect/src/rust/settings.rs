@@ -95,17 +95,31 @@ pub(super) fn own_port(name: &str, default: Option<&str>) -> Option<PortHint> {
     if !says(&lower, &["port", "addr", "address", "listen", "bind"]) || is_of_a_need(&lower) {
         return None;
     }
+    let plain = lower
+        .split(['_', '-', '.'])
+        .all(|part| PLAIN.contains(&part));
     Some(PortHint {
-        rank: Rank::Default,
+        rank: if plain {
+            Rank::Default
+        } else {
+            Rank::Mentioned
+        },
         port: port_of(default?)?,
         metrics: lower.contains("metric"),
     })
 }
 
+/// Words of names that say nothing of which part of a program listens.
+const PLAIN: &[&str] = &[
+    "port", "addr", "address", "listen", "bind", "host", "ip", "http", "https", "web", "api",
+    "rest", "server", "service", "app", "main", "default", "socket", "to", "on", "mcp", "metrics",
+];
+
 /// `env::var("PORT")` and what is made of it: `.unwrap_or("3000")`, `.expect("…")`, `?`.
 pub(super) fn read(source: &Source, call: Node<'_>, name: &str, item: &mut Item) {
     let mut default = None;
     let mut required = false;
+    let mut others: Vec<String> = Vec::new();
     let mut node = call;
     // As far as people chain calls on one value.
     for _ in 0..16 {
@@ -135,8 +149,17 @@ pub(super) fn read(source: &Source, call: Node<'_>, name: &str, item: &mut Item)
                             break;
                         }
                     }
-                    // Something else stands in where it is not there.
-                    "or_else" | "or" => break,
+                    // Something else stands in where it is not there: another variable, or what is no matter here.
+                    "or_else" | "or" => {
+                        let arguments = parent.child_by_field_name("arguments");
+                        let read = arguments
+                            .map(|node| variables_in(source, node))
+                            .unwrap_or_default();
+                        if read.is_empty() {
+                            break;
+                        }
+                        others.extend(read);
+                    }
                     _ => {}
                 }
             }
@@ -154,9 +177,54 @@ pub(super) fn read(source: &Source, call: Node<'_>, name: &str, item: &mut Item)
     }
     item.ports.extend(own_port(name, default.as_deref()));
     let place = span(source, call);
-    let required = required && !is_handed_on(source, call);
+    let required = required && !is_handed_on(source, call) && !depends(source, call);
+    let alone = others.is_empty();
+    let several = match required {
+        true => FoundVariable::one_of(std::iter::once(name.to_owned()).chain(others), &place),
+        false => Vec::new(),
+    };
+    let required = required && alone;
+    item.variables.extend(several);
     item.variables
         .push(FoundVariable::read(name, default, place).required(required));
+}
+
+/// The variables that an expression reads: `|_| env::var("OTHER")`.
+fn variables_in(source: &Source, node: Node<'_>) -> Vec<String> {
+    let text = source.text_of(node);
+    let read = text.split("env::var").skip(1).filter_map(|rest| {
+        let name = rest.split(')').next()?.split('"').nth(1)?;
+        is_variable(name).then(|| name.to_owned())
+    });
+    read.collect()
+}
+
+/// Whether a condition stands before a node, other than which command was given and what is not there otherwise.
+fn depends(source: &Source, node: Node<'_>) -> bool {
+    let mut inner = node;
+    while let Some(around) = inner.parent() {
+        match around.kind() {
+            "function_item" => return false,
+            "if_expression" if around.child_by_field_name("condition") != Some(inner) => {
+                return true;
+            }
+            "match_arm" if around.child_by_field_name("pattern") != Some(inner) => {
+                let value = std::iter::successors(around.parent(), |above| above.parent())
+                    .find(|above| above.kind() == "match_expression")
+                    .and_then(|one| one.child_by_field_name("value"))
+                    .map_or(String::new(), |value| {
+                        source.text_of(value).to_ascii_lowercase()
+                    });
+                let chosen = ["command", "cmd", "args", "cli", "mode"];
+                if !chosen.iter().any(|word| value.contains(word)) {
+                    return true;
+                }
+            }
+            _ => {}
+        }
+        inner = around;
+    }
+    false
 }
 
 /// Whether a node stands in a closure that is called for each request: `get(|| async { … })`.
@@ -244,6 +312,27 @@ fn guarded(source: &Source, call: Node<'_>, name: &str) -> Option<Option<String>
     None
 }
 
+/// The port that a function gives where nothing else does: `fn default_port() -> u16 { 8080 }`.
+pub(super) fn given(source: &Source, function: Node<'_>, name: &str) -> Option<PortHint> {
+    let body = function.child_by_field_name("body")?;
+    let only = match named_children(body).as_slice() {
+        [only] if name.starts_with("default_") => literal(source, *only, 0)?,
+        _ => return None,
+    };
+    own_port(name, Some(&only))
+}
+
+/// What stands in for a value that may not be there: `3000` of `settings.get("port").unwrap_or(3000)`.
+pub(super) fn otherwise(source: &Source, value: Node<'_>) -> Option<String> {
+    if value.kind() != "call_expression" {
+        return None;
+    }
+    let function = source.text_of(value.child_by_field_name("function")?);
+    let last = function.rsplit('.').next()?;
+    matches!(last, "unwrap_or" | "unwrap_or_else")
+        .then(|| literal(source, value.child_by_field_name("arguments")?, 0))?
+}
+
 /// The first literal inside of a node.
 fn literal(source: &Source, node: Node<'_>, depth: usize) -> Option<String> {
     if is_text(node) {
@@ -284,7 +373,18 @@ pub(super) fn of_type(source: &Source, node: Node<'_>, attributes: &str, item: &
         let body = node.child_by_field_name("body");
         for variant in body.map(named_children).unwrap_or_default() {
             if let Some(name) = variant.child_by_field_name("name") {
-                item.commands.push(kebab(source.text_of(name)));
+                let command = kebab(source.text_of(name));
+                item.commands.push(command.clone());
+                // `Run(RunOptions)`
+                let body = variant.child_by_field_name("body");
+                for kind in body.map(named_children).unwrap_or_default() {
+                    let kind = source
+                        .text_of(kind)
+                        .trim_start_matches("Box<")
+                        .trim_end_matches('>');
+                    let kind = kind.rsplit("::").next().unwrap_or(kind).to_owned();
+                    item.taken.push((command.clone(), kind));
+                }
             }
         }
     }
@@ -311,6 +411,11 @@ pub(super) fn of_type(source: &Source, node: Node<'_>, attributes: &str, item: &
                 if arguments {
                     argument(&stated, &name, &kind, place, item);
                 } else {
+                    // `#[serde(default = "default_port")]`
+                    let given = stated.split_once("default").and_then(|(_, rest)| {
+                        rest.trim_start().strip_prefix('=')?.split('"').nth(1)
+                    });
+                    item.mentions.extend(given.map(str::to_owned));
                     let optional = kind.starts_with("Option") || stated.contains("default");
                     item.fields.push(Field {
                         name: renamed(&stated).unwrap_or(name),

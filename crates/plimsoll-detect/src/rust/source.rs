@@ -213,6 +213,8 @@ impl Reader<'_> {
                 item.handler |= node
                     .child_by_field_name("parameters")
                     .is_some_and(|parameters| takes_request(self.source.text_of(parameters)));
+                item.ports
+                    .extend(settings::given(self.source, node, &item.name));
                 self.walk(node, &mut item);
             }
             "struct_item" | "enum_item" => {
@@ -279,6 +281,7 @@ fn is_for_tests(attribute: &str) -> bool {
         || plain == "#[test]"
         || plain.starts_with("#[tokio::test")
         || plain.starts_with("#[cfg(all(test")
+        || plain.starts_with("#[cfg(any(test")
         || plain == "#[bench]"
 }
 

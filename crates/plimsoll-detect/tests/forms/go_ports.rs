@@ -136,6 +136,23 @@ fn a_dockerfile_above_a_module_builds_it() {
 }
 
 #[test]
+fn variables_of_the_image_say_where_it_listens() {
+    let main = gin(
+        "\t\"os\"\n",
+        "\taddress := os.Getenv(\"LISTEN_ADDR\")\n\tif address == \"\" {\n\t\taddress = \":3000\"\n\t}\n\trouter.Run(address)",
+    );
+    let image = "FROM golang:1.24\nRUN go build -o /bin/a .\nENV LISTEN_ADDR=:8090\nENTRYPOINT [\"/bin/a\"]\n";
+    let files = [MODULE, ("main.go", main.as_str()), ("Dockerfile", image)];
+    let detection = found(&files);
+    assert_eq!(lines(&detection), ["web /usr/local/bin/a [8090]"]);
+    let recipe = detection.services[0].recipe.as_ref().unwrap();
+    assert_eq!(
+        recipe.environment,
+        [("LISTEN_ADDR".to_owned(), ":8090".to_owned())]
+    );
+}
+
+#[test]
 fn beego_reads_a_settings_file_of_its_own() {
     let main = "package main\n\nimport (\n\t\"fmt\"\n\t\"github.com/beego/beego\"\n)\n\nfunc main() {\n\tport := beego.AppConfig.DefaultInt(\"httpport\", 14000)\n\tbeego.Run(fmt.Sprintf(\":%v\", port))\n}\n";
     let files = [

@@ -24,6 +24,7 @@ mod ports;
 mod projects;
 mod python_start;
 mod remembered;
+mod rust_ports;
 mod rust_requests;
 mod shapes;
 mod stated_commands;
