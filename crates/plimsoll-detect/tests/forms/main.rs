@@ -7,6 +7,7 @@
 
 mod celery;
 mod chats;
+mod deployments;
 mod django;
 mod documents;
 mod frameworks;

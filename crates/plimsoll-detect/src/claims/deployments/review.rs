@@ -1,5 +1,7 @@
 //! What deployment files say that the code, or the tree, contradicts.
 
+use std::collections::BTreeSet;
+use std::ffi::{OsStr, OsString};
 use std::path::Path;
 
 use plimsoll_diag::{Diagnostic, Evidence};
@@ -9,6 +11,7 @@ use crate::claims::Dockerfile;
 use crate::claims::matching::{Claim, Match, find, of_stage, score};
 use crate::claims::review::{elsewhere, route_contradiction};
 use crate::detection::DetectedService;
+use crate::merge::valid_name;
 use crate::places;
 use crate::tree::Tree;
 
@@ -72,6 +75,7 @@ fn meant<'s>(
     if deployed.is_foreign() {
         return None;
     }
+    let services = &of_application(tree, &deployed.span.file, services);
     let directory = deployed.directory.as_deref();
     let image = deployed
         .dockerfile
@@ -94,6 +98,38 @@ fn meant<'s>(
         Match::One(service) if score(&claim, service) > 0 => Some(service),
         _ => None,
     }
+}
+
+/// The services that a file may speak of, where the tree holds several applications: a file that lies in the directory
+/// of one, or in a directory named after one (`deploy/salon-desk/` for `salon_desk/`), speaks of no other.
+fn of_application<'s>(
+    tree: &Tree,
+    file: &Path,
+    services: &[&'s DetectedService],
+) -> Vec<&'s DetectedService> {
+    let top = |path: &Path| path.iter().next().map(|part| part.to_owned());
+    let below = |wanted: &OsStr| -> Vec<&'s DetectedService> {
+        let inside = services.iter().copied();
+        inside
+            .filter(|service| top(&service.root).is_some_and(|top| top == wanted))
+            .collect()
+    };
+    let called = |part: &OsStr| valid_name(part.to_str().unwrap_or_default());
+    let mut parts = file.parent().into_iter().flat_map(Path::iter);
+    let own = parts.next().map(below).unwrap_or_default();
+    if !own.is_empty() {
+        return own;
+    }
+    let directories: BTreeSet<OsString> = tree
+        .files()
+        .iter()
+        .filter(|file| file.path.parent() != Some(Path::new("")))
+        .filter_map(|file| top(&file.path))
+        .collect();
+    let named = parts
+        .filter(|part| services.iter().all(|service| service.name != called(part)))
+        .find_map(|part| directories.iter().find(|one| called(one) == called(part)));
+    named.map_or_else(|| services.to_vec(), |named| below(named))
 }
 
 fn missing_file(tree: &Tree, deployed: &Deployed) -> Option<Diagnostic> {
@@ -132,6 +168,10 @@ fn contradictions(deployed: &Deployed, service: &DetectedService) -> Vec<Diagnos
 /// A gateway that leads to a service by its name, but to a port on which it does not listen.
 fn astray(leads: &Leads, services: &[DetectedService]) -> Option<Diagnostic> {
     let service = services.iter().find(|service| service.name == leads.host)?;
+    // Where pages are served that have no server of their own is the matter of who serves them.
+    if service.command.is_empty() {
+        return None;
+    }
     let known = [&service.ports[..], service.development_port.as_slice()].concat();
     if known.is_empty() || known.contains(&leads.port) {
         return None;
