@@ -120,10 +120,10 @@ fn what_a_condition_stands_before_is_not_required() {
 fn a_module_for_tests_and_benchmarks_is_not_read() {
     let main = main_of(
         "#[cfg(any(test, feature = \"benches\"))]\nmod trial;\n",
-        "let address = SocketAddr::new(ip, 15020);",
-        "address",
+        "let config = Config { address: SocketAddr::new(ip, 15020) };",
+        "config.address",
     );
-    let trial = "pub fn address() -> SocketAddr { SocketAddr::new(Ipv4Addr::LOCALHOST, 1000) }\npub fn app() {}\n";
+    let trial = "pub fn app() {\n    let other = SocketAddr::new(ip, 1000);\n}\n";
     assert_eq!(
         of(&main, &[("src/trial.rs", trial)]),
         ["web /usr/local/bin/a [15020]"]
