@@ -25,6 +25,23 @@ const ENGINES: &[(&str, Option<NeedKind>)] = &[
     ("channels_redis.", Some(NeedKind::Redis)),
 ];
 
+/// The same of engines that other distributions wrap, as they end: a pool, metrics, tenants.
+const WRAPPED: &[(&str, Option<NeedKind>)] = &[
+    (".backends.postgresql", Some(NeedKind::Postgres)),
+    (".backends.postgresql_psycopg2", Some(NeedKind::Postgres)),
+    (".backends.postgis", Some(NeedKind::Postgres)),
+    (".postgresql_backend", Some(NeedKind::Postgres)),
+    (".backends.mysql", Some(NeedKind::Mysql)),
+    (".backends.sqlite3", None),
+];
+
+/// What an engine leads to, and the part of its name that says so.
+fn engine(text: &str) -> Option<(&'static str, Option<NeedKind>)> {
+    let known = ENGINES.iter().find(|(start, _)| text.starts_with(start));
+    let wrapped = || WRAPPED.iter().find(|(end, _)| text.ends_with(end));
+    known.or_else(wrapped).copied()
+}
+
 /// Adds what the settings among `modules` name.
 pub(crate) fn engines(
     modules: &[Arc<Module>],
@@ -39,10 +56,9 @@ pub(crate) fn engines(
                 let Some(text) = value.as_text() else {
                     return;
                 };
-                let engine = ENGINES.iter().find(|(start, _)| text.starts_with(start));
-                match engine {
+                match engine(text) {
                     Some((_, None)) => file = true,
-                    Some((start, Some(kind))) => named.push((*kind, module, place, start)),
+                    Some((start, Some(kind))) => named.push((kind, module, place, start)),
                     None => {}
                 }
             });

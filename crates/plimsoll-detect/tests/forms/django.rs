@@ -166,3 +166,31 @@ fn the_job_that_makes_the_tables_has_what_the_file_says() {
         Some("ebb")
     );
 }
+
+#[test]
+fn an_engine_that_a_pool_wraps_is_a_database() {
+    let needs = |engine: &str| {
+        let conf = format!(
+            "class Conf(dict):\n    defaults = {{'DB_ENGINE': '{engine}'}}\n    def database(self):\n        return {{'ENGINE': self.get('DB_ENGINE')}}\nCONF = Conf()\n"
+        );
+        let detection = found(&[
+            ("requirements.txt", "django\npsycopg[binary]\ngunicorn\n"),
+            ("tide/__init__.py", ""),
+            ("tide/wsgi.py", WSGI),
+            ("tide/conf.py", &conf),
+            (
+                "tide/settings.py",
+                "from tide.conf import CONF\nROOT_URLCONF = 'tide.urls'\nDATABASES = {'default': CONF.database()}\n",
+            ),
+            ("tide/urls.py", "urlpatterns = []\n"),
+        ]);
+        let needs = detection.needs.iter();
+        needs
+            .map(|need| (need.kind, need.required))
+            .collect::<Vec<_>>()
+    };
+    let postgres = [(plimsoll_detect::NeedKind::Postgres, true)];
+    assert_eq!(needs("dj_db_conn_pool.backends.postgresql"), postgres);
+    assert_eq!(needs("django_tenants.postgresql_backend"), postgres);
+    assert!(needs("django_prometheus.db.backends.sqlite3").is_empty());
+}
