@@ -2,7 +2,7 @@
 
 use tree_sitter::Node;
 
-use crate::python::value::{Call, FullName, Value};
+use crate::python::value::{Call, FullName, SPREAD, Value};
 use crate::syntax::{Source, named_children};
 
 /// How deep an expression is taken apart: each call is also kept inside the calls around it, so
@@ -35,6 +35,13 @@ pub(crate) fn arguments_of(
                 ));
             }
             "comment" => {}
+            "dictionary_splat" => {
+                let spread = child.named_child(0);
+                let spread = spread.map_or(Value::Other, |one| value_of(source, one, depth + 1));
+                keywords.push((SPREAD.to_owned(), spread));
+                // It may say anything.
+                arguments.push(Value::Other);
+            }
             _ => arguments.push(value_of(source, child, depth + 1)),
         }
     }

@@ -14,7 +14,7 @@ use crate::python::candidate::{Candidate, Launch, launch_of};
 use crate::python::evaluate::evaluate;
 use crate::python::module::{Module, PlacedCall};
 use crate::python::transport;
-use crate::python::value::Value;
+use crate::python::value::{Call, SPREAD, Value};
 use crate::python::workspace::Workspace;
 
 /// Calls that serve an application until the process ends.
@@ -124,20 +124,20 @@ pub(super) fn serve(
     let target = if own_run {
         call.receiver().map(|name| Value::Name(name.to_owned()))
     } else {
-        call.argument(0, "app").cloned()
+        let first = call.arguments.first();
+        let first = first.filter(|first| **first != Value::Other);
+        first.or_else(|| said(module, scope, call, "app")).cloned()
     };
-    let stated = call
-        .keyword("port")
+    let stated = said(module, scope, call, "port")
         .map(|port| workspace.constant(module, scope, port))
         .unwrap_or_default();
     let port = stated.port().or_else(|| {
-        let port = call.keyword("port")?;
+        let port = said(module, scope, call, "port")?;
         transport::default_of(workspace, module, scope, port)?
             .parse()
             .ok()
     });
-    let host = call
-        .keyword("host")
+    let host = said(module, scope, call, "host")
         .map(|host| (workspace.constant(module, scope, host), call.place));
     let index = target
         .as_ref()
@@ -209,6 +209,34 @@ pub(super) fn serve(
         .and_then(|host| transport::address_option(workspace, module, scope, host));
     candidate.evidence.extend(evidence);
     stray.push(candidate);
+}
+
+/// What a call says by a keyword, be it in a table that it spreads: `uvicorn.run(app, **options)`.
+fn said<'m>(module: &'m Module, scope: &str, call: &'m Call, name: &str) -> Option<&'m Value> {
+    call.keyword(name).or_else(|| {
+        let Value::Name(table) = call.keyword(SPREAD)? else {
+            return None;
+        };
+        let tables = module.bindings.iter().filter(|binding| {
+            binding.target == *table && (*binding.scope.path == *scope || binding.scope.is_top())
+        });
+        tables
+            .filter_map(|binding| binding.value.as_ref())
+            .find_map(|value| entry(value, name))
+    })
+}
+
+/// What a table holds under a name: `{"port": 8000}`, `dict(port=8000)`, `dict(port=8000) | others`.
+fn entry<'v>(table: &'v Value, name: &str) -> Option<&'v Value> {
+    match table {
+        Value::Table(entries) => entries
+            .iter()
+            .find(|(key, _)| key.as_text() == Some(name))
+            .map(|(_, value)| value),
+        Value::Call(call) if call.function.as_name() == Some("dict") => call.keyword(name),
+        Value::Either(several) => several.iter().find_map(|one| entry(one, name)),
+        _ => None,
+    }
 }
 
 /// A function of the file that is called before what serves, where only running the file does so.

@@ -30,6 +30,9 @@ pub(crate) enum Value {
     Other,
 }
 
+/// The keyword of a table that a call spreads: `**options`.
+pub(crate) const SPREAD: &str = "**";
+
 /// A call.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub(crate) struct Call {

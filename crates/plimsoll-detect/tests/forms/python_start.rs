@@ -316,3 +316,27 @@ fn files_of_variables_that_code_loads_when_it_starts() {
     ]);
     assert_eq!(server, ["Environment own.env"]);
 }
+
+#[test]
+fn a_table_that_is_spread_says_what_is_served_where() {
+    let started = |serve: &str| {
+        let detection = found(&[
+            ("requirements.txt", "fastapi\nuvicorn\n"),
+            (
+                "desk.py",
+                &format!(
+                    "import os, uvicorn\nfrom fastapi import FastAPI\napp = FastAPI()\nif __name__ == '__main__':\n{serve}"
+                ),
+            ),
+        ]);
+        lines(&detection).join("\n")
+    };
+    let served = "web python -m uvicorn desk:app --host 0.0.0.0 --port 8110 [8110]";
+    for serve in [
+        "    options = {'host': '0.0.0.0', 'port': 8110}\n    uvicorn.run('desk:app', **options)\n",
+        "    options = dict(app='desk:app', port=int(os.getenv('DESK_PORT', '8110')))\n    uvicorn.run(**options)\n",
+        "    options = dict(port=8110) | more\n    uvicorn.run(app, **options)\n",
+    ] {
+        assert_eq!(started(serve), served, "{serve}");
+    }
+}
