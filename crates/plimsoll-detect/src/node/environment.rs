@@ -3,6 +3,7 @@
 
 use tree_sitter::Node;
 
+use super::facts::is_of_types;
 use super::sources::{Sources, text};
 use super::startup::Moment;
 use crate::found::FoundVariable;
@@ -78,7 +79,7 @@ pub(super) fn imported(source: &Source, import: Node<'_>, found: &mut Sources) {
     else {
         return;
     };
-    if source.text_of(import).starts_with("import type") {
+    if is_of_types(source.text_of(import)) {
         return;
     }
     for specifier in specifiers(import) {

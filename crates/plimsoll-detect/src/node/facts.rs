@@ -161,7 +161,7 @@ fn walk(source: &Source, node: Node<'_>, facts: &mut FileFacts, depth: usize) {
                 && let Some(module) = sources::text(source, from)
             {
                 // A type is gone when the program runs.
-                let types_only = source.text_of(node).trim_start().starts_with("import type");
+                let types_only = is_of_types(source.text_of(node));
                 if !types_only && settings_file::is_named_so(&module) {
                     facts
                         .settings
@@ -223,6 +223,16 @@ fn walk(source: &Source, node: Node<'_>, facts: &mut FileFacts, depth: usize) {
     for child in named_children(node) {
         walk(source, child, facts, depth + 1);
     }
+}
+
+/// Whether an import or export is of types alone: `import type { A }`, but not `import typeSettings`.
+pub(super) fn is_of_types(statement: &str) -> bool {
+    ["import type", "export type"].iter().any(|start| {
+        let rest = statement.trim_start().strip_prefix(start);
+        rest.is_some_and(|rest| {
+            rest.starts_with([' ', '{', '*', '\n']) && !rest.trim_start().starts_with("from ")
+        })
+    })
 }
 
 /// Whether a module is the part of a kit that makes servers of the Model Context Protocol.

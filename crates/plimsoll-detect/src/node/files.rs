@@ -75,6 +75,10 @@ impl<'t> Files<'t> {
             (rest.is_empty() || rest.starts_with('/')).then_some((sibling.package, rest))
         })?;
         let directory = &package.directory;
+        let stated = package.exports.file(rest);
+        if let Some(found) = stated.and_then(|file| self.entry(directory, &file)) {
+            return Some(found);
+        }
         if !rest.is_empty() {
             let rest = rest.trim_start_matches('/');
             return [directory.join("src").join(rest), directory.join(rest)]

@@ -6,6 +6,7 @@ use std::sync::Arc;
 use plimsoll_diag::{Span, Spanned};
 use plimsoll_model::NodeManager;
 
+use super::exports::Exports;
 use super::workspace::Around;
 use crate::claims::{Dockerfile, start_scripts};
 use crate::document::Item;
@@ -35,6 +36,8 @@ pub(crate) struct Package {
     pub(crate) image_manager: Option<Spanned<String>>,
     /// The file that `main` names.
     pub(crate) main: Option<String>,
+    /// The files that imports of its parts mean.
+    pub(super) exports: Exports,
     /// Programs that it gives: name and file.
     pub(crate) programs: Vec<(String, String)>,
     /// The version of Node that it is run on elsewhere, as a range, and where that is said.
@@ -149,6 +152,7 @@ impl Package {
             declared_manager,
             image_manager,
             main: item.text(&["main"]).map(str::to_owned),
+            exports: Exports::read(item.get(&["exports"])),
             library: ["module", "types", "typings", "exports"]
                 .iter()
                 .any(|key| item.get(&[key]).is_some())
@@ -234,6 +238,7 @@ impl Package {
             declared_manager: None,
             image_manager: None,
             main: None,
+            exports: Exports::default(),
             library: false,
             programs: Vec::new(),
             preferred_node: None,

@@ -5,6 +5,7 @@ mod bots;
 mod component;
 mod demands;
 mod environment;
+mod exports;
 mod facts;
 mod files;
 mod framework;

@@ -79,9 +79,12 @@ impl Scene<'_> {
             let Some(prisma) = prisma(self.tree, package) else {
                 continue;
             };
+            // That the code checks it, too, changes nothing; where it has a default, it is there.
             let mut known = found.variables.iter();
-            let unknown = |name: &String| !known.any(|one| one.name == *name) && !given(name);
-            if let Some(name) = prisma.address.filter(unknown) {
+            let lacks = |name: &String| {
+                !known.any(|one| one.name == *name && one.default.is_some()) && !given(name)
+            };
+            if let Some(name) = prisma.address.filter(lacks) {
                 let mut variable = demanded(&name, prisma.span.clone());
                 variable.required = imports("@prisma/client");
                 found.variables.push(variable);

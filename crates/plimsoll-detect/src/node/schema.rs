@@ -2,6 +2,7 @@
 
 use tree_sitter::Node;
 
+use super::names::declaration;
 use super::sources::{Sources, text};
 use crate::found::FoundVariable;
 use crate::syntax::{Source, named_children};
@@ -17,6 +18,18 @@ pub(super) fn schema(source: &Source, call: Node<'_>, found: &mut Sources) {
         return;
     };
     for argument in named_children(arguments) {
+        // `const options = { server: { … } }; createEnv(options)`
+        let named = match argument.kind() {
+            "identifier" => declaration(source, source.text_of(argument)),
+            _ => None,
+        };
+        let mut argument = named.unwrap_or(argument);
+        while matches!(argument.kind(), "as_expression" | "satisfies_expression") {
+            let Some(inner) = argument.named_child(0) else {
+                break;
+            };
+            argument = inner;
+        }
         if argument.kind() != "object" {
             continue;
         }

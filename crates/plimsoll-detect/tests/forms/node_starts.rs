@@ -183,3 +183,93 @@ fn what_a_pnpm_workspace_overrides_is_no_stray() {
         .collect();
     assert_eq!(told, [""; 0]);
 }
+
+#[test]
+fn parts_of_packages_lead_to_their_sources() {
+    let files = [
+        (
+            "package.json",
+            r#"{"name":"all","workspaces":["packages/*"]}"#,
+        ),
+        (
+            "packages/shared/package.json",
+            r#"{"name":"@all/shared","exports":{".":{"types":"./dist/index.server.d.ts","default":"./dist/index.server.js"},"./client":"./dist/index.client.js"}}"#,
+        ),
+        (
+            "packages/shared/src/index.server.ts",
+            "if (!process.env.SERVER_KEY) throw new Error('missing');\n",
+        ),
+        (
+            "packages/shared/src/index.client.ts",
+            "if (!process.env.CLIENT_KEY) throw new Error('missing');\n",
+        ),
+        (
+            "packages/api/package.json",
+            r#"{"name":"api","scripts":{"start":"node dist/index.js","build":"tsc"},"dependencies":{"express":"5","@all/shared":"workspace:*"}}"#,
+        ),
+        (
+            "packages/api/src/index.ts",
+            "import '@all/shared';\nimport express from 'express';\nexpress().listen(3000);\n",
+        ),
+    ];
+    assert_eq!(required(&found(&files)), ["SERVER_KEY"]);
+}
+
+#[test]
+fn a_schema_of_the_environment_may_have_a_name() {
+    let source = "import { createEnv } from '@t3-oss/env-core';\nimport { z } from 'zod';\nimport express from 'express';\nconst options = {\n  server: { SERVER_KEY: z.string(), LEVEL: z.string().default('info') },\n  runtimeEnv: process.env,\n} as const;\nexport const env = createEnv(options);\nexpress().listen(3000);\n";
+    let detection = found(&[
+        (
+            "package.json",
+            r#"{"name":"a","scripts":{"start":"tsx index.ts"},"dependencies":{"express":"5","tsx":"4"}}"#,
+        ),
+        ("index.ts", source),
+    ]);
+    assert_eq!(required(&detection), ["SERVER_KEY"]);
+}
+
+#[test]
+fn an_import_whose_name_begins_with_type_is_followed() {
+    let files = [
+        (
+            "package.json",
+            r#"{"name":"a","scripts":{"start":"tsx index.ts"},"dependencies":{"express":"5","tsx":"4"}}"#,
+        ),
+        (
+            "index.ts",
+            "import typeSettings from './settings';\nimport type { Other } from './other';\nimport express from 'express';\nexpress().listen(typeSettings.port);\n",
+        ),
+        (
+            "settings.ts",
+            "export default { port: 3000, key: process.env.A_KEY };\n",
+        ),
+        (
+            "other.ts",
+            "export type Other = string;\nprocess.env.B_KEY;\n",
+        ),
+    ];
+    let read = found(&files).environment;
+    assert_eq!(
+        read.iter().map(|one| one.name.as_str()).collect::<Vec<_>>(),
+        ["A_KEY"]
+    );
+}
+
+#[test]
+fn an_address_that_prisma_reads_is_missed_where_the_code_checks_it_as_well() {
+    let files = [
+        (
+            "package.json",
+            r#"{"name":"a","scripts":{"start":"node index.js"},"dependencies":{"express":"5","@prisma/client":"6","zod":"4"}}"#,
+        ),
+        (
+            "prisma/schema.prisma",
+            "datasource db {\n  provider = \"postgresql\"\n  url = env(\"DATABASE_URL\")\n}\n",
+        ),
+        (
+            "index.js",
+            "import { PrismaClient } from '@prisma/client';\nimport { z } from 'zod';\nimport express from 'express';\nz.object({ DATABASE_URL: z.string().optional() }).parse(process.env);\nnew PrismaClient();\nexpress().listen(3000);\n",
+        ),
+    ];
+    assert_eq!(required(&found(&files)), ["DATABASE_URL"]);
+}
