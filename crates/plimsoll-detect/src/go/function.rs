@@ -1,13 +1,14 @@
 //! What a function of Go does, as far as services are concerned, and which functions a program reaches.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
 
 use plimsoll_diag::Span;
+use serde::{Deserialize, Serialize};
 
 use crate::found::FoundVariable;
 
 /// How sure it is that a number is the port a program listens on; the first is surest.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 pub(super) enum Rank {
     /// In the call that listens, or the address of a server.
     Listens,
@@ -20,7 +21,7 @@ pub(super) enum Rank {
 }
 
 /// A number that may be the port of a program.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 pub(super) struct PortHint {
     pub rank: Rank,
     pub port: u16,
@@ -29,7 +30,7 @@ pub(super) struct PortHint {
 }
 
 /// A path that answers requests.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, Serialize, Deserialize)]
 pub(super) struct RouteHint {
     pub path: String,
     pub span: Span,
@@ -38,14 +39,14 @@ pub(super) struct RouteHint {
 }
 
 /// How a server of the Model Context Protocol is reached.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 pub(super) enum Transport {
     Stdio,
     Http,
 }
 
 /// One function, or everything outside of functions (`name` is empty).
-#[derive(Debug, Default, Clone)]
+#[derive(Debug, Default, Clone, Serialize, Deserialize)]
 pub(super) struct Function {
     pub name: String,
     /// The type it is a method of.
@@ -129,40 +130,52 @@ fn reached_by<'f>(
     counts: &dyn Fn(&Function) -> bool,
 ) -> Vec<&'f Function> {
     let all: Vec<&Function> = own.iter().chain(imported.iter().copied()).collect();
-    let mut in_reach: Vec<bool> = all
-        .iter()
-        .map(|function| function.name.is_empty() || function.name == "init")
-        .collect();
-    for (index, function) in own.iter().enumerate() {
-        in_reach[index] |= function.name == "main" && function.receiver.is_none();
+    let mut by_name: HashMap<&str, Vec<usize>> = HashMap::new();
+    for (index, function) in all.iter().enumerate() {
+        by_name.entry(&function.name).or_default().push(index);
     }
-    loop {
-        let mut names: BTreeSet<&str> = BTreeSet::new();
-        let mut made: BTreeSet<&str> = BTreeSet::new();
-        for (function, _) in all.iter().zip(&in_reach).filter(|(_, reached)| **reached) {
-            names.extend(mentions(function).iter().map(String::as_str));
-            made.extend(function.makes.iter().map(String::as_str));
-        }
-        let mut grown = false;
-        for (index, function) in all.iter().enumerate() {
-            let known = names.contains(function.name.as_str())
-                && function
+    let starts = |(index, function): (usize, &&Function)| {
+        let main = index < own.len() && function.name == "main" && function.receiver.is_none();
+        (main || function.name.is_empty() || function.name == "init").then_some(index)
+    };
+    let mut open: Vec<usize> = all.iter().enumerate().filter_map(starts).collect();
+    let mut in_reach: HashSet<usize> = open.iter().copied().collect();
+    let mut named: HashSet<&str> = HashSet::new();
+    let mut made: HashSet<&str> = HashSet::new();
+    // Methods that are named, of types that nothing makes so far.
+    let mut waiting: HashMap<&str, Vec<usize>> = HashMap::new();
+    while let Some(function) = open.pop().map(|index| all[index]) {
+        for name in mentions(function) {
+            if !named.insert(name) {
+                continue;
+            }
+            for index in by_name.get(name.as_str()).into_iter().flatten().copied() {
+                let other = all[index];
+                if other.name == "main" || !counts(other) {
+                    continue;
+                }
+                match other
                     .receiver
                     .as_deref()
-                    .is_none_or(|receiver| made.contains(receiver));
-            if known && !in_reach[index] && function.name != "main" && counts(function) {
-                in_reach[index] = true;
-                grown = true;
+                    .filter(|kind| !made.contains(kind))
+                {
+                    Some(kind) => waiting.entry(kind).or_default().push(index),
+                    None if in_reach.insert(index) => open.push(index),
+                    None => {}
+                }
             }
         }
-        if !grown {
-            break;
+        for kind in &function.makes {
+            if made.insert(kind) {
+                let methods = waiting.remove(kind.as_str()).unwrap_or_default();
+                open.extend(methods.into_iter().filter(|index| in_reach.insert(*index)));
+            }
         }
     }
-    all.into_iter()
-        .zip(in_reach)
-        .filter(|(_, reached)| *reached)
-        .map(|(function, _)| function)
+    let reached = all.into_iter().enumerate();
+    reached
+        .filter(|(index, _)| in_reach.contains(index))
+        .map(|(_, function)| function)
         .collect()
 }
 

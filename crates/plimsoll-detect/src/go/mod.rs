@@ -15,12 +15,13 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use plimsoll_diag::{Diagnostic, Span};
+use rayon::prelude::*;
 
 use crate::detection::Rejected;
 use crate::found::Found;
 use crate::places;
 use crate::syntax::{Grammar, Source};
-use crate::tree::Tree;
+use crate::tree::{File, Tree};
 use function::Function;
 use manifest::Module;
 pub(crate) use manifest::directives;
@@ -117,20 +118,28 @@ pub(crate) fn find(tree: &Tree, claimed: &dyn Fn(&Path, &str) -> Option<GoClaim>
 
 /// Every package of a tree that is part of a module.
 fn packages(tree: &Tree, modules: &[Module]) -> BTreeMap<PathBuf, Package> {
-    let mut packages: BTreeMap<PathBuf, Package> = BTreeMap::new();
-    for file in tree.files() {
+    let belongs = |file: &&File| {
         let name = file.path.file_name().and_then(|name| name.to_str());
-        let Some(directory) = file.path.parent() else {
-            continue;
-        };
-        if !name.is_some_and(package::is_for_linux) || manifest::of(modules, directory).is_none() {
-            continue;
-        }
-        if let Some(text) = tree.source(&file.path)
-            && let Some(source) = Source::parse(tree.shown(&file.path), text, Grammar::Go)
-        {
-            package::read(&source, packages.entry(directory.to_owned()).or_default());
-        }
+        let directory = file.path.parent();
+        name.is_some_and(package::is_for_linux)
+            && directory.is_some_and(|directory| manifest::of(modules, directory).is_some())
+    };
+    let files: Vec<&File> = tree.files().iter().filter(belongs).collect();
+    let read: Vec<(&Path, Package)> = files
+        .into_par_iter()
+        .filter_map(|file| {
+            let shown = tree.shown(&file.path);
+            // What is found names the file.
+            let what = format!("Go of {}", shown.display());
+            let said = tree.recall(&what, tree.source(&file.path)?, |text| {
+                Some(package::read(&Source::parse(shown, text, Grammar::Go)?))
+            });
+            Some((file.path.parent()?, said?))
+        })
+        .collect();
+    let mut packages: BTreeMap<PathBuf, Package> = BTreeMap::new();
+    for (directory, said) in read {
+        packages.entry(directory.to_owned()).or_default().add(said);
     }
     packages
 }

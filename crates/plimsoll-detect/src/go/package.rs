@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 use std::path::Path;
 
 use plimsoll_diag::Span;
+use serde::{Deserialize, Serialize};
 use tree_sitter::Node;
 
 use super::chats;
@@ -15,7 +16,7 @@ use crate::settings_port;
 use crate::syntax::{DEPTH, Source, named_children};
 
 /// What one directory of Go files says.
-#[derive(Debug, Default, Clone)]
+#[derive(Debug, Default, Clone, Serialize, Deserialize)]
 pub(super) struct Package {
     /// Where `main` is.
     pub main: Option<Span>,
@@ -23,6 +24,16 @@ pub(super) struct Package {
     pub functions: Vec<Function>,
     /// Whether a file calls C.
     pub cgo: bool,
+}
+
+impl Package {
+    /// Adds what one of its files says.
+    pub(super) fn add(&mut self, file: Self) {
+        self.main = self.main.take().or(file.main);
+        self.imports.extend(file.imports);
+        self.functions.extend(file.functions);
+        self.cgo |= file.cgo;
+    }
 }
 
 /// Systems and processors that end a file's name when it is for them alone.
@@ -55,8 +66,9 @@ pub(super) fn is_for_linux(name: &str) -> bool {
             .any(|part| ELSEWHERE.contains(&part))
 }
 
-/// Reads one file into its package. A file that says it is to be ignored is none of it.
-pub(super) fn read(source: &Source, package: &mut Package) {
+/// What one file adds to its package. A file that says it is to be ignored adds nothing.
+pub(super) fn read(source: &Source) -> Package {
+    let mut package = Package::default();
     let constraint = source
         .text
         .lines()
@@ -68,7 +80,7 @@ pub(super) fn read(source: &Source, package: &mut Package) {
         })
     };
     if constraint.is_some_and(other_system) {
-        return;
+        return package;
     }
     let mut outside = Function::default();
     let clause = named_children(source.root())
@@ -82,7 +94,7 @@ pub(super) fn read(source: &Source, package: &mut Package) {
     });
     for node in named_children(source.root()) {
         match node.kind() {
-            "import_declaration" => imports(source, node, package, 0),
+            "import_declaration" => imports(source, node, &mut package, 0),
             "function_declaration" | "method_declaration" => {
                 let mut function = Function {
                     name: field(source, node, "name").unwrap_or_default(),
@@ -104,6 +116,7 @@ pub(super) fn read(source: &Source, package: &mut Package) {
         }
     }
     package.functions.push(outside);
+    package
 }
 
 fn imports(source: &Source, node: Node<'_>, package: &mut Package, depth: usize) {

@@ -4,6 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
 
 use plimsoll_diag::Span;
+use rayon::prelude::*;
 use serde::{Deserialize, Serialize};
 use tree_sitter::Node;
 
@@ -20,7 +21,7 @@ use crate::found::FoundVariable;
 use crate::needs::is_secret;
 use crate::places;
 use crate::syntax::{DEPTH, Grammar, Source, named_children};
-use crate::tree::Tree;
+use crate::tree::{File, Tree};
 
 /// Where something listens, and the port where that is plain.
 pub(crate) type Listening = (Span, Option<u16>);
@@ -102,8 +103,7 @@ const LLAMA_INDEX: u16 = 3000;
 impl Sources {
     /// Reads the sources below `directory`, those of packages inside left out.
     pub(crate) fn read(tree: &Tree, directory: &Path, nested: &[&Path]) -> Self {
-        let mut found = Self::default();
-        let files = tree
+        let files: Vec<&File> = tree
             .files()
             .iter()
             .filter(|file| file.path.starts_with(directory))
@@ -111,36 +111,63 @@ impl Sources {
             .filter(|file| {
                 places::set_aside(places::below(&file.path, directory).as_path()).is_none()
             })
-            .take(MOST_FILES);
-        for file in files {
-            let component = is_component(&file.path);
-            let grammar = match component {
-                true => Some(Grammar::TypeScript),
-                false => Grammar::of(&file.path),
-            };
-            let Some(grammar) = grammar.filter(|grammar| {
-                !matches!(grammar, Grammar::Python | Grammar::Go | Grammar::Json)
-            }) else {
-                continue;
-            };
-            let Some(mut text) = tree.source(&file.path) else {
-                continue;
-            };
-            if component {
-                text = scripts(&text);
-            }
-            // Only saves work: what the file says is read from its syntax tree.
-            let worth = ["env", "listen", "serve", "Stdio"]
-                .iter()
-                .any(|word| text.contains(word));
-            if !worth {
-                continue;
-            }
-            if let Some(source) = Source::parse(tree.shown(&file.path), text, grammar) {
-                walk(&source, source.root(), &mut found, 0);
-            }
+            .take(MOST_FILES)
+            .collect();
+        let each: Vec<Self> = files
+            .into_par_iter()
+            .filter_map(|file| Self::of_file(tree, &file.path))
+            .collect();
+        let mut found = Self::default();
+        for file in each {
+            found.add(file);
         }
         found
+    }
+
+    fn of_file(tree: &Tree, path: &Path) -> Option<Self> {
+        let component = is_component(path);
+        let grammar = match component {
+            true => Some(Grammar::TypeScript),
+            false => Grammar::of(path),
+        };
+        let grammar = grammar
+            .filter(|grammar| !matches!(grammar, Grammar::Python | Grammar::Go | Grammar::Json))?;
+        let mut text = tree.source(path)?;
+        if component {
+            text = scripts(&text);
+        }
+        // Only saves work: what the file says is read from its syntax tree.
+        let worth = ["env", "listen", "serve", "Stdio"]
+            .iter()
+            .any(|word| text.contains(word));
+        if !worth {
+            return None;
+        }
+        let shown = tree.shown(path);
+        // What is found names the file.
+        let what = format!("{grammar:?} sources of {}", shown.display());
+        tree.recall(&what, text, |text| {
+            let source = Source::parse(shown, text, grammar)?;
+            let mut found = Self::default();
+            walk(&source, source.root(), &mut found, 0);
+            Some(found)
+        })
+    }
+
+    /// Adds what another file says. The first one that listens counts.
+    fn add(&mut self, file: Self) {
+        let before = self.variables.len();
+        self.variables.extend(file.variables);
+        let missed = file.missed.into_iter();
+        self.missed
+            .extend(missed.map(|(index, moment)| (before + index, moment)));
+        if self.listens.is_none() {
+            self.listens = file.listens;
+            self.port_from = file.port_from;
+        }
+        self.served = file.served.or(self.served.take());
+        self.stdio_transport = self.stdio_transport.take().or(file.stdio_transport);
+        self.usual_transport = self.usual_transport.or(file.usual_transport);
     }
 }
 

@@ -4,11 +4,12 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use plimsoll_diag::Span;
+use serde::{Deserialize, Serialize};
 
 use crate::found::FoundVariable;
 
 /// How sure it is that a number is the port a program listens on; the first is surest.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 pub(super) enum Rank {
     /// In the call that listens.
     Listens,
@@ -21,7 +22,7 @@ pub(super) enum Rank {
 }
 
 /// A number that may be the port of a program.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 pub(super) struct PortHint {
     pub rank: Rank,
     pub port: u16,
@@ -29,21 +30,21 @@ pub(super) struct PortHint {
 }
 
 /// A path that answers requests.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, Serialize, Deserialize)]
 pub(super) struct RouteHint {
     pub path: String,
     pub span: Span,
 }
 
 /// How a server of the Model Context Protocol is reached.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 pub(super) enum Transport {
     Stdio,
     Http,
 }
 
 /// A field of a type that settings are read into.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, Serialize, Deserialize)]
 pub(super) struct Field {
     pub name: String,
     pub required: bool,
@@ -51,7 +52,7 @@ pub(super) struct Field {
 }
 
 /// One function, type or constant.
-#[derive(Debug, Default, Clone)]
+#[derive(Debug, Default, Clone, Serialize, Deserialize)]
 pub(super) struct Item {
     pub name: String,
     /// The type it is a method of.

@@ -5,6 +5,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use plimsoll_diag::Span;
+use serde::{Deserialize, Serialize};
 use tree_sitter::Node;
 
 use super::calls;
@@ -37,27 +38,23 @@ pub(super) fn read(tree: &Tree, root: &Path) -> Crate {
             continue;
         }
         let shown = tree.shown(&path);
-        let Some(source) = tree
-            .source(&path)
-            .and_then(|text| Source::parse(shown.clone(), text, Grammar::Rust))
-        else {
+        let Some(text) = tree.source(&path) else {
+            continue;
+        };
+        // What is found names the file.
+        let what = format!("Rust of {}", shown.display());
+        let said = tree.recall(&what, text, |text| {
+            let source = Source::parse(shown.clone(), text, Grammar::Rust)?;
+            Some(FileItems::of(&source, &path))
+        });
+        let Some(said) = said else {
             continue;
         };
         found.files.push(shown);
-        let stem = match path.file_stem().and_then(|stem| stem.to_str()) {
-            Some("mod") => path.parent().and_then(|above| above.file_name()),
-            _ => path.file_stem(),
-        };
-        let mut reader = Reader {
-            source: &source,
-            found: &mut found,
-            module: stem
-                .map(|stem| stem.to_string_lossy().into_owned())
-                .unwrap_or_default(),
-            modules: Vec::new(),
-        };
-        reader.items(source.root(), None, 0);
-        for (name, stated) in reader.modules {
+        found.items.extend(said.items);
+        found.names.extend(said.names);
+        found.main = found.main.take().or(said.main);
+        for (name, stated) in said.modules {
             if let Some(stated) = stated {
                 let beside = path.parent().unwrap_or(Path::new(""));
                 if let Some(place) = places::within(beside, &stated) {
@@ -73,6 +70,35 @@ pub(super) fn read(tree: &Tree, root: &Path) -> Crate {
     }
     constants::resolve(&mut found.items);
     found
+}
+
+/// What one file of a crate says.
+#[derive(Debug, Default, Serialize, Deserialize)]
+struct FileItems {
+    items: Vec<Item>,
+    names: BTreeSet<String>,
+    main: Option<Span>,
+    /// Modules declared here, each with the file it is said to be in.
+    modules: Vec<(String, Option<String>)>,
+}
+
+impl FileItems {
+    fn of(source: &Source, path: &Path) -> Self {
+        let stem = match path.file_stem().and_then(|stem| stem.to_str()) {
+            Some("mod") => path.parent().and_then(|above| above.file_name()),
+            _ => path.file_stem(),
+        };
+        let mut found = Self::default();
+        let mut reader = Reader {
+            source,
+            found: &mut found,
+            module: stem
+                .map(|stem| stem.to_string_lossy().into_owned())
+                .unwrap_or_default(),
+        };
+        reader.items(source.root(), None, 0);
+        found
+    }
 }
 
 pub(super) fn span(source: &Source, node: Node<'_>) -> Span {
@@ -118,11 +144,9 @@ fn takes_request(parameters: &str) -> bool {
 
 struct Reader<'r> {
     source: &'r Source,
-    found: &'r mut Crate,
+    found: &'r mut FileItems,
     /// The name of the module that is read.
     module: String,
-    /// Modules declared here, each with the file it is said to be in.
-    modules: Vec<(String, Option<String>)>,
 }
 
 impl Reader<'_> {
@@ -175,7 +199,7 @@ impl Reader<'_> {
                         let rest = self.source.text_of(*attribute).strip_prefix("#[path")?;
                         Some(rest.split('"').nth(1)?.to_owned())
                     });
-                    self.modules.push((name, stated));
+                    self.found.modules.push((name, stated));
                 }
             },
             "use_declaration" => self.names(node),
