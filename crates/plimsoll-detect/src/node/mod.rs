@@ -17,6 +17,7 @@ mod listening;
 pub(crate) mod locations;
 mod manifest;
 mod names;
+mod nest;
 mod numbers;
 mod nx;
 mod one_of;

@@ -248,6 +248,9 @@ const MAPPERS: &[&str] = &[
     "objection",
     "@mikro-orm/core",
     "@mikro-orm/nestjs",
+    "drizzle-orm",
+    "@prisma/adapter-pg",
+    "@prisma/adapter-mariadb",
 ];
 
 /// Drivers that such libraries load for a database in a file.

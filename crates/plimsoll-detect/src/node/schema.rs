@@ -11,7 +11,8 @@ use crate::syntax::{Source, named_children};
 /// `cleanEnv(process.env, { X: str({ default: "d" }) })`, `createEnv({ server: { X: … } })`.
 pub(super) fn schema(source: &Source, call: Node<'_>, found: &mut Sources) {
     // A schema of something else has other keys, and a file without it checks something else.
-    if !source.text.contains("process.env") {
+    let of_environment = ["process.env", "validationSchema", "validationOptions"];
+    if !of_environment.iter().any(|word| source.text.contains(word)) {
         return;
     }
     let Some(arguments) = call.child_by_field_name("arguments") else {
@@ -75,6 +76,9 @@ fn schema_entry(source: &Source, pair: Node<'_>, found: &mut Sources) {
     let optional = ["optional(", ".nullable(", ".nullish(", "default"]
         .iter()
         .any(|word| rule.contains(word));
+    // Joi wants nothing unless it says so.
+    let of_joi = rule.to_ascii_lowercase().starts_with("joi.");
+    let optional = optional || of_joi && (!rule.contains(".required(") || rule.contains(".when("));
     found.variables.push(FoundVariable {
         required: !optional,
         why: format!("a schema of the environment has `{name}`"),

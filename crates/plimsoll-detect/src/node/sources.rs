@@ -12,6 +12,7 @@ use super::component::{is_component, scripts};
 use super::demands::{Demand, demand, listed, taken_apart};
 use super::environment::{imported, is_environment};
 use super::names::declaration;
+use super::nest;
 use super::numbers::{is_parse, number, parameter_of};
 use super::one_of;
 use super::passing::serves_nobody;
@@ -240,6 +241,7 @@ pub(super) fn walk(source: &Source, node: Node<'_>, found: &mut Sources, depth: 
                         .last()
                         .and_then(|last| Transport::of(&self::text(source, *last)?));
                 }
+                nest::call(source, node, found);
                 if matches!(method, "object" | "cleanEnv" | "createEnv") {
                     schema(source, node, found);
                 }
@@ -308,7 +310,7 @@ pub(super) fn variable(source: &Source, node: Node<'_>) -> Option<String> {
 }
 
 /// `d` of `variable || "d"` and `variable ?? "d"`.
-fn default(source: &Source, node: Node<'_>) -> Option<String> {
+pub(super) fn default(source: &Source, node: Node<'_>) -> Option<String> {
     let mut outer = node.parent()?;
     while matches!(
         outer.kind(),

@@ -9,7 +9,7 @@ use tree_sitter::Node;
 
 use super::facts::FileFacts;
 use super::names::declaration;
-use crate::syntax::Source;
+use crate::syntax::{Source, named_children};
 
 /// Methods that hand a function on to be called later, once for each request or event.
 const LATER: &[&str] = &[
@@ -87,13 +87,13 @@ pub(crate) fn moment(source: &Source, node: Node<'_>) -> Moment {
                     Some("constructor" | "onModuleInit" | "onApplicationBootstrap")
                 ) {
                     let class = around.parent().and_then(|body| body.parent());
-                    return class.map_or(Moment::Later, |class| named(source, class));
+                    return class.map_or(Moment::Later, |class| made(source, class));
                 }
                 return named(source, around);
             }
             "public_field_definition" | "field_definition" if inner.kind() != "arrow_function" => {
                 let class = around.parent().and_then(|body| body.parent());
-                return class.map_or(Moment::Later, |class| named(source, class));
+                return class.map_or(Moment::Later, |class| made(source, class));
             }
             "arrow_function" | "function_expression" | "function" => {
                 if let Some(found) = of_expression(source, around) {
@@ -166,6 +166,36 @@ fn is_swallowed(source: &Source, attempt: Node<'_>, part: Node<'_>) -> bool {
             let text = source.text_of(handler);
             !text.contains("throw") && !text.contains("exit(")
         })
+}
+
+/// Decorators of Nest, which makes one of each class that has one when the application starts.
+const PROVIDED: &[&str] = &[
+    "Injectable",
+    "Controller",
+    "Module",
+    "Resolver",
+    "Catch",
+    "Processor",
+    "WebSocketGateway",
+];
+
+/// When one of a class is made.
+fn made(source: &Source, class: Node<'_>) -> Moment {
+    let exported = class
+        .parent()
+        .filter(|node| node.kind() == "export_statement");
+    let decorators = std::iter::once(class)
+        .chain(exported)
+        .flat_map(named_children)
+        .filter(|node| node.kind() == "decorator");
+    let mut names = decorators.map(|node| {
+        let text = source.text_of(node).trim_start_matches('@');
+        text.split('(').next().unwrap_or(text)
+    });
+    match names.any(|name| PROVIDED.contains(&name)) {
+        true => Moment::Load,
+        false => named(source, class),
+    }
 }
 
 fn named(source: &Source, node: Node<'_>) -> Moment {

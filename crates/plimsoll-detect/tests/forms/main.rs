@@ -19,6 +19,7 @@ mod handed_out;
 mod insistence;
 mod locks;
 mod members;
+mod nest;
 mod node_starts;
 mod one_of;
 mod ports;

@@ -98,6 +98,8 @@ fn a_driver_that_a_mapper_loads_is_what_the_program_needs() {
     };
     assert_eq!(needs(r#""mysql":"2""#), ["Mysql true"]);
     assert_eq!(needs(r#""pg":"8""#), ["Postgres true"]);
+    let adapter = r#""pg":"8","@prisma/adapter-pg":"7""#;
+    assert_eq!(needs(adapter), ["Postgres true"]);
     // It may keep its data in a file as well.
     assert_eq!(needs(r#""pg":"8","sqlite3":"5""#), [""; 0]);
 }
