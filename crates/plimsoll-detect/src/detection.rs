@@ -112,6 +112,9 @@ pub struct DetectedService {
     /// Paths that answer GET.
     #[serde(skip)]
     pub routes: Vec<String>,
+    /// Whether its port is only the usual one of what serves it: the code names none.
+    #[serde(skip)]
+    pub assumes_port: bool,
     /// What starts it, as a claim would name it: `app.main:app`.
     #[serde(skip)]
     pub target: String,

@@ -207,7 +207,40 @@ fn words(text: &str) -> impl Iterator<Item = &str> {
     named.filter_map(|word| str::from_utf8(word).ok())
 }
 
+/// How variables start that libraries and programs read by themselves, so that no code of a project names them.
+#[rustfmt::skip]
+const LIBRARIES: &[&str] = &[
+    "AWS_", "CHAINLIT_", "CREWAI_", "CUDA_", "GRADIO_", "HF_", "HUGGINGFACE", "LANGCHAIN_", "LANGFUSE_", "LANGGRAPH_",
+    "LANGSMITH_", "LITELLM_", "LIVEKIT_", "MLFLOW_", "OTEL_", "PHOENIX_", "PYTHON", "STREAMLIT_", "TOKENIZERS_",
+    "TRANSFORMERS_", "UVICORN_", "WANDB_", "WEB_CONCURRENCY",
+];
+
+/// Whose clients read their own key and address.
+#[rustfmt::skip]
+const CLIENTS: &[&str] = &[
+    "ANTHROPIC", "AZURE_OPENAI", "CARTESIA", "CO", "COHERE", "DEEPGRAM", "DEEPSEEK", "ELEVEN", "ELEVENLABS", "EXA",
+    "FIRECRAWL", "FIREWORKS", "GEMINI", "GOOGLE", "GROQ", "LLAMA_CLOUD", "MISTRAL", "NVIDIA", "OPENAI", "OPENROUTER",
+    "PERPLEXITY", "PINECONE", "REPLICATE", "SERPAPI", "SERPER", "TAVILY", "TOGETHER", "VOYAGE", "XAI",
+];
+
+/// Whether a library reads a variable, if the project has that library.
+fn is_of_a_library(name: &str) -> bool {
+    let client = [
+        "_API_KEY",
+        "_API_TOKEN",
+        "_API_BASE",
+        "_BASE_URL",
+        "_ENDPOINT",
+    ]
+    .iter()
+    .find_map(|end| name.strip_suffix(end));
+    client.is_some_and(|client| CLIENTS.contains(&client))
+        || LIBRARIES.iter().any(|start| name.starts_with(start))
+}
+
 fn told(unread: &[&(String, Span)]) -> Vec<Diagnostic> {
+    let own = unread.iter().filter(|(name, _)| !is_of_a_library(name));
+    let unread: Vec<_> = own.copied().collect();
     let hint = "drop it, or it misleads whoever sets it";
     if unread.len() <= ONE_BY_ONE {
         return unread

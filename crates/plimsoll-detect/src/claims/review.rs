@@ -324,8 +324,8 @@ pub(crate) fn elsewhere(
     let fits = ports.iter().any(|port| {
         service.ports.contains(&port.value) || service.development_port == Some(port.value)
     });
-    // What serves files may do so anywhere.
-    if fits || service.kind == ServiceKind::Ui {
+    // What serves files may do so anywhere, and code that names no port does not contradict one.
+    if fits || service.kind == ServiceKind::Ui || service.assumes_port {
         return None;
     }
     Some(

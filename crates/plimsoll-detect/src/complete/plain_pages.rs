@@ -45,6 +45,7 @@ pub(super) fn of(tree: &Tree, directory: &Path) -> Option<DetectedService> {
         ports: vec![STATIC_PORT],
         development_port: None,
         environment_files: Vec::new(),
+        assumes_port: false,
         health: Some(Health::Http(Route {
             path: "/".to_owned(),
             port: STATIC_PORT,

@@ -30,6 +30,7 @@ struct KeptService<'d> {
     files: Cow<'d, [Arc<Path>]>,
     routes: Cow<'d, [String]>,
     target: Cow<'d, str>,
+    assumes_port: bool,
 }
 
 impl<'d> From<&'d Detection> for KeptDetection<'d> {
@@ -39,6 +40,7 @@ impl<'d> From<&'d Detection> for KeptDetection<'d> {
             files: Cow::Borrowed(&service.files),
             routes: Cow::Borrowed(&service.routes),
             target: Cow::Borrowed(&service.target),
+            assumes_port: service.assumes_port,
         };
         let problem = |problem: &'d Problem| (Cow::Borrowed(problem), problem.span.clone());
         Self {
@@ -61,6 +63,7 @@ impl From<KeptDetection<'_>> for Detection {
             files: service.files.into_owned(),
             routes: service.routes.into_owned(),
             target: service.target.into_owned(),
+            assumes_port: service.assumes_port,
             ..service.shown.into_owned()
         };
         let problem = |(problem, span): (Cow<'_, Problem>, _)| Problem {

@@ -205,6 +205,7 @@ fn blank(
             ports: Vec::new(),
             development_port: None,
             environment_files: Vec::new(),
+            assumes_port: false,
             health: None,
             metrics: None,
             stream: None,

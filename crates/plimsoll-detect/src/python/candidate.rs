@@ -184,7 +184,7 @@ pub(crate) fn started_elsewhere(
             .modules
             .find(&project.import_roots, &script.module)?;
         let start = workspace.modules.get(&file)?;
-        leads_to(workspace, &start, &script.function, module, scope).then(|| {
+        leads_to(workspace, &start, Some(&script.function), module, scope).then(|| {
             let why = format!("declares the program `{}`", script.name);
             (
                 Launch::ConsoleScript(script.name.clone()),
@@ -194,35 +194,67 @@ pub(crate) fn started_elsewhere(
     })
 }
 
-/// Whether calling `function` of `start` comes to run the code at `scope` of `wanted`.
+/// The file that, when it is run, comes to run the code at `scope` of another one: the closest to the root of several.
+pub(crate) fn starter_of(
+    workspace: &Workspace<'_>,
+    entries: &[Arc<Module>],
+    wanted: &Arc<Module>,
+    scope: &crate::python::module::Scope,
+) -> Option<(Arc<Module>, Evidence)> {
+    let directory = |module: &Module| {
+        let project = workspace.project_of(&module.path);
+        project.map(|project| project.directory.clone())
+    };
+    let mut starters: Vec<&Arc<Module>> = entries
+        .iter()
+        .filter(|module| {
+            module.path != wanted.path
+                && crate::places::set_aside(&module.path).is_none()
+                && !crate::places::is_among_scripts(&module.path)
+                && directory(module) == directory(wanted)
+        })
+        .collect();
+    starters.sort_by_key(|module| module.path.components().count());
+    starters.into_iter().find_map(|module| {
+        let guard = module.main_guard?;
+        leads_to(workspace, module, None, wanted, scope).then(|| {
+            let evidence = Evidence::new(module.span(guard), "starts when the file is run");
+            (module.clone(), evidence)
+        })
+    })
+}
+
+/// Whether calling `function` of `start`, or running that file, comes to run the code at `scope` of `wanted`.
 fn leads_to(
     workspace: &Workspace<'_>,
     start: &Arc<Module>,
-    function: &str,
+    function: Option<&str>,
     wanted: &Arc<Module>,
     scope: &crate::python::module::Scope,
 ) -> bool {
-    let mut open = vec![(start.clone(), function.to_owned())];
-    let mut seen: std::collections::BTreeSet<(std::sync::Arc<std::path::Path>, String)> =
+    let mut open = vec![(start.clone(), function.map(str::to_owned))];
+    let mut seen: std::collections::BTreeSet<(std::sync::Arc<std::path::Path>, Option<String>)> =
         std::collections::BTreeSet::new();
     while let Some((module, function)) = open.pop() {
         if seen.len() > FOLLOWED || !seen.insert((module.path.clone(), function.clone())) {
             continue;
         }
         // The program may itself be passed on: `from .server import main`.
-        if let Some((origin, target)) = workspace.origin(&module, &function)
+        if let Some(function) = &function
+            && let Some((origin, target)) = workspace.origin(&module, function)
             && origin.path != module.path
         {
-            open.push((origin, target));
+            open.push((origin, Some(target)));
             continue;
         }
-        let reached = reached(&module, Some(&function));
+        let reached = reached(&module, function.as_deref());
         let inside = |path: &str| path.split('.').any(|part| reached.contains(part));
         if module.path == wanted.path && inside(&scope.path) {
             return true;
         }
         for placed in &module.calls {
-            if !inside(&placed.scope.path) {
+            let run = function.is_none() && placed.scope.main;
+            if !run && !inside(&placed.scope.path) {
                 continue;
             }
             let call = &placed.call;
@@ -244,7 +276,7 @@ fn leads_to(
                     && origin.path != module.path
                 {
                     let target = target.split('.').next().unwrap_or_default().to_owned();
-                    open.push((origin, target));
+                    open.push((origin, Some(target)));
                 }
             }
         }

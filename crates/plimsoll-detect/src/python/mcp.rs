@@ -202,9 +202,14 @@ fn started(
         why,
     );
     if transport == Transport::Http {
-        let port = call
-            .keyword("port")
-            .and_then(|port| workspace.constant(module, scope, port).port());
+        let port = call.keyword("port").and_then(|port| {
+            let stated = workspace.constant(module, scope, port).port();
+            stated.or_else(|| {
+                transport::default_of(workspace, module, scope, port)?
+                    .parse()
+                    .ok()
+            })
+        });
         candidate.port = Some(port.or(own_port).unwrap_or(PORT));
         candidate.host = call
             .keyword("host")

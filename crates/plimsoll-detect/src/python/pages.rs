@@ -45,7 +45,8 @@ fn streamlit(module: &Arc<Module>) -> Option<Candidate> {
     });
     let first = module.calls.iter().find(|placed| {
         let draws = module.callee(&placed.call).is_some_and(|callee| {
-            callee.starts_with("streamlit.")
+            // Its own program is started by other files.
+            callee.starts_with("streamlit.") && !callee.starts_with("streamlit.web.")
                 || handed_on && callee.starts_with("st.") && module.import_of("st").is_none()
         });
         // Anything drawn when the file runs makes it a page; a helper draws only when called.
@@ -94,7 +95,8 @@ fn imported(workspace: &Workspace<'_>, entries: &[Arc<Module>]) -> BTreeSet<Arc<
             .imports
             .iter()
             .any(|import| import.module.starts_with("streamlit"));
-        if !streamlit {
+        // A test of a page draws none.
+        if !streamlit || crate::places::set_aside(&module.path).is_some() {
             continue;
         }
         let roots = workspace.roots(&module.path);

@@ -177,6 +177,7 @@ pub(crate) fn assemble(
         built_with: Vec::new(),
         development_port: None,
         environment_files: Vec::new(),
+        assumes_port: started.assumed_port,
         language_version: project
             .and_then(|project| project.requires_python.as_ref())
             .map(|text| text.value.clone()),

@@ -1,5 +1,6 @@
 //! Which of several ways a program takes by itself: the default of the value that chooses among them.
 
+use std::borrow::Cow;
 use std::sync::Arc;
 
 use crate::python::evaluate::evaluate;
@@ -43,7 +44,32 @@ pub(crate) fn default_of(
     if let Some(text) = workspace.constant(module, scope, value).text {
         return Some(text);
     }
+    // `settings.transport.lower().replace("-", "_")`.
+    if let Value::Call(call) = value {
+        let base = match &call.function {
+            Value::Attribute(base, _) => Cow::Borrowed(&**base),
+            Value::Name(name) => Cow::Owned(Value::Name(name.rsplit_once('.')?.0.to_owned())),
+            _ => return None,
+        };
+        let text = default_of(workspace, module, scope, &base)?;
+        return match (call.method()?, call.arguments.as_slice()) {
+            ("lower", []) => Some(text.to_ascii_lowercase()),
+            ("upper", []) => Some(text.to_ascii_uppercase()),
+            ("strip", []) => Some(text.trim().to_owned()),
+            ("replace", [from, to]) => Some(text.replace(from.as_text()?, to.as_text()?)),
+            _ => None,
+        };
+    }
     let name = value.as_name()?;
+    let bound = module
+        .bindings
+        .iter()
+        .find(|binding| *binding.scope.path == *scope && binding.target == name);
+    if let Some(Value::Call(call)) = bound.and_then(|binding| binding.value.as_ref())
+        && matches!(call.method(), Some("lower" | "upper" | "strip" | "replace"))
+    {
+        return default_of(workspace, module, scope, &Value::Call(call.clone()));
+    }
     // A parameter without a default is given by whoever calls the function.
     if !name.contains('.')
         && let Some(text) = handed(workspace, module, scope, name)

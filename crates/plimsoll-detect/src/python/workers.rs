@@ -7,7 +7,7 @@ use std::sync::Arc;
 use plimsoll_diag::Evidence;
 
 use crate::detection::{Rejected, ServiceKind};
-use crate::python::candidate::{Candidate, Launch, launch_of};
+use crate::python::candidate::{Candidate, Launch, launch_of, starter_of};
 use crate::python::celery_sender;
 use crate::python::graph::Start;
 use crate::python::module::Module;
@@ -68,7 +68,7 @@ pub(crate) fn find(
     for module in entries {
         celery(workspace, module, entries, &mut found, rejected);
         others(module, &mut found);
-        loops(workspace, module, &mut found);
+        loops(workspace, module, entries, &mut found);
         until_told(workspace, module, &mut found);
         own_schedule(workspace, module, &mut found);
     }
@@ -447,7 +447,12 @@ fn others(module: &Arc<Module>, found: &mut Vec<Candidate>) {
     }
 }
 
-fn loops(workspace: &Workspace<'_>, module: &Arc<Module>, found: &mut Vec<Candidate>) {
+fn loops(
+    workspace: &Workspace<'_>,
+    module: &Arc<Module>,
+    entries: &[Arc<Module>],
+    found: &mut Vec<Candidate>,
+) {
     for placed in &module.calls {
         let Some(callee) = module.callee(&placed.call) else {
             continue;
@@ -477,8 +482,13 @@ fn loops(workspace: &Workspace<'_>, module: &Arc<Module>, found: &mut Vec<Candid
         // What is made at the top is used by what the file does when it is run.
         let by_itself = || placed.scope.is_top().then(|| (Launch::Module, Vec::new()));
         let launched = launch_of(workspace, module, &placed.scope).or_else(by_itself);
-        let Some((launch, evidence)) = launched else {
-            continue;
+        let (starter, launch, evidence) = match launched {
+            Some((launch, evidence)) => (module.clone(), launch, evidence),
+            // A class that another file makes an object of and runs.
+            None => match starter_of(workspace, entries, module, &placed.scope) {
+                Some((starter, guard)) => (starter, Launch::Module, vec![guard]),
+                None => continue,
+            },
         };
         // Connecting is not yet consuming.
         if callee == "pika.BlockingConnection"
@@ -498,6 +508,7 @@ fn loops(workspace: &Workspace<'_>, module: &Arc<Module>, found: &mut Vec<Candid
             format!("`{callee}` works until the process ends"),
         );
         candidate.evidence.extend(evidence);
+        candidate.module = starter;
         found.push(candidate);
         return;
     }

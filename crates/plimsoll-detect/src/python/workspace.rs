@@ -212,7 +212,16 @@ impl<'t> Workspace<'t> {
         if plain.text.is_some() || plain.variable.is_some() {
             return plain;
         }
-        let by_settings = settings::constant(self, module, scope, value);
+        // What another file of the tree binds: `from app.config import PORT`.
+        let imported = value
+            .as_name()
+            .and_then(|name| self.definition(module, scope, name))
+            .filter(|definition| definition.module.path != module.path)
+            .and_then(|definition| {
+                let stated = evaluate(definition.binding.value.as_ref()?, &definition.module, "");
+                (stated.text.is_some() || stated.variable.is_some()).then_some(stated)
+            });
+        let by_settings = imported.or_else(|| settings::constant(self, module, scope, value));
         by_settings
             .or_else(|| {
                 let port = settings_file::port(self, module, scope, value)?;

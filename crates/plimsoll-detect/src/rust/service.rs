@@ -228,6 +228,7 @@ impl Seen<'_> {
                 ports,
                 development_port: None,
                 environment_files: Vec::new(),
+                assumes_port: false,
                 metrics,
                 stream: self.stream(),
                 replicas_max: None,

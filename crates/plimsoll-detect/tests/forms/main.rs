@@ -24,6 +24,7 @@ mod node_starts;
 mod one_of;
 mod ports;
 mod projects;
+mod python_servers;
 mod python_start;
 mod remembered;
 mod rust_ports;

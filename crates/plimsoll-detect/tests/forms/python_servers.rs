@@ -1,0 +1,163 @@
+//! Where the code of a Python service lies that serves, and what it is started with.
+
+use crate::tree::{found, lines, required};
+
+#[test]
+fn a_bot_whose_class_another_file_runs() {
+    let bot = "from telegram.ext import ApplicationBuilder\nclass Desk:\n    def __init__(self, config):\n        self.config = config\n    \
+               def run(self):\n        application = ApplicationBuilder().token(self.config['token']).build()\n        application.run_polling()\n";
+    let main = "import os\nfrom desk_bot import Desk\ndef main():\n    desk = Desk({'token': os.environ['DESK_TOKEN']})\n    desk.run()\n\
+                if __name__ == '__main__':\n    main()\n";
+    let bots = |main: &str| {
+        found(&[
+            ("requirements.txt", "python-telegram-bot\n"),
+            ("bot/desk_bot.py", bot),
+            ("bot/main.py", main),
+            ("tests/test_bot.py", main),
+        ])
+    };
+    let detection = bots(main);
+    assert_eq!(lines(&detection), ["worker python -m main []"]);
+    assert_eq!(required(&detection), ["DESK_TOKEN"]);
+    // Nothing makes one.
+    assert!(
+        lines(&bots(
+            "from desk_bot import Desk\nif __name__ == '__main__':\n    print('desk')\n"
+        ))
+        .is_empty()
+    );
+}
+
+#[test]
+fn a_file_that_starts_a_page_and_a_test_of_one_are_none() {
+    let detection = found(&[
+        ("requirements.txt", "streamlit\n"),
+        (
+            "desk.py",
+            "import streamlit as st\ndef main():\n    st.title('desk')\nif __name__ == '__main__':\n    main()\n",
+        ),
+        (
+            "run_desk.py",
+            "import sys\nimport streamlit.web.cli as stcli\ndef run():\n    sys.argv = ['streamlit', 'run', 'desk.py']\n    sys.exit(stcli.main())\n\
+             if __name__ == '__main__':\n    run()\n",
+        ),
+        (
+            "tests/test_desk.py",
+            "import desk\nfrom streamlit.testing.v1 import AppTest\n",
+        ),
+    ]);
+    let started = lines(&detection);
+    assert_eq!(started.len(), 1, "{started:?}");
+    assert!(started[0].contains("run desk.py"), "{started:?}");
+}
+
+#[test]
+fn a_port_that_another_file_binds() {
+    let detection = found(&[
+        ("requirements.txt", "flask\n"),
+        (
+            "Dockerfile",
+            "FROM python:3.12\nCOPY . .\nEXPOSE 8000\nENTRYPOINT [\"./run.sh\"]\n",
+        ),
+        ("app/__init__.py", ""),
+        (
+            "app/config.py",
+            "import os\nAPP_PORT = int(os.getenv('APP_PORT', 8000))\n",
+        ),
+        (
+            "app/main.py",
+            "from flask import Flask\nfrom app.config import APP_PORT\napp = Flask(__name__)\n\
+             if __name__ == '__main__':\n    app.run(host='0.0.0.0', port=APP_PORT)\n",
+        ),
+    ]);
+    assert_eq!(detection.services[0].ports, [8000]);
+    // Code that names no port does not contradict one.
+    let silent = found(&[
+        ("requirements.txt", "flask\n"),
+        (
+            "Dockerfile",
+            "FROM python:3.12\nCOPY . .\nEXPOSE 8000\nENTRYPOINT [\"./run.sh\"]\n",
+        ),
+        (
+            "main.py",
+            "from flask import Flask\napp = Flask(__name__)\n",
+        ),
+    ]);
+    let told = silent
+        .problems
+        .iter()
+        .any(|problem| problem.what.starts_with("exposes"));
+    assert!(!told, "{:?}", silent.problems);
+}
+
+#[test]
+fn a_server_of_the_protocol_is_where_its_options_say() {
+    let detection = found(&[
+        ("requirements.txt", "mcp\nclick\n"),
+        (
+            "desk.py",
+            "import click\nfrom mcp.server.fastmcp import FastMCP\ndef serve(host, port, transport):\n    mcp = FastMCP('desk')\n    \
+             mcp.run(host=host, port=port, transport=transport)\n\
+             @click.command()\n@click.option('--host', 'host', default='localhost')\n@click.option('--port', 'port', default=10000)\n\
+             @click.option('--transport', 'transport', default='streamable-http')\n\
+             def main(host, port, transport):\n    serve(host, port, transport)\nif __name__ == '__main__':\n    main()\n",
+        ),
+    ]);
+    assert_eq!(
+        lines(&detection),
+        ["mcp-http python -m desk --host 0.0.0.0 [10000]"]
+    );
+}
+
+#[test]
+fn a_transport_that_is_made_plain_first() {
+    let served = |usual: &str| {
+        let detection = found(&[
+            (
+                "requirements.txt",
+                "mcp\nuvicorn\nstarlette\npydantic-settings\n",
+            ),
+            (
+                "settings.py",
+                &format!(
+                    "from pydantic_settings import BaseSettings\nclass Settings(BaseSettings):\n    TRANSPORT: str = '{usual}'\nsettings = Settings()\n"
+                ),
+            ),
+            (
+                "desk.py",
+                "import asyncio, uvicorn\nfrom mcp.server.stdio import stdio_server\nfrom starlette.applications import Starlette\nfrom settings import settings\n\
+                 async def quiet():\n    async with stdio_server() as streams:\n        pass\n\
+                 async def web():\n    app = Starlette()\n    await uvicorn.Server(uvicorn.Config(app, host='0.0.0.0', port=8000)).serve()\n\
+                 async def main():\n    transport = settings.TRANSPORT.lower().replace('-', '_')\n    if transport in {'stdio', ''}:\n        await quiet()\n    \
+                 elif transport in {'http', 'streamable_http'}:\n        await web()\n\
+                 if __name__ == '__main__':\n    asyncio.run(main())\n",
+            ),
+        ]);
+        lines(&detection)
+            .join("\n")
+            .split(' ')
+            .next()
+            .unwrap()
+            .to_owned()
+    };
+    assert_eq!(served("STDIO"), "mcp-stdio");
+    assert_ne!(served("streamable-http"), "mcp-stdio");
+}
+
+#[test]
+fn what_a_library_reads_is_no_variable_that_nothing_reads() {
+    let detection = found(&[
+        ("requirements.txt", "fastapi\nuvicorn\nlangchain\n"),
+        ("main.py", "from fastapi import FastAPI\napp = FastAPI()\n"),
+        (
+            ".env.example",
+            "LANGSMITH_TRACING=true\nANTHROPIC_API_KEY=\nHF_TOKEN=\nOPENAI_BASE_URL=\nDESK_OF_OLD=1\n",
+        ),
+    ]);
+    let told: Vec<_> = detection
+        .problems
+        .iter()
+        .map(|problem| problem.what.as_str())
+        .collect();
+    assert_eq!(told, ["documents DESK_OF_OLD, which nothing reads"]);
+}
