@@ -65,7 +65,17 @@ pub(super) fn call(source: &Source, node: Node<'_>, facts: &mut FileFacts) {
         return;
     }
     // Slack's kit listens, unless it is told to keep a connection of its own.
-    if method == "start" && has("@slack/bolt") && name.contains('.') {
+    let object = name.rsplit_once('.').map_or("", |(object, _)| object);
+    let object = object
+        .rsplit('.')
+        .next()
+        .unwrap_or(object)
+        .trim_end_matches('?')
+        .to_ascii_lowercase();
+    let of_kit = ["app", "bolt", "slack"]
+        .iter()
+        .any(|word| object.contains(word));
+    if method == "start" && has("@slack/bolt") && of_kit {
         if source.text.contains("socketMode") {
             facts
                 .chat

@@ -28,7 +28,10 @@ pub(super) fn demand(source: &Source, node: Node<'_>) -> Demand {
     if parent.kind() == "non_null_expression" {
         return Demand::Stated;
     }
-    if ends_where_missing(source, node) || is_asserted(source, parent) {
+    if ends_where_missing(source, node)
+        || is_asserted(source, parent)
+        || is_first_of(source, node, parent)
+    {
         return Demand::Checked;
     }
     // `const key = process.env.X;`, and a check of `key` afterwards.
@@ -39,8 +42,60 @@ pub(super) fn demand(source: &Source, node: Node<'_>) -> Demand {
     .filter(|name| name.kind() == "identifier");
     match bound {
         Some(name) if checked_below(source, parent, source.text_of(name)) => Demand::Checked,
+        Some(name) if is_handed_over(source, parent, source.text_of(name)) => Demand::Checked,
         _ => Demand::None,
     }
+}
+
+/// Calls that fail where their first argument is nothing, by the library that brings them.
+const INSISTING: &[(&str, &str)] = &[
+    ("mongoose", "mongoose.connect"),
+    ("mongoose", "mongoose.createConnection"),
+    ("mongodb", "new MongoClient"),
+    ("discord.js", ".login"),
+    ("grammy", "new Bot"),
+    ("telegraf", "new Telegraf"),
+    ("@neondatabase/serverless", "neon"),
+];
+
+/// Such calls of libraries that a file imports.
+fn insisting(source: &Source) -> impl Iterator<Item = &'static str> + '_ {
+    let imports = |library: &str| {
+        ['"', '\'']
+            .iter()
+            .any(|quote| source.text.contains(&format!("{quote}{library}{quote}")))
+    };
+    let calls = INSISTING
+        .iter()
+        .filter(move |(library, _)| imports(library));
+    calls.map(|(_, call)| *call)
+}
+
+/// Whether it is the first argument of such a call: `mongoose.connect(process.env.X)`.
+fn is_first_of(source: &Source, node: Node<'_>, arguments: Node<'_>) -> bool {
+    let Some(call) = arguments
+        .parent()
+        .filter(|_| arguments.kind() == "arguments")
+    else {
+        return false;
+    };
+    let whole = source.text_of(call);
+    let before = whole.split('(').next().unwrap_or_default().trim();
+    arguments.named_child(0) == Some(node)
+        && insisting(source).any(|call| match call.strip_prefix('.') {
+            Some(_) => before.ends_with(call),
+            None => before == call,
+        })
+}
+
+/// Whether a name that is given a value is the first argument of such a call behind it.
+fn is_handed_over(source: &Source, declarator: Node<'_>, name: &str) -> bool {
+    let behind = source.text.get(declarator.end_byte()..).unwrap_or_default();
+    insisting(source).any(|call| {
+        [",", ")"]
+            .iter()
+            .any(|end| behind.contains(&format!("{call}({name}{end}")))
+    })
 }
 
 /// Whether `node` stands in the condition of an `if` that ends the work where it is empty: `!x`, `x === undefined`,

@@ -38,6 +38,25 @@ const LIBRARIES: &[(&str, &str)] = &[
     ("@llamaindex/anthropic", "ANTHROPIC_API_KEY"),
 ];
 
+/// Libraries that read more than a key, whatever the code hands them.
+#[rustfmt::skip]
+const SETTINGS: &[(&str, &[&str])] = &[
+    ("better-auth", &["BETTER_AUTH_SECRET", "BETTER_AUTH_URL"]),
+    ("next-auth", &["AUTH_URL", "AUTH_TRUST_HOST", "NEXTAUTH_URL"]),
+    ("wechaty", &["WECHATY_PUPPET", "WECHATY_TOKEN"]),
+    ("langfuse", &["LANGFUSE_PUBLIC_KEY", "LANGFUSE_SECRET_KEY", "LANGFUSE_BASEURL"]),
+    ("langfuse-langchain", &["LANGFUSE_PUBLIC_KEY", "LANGFUSE_SECRET_KEY", "LANGFUSE_BASEURL"]),
+    ("langsmith", &["LANGSMITH_API_KEY", "LANGSMITH_TRACING", "LANGSMITH_PROJECT"]),
+    ("@sentry/node", &["SENTRY_DSN"]),
+    ("@vercel/blob", &["BLOB_READ_WRITE_TOKEN"]),
+    ("@pinecone-database/pinecone", &["PINECONE_API_KEY"]),
+    ("@tavily/core", &["TAVILY_API_KEY"]),
+    ("exa-js", &["EXA_API_KEY"]),
+    ("resend", &["RESEND_API_KEY"]),
+    ("livekit-server-sdk", &["LIVEKIT_URL", "LIVEKIT_API_KEY", "LIVEKIT_API_SECRET"]),
+    ("@livekit/agents", &["LIVEKIT_URL", "LIVEKIT_API_KEY", "LIVEKIT_API_SECRET"]),
+];
+
 /// Libraries that take a model by the name of who offers it: `openai/gpt-5`.
 const ROUTERS: &[&str] = &["@mastra/core"];
 
@@ -98,6 +117,17 @@ pub(super) fn read_by_libraries<'f>(
             if let Some(span) = imports(facts, library) {
                 found.push(key(variable, span, library));
             }
+        }
+    }
+    for facts in files.clone() {
+        for (library, variables) in SETTINGS {
+            let Some(span) = imports(facts, library) else {
+                continue;
+            };
+            found.extend(variables.iter().map(|name| FoundVariable {
+                why: format!("`{library}` reads `{name}` by itself"),
+                ..FoundVariable::read(name, None, span.clone())
+            }));
         }
     }
     for router in ROUTERS {

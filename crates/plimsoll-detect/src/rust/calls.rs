@@ -85,6 +85,8 @@ pub(super) struct Walker<'w> {
     pub item: &'w mut Item,
     /// Numbers and addresses that the function gives names to.
     pub bound: BTreeMap<String, String>,
+    /// Whether what is read depends on a condition in the function around it.
+    pub conditional: bool,
 }
 
 /// `#[get("/health")]` of actix and Rocket; `#[launch]`.
@@ -120,6 +122,9 @@ impl Walker<'_> {
                 if !self.item.mentions.contains(name) {
                     self.item.mentions.insert(name.to_owned());
                 }
+                if !self.conditional && !self.item.certain.contains(name) {
+                    self.item.certain.insert(name.to_owned());
+                }
             }
             "string_literal" | "raw_string_literal" => self.literal(node),
             "let_declaration" | "const_item" | "static_item" => self.bind(node),
@@ -144,9 +149,12 @@ impl Walker<'_> {
             }
             _ => {}
         }
+        let conditional = self.conditional;
         for child in named_children(node) {
+            self.conditional = conditional || settings::is_conditional(self.source, node, child);
             self.walk(child, prefix, depth + 1);
         }
+        self.conditional = conditional;
     }
 
     fn literal(&mut self, node: Node<'_>) {
@@ -425,6 +433,7 @@ impl Walker<'_> {
                         .nests
                         .push((name.to_owned(), joined(prefix, path)));
                     self.item.mentions.insert(name.to_owned());
+                    self.item.certain.insert(name.to_owned());
                 }
                 None
             }

@@ -61,6 +61,8 @@ pub(super) struct Item {
     pub of_trait: bool,
     /// Names it mentions: whatever it calls is among them.
     pub mentions: BTreeSet<String>,
+    /// Those of them that no condition stands before.
+    pub certain: BTreeSet<String>,
     pub listens: Vec<Span>,
     /// Places of addresses that only this machine's own programs reach.
     pub loopback: Vec<Span>,
@@ -112,17 +114,17 @@ pub(super) struct Item {
 /// The items that `main` of `own` leads to, among those of the program and of the libraries of the
 /// tree that it uses. A method counts once its type is mentioned.
 pub(super) fn reached<'i>(own: &'i [Item], others: &'i [Item]) -> Vec<&'i Item> {
-    reached_through(own, others, &|_| true)
+    reached_through(own, others, |item| &item.mentions, &|_| true)
 }
 
-/// The same, without what runs for requests.
+/// The same, without what runs for requests or in some settings only.
 pub(super) fn at_start<'i>(own: &'i [Item], others: &'i [Item]) -> Vec<&'i Item> {
     let handed: BTreeSet<&str> = own
         .iter()
         .chain(others)
         .flat_map(|item| item.handed_on.iter().map(String::as_str))
         .collect();
-    reached_through(own, others, &|item| {
+    reached_through(own, others, |item| &item.certain, &|item| {
         !item.handler && !handed.contains(item.name.as_str())
     })
 }
@@ -130,6 +132,7 @@ pub(super) fn at_start<'i>(own: &'i [Item], others: &'i [Item]) -> Vec<&'i Item>
 fn reached_through<'i>(
     own: &'i [Item],
     others: &'i [Item],
+    mentions: fn(&Item) -> &BTreeSet<String>,
     enters: &dyn Fn(&Item) -> bool,
 ) -> Vec<&'i Item> {
     let all: Vec<&Item> = own.iter().chain(others).collect();
@@ -155,7 +158,7 @@ fn reached_through<'i>(
         if std::mem::replace(&mut in_reach[index], true) {
             continue;
         }
-        for name in &all[index].mentions {
+        for name in mentions(all[index]) {
             if !known.insert(name) {
                 continue;
             }

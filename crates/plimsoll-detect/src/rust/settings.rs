@@ -126,7 +126,8 @@ pub(super) fn read(source: &Source, call: Node<'_>, name: &str, item: &mut Item)
         let Some(parent) = node.parent() else { break };
         match parent.kind() {
             "field_expression" | "parenthesized_expression" | "await_expression" => {}
-            "try_expression" => required = default.is_none(),
+            // What gives nothing back does not end anything.
+            "try_expression" => required = default.is_none() && gives_errors(source, call),
             "call_expression" if parent.child_by_field_name("function") == Some(node) => {
                 let method = source.text_of(node).rsplit('.').next().unwrap_or_default();
                 let method = method.split("::").next().unwrap_or_default();
@@ -189,6 +190,14 @@ pub(super) fn read(source: &Source, call: Node<'_>, name: &str, item: &mut Item)
         .push(FoundVariable::read(name, default, place).required(required));
 }
 
+/// Whether the function around a node gives an error back where something fails.
+fn gives_errors(source: &Source, node: Node<'_>) -> bool {
+    let mut around = std::iter::successors(node.parent(), |above| above.parent());
+    let function = around.find(|above| above.kind() == "function_item");
+    let result = function.and_then(|function| function.child_by_field_name("return_type"));
+    result.is_none_or(|result| !source.text_of(result).starts_with("Option"))
+}
+
 /// The variables that an expression reads: `|_| env::var("OTHER")`.
 fn variables_in(source: &Source, node: Node<'_>) -> Vec<String> {
     let text = source.text_of(node);
@@ -203,28 +212,33 @@ fn variables_in(source: &Source, node: Node<'_>) -> Vec<String> {
 fn depends(source: &Source, node: Node<'_>) -> bool {
     let mut inner = node;
     while let Some(around) = inner.parent() {
-        match around.kind() {
-            "function_item" => return false,
-            "if_expression" if around.child_by_field_name("condition") != Some(inner) => {
-                return true;
-            }
-            "match_arm" if around.child_by_field_name("pattern") != Some(inner) => {
-                let value = std::iter::successors(around.parent(), |above| above.parent())
-                    .find(|above| above.kind() == "match_expression")
-                    .and_then(|one| one.child_by_field_name("value"))
-                    .map_or(String::new(), |value| {
-                        source.text_of(value).to_ascii_lowercase()
-                    });
-                let chosen = ["command", "cmd", "args", "cli", "mode"];
-                if !chosen.iter().any(|word| value.contains(word)) {
-                    return true;
-                }
-            }
-            _ => {}
+        if around.kind() == "function_item" {
+            return false;
+        }
+        if is_conditional(source, around, inner) {
+            return true;
         }
         inner = around;
     }
     false
+}
+
+/// Whether a part of a node runs in some cases only, other than when a command was given.
+pub(super) fn is_conditional(source: &Source, around: Node<'_>, part: Node<'_>) -> bool {
+    match around.kind() {
+        "if_expression" => around.child_by_field_name("condition") != Some(part),
+        "match_arm" if around.child_by_field_name("pattern") != Some(part) => {
+            let value = std::iter::successors(around.parent(), |above| above.parent())
+                .find(|above| above.kind() == "match_expression")
+                .and_then(|one| one.child_by_field_name("value"));
+            let value = value
+                .map_or("", |value| source.text_of(value))
+                .to_ascii_lowercase();
+            let chosen = ["command", "cmd", "args", "cli", "mode"];
+            !chosen.iter().any(|word| value.contains(word))
+        }
+        _ => false,
+    }
 }
 
 /// Whether a node stands in a closure that is called for each request: `get(|| async { … })`.
@@ -416,6 +430,7 @@ pub(super) fn of_type(source: &Source, node: Node<'_>, attributes: &str, item: &
                         rest.trim_start().strip_prefix('=')?.split('"').nth(1)
                     });
                     item.mentions.extend(given.map(str::to_owned));
+                    item.certain.extend(given.map(str::to_owned));
                     let optional = kind.starts_with("Option") || stated.contains("default");
                     item.fields.push(Field {
                         name: renamed(&stated).unwrap_or(name),

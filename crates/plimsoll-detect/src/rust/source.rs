@@ -291,6 +291,7 @@ impl Reader<'_> {
             source: self.source,
             item,
             bound: BTreeMap::new(),
+            conditional: false,
         };
         walker.walk(node, "", 0);
         self.found.names.extend(item.mentions.iter().cloned());

@@ -20,6 +20,7 @@ mod insistence;
 mod locks;
 mod members;
 mod nest;
+mod node_clients;
 mod node_starts;
 mod one_of;
 mod ports;

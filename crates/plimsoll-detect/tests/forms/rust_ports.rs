@@ -129,3 +129,12 @@ fn a_module_for_tests_and_benchmarks_is_not_read() {
         ["web /usr/local/bin/a [15020]"]
     );
 }
+
+#[test]
+fn what_some_settings_lead_to_is_not_required() {
+    let head = "fn keys() -> String { std::env::var(\"CLOUD_KEY\").expect(\"a key\") }\nfn traces() -> Option<String> { let key = std::env::var(\"TRACE_KEY\").ok()?; Some(key) }\nfn token() -> String { std::env::var(\"TOKEN\").expect(\"a token\") }\n";
+    let start = "let kind = kind();\n    match kind {\n        Kind::Cloud => { keys(); }\n        Kind::Local => {}\n    }\n    traces();\n    let token = token();";
+    let main = main_of(head, start, "\"0.0.0.0:8080\"");
+    let detection = found(&[MANIFEST, ("src/main.rs", main.as_str())]);
+    assert_eq!(required(&detection), ["TOKEN"]);
+}

@@ -1,0 +1,82 @@
+//! What clients of libraries insist on, and what libraries read by themselves, in JavaScript.
+
+use crate::tree::{found, lines, required};
+
+/// What is found of a program with these dependencies.
+fn of(dependencies: &str, source: &str) -> plimsoll_detect::Detection {
+    let manifest = format!(
+        r#"{{"name":"a","type":"module","scripts":{{"start":"node index.js"}},"dependencies":{{{dependencies}}}}}"#
+    );
+    found(&[("package.json", manifest.as_str()), ("index.js", source)])
+}
+
+#[test]
+fn a_client_insists_on_what_it_is_handed_first() {
+    for (dependency, source) in [
+        (
+            r#""mongoose":"8""#,
+            "import mongoose from 'mongoose';\nasync function connect() {\n  try {\n    await mongoose.connect(process.env.THE_ADDRESS, { tries: 3 });\n  } catch (error) {\n    process.exit(1);\n  }\n}\nawait connect();\nimport http from 'node:http';\nhttp.createServer().listen(3000);\n",
+        ),
+        (
+            r#""discord.js":"14""#,
+            "import { Client } from 'discord.js';\nconst token = process.env.THE_ADDRESS;\nconst client = new Client({});\nclient.login(token);\n",
+        ),
+        (
+            r#""grammy":"1""#,
+            "import { Bot } from 'grammy';\nconst bot = new Bot(process.env.THE_ADDRESS);\nbot.start();\n",
+        ),
+    ] {
+        assert_eq!(
+            required(&of(dependency, source)),
+            ["THE_ADDRESS"],
+            "{dependency}"
+        );
+    }
+    let second = "import mongoose from 'mongoose';\nawait mongoose.connect('mongodb://db', { dbName: process.env.NAME });\nimport http from 'node:http';\nhttp.createServer().listen(3000);\n";
+    assert_eq!(required(&of(r#""mongoose":"8""#, second)), [""; 0]);
+}
+
+#[test]
+fn what_starts_beside_a_kit_for_slack_is_not_the_kit() {
+    let source = "import { App } from '@slack/bolt';\nimport { options } from './options.js';\nconst app = new App(options);\nscheduler?.start();\nawait app.start();\n";
+    let manifest = r#"{"name":"a","type":"module","scripts":{"start":"node index.js"},"dependencies":{"@slack/bolt":"4"}}"#;
+    let with = |source: &str| {
+        lines(&found(&[
+            ("package.json", manifest),
+            ("index.js", source),
+            ("options.js", "export const options = {};\n"),
+        ]))
+    };
+    assert_eq!(with(source), ["web node index.js [3000]"]);
+    assert_eq!(with(&source.replace("await app.start();\n", "")), [""; 0]);
+}
+
+#[test]
+fn what_a_library_reads_by_itself_is_read() {
+    let manifest = r#"{"name":"a","type":"module","scripts":{"start":"node index.js"},"dependencies":{"better-auth":"1","express":"5"}}"#;
+    let detection = found(&[
+        ("package.json", manifest),
+        (
+            "index.js",
+            "import { betterAuth } from 'better-auth';\nimport express from 'express';\nexport const auth = betterAuth({});\nexpress().listen(3000);\n",
+        ),
+        (".env.example", "BETTER_AUTH_SECRET=\nBETTER_AUTH_URL=\n"),
+    ]);
+    let told: Vec<&str> = detection
+        .problems
+        .iter()
+        .map(|one| one.what.as_str())
+        .collect();
+    assert_eq!(told, [""; 0]);
+}
+
+#[test]
+fn a_driver_is_needed_beside_an_adapter_of_prisma() {
+    let source = "import { PrismaPg } from '@prisma/adapter-pg';\nimport express from 'express';\nnew PrismaPg({ connectionString: process.env.DATABASE_URL ?? '' });\nexpress().listen(3000);\n";
+    let detection = of(r#""express":"5","pg":"8","@prisma/adapter-pg":"7""#, source);
+    let needs = detection.needs.iter();
+    let needs: Vec<String> = needs
+        .map(|need| format!("{:?} {}", need.kind, need.required))
+        .collect();
+    assert_eq!(needs, ["Postgres true"]);
+}
