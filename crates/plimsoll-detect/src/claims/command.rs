@@ -144,7 +144,16 @@ pub(crate) fn inside_shell(words: &[String]) -> Vec<String> {
 
 /// What the words start.
 pub(crate) fn starts(words: &[String]) -> Option<Starts> {
-    let inside = inside_shell(words);
+    // `"-p 8000"` as one word is an option and its value to the programs that read it.
+    let inside: Vec<String> = inside_shell(words)
+        .into_iter()
+        .flat_map(|word| match word.split_once(' ') {
+            Some((flag, value)) if flag.starts_with('-') && !flag.contains('=') => {
+                vec![flag.to_owned(), value.trim().to_owned()]
+            }
+            _ => vec![word],
+        })
+        .collect();
     let (_, mut words) = without_runner(&inside);
     while words.first().is_some_and(|word| {
         let name = word.rsplit('/').next().unwrap_or(word);

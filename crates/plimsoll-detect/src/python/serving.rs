@@ -29,6 +29,7 @@ const SERVERS: &[&str] = &[
     "http.server.HTTPServer",
     "http.server.ThreadingHTTPServer",
     "socketserver.TCPServer",
+    "socketserver.ThreadingTCPServer",
     "grpc.aio.server",
     "grpc.server",
     "websockets.serve",
@@ -100,6 +101,18 @@ fn by_method(
         .map(|(_, _, server)| *server)
 }
 
+/// The server that a class of the file extends which a call makes an object of, wherever the class stands.
+fn extending(module: &Module, call: &Call) -> Option<&'static str> {
+    let name = call.function.as_name()?;
+    let class = module.classes.iter().find(|class| class.name == name)?;
+    let mut bases = class.bases.iter().filter_map(Value::as_name);
+    bases.find_map(|base| {
+        let base = module.qualify(base);
+        let mut known = SERVERS.iter();
+        known.find(|server| **server == base).copied()
+    })
+}
+
 /// Joins a call that serves to the application it serves.
 pub(super) fn serve(
     workspace: &Workspace<'_>,
@@ -113,7 +126,10 @@ pub(super) fn serve(
     let scope = &*placed.scope.path;
     let callee = match by_method(workspace, module, placed) {
         Some(server) => Cow::Borrowed(server),
-        None => module.callee(call).unwrap_or_default(),
+        None => match extending(module, call) {
+            Some(server) => Cow::Borrowed(server),
+            None => module.callee(call).unwrap_or_default(),
+        },
     };
     let known = SERVERS.contains(&callee.as_ref());
     // `app.run(port=5000)` of Flask, Sanic and their kin.

@@ -169,10 +169,15 @@ fn objects(module: &Arc<Module>, found: &mut Vec<Candidate>) {
 
 /// The first of a file: others are parts of it.
 fn decorated(module: &Arc<Module>, found: &mut Vec<Candidate>) {
+    // Pages that the file puts into an application of its own are part of that.
+    let part = module
+        .calls
+        .iter()
+        .any(|placed| module.callee(&placed.call).as_deref() == Some("mesop.create_wsgi_app"));
     let functions = module
         .functions
         .iter()
-        .filter(|function| function.scope.is_top());
+        .filter(|function| function.scope.is_top() && !part);
     for function in functions {
         for (decorator, place) in &function.decorators {
             let name = match decorator {

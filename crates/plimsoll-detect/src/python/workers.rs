@@ -548,6 +548,14 @@ fn until_told(workspace: &Workspace<'_>, module: &Arc<Module>, found: &mut Vec<C
     let Some(listens) = listens else {
         return;
     };
+    // What asks a person works for that person.
+    if module
+        .calls
+        .iter()
+        .any(|placed| placed.call.function.as_name() == Some("input"))
+    {
+        return;
+    }
     let known = found
         .iter()
         .any(|candidate| candidate.module.path == module.path);

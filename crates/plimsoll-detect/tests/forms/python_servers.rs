@@ -161,3 +161,63 @@ fn what_a_library_reads_is_no_variable_that_nothing_reads() {
         .collect();
     assert_eq!(told, ["documents DESK_OF_OLD, which nothing reads"]);
 }
+
+#[test]
+fn a_class_that_extends_a_plain_server_serves() {
+    let detection = found(&[
+        ("requirements.txt", "requests\n"),
+        (
+            "desk.py",
+            "import http.server, socketserver\nclass Answers(http.server.BaseHTTPRequestHandler):\n    pass\n\
+             def serve(port=8001):\n    class Reusable(socketserver.TCPServer):\n        allow_reuse_address = True\n    \
+             with Reusable(('', port), Answers) as server:\n        server.serve_forever()\n\
+             if __name__ == '__main__':\n    serve()\n",
+        ),
+    ]);
+    assert_eq!(lines(&detection), ["web python -m desk [8001]"]);
+}
+
+#[test]
+fn what_asks_a_person_is_no_worker() {
+    let works = |more: &str| {
+        let source = format!(
+            "import signal\ndef stop(*_): ...\ndef main():\n    signal.signal(signal.SIGTERM, stop)\n    while True:\n        {more}\n\
+             if __name__ == '__main__':\n    main()\n"
+        );
+        found(&[("requirements.txt", "requests\n"), ("desk.py", &source)])
+            .services
+            .len()
+    };
+    assert_eq!(works("work()"), 1);
+    assert_eq!(works("work(input('what?'))"), 0);
+}
+
+#[test]
+fn pages_inside_of_an_application_are_part_of_it() {
+    let detection = found(&[
+        ("requirements.txt", "fastapi\nuvicorn\nmesop\n"),
+        (
+            "desk.py",
+            "import mesop as me\nimport uvicorn\nfrom fastapi import FastAPI\nfrom fastapi.middleware.wsgi import WSGIMiddleware\n\
+             @me.page(path='/')\ndef home(): ...\nif __name__ == '__main__':\n    app = FastAPI()\n    \
+             app.mount('/', WSGIMiddleware(me.create_wsgi_app()))\n    uvicorn.run(app, host='0.0.0.0', port=12000)\n",
+        ),
+    ]);
+    assert_eq!(lines(&detection), ["web python -m desk [12000]"]);
+}
+
+#[test]
+fn an_option_and_its_value_in_one_word() {
+    let detection = found(&[
+        ("requirements.txt", "flask\n"),
+        (
+            "Dockerfile",
+            "FROM python:3.12\nCOPY . .\nENV FLASK_APP=desk.py\nCMD [\"flask\", \"run\", \"-p 8000\", \"--host=0.0.0.0\"]\n",
+        ),
+        (
+            "desk.py",
+            "from flask import Flask\napp = Flask(__name__)\n",
+        ),
+    ]);
+    assert_eq!(detection.services[0].ports, [8000]);
+}
