@@ -86,6 +86,10 @@ pub(super) struct Function {
     pub quiet: bool,
     /// Names of subcommands it defines.
     pub commands: Vec<String>,
+    /// What subcommands run: the name of each, and that of the function which does it.
+    pub runs: Vec<(String, String)>,
+    /// Functions without a name of their own that subcommands run.
+    pub inner: Vec<Function>,
     /// Names that settings files may have.
     pub settings: Vec<String>,
     /// Texts that may be paths of files it reads.
@@ -99,7 +103,12 @@ pub(super) struct Function {
 /// The functions that `main` of `own` leads to, among those of its package and of all it imports. A method
 /// counts once a value of its type is made.
 pub(super) fn reached<'f>(own: &'f [Function], imported: &[&'f Function]) -> Vec<&'f Function> {
-    reached_by(own, imported, |function| &function.mentions, &|_| true)
+    let mentions = |function: &'f Function| {
+        let runs = function.runs.iter().map(|(_, name)| name.as_str());
+        let named = function.mentions.iter().map(String::as_str);
+        named.chain(runs).collect()
+    };
+    reached_by(own, imported, &mentions, &|_| true)
 }
 
 /// As many types that have a method of one name are ways to do one thing, of which one is chosen.
@@ -108,15 +117,25 @@ const WAYS: usize = 3;
 /// Methods that each type has for itself.
 const EACH: &[&str] = &["Validate", "Load", "Init", "Setup"];
 
-/// The same, among those that run whatever the settings are.
-pub(super) fn certain<'f>(own: &'f [Function], imported: &[&'f Function]) -> Vec<&'f Function> {
+/// The same, among those that run whatever the settings are. Of subcommands that is the one that is `served`.
+pub(super) fn certain<'f>(
+    own: &'f [Function],
+    imported: &[&'f Function],
+    served: Option<&str>,
+) -> Vec<&'f Function> {
     let mut types: BTreeMap<&str, BTreeSet<&str>> = BTreeMap::new();
     for function in own.iter().chain(imported.iter().copied()) {
         if let Some(receiver) = &function.receiver {
             types.entry(&function.name).or_default().insert(receiver);
         }
     }
-    reached_by(own, imported, |function| &function.certain, &|function| {
+    let mentions = |function: &'f Function| {
+        let runs = function.runs.iter();
+        let runs = runs.filter(|(command, _)| served.is_none_or(|served| served == command));
+        let named = function.certain.iter().map(String::as_str);
+        named.chain(runs.map(|(_, name)| name.as_str())).collect()
+    };
+    reached_by(own, imported, &mentions, &|function| {
         let several = types.get(function.name.as_str());
         let one_way = several.is_none_or(|types| types.len() < WAYS);
         one_way || function.receiver.is_none() || EACH.contains(&function.name.as_str())
@@ -126,7 +145,7 @@ pub(super) fn certain<'f>(own: &'f [Function], imported: &[&'f Function]) -> Vec
 fn reached_by<'f>(
     own: &'f [Function],
     imported: &[&'f Function],
-    mentions: fn(&Function) -> &BTreeSet<String>,
+    mentions: &dyn Fn(&'f Function) -> Vec<&'f str>,
     counts: &dyn Fn(&Function) -> bool,
 ) -> Vec<&'f Function> {
     let all: Vec<&Function> = own.iter().chain(imported.iter().copied()).collect();
@@ -149,7 +168,7 @@ fn reached_by<'f>(
             if !named.insert(name) {
                 continue;
             }
-            for index in by_name.get(name.as_str()).into_iter().flatten().copied() {
+            for index in by_name.get(name).into_iter().flatten().copied() {
                 let other = all[index];
                 if other.name == "main" || !counts(other) {
                     continue;
@@ -222,7 +241,7 @@ mod tests {
                     ..function.clone()
                 })
                 .collect();
-            certain(&own, &others).len()
+            certain(&own, &others, None).len()
         };
         // `main`, the function of the name, and each type's own check.
         assert_eq!(sure(&own), 5);

@@ -1,6 +1,7 @@
 //! Go: main packages that listen, speak MCP or work until they are stopped.
 
 mod chats;
+mod commands;
 mod function;
 mod listening;
 mod manifest;
@@ -90,6 +91,8 @@ pub(crate) fn find(tree: &Tree, claimed: &dyn Fn(&Path, &str) -> Option<GoClaim>
         let closure = program.closure(directory, package);
         let claim = claimed(directory, &module.program(directory));
         let path: Arc<Path> = main.file.clone();
+        let reached = function::reached(&package.functions, &closure.imported);
+        let served = commands::served(&reached, claim.as_ref()).map(str::to_owned);
         let seen = service::Seen {
             tree,
             module,
@@ -97,8 +100,8 @@ pub(crate) fn find(tree: &Tree, claimed: &dyn Fn(&Path, &str) -> Option<GoClaim>
             package,
             main,
             closure: &closure,
-            reached: function::reached(&package.functions, &closure.imported),
-            certain: function::certain(&package.functions, &closure.imported),
+            certain: function::certain(&package.functions, &closure.imported, served.as_deref()),
+            reached,
             claim: claim.as_ref(),
         };
         let aside = places::set_aside(&directory.join("main.go"))

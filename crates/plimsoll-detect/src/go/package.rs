@@ -8,6 +8,7 @@ use serde::{Deserialize, Serialize};
 use tree_sitter::Node;
 
 use super::chats;
+use super::commands;
 use super::function::{Function, PortHint, Rank, RouteHint, Transport};
 use super::listening;
 use super::settings;
@@ -109,14 +110,22 @@ pub(super) fn read(source: &Source) -> Package {
                 if let Some(body) = node.child_by_field_name("body") {
                     Reader::new(source, &mut function).walk(body, "", 0);
                 }
-                package.functions.push(function);
+                add(function, &mut package);
             }
             "type_declaration" => settings::tags(source, node, &mut outside, 0),
             _ => Reader::new(source, &mut outside).walk(node, "", 0),
         }
     }
-    package.functions.push(outside);
+    add(outside, &mut package);
     package
+}
+
+/// Adds a function, and those inside of it, to a package.
+fn add(mut function: Function, package: &mut Package) {
+    for inner in std::mem::take(&mut function.inner) {
+        add(inner, package);
+    }
+    package.functions.push(function);
 }
 
 fn imports(source: &Source, node: Node<'_>, package: &mut Package, depth: usize) {
@@ -309,7 +318,19 @@ impl<'r> Reader<'r> {
                     self.function.reads.push(path.to_owned());
                 }
             }
-            "keyed_element" => self.keyed(node),
+            "keyed_element" => {
+                self.keyed(node);
+                if let Some(run) = commands::run(self.source, node) {
+                    let mut inner = Function {
+                        name: run.name.clone(),
+                        ..Function::default()
+                    };
+                    Reader::new(self.source, &mut inner).walk(run.body, prefix, depth + 1);
+                    self.function.runs.push((run.command, run.name));
+                    self.function.inner.push(inner);
+                    return;
+                }
+            }
             "short_var_declaration" | "assignment_statement" | "var_spec" | "const_spec" => {
                 // `var options flags.Options` makes one as well.
                 if let Some(kind) = node.child_by_field_name("type") {
@@ -384,7 +405,7 @@ impl<'r> Reader<'r> {
                     .ports
                     .extend(port.map(|port| hint(Rank::Listens, port)));
             }
-            "Use" => {
+            _ if commands::is_name(key, &made) => {
                 let word = value.split_whitespace().next().unwrap_or_default();
                 self.function.commands.push(word.to_owned());
             }

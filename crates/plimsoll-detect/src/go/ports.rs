@@ -27,6 +27,8 @@ enum Said {
     Handed,
     /// The default of a flag or variable of another package.
     Weakly,
+    /// Another package, for plain and encrypted pages of the whole machine.
+    Besides,
     /// Nobody: what the framework does by itself.
     Nobody,
 }
@@ -144,6 +146,8 @@ impl Seen<'_> {
                     (Rank::Usual, _) => Said::Nobody,
                     (Rank::Listens | Rank::Handed, true) => Said::Plainly,
                     (Rank::Default, true) => Said::Default,
+                    // What takes certificates or leads elsewhere listens there as well, in some settings.
+                    (Rank::Listens, false) if matches!(hint.port, 80 | 443) => Said::Besides,
                     (Rank::Listens, false) => Said::Elsewhere,
                     (Rank::Handed, false) => Said::Handed,
                     // A package that calls others knows the ports of their addresses.
@@ -177,7 +181,8 @@ fn of(hints: &[(Said, u16)], first: Said) -> Vec<u16> {
         }
     }
     ports.sort_unstable();
-    if !matches!(first, Said::Plainly | Said::Elsewhere | Said::Handed) {
+    let several = [Said::Plainly, Said::Elsewhere, Said::Handed, Said::Besides];
+    if !several.contains(&first) {
         ports.truncate(1);
     }
     ports

@@ -6,6 +6,7 @@ use std::path::{Path, PathBuf};
 use plimsoll_diag::{Evidence, Span};
 use plimsoll_model::{BuildRecipe, GoRecipe, RecipeKind};
 
+use super::commands;
 use super::function::{Function, RouteHint, Transport};
 use super::manifest::Module;
 use super::package::Package;
@@ -32,11 +33,6 @@ const HEALTH: &[&str] = &[
     "livez",
     "ping",
     "status",
-];
-
-/// Subcommands that start a server.
-const SERVES: &[&str] = &[
-    "serve", "server", "start", "run", "web", "api", "daemon", "http", "up", "gateway",
 ];
 
 /// Modules that are written in C, or call a C library that they bring along.
@@ -399,17 +395,8 @@ impl Seen<'_> {
         if let Some(claim) = self.claim.filter(|claim| !claim.arguments.is_empty()) {
             return claim.arguments.clone();
         }
-        if !self.imports("github.com/spf13/cobra") {
-            return Vec::new();
-        }
-        let commands: BTreeSet<&str> = self
-            .reached
-            .iter()
-            .flat_map(|function| &function.commands)
-            .map(String::as_str)
-            .collect();
-        let served = SERVES.iter().find(|name| commands.contains(*name));
-        served.map(|name| (*name).to_owned()).into_iter().collect()
+        let served = commands::served(&self.reached, None);
+        served.map(str::to_owned).into_iter().collect()
     }
 
     fn recipe(&self, command: &[String], ports: &[u16]) -> BuildRecipe {

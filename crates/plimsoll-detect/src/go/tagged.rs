@@ -15,10 +15,33 @@ pub(super) fn of_viper(source: &Source, tag: &str) -> Option<String> {
 pub(super) fn variable(source: &Source, path: &str) -> Option<String> {
     let (_, field) = path.rsplit_once('.')?;
     // Only saves work.
-    if !source.text.contains("mapstructure:") {
-        return None;
-    }
-    named(source, source.root(), field, 0)
+    let tagged = source.text.contains("mapstructure:");
+    let by_tag = || named(source, source.root(), field, 0);
+    tagged
+        .then(by_tag)
+        .flatten()
+        .or_else(|| filled(&source.text, field))
+}
+
+/// The variable that a line of the same file fills a field with, where nothing stands in for it: `Key: os.Getenv("KEY"),`,
+/// `settings.Key = getEnv("KEY", "")`.
+fn filled(text: &str, field: &str) -> Option<String> {
+    text.lines().find_map(|line| {
+        let line = line.trim();
+        let value = line
+            .strip_prefix(field)
+            .and_then(|rest| rest.strip_prefix(':'))
+            .or_else(|| {
+                let (before, value) = line.split_once(" = ")?;
+                let (_, last) = before.rsplit_once('.')?;
+                (last == field).then_some(value)
+            })?;
+        let (called, arguments) = value.trim().split_once("(\"")?;
+        let (name, rest) = arguments.split_once('"')?;
+        let reads = called.to_ascii_lowercase().contains("env");
+        let bare = rest.starts_with(')') || rest.starts_with(", \"\")");
+        (reads && bare && is_variable(name)).then(|| name.to_owned())
+    })
 }
 
 fn named(source: &Source, node: Node<'_>, wanted: &str, depth: usize) -> Option<String> {
@@ -40,4 +63,22 @@ fn named(source: &Source, node: Node<'_>, wanted: &str, depth: usize) -> Option<
     named_children(node)
         .into_iter()
         .find_map(|child| named(source, child, wanted, depth + 1))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_field_is_filled_with_a_variable() {
+        let text = "\tToken:   os.Getenv(\"TOKEN\"),\n\tLevel: getEnv(\"LEVEL\", \"info\"),\n\tcfg.Key = getEnvString(\"KEY\", \"\")\n\tPath: filepath.Join(\"A_B\"),\n";
+        for (field, name) in [
+            ("Token", Some("TOKEN")),
+            ("Level", None),
+            ("Key", Some("KEY")),
+            ("Path", None),
+        ] {
+            assert_eq!(filled(text, field).as_deref(), name, "{field}");
+        }
+    }
 }

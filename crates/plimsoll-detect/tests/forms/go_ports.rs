@@ -1,6 +1,6 @@
 //! Ports of Go programs: of settings files, of images, of servers that a package of the program's own wraps.
 
-use crate::tree::{found, lines};
+use crate::tree::{found, lines, required};
 
 const MODULE: (&str, &str) = ("go.mod", "module example.com/a\n\ngo 1.24\n");
 
@@ -161,4 +161,38 @@ fn beego_reads_a_settings_file_of_its_own() {
         ("conf/app.conf", "appname = a\nhttpport = 14001\n"),
     ];
     assert_eq!(lines(&found(&files)), ["web /usr/local/bin/a [14001]"]);
+}
+
+#[test]
+fn only_what_the_subcommand_that_serves_runs_is_required() {
+    let main = "package main\n\nimport (\n\t\"errors\"\n\t\"net/http\"\n\t\"os\"\n\t\"github.com/spf13/cobra\"\n)\n\nvar serveCmd = &cobra.Command{Use: \"serve\", RunE: func(cmd *cobra.Command, args []string) error {\n\tkey := os.Getenv(\"SERVE_KEY\")\n\tif key == \"\" {\n\t\treturn errors.New(\"missing\")\n\t}\n\treturn http.ListenAndServe(\":8080\", nil)\n}}\n\nvar migrateCmd = &cobra.Command{Use: \"migrate [flags]\", RunE: migrate}\n\nfunc migrate(cmd *cobra.Command, args []string) error {\n\tkey := os.Getenv(\"MIGRATE_KEY\")\n\tif key == \"\" {\n\t\treturn errors.New(\"missing\")\n\t}\n\treturn nil\n}\n\nfunc main() {\n\troot := &cobra.Command{Use: \"a\"}\n\troot.AddCommand(serveCmd, migrateCmd)\n\troot.Execute()\n}\n";
+    let detection = found(&[MODULE, ("main.go", main)]);
+    assert_eq!(lines(&detection), ["web /usr/local/bin/a serve [8080]"]);
+    assert_eq!(required(&detection), ["SERVE_KEY"]);
+    let names: Vec<&str> = detection
+        .environment
+        .iter()
+        .map(|one| one.name.as_str())
+        .collect();
+    assert_eq!(names, ["MIGRATE_KEY", "SERVE_KEY"]);
+}
+
+#[test]
+fn a_field_that_is_checked_is_the_variable_that_fills_it() {
+    let main = "package main\n\nimport (\n\t\"log\"\n\t\"net/http\"\n\t\"example.com/a/settings\"\n)\n\nfunc main() {\n\tif _, err := settings.Load(); err != nil {\n\t\tlog.Fatal(err)\n\t}\n\thttp.ListenAndServe(\":8080\", nil)\n}\n";
+    let settings = "package settings\n\nimport (\n\t\"fmt\"\n\t\"os\"\n)\n\ntype Settings struct{ Token, Level string }\n\nfunc Load() (*Settings, error) {\n\tsettings := &Settings{\n\t\tToken: os.Getenv(\"THE_TOKEN\"),\n\t\tLevel: getEnv(\"LEVEL\", \"info\"),\n\t}\n\tif settings.Token == \"\" {\n\t\treturn nil, fmt.Errorf(\"missing\")\n\t}\n\tif settings.Level == \"\" {\n\t\treturn nil, fmt.Errorf(\"missing\")\n\t}\n\treturn settings, nil\n}\n";
+    let detection = found(&[
+        MODULE,
+        ("main.go", main),
+        ("settings/settings.go", settings),
+    ]);
+    assert_eq!(required(&detection), ["THE_TOKEN"]);
+}
+
+#[test]
+fn ports_of_certificates_are_not_the_programs_own() {
+    let main = "package main\n\nimport \"example.com/a/web\"\n\nfunc main() {\n\tweb.Serve()\n}\n";
+    let web = "package web\n\nimport (\n\t\"net/http\"\n\t\"os\"\n)\n\ntype Settings struct {\n\tPort int `envconfig:\"SERVER_PORT\" default:\"8080\"`\n}\n\nfunc Serve() {\n\tif os.Getenv(\"TLS\") != \"\" {\n\t\tgo http.ListenAndServe(\":80\", nil)\n\t\thttp.ListenAndServeTLS(\":443\", \"\", \"\", nil)\n\t}\n\thttp.ListenAndServe(address(), nil)\n}\n";
+    let files = [MODULE, ("main.go", main), ("web/web.go", web)];
+    assert_eq!(lines(&found(&files)), ["web /usr/local/bin/a [8080]"]);
 }
