@@ -2,7 +2,9 @@
 
 mod chats;
 mod commands;
+mod files;
 mod function;
+mod gathered;
 mod listening;
 mod manifest;
 mod package;

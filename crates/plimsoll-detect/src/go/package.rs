@@ -9,6 +9,7 @@ use tree_sitter::Node;
 
 use super::chats;
 use super::commands;
+use super::files;
 use super::function::{Function, PortHint, Rank, RouteHint, Transport};
 use super::listening;
 use super::settings;
@@ -211,44 +212,6 @@ const ROUTERS: &[&str] = &[
     "\"github.com/labstack/echo",
     "\"github.com/go-chi/chi",
     "\"github.com/gofiber/fiber",
-];
-
-/// Calls that open a file for reading, by their whole name.
-const READS: &[&str] = &[
-    "os.ReadFile",
-    "os.Open",
-    "os.DirFS",
-    "os.ReadDir",
-    "ioutil.ReadFile",
-    "http.Dir",
-    "http.ServeFile",
-    "template.ParseFiles",
-    "template.ParseGlob",
-    "toml.DecodeFile",
-];
-
-/// The same for methods.
-const READ_METHODS: &[&str] = &[
-    "ParseFiles",
-    "ParseGlob",
-    "LoadHTMLGlob",
-    "LoadHTMLFiles",
-    "Static",
-    "StaticFile",
-    "File",
-    "ServeFile",
-    "AddConfigPath",
-    "SetConfigFile",
-];
-
-/// Calls that write a file.
-const WRITES: &[&str] = &[
-    "os.WriteFile",
-    "os.Create",
-    "os.MkdirAll",
-    "os.Mkdir",
-    "os.OpenFile",
-    "sqlite.Open",
 ];
 
 /// Whether a type is one of the descriptions that Kubernetes has of containers, services and their checks.
@@ -542,19 +505,7 @@ impl<'r> Reader<'r> {
         {
             self.function.settings.push(format!("{name}.*"));
         }
-        if READS.contains(&name.as_str()) || READ_METHODS.contains(&method.as_str()) {
-            self.function.reads.extend(texts.iter().cloned());
-        }
-        if WRITES.contains(&name.as_str()) {
-            self.function.writes.extend(texts.first().cloned());
-        }
-        if name == "sql.Open"
-            && texts
-                .first()
-                .is_some_and(|driver| driver.starts_with("sqlite"))
-        {
-            self.function.writes.extend(texts.get(1).cloned());
-        }
+        files::call(&name, &texts, self.function);
         self.function.serves_calls |= name == "grpc.NewServer";
         self.function.accepts |= CHANGES.contains(&method.as_str())
             && arguments.len() > 1

@@ -3,6 +3,7 @@
 use tree_sitter::Node;
 
 use super::function::{Function, PortHint, Rank};
+use super::gathered;
 use super::package::{is_text, port_of, span, text};
 use crate::found::FoundVariable;
 use crate::needs::kind_of;
@@ -273,7 +274,7 @@ pub(super) fn condition(source: &Source, node: Node<'_>, function: &mut Function
                 .strip_prefix(local.as_str())
                 .is_some_and(|rest| rest.trim_start().starts_with('='))
         });
-    let ends = ends(text_of_body);
+    let ends = ends(text_of_body) || gathered::ends_later(source, node, body);
     // The program is over where `main` is.
     let ends = ends
         || !replaced
@@ -341,7 +342,7 @@ pub(super) fn chosen(source: &Source, node: Node<'_>, function: &mut Function) {
 }
 
 /// Whether a body ends the program.
-fn ends(body: &str) -> bool {
+pub(super) fn ends(body: &str) -> bool {
     [
         "log.Fatal",
         "panic(",

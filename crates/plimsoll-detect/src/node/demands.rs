@@ -91,6 +91,15 @@ fn is_first_of(source: &Source, node: Node<'_>, arguments: Node<'_>) -> bool {
 /// Whether a name that is given a value is the first argument of such a call behind it.
 fn is_handed_over(source: &Source, declarator: Node<'_>, name: &str) -> bool {
     let behind = source.text.get(declarator.end_byte()..).unwrap_or_default();
+    // Where it is asked for first, nothing fails without it.
+    let asked = [
+        format!("{name} ?"),
+        format!("{name} &&"),
+        format!("if ({name}"),
+    ];
+    if asked.iter().any(|asked| behind.contains(asked)) {
+        return false;
+    }
     insisting(source).any(|call| {
         [",", ")"]
             .iter()

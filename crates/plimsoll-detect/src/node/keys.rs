@@ -43,6 +43,10 @@ const LIBRARIES: &[(&str, &str)] = &[
 const SETTINGS: &[(&str, &[&str])] = &[
     ("better-auth", &["BETTER_AUTH_SECRET", "BETTER_AUTH_URL"]),
     ("next-auth", &["AUTH_URL", "AUTH_TRUST_HOST", "NEXTAUTH_URL"]),
+    (
+        "@workos-inc/authkit-nextjs",
+        &["WORKOS_API_KEY", "WORKOS_CLIENT_ID", "WORKOS_COOKIE_PASSWORD"],
+    ),
     ("wechaty", &["WECHATY_PUPPET", "WECHATY_TOKEN"]),
     ("langfuse", &["LANGFUSE_PUBLIC_KEY", "LANGFUSE_SECRET_KEY", "LANGFUSE_BASEURL"]),
     ("langfuse-langchain", &["LANGFUSE_PUBLIC_KEY", "LANGFUSE_SECRET_KEY", "LANGFUSE_BASEURL"]),

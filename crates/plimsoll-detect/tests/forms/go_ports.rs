@@ -190,6 +190,13 @@ fn a_field_that_is_checked_is_the_variable_that_fills_it() {
 }
 
 #[test]
+fn what_is_gathered_in_a_list_is_missed_where_the_list_ends_the_work() {
+    let main = "package main\n\nimport (\n\t\"log\"\n\t\"net/http\"\n\t\"os\"\n)\n\nfunc main() {\n\tvar missing, hints []string\n\tkey := os.Getenv(\"A_KEY\")\n\tif key == \"\" {\n\t\tmissing = append(missing, \"A_KEY\")\n\t}\n\tother := os.Getenv(\"B_KEY\")\n\tif other == \"\" {\n\t\thints = append(hints, \"B_KEY\")\n\t}\n\tif len(missing) > 0 {\n\t\tlog.Fatal(missing)\n\t}\n\thttp.ListenAndServe(\":8080\", nil)\n}\n";
+    let detection = found(&[MODULE, ("main.go", main)]);
+    assert_eq!(required(&detection), ["A_KEY"]);
+}
+
+#[test]
 fn ports_of_certificates_are_not_the_programs_own() {
     let main = "package main\n\nimport \"example.com/a/web\"\n\nfunc main() {\n\tweb.Serve()\n}\n";
     let web = "package web\n\nimport (\n\t\"net/http\"\n\t\"os\"\n)\n\ntype Settings struct {\n\tPort int `envconfig:\"SERVER_PORT\" default:\"8080\"`\n}\n\nfunc Serve() {\n\tif os.Getenv(\"TLS\") != \"\" {\n\t\tgo http.ListenAndServe(\":80\", nil)\n\t\thttp.ListenAndServeTLS(\":443\", \"\", \"\", nil)\n\t}\n\thttp.ListenAndServe(address(), nil)\n}\n";

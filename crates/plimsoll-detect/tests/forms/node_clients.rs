@@ -32,6 +32,11 @@ fn a_client_insists_on_what_it_is_handed_first() {
             "{dependency}"
         );
     }
+    let asked = "import { neon } from '@neondatabase/serverless';\nimport http from 'node:http';\nconst address = process.env.ADDRESS;\nexport const sql = address ? neon(address) : null;\nhttp.createServer().listen(3000);\n";
+    assert_eq!(
+        required(&of(r#""@neondatabase/serverless":"1""#, asked)),
+        [""; 0]
+    );
     let second = "import mongoose from 'mongoose';\nawait mongoose.connect('mongodb://db', { dbName: process.env.NAME });\nimport http from 'node:http';\nhttp.createServer().listen(3000);\n";
     assert_eq!(required(&of(r#""mongoose":"8""#, second)), [""; 0]);
 }
