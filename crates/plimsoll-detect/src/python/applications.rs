@@ -289,16 +289,13 @@ fn factory(
         .bindings
         .iter()
         .filter(|binding| *binding.scope.path == *inside)
+        .filter(|binding| {
+            let mut returned = function.returns.iter();
+            returned.any(|value| value.as_name() == Some(binding.target.as_str()))
+        })
         .find_map(|binding| {
             let call = binding.value.as_ref()?.as_call()?;
-            let returned = function
-                .returns
-                .iter()
-                .any(|value| value.as_name() == Some(binding.target.as_str()));
-            Some((
-                maker(workspace, module, &inside, call).filter(|_| returned)?,
-                binding.place,
-            ))
+            Some((maker(workspace, module, &inside, call)?, binding.place))
         });
     let returned = function.returns.iter().find_map(|value| {
         let call = value.as_call()?;

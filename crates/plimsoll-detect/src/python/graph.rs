@@ -1,6 +1,7 @@
 //! Which files and which distributions a file needs: its imports, followed.
 
 use std::collections::{BTreeMap, BTreeSet, HashSet, VecDeque};
+use std::ffi::{OsStr, OsString};
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, LazyLock, OnceLock};
 
@@ -28,6 +29,8 @@ pub(crate) struct Modules<'t> {
     resolved: Cache<Lookup, Arc<Vec<Target>>>,
     /// Directories that a file adds to where its imports are looked up.
     added: Cache<Arc<Path>, Arc<[PathBuf]>>,
+    /// Names of Python files and of directories.
+    names: OnceLock<HashSet<OsString>>,
 }
 
 /// Files that were parsed before anything led to them.
@@ -36,6 +39,8 @@ struct Adopted {
     files: HashSet<Arc<Path>>,
     /// Names of functions and classes in them.
     defined: HashSet<String>,
+    /// Names of classes alone.
+    classes: HashSet<String>,
 }
 
 /// A file, and the directories that its imports are looked up in.
@@ -89,6 +94,7 @@ impl<'t> Modules<'t> {
             packages: OnceLock::new(),
             resolved: Cache::default(),
             added: Cache::default(),
+            names: OnceLock::new(),
         }
     }
 
@@ -99,6 +105,7 @@ impl<'t> Modules<'t> {
             adopted.files.insert(module.path.clone());
             let functions = module.functions.iter().map(|function| &function.name);
             let classes = module.classes.iter().map(|class| &class.name);
+            adopted.classes.extend(classes.clone().cloned());
             adopted.defined.extend(functions.chain(classes).cloned());
             self.parsed
                 .keep(module.path.clone(), Some(Arc::new(module)));
@@ -115,6 +122,33 @@ impl<'t> Modules<'t> {
     /// names that lead elsewhere.
     pub(crate) fn may_define(&self, name: &str) -> bool {
         self.adopted().defined.contains(last_part(name))
+    }
+
+    /// The same for a class alone.
+    pub(crate) fn may_define_class(&self, name: &str) -> bool {
+        self.adopted().classes.contains(last_part(name))
+    }
+
+    /// Whether a file or directory of the tree has the name of a module's first part: hardly any of what is imported
+    /// from elsewhere does, and need not be looked for in every directory.
+    fn may_hold(&self, dotted: &str) -> bool {
+        let names = self.names.get_or_init(|| {
+            let mut names = HashSet::new();
+            for file in self.tree.files() {
+                let stem = file.path.file_stem();
+                let python = file.path.extension().is_some_and(|end| end == "py");
+                names.extend(stem.filter(|_| python).map(OsStr::to_owned));
+                let directories = file.path.parent().into_iter().flat_map(Path::iter);
+                for directory in directories {
+                    if !names.contains(directory) {
+                        names.insert(directory.to_owned());
+                    }
+                }
+            }
+            names
+        });
+        let first = dotted.split('.').next().unwrap_or(dotted);
+        names.contains(OsStr::new(first))
     }
 
     /// The module at `path`.
@@ -168,13 +202,16 @@ impl<'t> Modules<'t> {
             (base.to_owned(), import.module.clone())
         } else {
             let top = import.module.split('.').next().unwrap_or_default();
+            if is_standard(top) || !self.may_hold(top) {
+                return Target::External(import.module.clone());
+            }
             let owner = roots.iter().find(|root| {
                 // A directory without Python in it is no package: `redis/` may hold its configuration.
                 self.file_of(root, top).is_some() || self.holds_python(&root.join(top))
             });
             match owner {
-                Some(root) if !is_standard(top) => (root.clone(), import.module.clone()),
-                _ => return Target::External(import.module.clone()),
+                Some(root) => (root.clone(), import.module.clone()),
+                None => return Target::External(import.module.clone()),
             }
         };
         self.resolve_below(&root, &dotted, import)
@@ -508,7 +545,10 @@ pub(crate) fn import_root(
         // Parsing a whole directory to learn one file's place would cost more than it tells.
         let cheap = *file.path == *path || modules.adopted().files.contains(&file.path);
         if let Some(module) = cheap.then(|| modules.get(&file.path)).flatten() {
-            let absolute = module.imports.iter().filter(|import| import.level == 0);
+            let absolute = module
+                .imports
+                .iter()
+                .filter(|import| import.level == 0 && modules.may_hold(&import.module));
             tops.extend(absolute.map(|import| {
                 import
                     .module

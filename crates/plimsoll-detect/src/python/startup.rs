@@ -1,6 +1,6 @@
 //! Which functions run when a service starts, as opposed to when somebody asks it for something.
 
-use std::collections::{BTreeSet, HashSet};
+use std::collections::HashSet;
 use std::sync::Arc;
 
 use crate::python::module::{Module, Moment, Scope};
@@ -9,7 +9,7 @@ use crate::python::value::{Value, last_part};
 /// Names of functions, methods and classes that run when the files of a service are imported or started.
 #[derive(Debug, Default)]
 pub(crate) struct Startup {
-    names: BTreeSet<String>,
+    names: HashSet<String>,
 }
 
 /// Decorators of functions that a framework calls when it starts.

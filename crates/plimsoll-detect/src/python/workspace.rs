@@ -248,7 +248,7 @@ impl<'t> Workspace<'t> {
     /// Full names of what is extended by the class of the tree that a call makes an object of.
     pub(crate) fn extended(&self, module: &Arc<Module>, call: &Call) -> Option<Vec<String>> {
         let name = call.function.as_name();
-        let name = name.filter(|name| self.modules.may_define(name))?;
+        let name = name.filter(|name| self.modules.may_define_class(name))?;
         let (origin, name) = self.origin(module, name)?;
         let bases = origin.class(&name)?.bases.iter();
         Some(
