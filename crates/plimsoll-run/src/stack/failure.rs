@@ -8,6 +8,7 @@ use plimsoll_diag::Diagnostic;
 use plimsoll_model::{HealthRequest, Service};
 
 use super::logs::log_spec;
+use super::order::Awaited;
 use super::up::{ServiceFailure, UpRequest};
 use crate::container::{ContainerState, LogOptions, logs};
 use crate::engine::ContainerHandle;
@@ -108,6 +109,7 @@ impl UpRequest<'_> {
         &self,
         service: &Service,
         handle: &ContainerHandle,
+        awaited: Awaited,
     ) -> Box<ServiceFailure> {
         let state = handle.state().ok();
         let last = state
@@ -125,8 +127,12 @@ impl UpRequest<'_> {
         Box::new(ServiceFailure {
             service: service.name.clone(),
             diagnostic: Diagnostic::error(format!(
-                "`{}` is not healthy after {seconds} s{said}",
-                service.name
+                "`{}` {} after {seconds} s{said}",
+                service.name,
+                match awaited {
+                    Awaited::Up => "is not healthy",
+                    Awaited::Completed => "has not ended",
+                }
             ))
             .at(service.span.clone())
             .hint(hint),

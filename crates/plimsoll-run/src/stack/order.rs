@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use plimsoll_diag::{Diagnostic, Diagnostics};
-use plimsoll_model::{Dependency, Project};
+use plimsoll_model::{Dependency, DependencyCondition, Project};
 
 /// The services to start, each with what it waits for.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -67,6 +67,28 @@ pub fn start_order(project: &Project, names: &[String]) -> Result<StartOrder, Di
     }
     let sequence = sequence(project, &waits)?;
     Ok(StartOrder { waits, sequence })
+}
+
+/// What those that wait for a service wait for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Awaited {
+    /// That it runs, and is healthy where it has a check.
+    Up,
+    /// That it has ended: a job. That it runs says nothing about that.
+    Completed,
+}
+
+impl Awaited {
+    pub(super) fn of(order: &StartOrder, service: &str) -> Self {
+        let mut waits = order.waits.values().flatten();
+        match waits.any(|(dependency, how)| {
+            dependency == service
+                && how.condition == DependencyCondition::ServiceCompletedSuccessfully
+        }) {
+            true => Self::Completed,
+            false => Self::Up,
+        }
+    }
 }
 
 /// The services named and no others, waiting for nothing but each other.

@@ -14,6 +14,7 @@ use super::attachment::{attach_request, connect, own_network};
 use super::board::{Board, CANCELLATION_LOOK, Interruption, Stage};
 use super::down::remove_container;
 use super::hooks;
+use super::order::Awaited;
 use super::pre_start::{self, Occasion};
 use super::record::{ContainerRecord, PublishedRecord, StackRecord};
 use super::resources::join_namespaces;
@@ -288,12 +289,13 @@ impl Starter<'_> {
         fresh: Freshness,
         began: Instant,
     ) -> Outcome<ServiceOutcome> {
+        let awaited = Awaited::of(self.request.order, &service.name);
         loop {
-            let state = match self.settled_state(handle) {
+            let state = match self.settled_state(handle, awaited) {
                 Ok(Some(state)) => state,
                 Ok(None) if self.board.is_cancelled() => return Err(None),
                 Ok(None) if Instant::now() >= self.board.deadline() => {
-                    return Err(Some(self.request.too_slow(service, handle)));
+                    return Err(Some(self.request.too_slow(service, handle, awaited)));
                 }
                 Ok(None) => continue,
                 Err(error) => {
@@ -325,6 +327,7 @@ impl Starter<'_> {
     fn settled_state(
         &self,
         handle: &ContainerHandle,
+        awaited: Awaited,
     ) -> Result<Option<ContainerState>, EngineError> {
         let look = (Instant::now() + CANCELLATION_LOOK).min(self.board.deadline());
         for state in handle.states(Some(look))? {
@@ -332,11 +335,11 @@ impl Starter<'_> {
             if state.restarts >= HOPELESS {
                 return Ok(Some(state));
             }
-            let settled = match state.health_status() {
+            let is_up = match state.health_status() {
                 Some(status) => status != HealthStatus::Starting,
                 None => state.phase == Phase::Running,
             };
-            if settled || state.is_final() {
+            if is_up && awaited == Awaited::Up || state.is_final() {
                 return Ok(Some(state));
             }
         }

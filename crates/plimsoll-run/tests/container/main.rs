@@ -8,6 +8,7 @@
 mod confinement;
 mod fixture;
 mod foreground;
+mod jobs;
 mod lifecycle;
 mod mounts;
 #[path = "../patience/mod.rs"]
@@ -39,6 +40,7 @@ fn main() -> ExitCode {
     let trials: Vec<Trial> = [
         confinement::TESTS,
         foreground::TESTS,
+        jobs::TESTS,
         lifecycle::TESTS,
         mounts::TESTS,
         resources::TESTS,

@@ -31,7 +31,7 @@ pub const TESTS: Tests = &[
     ("stack::files_come_while_it_runs", synchronised),
 ];
 
-struct Stack {
+pub struct Stack {
     place: tempfile::TempDir,
     project: Project,
     paths: StackPaths,
@@ -39,7 +39,7 @@ struct Stack {
 }
 
 impl Stack {
-    fn new(services: Vec<Service>) -> Self {
+    pub fn new(services: Vec<Service>) -> Self {
         let place = tempfile::tempdir().unwrap();
         let mut project = Project {
             name: "shared".to_owned(),
@@ -65,7 +65,7 @@ impl Stack {
         }
     }
 
-    fn up(&self) -> Result<UpReport, UpError> {
+    pub fn up(&self) -> Result<UpReport, UpError> {
         let image = ServiceImage {
             digest: "sha256:0".to_owned(),
             size: 1,
@@ -129,7 +129,7 @@ impl Drop for Stack {
     }
 }
 
-fn service(name: &str) -> Service {
+pub fn service(name: &str) -> Service {
     let words = ["sleep", "1000"].map(str::to_owned).to_vec();
     let mut service = Service {
         name: name.to_owned(),
