@@ -282,11 +282,7 @@ pub(super) fn condition(source: &Source, node: Node<'_>, function: &mut Function
             && is_last(source, body, "return")
             && !within_another(node);
     let refuses = !depends(source, node)
-        && (ends
-            || !replaced
-                && !answers_requests(source, node)
-                && text_of_body.contains("return")
-                && (text_of_body.contains("errors.New") || text_of_body.contains("fmt.Errorf")));
+        && (ends || !replaced && !answers_requests(source, node) && gives_error(text_of_body));
     if let Some(found) = function
         .variables
         .iter_mut()
@@ -329,9 +325,7 @@ pub(super) fn chosen(source: &Source, node: Node<'_>, function: &mut Function) {
     let default = cases.iter().find(|case| case.kind() == "default_case");
     let refuses = default.is_some_and(|default| {
         let body = source.text_of(*default);
-        ends(body)
-            || body.contains("return")
-                && (body.contains("errors.New") || body.contains("fmt.Errorf"))
+        ends(body) || gives_error(body)
     });
     if refuses && !empty && !depends(source, node) && !answers_requests(source, node) {
         let place = span(source, value);
@@ -339,6 +333,16 @@ pub(super) fn chosen(source: &Source, node: Node<'_>, function: &mut Function) {
             .variables
             .push(FoundVariable::read(&name, None, place).required(true));
     }
+}
+
+/// Whether a body gives an error back; one that is only told of is none.
+fn gives_error(body: &str) -> bool {
+    let mut given = body.split("return").skip(1);
+    given.any(|rest| {
+        ["errors.New", "fmt.Errorf"]
+            .iter()
+            .any(|made| rest.contains(made))
+    })
 }
 
 /// Whether a body ends the program.
@@ -364,10 +368,7 @@ fn one_of(source: &Source, node: Node<'_>, function: &mut Function) {
         return;
     };
     let body = source.text_of(body);
-    let refuses = ends(body)
-        || !answers_requests(source, node)
-            && body.contains("return")
-            && (body.contains("errors.New") || body.contains("fmt.Errorf"));
+    let refuses = ends(body) || !answers_requests(source, node) && gives_error(body);
     if !refuses || depends(source, node) {
         return;
     }
@@ -410,12 +411,34 @@ fn within_another(node: Node<'_>) -> bool {
 fn depends(source: &Source, node: Node<'_>) -> bool {
     let mut inner = node;
     while let Some(around) = inner.parent() {
+        if around.kind().ends_with("block") || around.kind() == "statement_list" {
+            let mut before =
+                std::iter::successors(inner.prev_named_sibling(), |one| one.prev_named_sibling());
+            if before.any(|one| leaves_well(source, one)) {
+                return true;
+            }
+        }
         if let Some(conditional) = is_conditional(source, around, inner) {
             return conditional;
         }
         inner = around;
     }
     false
+}
+
+/// Whether a statement leaves the function in some case, and nothing is wrong then: `if !c.Enabled { return nil }`.
+fn leaves_well(source: &Source, statement: Node<'_>) -> bool {
+    let body = statement
+        .child_by_field_name("consequence")
+        .filter(|_| statement.kind() == "if_statement")
+        .map_or("", |body| {
+            source.text_of(body).trim_matches(['{', '}']).trim()
+        });
+    let given = body.strip_prefix("return");
+    given.is_some_and(|given| {
+        let lower = given.to_ascii_lowercase();
+        !lower.contains("err") && !lower.contains('(') && !given.contains('\n')
+    })
 }
 
 /// Whether a part of a node depends on a condition; `None`: as much as the node itself does.
@@ -520,6 +543,14 @@ mod tests {
         assert_eq!(value_of(tag, "env").as_deref(), Some("PORT,required"));
         assert_eq!(value_of(tag, "envDefault").as_deref(), Some("8080"));
         assert_eq!(value_of(tag, "default"), None);
+    }
+
+    #[test]
+    fn an_error_that_is_told_of_is_not_given_back() {
+        assert!(gives_error("{ return nil, fmt.Errorf(\"missing\") }"));
+        assert!(!gives_error(
+            "{ log.Error(errors.New(\"missing\"))\n return }"
+        ));
     }
 
     #[test]
