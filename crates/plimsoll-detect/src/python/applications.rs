@@ -104,6 +104,7 @@ pub(crate) fn find(workspace: &Workspace<'_>, entries: &[Arc<Module>]) -> Vec<Ca
         for placed in &module.calls {
             serve(
                 workspace,
+                entries,
                 module,
                 placed,
                 &mut applications,

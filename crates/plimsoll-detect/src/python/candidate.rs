@@ -71,6 +71,8 @@ pub(crate) struct Candidate {
     pub(crate) port_variable: Option<String>,
     /// The address that the code listens on, when it is started as the code means it.
     pub(crate) host: Option<(crate::python::evaluate::Constant, Place)>,
+    /// Whether the code that serves is another file's than the one that is run.
+    pub(crate) started_by_another: bool,
     /// A function that its file calls before it serves on a port that can be reached, when it is run.
     pub(crate) prepared: Option<(String, u16)>,
     /// The option of its command line that changes the address, where that is its own loopback otherwise.
@@ -98,6 +100,7 @@ impl Candidate {
             port_of_another: false,
             port_variable: None,
             host: None,
+            started_by_another: false,
             prepared: None,
             host_option: None,
             over_http: None,
@@ -194,34 +197,47 @@ pub(crate) fn started_elsewhere(
     })
 }
 
-/// The file that, when it is run, comes to run the code at `scope` of another one: the closest to the root of several.
-pub(crate) fn starter_of(
+/// Files that, when they are run, come to run the code at `scope` of another one: of each project the closest to its
+/// root.
+pub(crate) fn starters_of(
     workspace: &Workspace<'_>,
     entries: &[Arc<Module>],
     wanted: &Arc<Module>,
     scope: &crate::python::module::Scope,
-) -> Option<(Arc<Module>, Evidence)> {
+) -> Vec<(Arc<Module>, Evidence)> {
     let directory = |module: &Module| {
         let project = workspace.project_of(&module.path);
         project.map(|project| project.directory.clone())
     };
+    // What no project has is there for all.
+    let own = directory(wanted);
     let mut starters: Vec<&Arc<Module>> = entries
         .iter()
         .filter(|module| {
             module.path != wanted.path
+                && module.main_guard.is_some()
                 && crate::places::set_aside(&module.path).is_none()
                 && !crate::places::is_among_scripts(&module.path)
-                && directory(module) == directory(wanted)
+                && (own.is_none() || directory(module) == own)
         })
         .collect();
     starters.sort_by_key(|module| module.path.components().count());
-    starters.into_iter().find_map(|module| {
-        let guard = module.main_guard?;
-        leads_to(workspace, module, None, wanted, scope).then(|| {
+    let mut found: Vec<(Arc<Module>, Evidence)> = Vec::new();
+    for module in starters {
+        let beside = |other: &Module| match directory(module) {
+            Some(project) => directory(other) == Some(project),
+            None => other.path.parent() == module.path.parent(),
+        };
+        let Some(guard) = module.main_guard else {
+            continue;
+        };
+        let known = found.iter().any(|(other, _)| beside(other));
+        if !known && leads_to(workspace, module, None, wanted, scope) {
             let evidence = Evidence::new(module.span(guard), "starts when the file is run");
-            (module.clone(), evidence)
-        })
-    })
+            found.push((module.clone(), evidence));
+        }
+    }
+    found
 }
 
 /// Whether calling `function` of `start`, or running that file, comes to run the code at `scope` of `wanted`.

@@ -82,6 +82,7 @@ const WORDS: &[&str] = &[
     ".task",
     "tornado",
     "uvicorn",
+    "websockets",
     "wsgi",
     "_app(",
     "APIRouter",

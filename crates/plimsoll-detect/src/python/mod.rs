@@ -190,6 +190,12 @@ fn candidates(
             )
         },
     );
+    // A bot or a page that serves something besides is what it is.
+    let known = |candidate: &Candidate| {
+        let mut others = workers.iter().chain(&others);
+        others.any(|other| other.module.path == candidate.module.path)
+    };
+    candidates.retain(|candidate| !candidate.started_by_another || !known(candidate));
     candidates.extend(workers);
     candidates.extend(others);
     // After the applications, which may serve the same graphs.

@@ -121,7 +121,15 @@ pub(crate) fn rest(
                         && matches!(&candidate.launch, Launch::Asgi { variable, .. } | Launch::Wsgi { variable, .. } if *variable == name)
                 })
             });
-            if makes {
+            // Nor is what serves one that was found.
+            let serves = taken.iter().any(|candidate| {
+                matches!(candidate.launch, Launch::Asgi { .. } | Launch::Wsgi { .. })
+                    && candidate
+                        .evidence
+                        .iter()
+                        .any(|evidence| evidence.span.file == module.shown)
+            });
+            if makes || serves {
                 continue;
             }
             let place = module

@@ -10,7 +10,7 @@ use plimsoll_diag::Evidence;
 use crate::detection::ServiceKind;
 use crate::places;
 use crate::python::applications::{Application, maker};
-use crate::python::candidate::{Candidate, Launch, launch_of};
+use crate::python::candidate::{Candidate, Launch, launch_of, starters_of};
 use crate::python::evaluate::evaluate;
 use crate::python::module::{Module, PlacedCall};
 use crate::python::transport;
@@ -61,6 +61,9 @@ const FRAMEWORKS: &[(&str, &str, &str, ServiceKind, Option<u16>)] = &[
     ("litserve", "LitServe", "litserve", ServiceKind::Web, Some(8000)),
     ("acp_sdk", "ACP", "acp-sdk", ServiceKind::Web, Some(8000)),
 ];
+
+/// Servers, by the first part of their names, that make a service of the file which starts them through others.
+const MOVED: &[&str] = &["uvicorn", "hypercorn", "aiohttp", "grpc", "websockets"];
 
 /// Methods of objects that serve, by what makes the object: maker, method, the server's name.
 #[rustfmt::skip]
@@ -116,6 +119,7 @@ fn extending(module: &Module, call: &Call) -> Option<&'static str> {
 /// Joins a call that serves to the application it serves.
 pub(super) fn serve(
     workspace: &Workspace<'_>,
+    entries: &[Arc<Module>],
     module: &Arc<Module>,
     placed: &PlacedCall,
     applications: &mut [Application],
@@ -186,10 +190,18 @@ pub(super) fn serve(
     if own_run || waits_for_an_answer(module, &callee) || not_by_itself(workspace, module, placed) {
         return;
     }
-    let Some((launch, evidence)) = launch_of(workspace, module, &placed.scope) else {
-        return;
-    };
     let first = callee.split('.').next().unwrap_or_default();
+    let launched = launch_of(workspace, module, &placed.scope);
+    let starters = match launched {
+        Some(_) => Vec::new(),
+        // A plain server beside a program may be there for anything.
+        None if !MOVED.contains(&first) => return,
+        None => starters_of(workspace, entries, module, &placed.scope),
+    };
+    if launched.is_none() && starters.is_empty() {
+        return;
+    }
+    let (launch, evidence) = launched.unwrap_or((Launch::Module, Vec::new()));
     let named = FRAMEWORKS.iter().find(|(name, ..)| *name == first);
     let (framework, kind, usual) = match named {
         Some((_, framework, distribution, kind, port)) => {
@@ -224,7 +236,19 @@ pub(super) fn serve(
         .keyword("host")
         .and_then(|host| transport::address_option(workspace, module, scope, host));
     candidate.evidence.extend(evidence);
-    stray.push(candidate);
+    if starters.is_empty() {
+        stray.push(candidate);
+        return;
+    }
+    candidate.started_by_another = true;
+    // Its place is another file's.
+    candidate.host = candidate.host.filter(|(host, _)| host.variable.is_some());
+    for (starter, guard) in starters {
+        let mut moved = candidate.clone();
+        moved.module = starter;
+        moved.evidence.insert(0, guard);
+        stray.push(moved);
+    }
 }
 
 /// What a call says by a keyword, be it in a table that it spreads: `uvicorn.run(app, **options)`.

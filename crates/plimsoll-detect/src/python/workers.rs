@@ -7,7 +7,7 @@ use std::sync::Arc;
 use plimsoll_diag::Evidence;
 
 use crate::detection::{Rejected, ServiceKind};
-use crate::python::candidate::{Candidate, Launch, launch_of, starter_of};
+use crate::python::candidate::{Candidate, Launch, launch_of, starters_of};
 use crate::python::celery_sender;
 use crate::python::graph::Start;
 use crate::python::module::Module;
@@ -485,10 +485,13 @@ fn loops(
         let (starter, launch, evidence) = match launched {
             Some((launch, evidence)) => (module.clone(), launch, evidence),
             // A class that another file makes an object of and runs.
-            None => match starter_of(workspace, entries, module, &placed.scope) {
-                Some((starter, guard)) => (starter, Launch::Module, vec![guard]),
-                None => continue,
-            },
+            None => {
+                let starters = starters_of(workspace, entries, module, &placed.scope);
+                match starters.into_iter().next() {
+                    Some((starter, guard)) => (starter, Launch::Module, vec![guard]),
+                    None => continue,
+                }
+            }
         };
         // Connecting is not yet consuming.
         if callee == "pika.BlockingConnection"
@@ -507,8 +510,12 @@ fn loops(
             launch,
             format!("`{callee}` works until the process ends"),
         );
-        candidate.evidence.extend(evidence);
-        candidate.module = starter;
+        if starter.path == module.path {
+            candidate.evidence.extend(evidence);
+        } else {
+            candidate.evidence.splice(0..0, evidence);
+            candidate.module = starter;
+        }
         found.push(candidate);
         return;
     }

@@ -221,3 +221,75 @@ fn an_option_and_its_value_in_one_word() {
     ]);
     assert_eq!(detection.services[0].ports, [8000]);
 }
+
+#[test]
+fn a_server_of_another_file_is_started_by_the_file_that_is_run() {
+    let main = "import asyncio\nfrom server.sockets import Sockets\nasync def main():\n    sockets = Sockets()\n    await sockets.start()\n\
+                if __name__ == '__main__':\n    asyncio.run(main())\n";
+    let sockets = "import websockets\nclass Sockets:\n    async def start(self):\n        self.server = await websockets.serve(self.answer, '0.0.0.0', 8765)\n";
+    let detection = found(&[
+        ("requirements.txt", "websockets\n"),
+        ("server/__init__.py", ""),
+        ("server/sockets.py", sockets),
+        ("main.py", main),
+        ("tests/test_main.py", main),
+    ]);
+    let started = lines(&detection);
+    assert_eq!(started.len(), 1, "{started:?}");
+    assert!(started[0].starts_with("web python -m main"), "{started:?}");
+}
+
+#[test]
+fn a_declared_program_that_serves_an_application_is_no_other_program() {
+    let detection = found(&[
+        (
+            "pyproject.toml",
+            "[project]\nname = 'desk'\nversion = '1'\ndependencies = ['fastapi', 'uvicorn']\n[project.scripts]\ndesk = 'desk.__main__:main'\n\
+             [build-system]\nrequires = ['hatchling']\nbuild-backend = 'hatchling.build'\n",
+        ),
+        ("desk/__init__.py", ""),
+        (
+            "desk/app.py",
+            "from fastapi import FastAPI\ndef create_app():\n    app = FastAPI()\n    return app\n",
+        ),
+        (
+            "desk/__main__.py",
+            "import uvicorn\ndef main():\n    uvicorn.run('desk.app:create_app', factory=True, port=8120)\nif __name__ == '__main__':\n    main()\n",
+        ),
+    ]);
+    assert_eq!(
+        lines(&detection),
+        ["web python -m uvicorn desk.app:create_app --host 0.0.0.0 --port 8120 --factory [8120]"]
+    );
+}
+
+#[test]
+fn a_server_that_several_share_is_started_by_each() {
+    let main = |name: &str| {
+        format!(
+            "import asyncio\nfrom common.remote import Remote\nasync def main():\n    remote = Remote('{name}')\n    await remote.serve()\n\
+             if __name__ == '__main__':\n    asyncio.run(main())\n"
+        )
+    };
+    let detection = found(&[
+        (
+            "src/common/remote.py",
+            "import grpc\nclass Remote:\n    def __init__(self, name):\n        self.name = name\n    async def serve(self):\n        \
+             server = grpc.aio.server()\n        await server.start()\n        await server.wait_for_termination()\n",
+        ),
+        ("src/common/__init__.py", ""),
+        ("src/tts/requirements.txt", "grpcio\n"),
+        ("src/tts/__init__.py", ""),
+        ("src/tts/server.py", &main("tts")),
+        ("src/stt/requirements.txt", "grpcio\n"),
+        ("src/stt/__init__.py", ""),
+        ("src/stt/server.py", &main("stt")),
+    ]);
+    let mut places: Vec<_> = detection
+        .services
+        .iter()
+        .map(|service| service.defined_at.file.to_str().unwrap().to_owned())
+        .collect();
+    places.sort();
+    assert_eq!(places, ["src/stt/server.py", "src/tts/server.py"]);
+}
