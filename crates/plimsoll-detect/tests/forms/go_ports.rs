@@ -203,3 +203,23 @@ fn ports_of_certificates_are_not_the_programs_own() {
     let files = [MODULE, ("main.go", main), ("web/web.go", web)];
     assert_eq!(lines(&found(&files)), ["web /usr/local/bin/a [8080]"]);
 }
+
+#[test]
+fn a_compose_file_means_the_stage_that_it_names() {
+    let main = |port: &str| gin("", &format!("\trouter.Run(\":{port}\")"));
+    let image = "FROM golang:1.24 AS builder\nCOPY . .\nRUN go build -o /out/gateway ./cmd/gateway && go build -o /out/console ./cmd/console\nFROM alpine AS gateway-runtime\nENTRYPOINT [\"/out/gateway\"]\nFROM alpine AS console-runtime\nENTRYPOINT [\"/out/console\"]\n";
+    let compose = "services:\n  front:\n    build: {context: .., target: gateway-runtime}\n    ports: ['8080:8080']\n";
+    let detection = found(&[
+        MODULE,
+        ("cmd/gateway/main.go", main("8080").as_str()),
+        ("cmd/console/main.go", main("8081").as_str()),
+        ("Dockerfile", image),
+        ("deploy/compose.yaml", compose),
+    ]);
+    let told: Vec<&str> = detection
+        .problems
+        .iter()
+        .map(|one| one.what.as_str())
+        .collect();
+    assert_eq!(told, [""; 0]);
+}

@@ -65,6 +65,8 @@ fn deployed(name: &str, service: &Node, directory: &Path, span: Span) -> Option<
             value: path,
             span: build.span.clone(),
         });
+    let target = build.get("target").and_then(Node::as_text);
+    deployed.target = target.map(str::to_owned);
     deployed.directory = Some(context);
     deployed.words = match service.get("command") {
         Some(node) => match (node.as_list(), node.as_text()) {

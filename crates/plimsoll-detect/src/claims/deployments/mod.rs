@@ -37,6 +37,8 @@ pub(crate) struct Deployed {
     pub(crate) words: Vec<String>,
     /// The Dockerfile it is built by, relative to the tree.
     pub(crate) dockerfile: Option<Spanned<PathBuf>>,
+    /// The stage of it that is built, where the file names one.
+    pub(crate) target: Option<String>,
     /// The directory it is built from, relative to the tree, where the file says so.
     pub(crate) directory: Option<PathBuf>,
     /// The image it runs, where nothing builds it here.
@@ -57,6 +59,7 @@ impl Deployed {
             name: name.into(),
             words: Vec::new(),
             dockerfile: None,
+            target: None,
             directory: None,
             image: None,
             ports: Vec::new(),

@@ -81,7 +81,10 @@ fn meant<'s>(
         .dockerfile
         .as_ref()
         .and_then(|file| Dockerfile::read(tree, &file.value))
-        .map(|file| of_stage(&file.image(None), directory.unwrap_or(Path::new(""))))
+        .map(|file| {
+            let image = file.image(deployed.target.as_deref());
+            of_stage(&image, directory.unwrap_or(Path::new("")))
+        })
         .unwrap_or_default();
     let mut copies = image.copies;
     if copies.is_empty() {
