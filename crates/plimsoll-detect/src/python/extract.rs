@@ -1,6 +1,7 @@
 //! From a Python file's syntax tree to a [`Module`].
 
 mod conditions;
+mod iterations;
 mod named;
 mod one_of;
 

@@ -11,6 +11,7 @@ mod dependencies;
 mod distributions;
 mod django;
 mod dynaconf;
+mod endless;
 mod entries;
 mod environment;
 mod environment_files;

@@ -293,3 +293,26 @@ fn a_server_that_several_share_is_started_by_each() {
     places.sort();
     assert_eq!(places, ["src/stt/server.py", "src/tts/server.py"]);
 }
+
+#[test]
+fn a_property_of_settings_hands_a_field_on() {
+    let detection = found(&[
+        ("requirements.txt", "fastapi\nuvicorn\npydantic-settings\n"),
+        (
+            "desk/config.py",
+            "from pydantic import Field\nfrom pydantic_settings import BaseSettings\nclass Settings(BaseSettings):\n    desk_bind_port: int = Field(default=8130)\n    \
+             @property\n    def bind_port(self) -> int:\n        return self.desk_bind_port\n",
+        ),
+        ("desk/__init__.py", ""),
+        (
+            "desk/app.py",
+            "from fastapi import FastAPI\ndef create_app():\n    app = FastAPI()\n    return app\n",
+        ),
+        (
+            "desk/__main__.py",
+            "import uvicorn\nfrom .config import Settings\ndef main():\n    settings = Settings()\n    \
+             uvicorn.run('desk.app:create_app', factory=True, port=settings.bind_port)\nif __name__ == '__main__':\n    main()\n",
+        ),
+    ]);
+    assert_eq!(detection.services[0].ports, [8130]);
+}

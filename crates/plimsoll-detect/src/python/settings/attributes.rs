@@ -159,7 +159,18 @@ fn attribute(
     let naming = owner.naming(workspace, 0);
     let mut variable = settings.then(|| naming.prefix.clone().unwrap_or_default());
     for (index, name) in names.iter().enumerate() {
-        let (home, field) = owner.attribute(workspace, name, 0)?;
+        let Some((home, field)) = owner.attribute(workspace, name, 0) else {
+            // `@property def bind_port(self): return self.port`.
+            let handed = owner.property(name)?.to_owned();
+            let rest = names.get(index + 1..).unwrap_or_default();
+            let names: Vec<&str> = [handed.as_str()]
+                .into_iter()
+                .chain(rest.iter().copied())
+                .collect();
+            // A field, so that properties which hand on each other end here.
+            owner.attribute(workspace, &handed, 0)?;
+            return attribute(workspace, module, Some(owner), &names);
+        };
         let described = Described::of(&field);
         if index + 1 == names.len() {
             let mut constant = described

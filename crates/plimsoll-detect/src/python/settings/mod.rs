@@ -135,6 +135,26 @@ impl Owner {
         }
     }
 
+    /// The attribute of the object that a property gives as it is.
+    fn property(&self, name: &str) -> Option<&str> {
+        let path = self.path();
+        let function = self.module.functions.iter().find(|function| {
+            let mut decorators = function.decorators.iter();
+            *function.scope.path == *path
+                && function.name == name
+                && decorators.any(|(decorator, _)| {
+                    matches!(decorator.last_name(), Some("property" | "cached_property"))
+                })
+        })?;
+        match function.returns.as_slice() {
+            [only] => only
+                .as_name()?
+                .strip_prefix("self.")
+                .filter(|rest| !rest.contains('.')),
+            _ => None,
+        }
+    }
+
     /// How its fields are named in the environment.
     fn naming(&self, workspace: &Workspace<'_>, depth: usize) -> Naming {
         let path = self.path();
