@@ -61,8 +61,8 @@ pub(crate) fn is_of_a_need(name: &str) -> bool {
 
 /// Ports that clients have for defaults: of plain and encrypted pages, of stores and brokers.
 const OF_OTHERS: &[u16] = &[
-    22, 25, 80, 443, 465, 587, 1433, 2379, 3306, 4222, 5432, 5672, 6333, 6334, 6379, 7233, 7687,
-    9092, 9200, 11211, 19530, 27017,
+    22, 25, 80, 110, 143, 443, 465, 587, 993, 995, 1433, 2379, 3306, 4222, 5432, 5672, 6333, 6334,
+    6379, 7233, 7687, 9092, 9200, 11211, 19530, 27017,
 ];
 
 /// Whether a port is one that something else usually listens on.

@@ -84,7 +84,7 @@ const SERVES_BESIDES: &[&str] = &[
 
 impl Scene<'_> {
     /// The port that another file than the one that listens says, be it a file of settings.
-    fn said_elsewhere(&self, reached: &Reached<'_>) -> Option<u16> {
+    pub(super) fn said_elsewhere(&self, reached: &Reached<'_>) -> Option<u16> {
         said_elsewhere(reached).or_else(|| {
             let PortFrom::Name(name) = port_from(reached)? else {
                 return None;

@@ -341,7 +341,13 @@ impl Scene<'_> {
         let aside = (works && listening && !serves && !launched)
             .then(|| self.aside(&reached))
             .flatten();
-        let listening = listening && !quiet && aside.is_none();
+        // A bot that listens where nobody could know does so for itself.
+        let unknown = || {
+            let said = listens.as_ref().and_then(|(_, port)| *port);
+            said.or_else(|| self.said_elsewhere(&reached)).is_none()
+        };
+        let for_itself = chat.is_some() && !serves && !launched && unknown();
+        let listening = listening && !quiet && aside.is_none() && !for_itself;
         let own = aside.as_ref().map(|aside| aside.port);
         let found = match (start, listening, stdio, worker, scheduler) {
             (Some(start), false, Some(span), ..) => {

@@ -85,3 +85,19 @@ fn a_driver_is_needed_beside_an_adapter_of_prisma() {
         .collect();
     assert_eq!(needs, ["Postgres true"]);
 }
+
+#[test]
+fn a_bot_that_listens_where_nobody_knows_is_a_bot() {
+    let source = "import { App } from '@slack/bolt';\nimport http from 'node:http';\nimport { settings } from './settings.js';\nconst app = new App({ socketMode: true, appToken: process.env.TOKEN });\nhttp.createServer(report).listen(settings.reports.at);\nawait app.start();\n";
+    let manifest = r#"{"name":"a","type":"module","scripts":{"start":"node index.js"},"dependencies":{"@slack/bolt":"4"}}"#;
+    let files = |source: &str| {
+        lines(&found(&[
+            ("package.json", manifest),
+            ("index.js", source),
+            ("settings.js", "export const settings = load();\n"),
+        ]))
+    };
+    assert_eq!(files(source), ["worker node index.js []"]);
+    let known = source.replace("settings.reports.at", "3000");
+    assert_eq!(files(&known), ["worker node index.js [3000]"]);
+}
