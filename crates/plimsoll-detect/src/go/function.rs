@@ -5,6 +5,7 @@ use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
 use plimsoll_diag::Span;
 use serde::{Deserialize, Serialize};
 
+use crate::detection::NeedKind;
 use crate::found::FoundVariable;
 
 /// How sure it is that a number is the port a program listens on; the first is surest.
@@ -62,6 +63,8 @@ pub(super) struct Function {
     /// Numbers it hands to others: whom, and the number.
     pub handed: Vec<(String, u16)>,
     pub routes: Vec<RouteHint>,
+    /// Databases that it connects to, as far as no condition stands before.
+    pub connects: Vec<NeedKind>,
     /// Whether it answers requests that change something.
     pub accepts: bool,
     /// Whether it makes a server of remote calls.

@@ -2,6 +2,7 @@
 
 mod chats;
 mod commands;
+mod connections;
 mod files;
 mod function;
 mod gathered;

@@ -9,6 +9,7 @@ use tree_sitter::Node;
 
 use super::chats;
 use super::commands;
+use super::connections;
 use super::files;
 use super::function::{Function, PortHint, Rank, RouteHint, Transport};
 use super::listening;
@@ -506,6 +507,9 @@ impl<'r> Reader<'r> {
             self.function.settings.push(format!("{name}.*"));
         }
         files::call(&name, &texts, self.function);
+        if !self.conditional {
+            connections::call(&name, &texts, self.function);
+        }
         self.function.serves_calls |= name == "grpc.NewServer";
         self.function.accepts |= CHANGES.contains(&method.as_str())
             && arguments.len() > 1

@@ -255,7 +255,11 @@ impl Seen<'_> {
         let program = self.module.program(self.directory);
         let mut command = vec![format!("{PROGRAMS}/{program}")];
         command.extend(self.arguments());
-        let found_needs = needs::needs(&imported, &told);
+        let mut found_needs = needs::needs(&imported, &told);
+        let connects = |kind| self.certain.iter().any(|one| one.connects.contains(&kind));
+        for need in &mut found_needs {
+            need.required |= need.how.is_some() && connects(need.kind);
+        }
         Found {
             says_port: self.says_port(),
             over_http: self.over_http(kind),

@@ -223,3 +223,20 @@ fn a_compose_file_means_the_stage_that_it_names() {
         .collect();
     assert_eq!(told, [""; 0]);
 }
+
+#[test]
+fn a_database_that_is_connected_to_at_start_is_needed() {
+    let main = "package main\n\nimport (\n\t\"database/sql\"\n\t\"net/http\"\n\t\"os\"\n\t_ \"github.com/lib/pq\"\n)\n\nfunc open() (*sql.DB, error) {\n\taddress := os.Getenv(\"DATABASE_URL\")\n\tif address == \"\" {\n\t\taddress = \"host=\" + os.Getenv(\"PG_HOST\")\n\t}\n\treturn sql.Open(\"postgres\", address)\n}\n\nfunc main() {\n\tif _, err := open(); err != nil {\n\t\tpanic(err)\n\t}\n\thttp.ListenAndServe(\":8080\", nil)\n}\n";
+    let needs = |main: &str| {
+        let needs = found(&[MODULE, ("main.go", main)]).needs.into_iter();
+        needs
+            .map(|need| format!("{:?} {}", need.kind, need.required))
+            .collect::<Vec<_>>()
+    };
+    assert_eq!(needs(main), ["Postgres true"]);
+    let chosen = main.replace(
+        "\treturn sql.Open(\"postgres\", address)",
+        "\tif address != \"\" {\n\t\treturn sql.Open(\"postgres\", address)\n\t}\n\treturn nil, nil",
+    );
+    assert_eq!(needs(&chosen), ["Postgres false"]);
+}
