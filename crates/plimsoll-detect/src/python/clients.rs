@@ -62,7 +62,7 @@ pub(crate) fn clients(modules: &[Arc<Module>], startup: &Startup) -> Clients {
                 continue;
             };
             if let Some(kind) = needs::of_python_client(&callee) {
-                let certain = startup.insists(&placed.scope);
+                let certain = startup.within(module).insists(&placed.scope);
                 let span = module.span(placed.call.place);
                 found
                     .servers

@@ -109,6 +109,7 @@ pub(crate) fn reads(
     let wrappers = wrappers(&loaded);
     let mut found = Vec::new();
     for module in &loaded {
+        let startup = startup.within(module);
         plain_reads(module, startup, &mut found);
         iterated_reads(module, startup, &mut found);
         insisting::reads(module, startup, &mut found);

@@ -134,7 +134,7 @@ impl Extractor<'_> {
             "if_statement" => self.condition(node, scope, depth),
             "match_statement" => {
                 self.cases(node);
-                self.children(node, scope, depth);
+                self.matched(node, scope, depth);
             }
             "try_statement" => self.attempt(node, scope, depth),
             "while_statement" => {

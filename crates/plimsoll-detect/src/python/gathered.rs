@@ -12,6 +12,7 @@ use crate::python::value::Value;
 pub(crate) fn reads(modules: &[Arc<Module>], startup: &Startup, found: &mut Vec<VariableRead>) {
     let mut insisted = Vec::new();
     for module in modules {
+        let startup = startup.within(module);
         for iteration in &module.iterations {
             if !ends_without(module, iteration) || !startup.insists(&iteration.scope) {
                 continue;

@@ -27,6 +27,7 @@ mod heavy;
 mod index;
 mod insisting;
 mod langgraph;
+mod late;
 pub(crate) mod locations;
 mod mcp;
 mod module;

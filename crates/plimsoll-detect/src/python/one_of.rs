@@ -21,6 +21,7 @@ pub(crate) fn one_of(
 ) -> Vec<FoundVariable> {
     let mut found = Vec::new();
     for module in modules {
+        let startup = startup.within(module);
         let mut add = |names: Option<Vec<String>>, span: Span| {
             let names = names.unwrap_or_default();
             let settled = |name: &String| {

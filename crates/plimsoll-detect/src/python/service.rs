@@ -22,6 +22,7 @@ use crate::python::environment::reads;
 use crate::python::environment_files;
 use crate::python::graph::{Closure, Start};
 use crate::python::gunicorn::{Configuration, bound, configuration_named, several_workers};
+use crate::python::late::late;
 use crate::python::module::{Module, Moment};
 use crate::python::one_of::one_of;
 use crate::python::own_metrics;
@@ -219,6 +220,7 @@ pub(crate) fn assemble(
     own_metrics::add(workspace, &modules, &mut service);
     let startup = Startup::of(
         &modules,
+        late(workspace, &closure.files),
         Some(&candidate.module),
         called(candidate, project),
     );
@@ -253,7 +255,7 @@ pub(crate) fn assemble(
             module,
             &variables,
             &dependencies,
-            insisting,
+            insisting.map(|startup| startup.within(module)),
             &mut found_needs,
         );
         for variable in &mut variables {

@@ -1,7 +1,8 @@
 //! Which functions run when a service starts, as opposed to when somebody asks it for something.
 
 use std::collections::HashSet;
-use std::sync::Arc;
+use std::path::Path;
+use std::sync::{Arc, LazyLock};
 
 use crate::python::module::{Module, Moment, Scope};
 use crate::python::value::{Value, last_part};
@@ -10,6 +11,10 @@ use crate::python::value::{Value, last_part};
 #[derive(Debug, Default)]
 pub(crate) struct Startup {
     names: HashSet<String>,
+    /// Files of which nothing need run.
+    late: HashSet<Arc<Path>>,
+    /// What runs of those.
+    nothing: bool,
 }
 
 /// Decorators of functions that a framework calls when it starts.
@@ -35,14 +40,18 @@ const KEEPERS: &[&str] = &[
 
 impl Startup {
     /// Follows calls from what runs on import, from what the entry file starts, and from the functions that whoever
-    /// starts it calls by name.
+    /// starts it calls by name. Nothing need run of those that are `late`.
     pub(crate) fn of(
-        modules: &[Arc<Module>],
+        all: &[Arc<Module>],
+        late: HashSet<Arc<Path>>,
         entry: Option<&Module>,
         called: impl IntoIterator<Item = String>,
     ) -> Self {
+        let on_time = |module: &&Arc<Module>| !late.contains(&module.path);
+        let modules: Vec<&Arc<Module>> = all.iter().filter(on_time).collect();
         let mut startup = Self {
             names: called.into_iter().collect(),
+            ..Self::default()
         };
         let defined: HashSet<&str> = modules
             .iter()
@@ -54,7 +63,7 @@ impl Startup {
                 functions.chain(module.classes.iter().map(|class| class.name.as_str()))
             })
             .collect();
-        for module in modules {
+        for module in &modules {
             for function in &module.functions {
                 let hooked = function.decorators.iter().any(|(decorator, _)| {
                     let startup = match decorator {
@@ -77,7 +86,7 @@ impl Startup {
         }
         // Each call once, with the names of the tree that it leads to.
         let mut leads: Vec<(&Scope, bool, Vec<&str>)> = Vec::new();
-        for module in modules {
+        for module in &modules {
             let own = entry.is_some_and(|entry| entry.path == module.path);
             for placed in &module.calls {
                 let call = &placed.call;
@@ -120,15 +129,29 @@ impl Startup {
                 !runs
             });
             if startup.names.len() == before {
+                startup.late = late;
                 return startup;
             }
+        }
+    }
+
+    /// What runs of one file.
+    pub(crate) fn within(&self, module: &Module) -> &Self {
+        static NOTHING: LazyLock<Startup> = LazyLock::new(|| Startup {
+            nothing: true,
+            ..Startup::default()
+        });
+        match self.late.contains(&module.path) {
+            true => &NOTHING,
+            false => self,
         }
     }
 
     /// Whether the statements of a scope run when the service starts, whatever its settings. `entry`: whether the
     /// scope's file is what is started.
     fn runs(&self, scope: &Scope, entry: bool) -> bool {
-        if scope.conditional || scope.moment == Moment::Never || scope.main && !entry {
+        let never = self.nothing || scope.moment == Moment::Never;
+        if scope.conditional || never || scope.main && !entry {
             return false;
         }
         if scope.moment <= Moment::Import {
@@ -150,7 +173,7 @@ impl Startup {
 
     /// The same for a function or method, by its dotted path; the empty path is the file itself.
     pub(crate) fn reaches(&self, path: &str) -> bool {
-        path.is_empty() || {
+        !self.nothing && path.is_empty() || {
             let mut parts = path.rsplit('.');
             let last = parts.next().unwrap_or_default();
             self.names.contains(last)

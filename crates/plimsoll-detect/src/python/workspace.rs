@@ -90,7 +90,7 @@ impl<'t> Workspace<'t> {
     }
 
     /// The file of the tree that an import of a module leads to, by its number there.
-    fn leads_to(&self, module: &Module, number: usize) -> Option<Arc<Path>> {
+    pub(crate) fn leads_to(&self, module: &Module, number: usize) -> Option<Arc<Path>> {
         let key = (module.path.clone(), number);
         if let Some(known) = self.led.get(&key) {
             return known;

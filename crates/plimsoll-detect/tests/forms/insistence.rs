@@ -502,3 +502,35 @@ fn a_value_that_go_gives_itself_is_asked_for_by_nothing_further_down() {
         );
     }
 }
+
+#[test]
+fn what_only_a_chosen_store_insists_on_is_not_required() {
+    let detection = found(&[
+        ("requirements.txt", "fastapi\nuvicorn\n"),
+        (
+            "main.py",
+            "import os\nfrom fastapi import FastAPI\nfrom stores import store\n\napp = FastAPI()\n\n\n@app.on_event(\"startup\")\ndef begin():\n    app.state.store = store()\n",
+        ),
+        (
+            "stores/__init__.py",
+            "import os\n\n\ndef store():\n    kind = os.environ[\"STORE\"]\n    from stores import common\n    match kind:\n        case \"pine\":\n            from stores.pine import Pine\n            return Pine()\n        case \"sea\":\n            from stores.sea import Sea\n            return Sea()\n",
+        ),
+        (
+            "stores/common.py",
+            "import os\n\nPLACE = os.environ[\"PLACE\"]\n",
+        ),
+        (
+            "stores/pine.py",
+            "import os\nfrom stores.keys import KEY\n\nINDEX = os.environ[\"PINE_INDEX\"]\n\n\nclass Pine:\n    pass\n",
+        ),
+        (
+            "stores/keys.py",
+            "import os\n\nKEY = os.environ[\"PINE_KEY\"]\n",
+        ),
+        (
+            "stores/sea.py",
+            "import os\n\nHOST = os.environ.get(\"SEA_HOST\")\nassert HOST is not None\n\n\nclass Sea:\n    pass\n",
+        ),
+    ]);
+    assert_eq!(required(&detection), ["PLACE", "STORE"]);
+}

@@ -471,6 +471,20 @@ impl Extractor<'_> {
         }
     }
 
+    /// The cases of a `match`, of which one runs.
+    pub(super) fn matched(&mut self, node: Node<'_>, scope: &Scope, depth: usize) {
+        let case = Scope {
+            moment: scope.moment.max(Moment::Guarded),
+            conditional: true,
+            ..scope.clone()
+        };
+        let subject = node.child_by_field_name("subject");
+        for child in named_children(node) {
+            let scope = if Some(child) == subject { scope } else { &case };
+            self.walk(child, scope, depth + 1);
+        }
+    }
+
     /// Whether a statement chooses one of several ways out, so that what follows it is but one more:
     /// `if a: return x` with an `elif` that returns, too.
     pub(super) fn dispatches(&self, node: Node<'_>) -> bool {
