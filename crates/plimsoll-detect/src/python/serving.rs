@@ -178,6 +178,13 @@ pub(super) fn serve(
             candidate.prepared = prepares(module, placed).zip(port);
         }
         candidate.host = candidate.host.take().or(host);
+        // A server's own arguments would not be known to it.
+        if placed.scope.main && candidate.module.path == module.path && parses_when_imported(module)
+        {
+            candidate.launch = Launch::Module;
+            candidate.host_option = said(module, scope, call, "host")
+                .and_then(|host| transport::address_option(workspace, module, scope, host));
+        }
         let what = match port {
             Some(port) => format!("`{callee}` serves it on port {port}"),
             None => format!("`{callee}` serves it"),
@@ -277,6 +284,20 @@ fn entry<'v>(table: &'v Value, name: &str) -> Option<&'v Value> {
         Value::Either(several) => several.iter().find_map(|one| entry(one, name)),
         _ => None,
     }
+}
+
+/// Whether a file reads its program's arguments whenever it is imported, in a function of its own or not.
+fn parses_when_imported(module: &Module) -> bool {
+    let on_import = |placed: &&PlacedCall| placed.scope.is_top() && !placed.scope.main;
+    let called = |name: &str| {
+        let mut calls = module.calls.iter().filter(on_import);
+        calls.any(|placed| placed.call.function.as_name() == Some(name))
+    };
+    let mut parsed = module
+        .calls
+        .iter()
+        .filter(|placed| placed.call.method() == Some("parse_args") && !placed.scope.main);
+    parsed.any(|placed| placed.scope.is_top() || called(&placed.scope.path))
 }
 
 /// A function of the file that is called before what serves, where only running the file does so.

@@ -340,3 +340,22 @@ fn a_table_that_is_spread_says_what_is_served_where() {
         assert_eq!(started(serve), served, "{serve}");
     }
 }
+
+#[test]
+fn a_file_that_reads_arguments_when_it_is_imported_is_run_itself() {
+    let server = |parse: &str| {
+        let source = format!(
+            "import argparse\nfrom fastapi import FastAPI\n\n\ndef arguments():\n    parser = argparse.ArgumentParser()\n    parser.add_argument('--host', default='0.0.0.0')\n    parser.add_argument('--port', default=8002, type=int)\n    return parser.parse_args()\n\n{parse}\napp = FastAPI()\n\nif __name__ == '__main__':\n    import uvicorn\n    options = arguments()\n    uvicorn.run(app, host=options.host, port=options.port)\n"
+        );
+        let detection = found(&[
+            ("requirements.txt", "fastapi\nuvicorn\n"),
+            ("desk.py", &source),
+        ]);
+        detection.services[0].command.join(" ")
+    };
+    assert_eq!(server("chosen = arguments()\n"), "python -m desk");
+    assert_eq!(
+        server(""),
+        "python -m uvicorn desk:app --host 0.0.0.0 --port 8002"
+    );
+}
