@@ -73,6 +73,19 @@ impl Framework {
             })
     }
 
+    /// The framework of a package whose pages another one makes.
+    pub(crate) fn of_server(package: &Package) -> Option<Self> {
+        FRAMEWORKS
+            .iter()
+            .filter(|(_, _, kind)| *kind != ServiceKind::Ui)
+            .find(|(distribution, ..)| package.depends_on(distribution))
+            .map(|(distribution, name, kind)| Self {
+                distribution,
+                name,
+                kind: *kind,
+            })
+    }
+
     /// The framework of a package that serves no protocol of models, though it depends on a kit for it.
     pub(crate) fn of_client(package: &Package) -> Option<Self> {
         Self::among(package, &|name| name != "MCP")

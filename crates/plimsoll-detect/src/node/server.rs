@@ -11,7 +11,7 @@ use super::framework::{Form, Framework, form};
 use super::manifest::Package;
 use super::shelf::Shelf;
 use super::sources::Transport;
-use super::start::{Start, script, start};
+use super::start::{Start, entry_of, is_launcher, is_of_other_pages, script, start};
 use super::{Verdict, blank, langgraph, listening, nx, site};
 use crate::detection::{Health, ServiceKind};
 use crate::found::Found;
@@ -60,7 +60,7 @@ fn of_image(package: &Package, words: &Spanned<Vec<String>>) -> Option<Start> {
     })
 }
 
-fn listens(facts: &FileFacts) -> Option<Span> {
+pub(super) fn listens(facts: &FileFacts) -> Option<Span> {
     facts.sources.listens.as_ref().map(|(span, _)| span.clone())
 }
 
@@ -120,6 +120,11 @@ pub(super) fn services(
         return None;
     }
     let files = Files::of(shelf, package);
+    if let Some(start) = &start
+        && framework.is_some_and(|framework| is_of_other_pages(framework, start, &files, package))
+    {
+        framework = Framework::of_server(package);
+    }
     // What only talks to such servers depends on the same kit.
     if framework.is_some_and(|framework| framework.name == "MCP")
         && !files.make_mcp(&package.directory)
@@ -249,32 +254,8 @@ impl Scene<'_> {
         if let Some(built) = &self.built {
             return Some(built.entry.clone());
         }
-        let (program, mut rest) = command.split_first()?;
-        if !matches!(
-            program.as_str(),
-            "node" | "tsx" | "ts-node" | "bun" | "swc-node" | "esno" | "vite-node"
-        ) {
-            return None;
-        }
-        while let Some((word, after)) = rest.split_first() {
-            let takes = matches!(
-                word.as_str(),
-                "-r" | "--require" | "--import" | "--loader" | "-P" | "--project"
-            );
-            if !word.starts_with('-') {
-                let file = match word.as_str() {
-                    "." => self
-                        .package
-                        .main
-                        .clone()
-                        .unwrap_or_else(|| "index.js".to_owned()),
-                    word => word.to_owned(),
-                };
-                return self.files.entry(&self.package.directory, &file);
-            }
-            rest = if takes { after.get(1..)? } else { after };
-        }
-        None
+        let file = entry_of(command, self.package)?;
+        self.files.entry(&self.package.directory, &file)
     }
 
     /// What a package without a framework of pages starts.
@@ -323,11 +304,9 @@ impl Scene<'_> {
             .find_map(|(_, facts)| facts.scheduler.clone());
         let serves = self.framework.is_some_and(Framework::serves);
         // Fastify's own launcher listens for the plugin that it is given.
-        let launched = start.as_ref().is_some_and(|start| {
-            start
-                .command
-                .starts_with(&["fastify".into(), "start".into()])
-        });
+        let launched = start
+            .as_ref()
+            .is_some_and(|start| is_launcher(&start.command));
         let listening = listens.is_some() || serves || launched;
         // One program may speak in several ways: what it does without being told otherwise counts.
         let told = |start: &Start| start.command.iter().find_map(|word| transport(word));

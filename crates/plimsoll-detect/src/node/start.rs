@@ -3,9 +3,12 @@
 use plimsoll_diag::{Evidence, Span};
 use plimsoll_model::NodeManager;
 
+use super::files::Files;
 use super::framework::Framework;
 use super::manifest::Package;
 use super::script::{Line, side_by_side};
+use super::server::listens;
+use crate::detection::ServiceKind;
 use crate::tree::Tree;
 
 /// Names of scripts that start a package, the one meant for production first.
@@ -162,4 +165,69 @@ pub(super) fn flag(command: &[String]) -> Option<u16> {
                 .parse()
                 .ok(),
         })
+}
+
+/// Whether pages are made with a framework that the program which is started knows nothing of: one that is declared for
+/// pages beside it, or for tools.
+pub(super) fn is_of_other_pages(
+    framework: Framework,
+    start: &Start,
+    files: &Files<'_>,
+    package: &Package,
+) -> bool {
+    let Some(file) = entry_of(&start.command, package) else {
+        return false;
+    };
+    let Some(entry) = files.entry(&package.directory, &file) else {
+        return false;
+    };
+    // `@remix-run/express` serves what `@remix-run/node` makes.
+    let (name, scoped) = match framework.distribution.split_once('/') {
+        Some((scope, _)) => (scope, true),
+        None => (framework.distribution, false),
+    };
+    let is_its = |module: &str| {
+        let rest = module.strip_prefix(name);
+        rest.is_some_and(|rest| rest.starts_with('/') || rest.is_empty() && !scoped)
+    };
+    let reached = files.reached(&package.directory, Some(&entry));
+    let listening = reached.iter().any(|(_, facts)| listens(facts).is_some());
+    let mut imports = reached.iter().flat_map(|(_, facts)| &facts.imports);
+    framework.kind == ServiceKind::Ui && listening && !imports.any(|(module, _)| is_its(module))
+}
+
+/// Whether Fastify's own launcher is what a command ends with.
+pub(super) fn is_launcher(command: &[String]) -> bool {
+    let last = match command {
+        [shell, option, text] if shell == "sh" && option == "-c" => {
+            text.rsplit("&&").next().unwrap_or_default().to_owned()
+        }
+        words => words.join(" "),
+    };
+    last.trim_start().starts_with("fastify start ")
+}
+
+/// The file that a command starts, as it names it.
+pub(super) fn entry_of(command: &[String], package: &Package) -> Option<String> {
+    let (program, mut rest) = command.split_first()?;
+    if !matches!(
+        program.as_str(),
+        "node" | "tsx" | "ts-node" | "bun" | "swc-node" | "esno" | "vite-node"
+    ) {
+        return None;
+    }
+    while let Some((word, after)) = rest.split_first() {
+        let takes = matches!(
+            word.as_str(),
+            "-r" | "--require" | "--import" | "--loader" | "-P" | "--project"
+        );
+        if !word.starts_with('-') {
+            return Some(match word.as_str() {
+                "." => package.main.as_deref().unwrap_or("index.js").to_owned(),
+                word => word.to_owned(),
+            });
+        }
+        rest = if takes { after.get(1..)? } else { after };
+    }
+    None
 }

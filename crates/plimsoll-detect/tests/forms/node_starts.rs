@@ -275,3 +275,34 @@ fn an_address_that_prisma_reads_is_missed_where_the_code_checks_it_as_well() {
     ];
     assert_eq!(required(&found(&files)), ["DATABASE_URL"]);
 }
+
+#[test]
+fn fastifys_launcher_serves_whatever_is_done_before_it() {
+    let application = "export default async (fastify) => { fastify.get('/', async () => 'x') };\n";
+    let files = [
+        ("src/app.js", application),
+        (
+            "src/jobs.js",
+            "import { Worker } from 'bullmq';\nnew Worker('jobs', () => {});\n",
+        ),
+    ];
+    let start = r#""start":"prisma migrate deploy && fastify start src/app.js""#;
+    let dependencies = r#""fastify":"5","fastify-cli":"7","bullmq":"5","prisma":"6""#;
+    assert_eq!(
+        package(start, dependencies, &files),
+        ["web sh -c prisma migrate deploy && fastify start src/app.js [3000]"]
+    );
+}
+
+#[test]
+fn a_framework_of_pages_that_the_program_knows_nothing_of_does_not_serve() {
+    let both = r#""express":"5","next":"15""#;
+    let plain = [("server.js", SERVER)];
+    let with_pages = format!("import next from 'next';\nnext({{}});\n{SERVER}");
+    let start = r#""start":"node server.js""#;
+    assert_eq!(package(start, both, &plain), ["web node server.js [3000]"]);
+    assert_eq!(
+        package(start, both, &[("server.js", &with_pages)]),
+        ["ui node server.js [3000]"]
+    );
+}
