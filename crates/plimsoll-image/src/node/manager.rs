@@ -263,6 +263,8 @@ impl Manager {
         [
             ("npm_config_update_notifier", "false"),
             ("npm_config_manage_package_manager_versions", "false"),
+            // The same for a pnpm that a script calls, to which pnpm hands on no variable of npm's.
+            ("COREPACK_ROOT", PROGRAMS),
             ("COREPACK_ENABLE_STRICT", "0"),
             // It refuses its own lock file where the project wants a later Yarn.
             ("SKIP_YARN_COREPACK_CHECK", "1"),
@@ -379,6 +381,14 @@ mod tests {
                 .any(|(name, _)| name == "SKIP_YARN_COREPACK_CHECK")
         );
         assert_eq!(old.as_of("2026-11-20T00:00:00Z", day), None);
+    }
+
+    #[test]
+    fn a_pnpm_that_a_script_calls_fetches_no_other_version() {
+        let always = Manager::of(NodeManager::Pnpm, None).always();
+        // pnpm starts scripts without them.
+        let mut handed_on = always.iter().filter(|(name, _)| !name.starts_with("npm_"));
+        assert!(handed_on.any(|(name, _)| name == "COREPACK_ROOT"));
     }
 
     #[test]
