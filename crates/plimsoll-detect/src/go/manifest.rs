@@ -23,6 +23,19 @@ pub(super) struct Module {
     pub context: PathBuf,
     /// What it requires: path and version.
     pub requires: Vec<(String, String)>,
+    /// Whether a `go.work` has it among the modules that are worked on.
+    pub is_in_workspace: bool,
+}
+
+impl Module {
+    /// The way to a directory as far as it says what the directory is for. A module of a workspace has a name of its
+    /// own: what lies above it only sorts the workspace.
+    pub(super) fn purpose<'d>(&self, directory: &'d Path) -> &'d Path {
+        let above = self.root.parent().filter(|_| self.is_in_workspace);
+        above
+            .and_then(|above| directory.strip_prefix(above).ok())
+            .unwrap_or(directory)
+    }
 }
 
 /// The module that a directory belongs to.
@@ -72,10 +85,9 @@ fn read(tree: &Tree, path: &Path, workspaces: &[(PathBuf, Vec<PathBuf>)]) -> Opt
             value: version.trim_start_matches("go").to_owned(),
             span: Some(Span::line(tree.shown(path), line)),
         });
-    let mut context = workspaces
-        .iter()
-        .find(|(_, used)| used.contains(&root))
-        .map_or_else(|| root.clone(), |(workspace, _)| workspace.clone());
+    let workspace = workspaces.iter().find(|(_, used)| used.contains(&root));
+    let is_in_workspace = workspace.is_some();
+    let mut context = workspace.map_or_else(|| root.clone(), |(workspace, _)| workspace.clone());
     for (words, _) in directives(&text, "replace") {
         let target = words.iter().skip_while(|word| *word != "=>").nth(1);
         if let Some(target) = target.filter(|target| target.starts_with('.'))
@@ -95,6 +107,7 @@ fn read(tree: &Tree, path: &Path, workspaces: &[(PathBuf, Vec<PathBuf>)]) -> Opt
             .filter_map(|(words, _)| Some((words.first()?.clone(), words.get(1)?.clone())))
             .collect(),
         root,
+        is_in_workspace,
     })
 }
 

@@ -108,7 +108,10 @@ pub(crate) fn find(tree: &Tree, claimed: &dyn Fn(&Path, &str) -> Option<GoClaim>
             claim: claim.as_ref(),
         };
         let aside = places::set_aside(&directory.join("main.go"))
-            .or_else(|| package::is_tool(directory).then_some("a tool of the project"))
+            .or_else(|| {
+                let is_tool = package::is_tool(module.purpose(directory));
+                is_tool.then_some("a tool of the project")
+            })
             .filter(|_| claim.is_none());
         match seen.verdict(aside) {
             Ok(found) => findings.found.push(*found),

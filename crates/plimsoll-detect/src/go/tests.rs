@@ -255,6 +255,35 @@ fn a_subcommand_serves_and_a_workspace_is_the_context() {
 }
 
 #[test]
+fn a_module_of_a_workspace_is_a_part_of_it_wherever_it_lies() {
+    const SERVER: &str = "package main\n\nimport \"net/http\"\n\nfunc main() { http.ListenAndServe(\":8080\", nil) }\n";
+    let beside = |workspace| {
+        let detection = detect(&[
+            ("go.work", workspace),
+            (
+                "tools/gateway/go.mod",
+                "module example.com/gateway\n\ngo 1.24\n",
+            ),
+            ("tools/gateway/cmd/server/main.go", SERVER),
+            ("tools/gateway/hack/main.go", SERVER),
+            ("tools/go.mod", "module example.com/tools\n\ngo 1.24\n"),
+            ("tools/seed/main.go", SERVER),
+        ]);
+        shown(&detection)
+    };
+    insta::assert_snapshot!(beside("go 1.24\n\nuse ./tools/gateway\nuse ./tools\n"), @r#"
+    gateway web net/http [8080] TCP 8080 /usr/local/bin/server
+    not tools/gateway/hack/main.go (Go server): a tool of the project
+    not tools/seed/main.go (Go server): a tool of the project
+    "#);
+    insta::assert_snapshot!(beside("go 1.24\n\nuse ./other\n"), @r#"
+    not tools/gateway/cmd/server/main.go (Go server): a tool of the project
+    not tools/gateway/hack/main.go (Go server): a tool of the project
+    not tools/seed/main.go (Go server): a tool of the project
+    "#);
+}
+
+#[test]
 fn what_only_one_provider_insists_on_is_not_required() {
     let main = r#"
         package main
