@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 use plimsoll_diag::{Evidence, Span};
 use plimsoll_model::{NodeLayout, Pages, RecipeKind, StaticSiteRecipe};
 
-use crate::claims::Reviewed;
+use crate::claims::{Dockerfile, Reviewed};
 use crate::detection::{DetectedService, Rejected, ServiceKind, VariableKind};
 use crate::found::Found;
 use crate::location::{Fate, Named, Origin};
@@ -44,6 +44,9 @@ pub(crate) fn join(
             continue;
         }
         let pages = found[index].clone();
+        let taken = servers
+            .iter()
+            .all(|(server, _)| site.is_taken(tree, claims, &found[*server].service));
         let mut names = Vec::new();
         for (server, span) in servers {
             let server = &mut found[server];
@@ -51,18 +54,23 @@ pub(crate) fn join(
                 "`{}`",
                 places::text(&server.service.defined_at.file)
             ));
-            give(tree, &site, &pages, server, span);
+            if !taken {
+                give(tree, &site, &pages, server, span);
+            }
         }
+        let names = names.join(" and ");
         rejected.push(Rejected {
             path: pages.service.defined_at.file.clone(),
             looks_like: format!(
                 "{} application",
                 pages.service.framework.as_deref().unwrap_or_default()
             ),
-            why: format!(
-                "its pages are files of the server in {}",
-                names.join(" and ")
-            ),
+            why: match taken {
+                true => format!(
+                    "its pages are in the tree as they were built, for the server in {names}"
+                ),
+                false => format!("its pages are files of the server in {names}"),
+            },
         });
         found.remove(index);
     }
@@ -88,6 +96,31 @@ impl Site {
     /// Whether its files come to lie among those of somebody else.
     fn leaves(&self) -> bool {
         !self.output.starts_with(&self.package)
+    }
+}
+
+impl Site {
+    /// Whether a server's image has its pages as the tree does: built ones are there, and the Dockerfile that takes them
+    /// along has nothing to build others with.
+    fn is_taken(&self, tree: &Tree, claims: &Reviewed, server: &DetectedService) -> bool {
+        let builds = |file: &Dockerfile| {
+            let mut runs = file.stages.iter().flat_map(|stage| &stage.runs);
+            runs.any(|run| {
+                let mut words = run.split(|letter: char| !letter.is_alphanumeric());
+                words.any(|word| {
+                    matches!(word, "npm" | "npx" | "pnpm" | "yarn" | "bun" | "corepack")
+                })
+            })
+        };
+        let mut images = claims.files.iter().filter(|file| {
+            let directory = file.path.parent();
+            directory.is_some_and(|directory| server.root.starts_with(directory))
+        });
+        self.leaves()
+            && tree.has_file(&self.output.join("index.html"))
+            && images
+                .next()
+                .is_some_and(|file| !builds(file) && !images.any(builds))
     }
 }
 

@@ -100,6 +100,33 @@ fn pages_built_into_the_directory_of_a_server_of_python() {
 }
 
 #[test]
+fn pages_that_the_tree_has_as_they_were_built_are_taken_by_an_image_without_a_bundler() {
+    let outside = "export default { build: { outDir: path.resolve(__dirname, '../api/static') } }";
+    let application =
+        format!("{FASTAPI}app.mount('/', StaticFiles(directory='static', html=True))\n");
+    let of = |image: &str, built: &str| {
+        let detection = beside(
+            "vite build",
+            outside,
+            &[
+                ("api/requirements.txt", "fastapi\nuvicorn\n"),
+                ("api/main.py", &application),
+                ("api/Dockerfile", image),
+                (built, "<html></html>"),
+            ],
+        );
+        pages(&detection)
+    };
+    let plain = "FROM python:3.13\nCOPY . /app\nRUN pip install -r /app/requirements.txt\n";
+    let staged =
+        "FROM node:22 AS web\nRUN npm ci && npm run build\nFROM python:3.13\nCOPY . /app\n";
+    let built = ["/app/static from web/../api/static"];
+    assert!(of(plain, "api/static/index.html").is_empty());
+    assert_eq!(of(staged, "api/static/index.html"), built);
+    assert_eq!(of(plain, "api/static/logo.html"), built);
+}
+
+#[test]
 fn a_server_looks_for_pages_where_the_bundler_leaves_them() {
     let python = format!(
         "{FASTAPI}DIST = Path(__file__).parent.parent / 'web' / 'dist'\nif DIST.is_dir():\n    app.mount('/', StaticFiles(directory=DIST))\n"
