@@ -9,6 +9,7 @@ use plimsoll_model::facts::as_places;
 use serde::{Deserialize, Serialize};
 
 use crate::detection::{DetectedService, Detection, NeedKind, ServiceKind};
+use crate::document::Item;
 use crate::places;
 use crate::python::{Calls, Peer};
 use crate::tree::Tree;
@@ -288,6 +289,7 @@ fn init_jobs(tree: &Tree, detection: &Detection) -> Vec<Shim> {
         } else if sql {
             nearby(tree, service, "alembic.ini")
                 .filter(|_| !migrates_itself(tree, service))
+                .filter(|_| !is_for_development(tree, service, "alembic"))
                 .map(|file| {
                     let mut command =
                         vec!["python".to_owned(), "-m".to_owned(), "alembic".to_owned()];
@@ -367,6 +369,32 @@ fn migrates_itself(tree: &Tree, service: &DetectedService) -> bool {
                     || text.contains("\"upgrade\""))
         })
     })
+}
+
+/// Whether a service's manifest names a distribution among what its developers need, and nowhere else: its image
+/// does not have it.
+fn is_for_development(tree: &Tree, service: &DetectedService, distribution: &str) -> bool {
+    let text = nearby(tree, service, "pyproject.toml").and_then(|path| tree.manifest(&path));
+    let Some(manifest) = text.and_then(|text| Item::toml(&text).ok()) else {
+        return false;
+    };
+    let named = |item: &Item| {
+        let listed = item.list().iter().filter_map(Item::as_text);
+        let keys = item.table().iter().map(|(name, _)| name.as_str());
+        listed.chain(keys).any(|requirement| {
+            let rest = requirement.strip_prefix(distribution);
+            rest.is_some_and(|rest| {
+                !rest.starts_with(|letter: char| letter.is_alphanumeric() || letter == '-')
+            })
+        })
+    };
+    let has = |path: &[&str]| manifest.get(path).is_some_and(named);
+    let main = has(&["project", "dependencies"]) || has(&["tool", "poetry", "dependencies"]);
+    let mut groups = manifest.entries(&["dependency-groups"]).iter();
+    !main
+        && (groups.any(|(_, group)| named(group))
+            || has(&["tool", "uv", "dev-dependencies"])
+            || has(&["tool", "poetry", "group", "dev", "dependencies"]))
 }
 
 /// Secrets that sign what another service checks.

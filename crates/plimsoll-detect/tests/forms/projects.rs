@@ -212,6 +212,41 @@ fn tables_are_made_before_the_service_starts() {
 }
 
 #[test]
+fn no_job_makes_tables_by_what_only_developers_have() {
+    let job = |manifest: &str| {
+        let detection = found(&[
+            ("pyproject.toml", manifest),
+            ("alembic.ini", "[alembic]\nscript_location = migrations\n"),
+            (
+                "app.py",
+                "import os\nfrom fastapi import FastAPI\nfrom sqlalchemy import create_engine\n\
+                 engine = create_engine(os.getenv(\"DATABASE_URL\", \"postgresql://u@localhost/x\"))\napp = FastAPI()\n",
+            ),
+        ]);
+        let directory = tempfile::tempdir().unwrap();
+        let (project, _) =
+            detection.into_project("tide", directory.path(), &|name| name.to_owned());
+        project
+            .services
+            .keys()
+            .any(|name| name.ends_with("-tables"))
+    };
+    let with = |alembic: &str, rest: &str| {
+        format!(
+            "[project]\nname = \"tide\"\nversion = \"1\"\n\
+             dependencies = [\"fastapi\", \"uvicorn\", \"sqlalchemy\", \"psycopg\"{alembic}]\n{rest}"
+        )
+    };
+    let group = "[dependency-groups]\ndev = [\"alembic>=1.16\", \"pytest\"]\n";
+    assert!(!job(&with("", group)));
+    assert!(job(&with(", \"alembic>=1.16\"", group)));
+    assert!(job(&with(
+        "",
+        "[dependency-groups]\ndev = [\"alembic-utils\"]\n"
+    )));
+}
+
+#[test]
 fn pages_queues_and_servers_of_other_kinds() {
     let detection = found(&[
         (
