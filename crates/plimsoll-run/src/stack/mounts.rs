@@ -143,7 +143,12 @@ impl MountSources<'_> {
                 match fs_err::metadata(source) {
                     Ok(_) => {}
                     Err(error) if error.kind() == std::io::ErrorKind::NotFound && *create => {
-                        fs_err::create_dir_all(source).map_err(|error| unusable(source, &error))?;
+                        // No program starts as root here and gives it away itself, as those of
+                        // many images do.
+                        let owner = (Some(self.user.uid), Some(self.user.gid));
+                        fs_err::create_dir_all(source)
+                            .and_then(|()| std::os::unix::fs::chown(source, owner.0, owner.1))
+                            .map_err(|error| unusable(source, &error))?;
                     }
                     Err(error) if error.kind() == std::io::ErrorKind::NotFound => {
                         return Err(Diagnostic::error(format!(

@@ -26,6 +26,7 @@ pub const TESTS: Tests = &[
     ("stack::a_dependency_takes_along", depends_on_restart),
     ("stack::own_name_servers", own_name_servers),
     ("stack::own_hardware", own_hardware),
+    ("stack::a_directory_that_is_made", made_directory),
     ("stack::image_as_mount", image_as_mount),
     ("stack::volumes_elsewhere", volumes_elsewhere),
     ("stack::files_come_while_it_runs", synchronised),
@@ -354,6 +355,29 @@ fn own_name_servers() {
     stack.up().unwrap();
     let address = stack.says("web", "tool tool resolve db");
     assert!(address.starts_with("10."), "{address}");
+    stack.down();
+}
+
+fn made_directory() {
+    let mut stack = Stack::new(Vec::new());
+    let mut db = service("db");
+    db.user = Some(Spanned::unplaced("4321:4322".to_owned()));
+    db.volumes = vec![Spanned::unplaced(Mount {
+        kind: MountKind::Bind {
+            source: stack.place.path().join("data/db"),
+            create: true,
+            propagation: Propagation::Private,
+            recursion: Recursion::Enabled,
+        },
+        target: "/kept".into(),
+        read_only: false,
+    })];
+    stack.project.services.insert("db".to_owned(), db);
+    stack.up().unwrap();
+    assert_eq!(
+        stack.says("db", "echo kept > /kept/file && cat /kept/file"),
+        "kept\n"
+    );
     stack.down();
 }
 
