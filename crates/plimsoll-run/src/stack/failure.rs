@@ -2,10 +2,11 @@
 
 use std::fmt::Write as _;
 use std::net::SocketAddr;
+use std::path::Path;
 use std::time::Instant;
 
-use plimsoll_diag::Diagnostic;
-use plimsoll_model::{HealthRequest, Service};
+use plimsoll_diag::{Diagnostic, Spanned};
+use plimsoll_model::{HealthRequest, Mount, MountKind, Service};
 
 use super::logs::log_spec;
 use super::order::Awaited;
@@ -50,7 +51,8 @@ impl UpRequest<'_> {
         }
         let mut diagnostic = Diagnostic::error(message).at(service.span.clone());
         let last_lines = self.last_lines(&state.id);
-        if let Some(hint) = read_only_hint(&last_lines) {
+        let hint = read_only_hint(&last_lines).or_else(|| denied_hint(service, &last_lines));
+        if let Some(hint) = hint {
             diagnostic = diagnostic.hint(hint);
         }
         Box::new(ServiceFailure {
@@ -174,14 +176,33 @@ fn read_only_hint(lines: &[String]) -> Option<String> {
             "it may not write where its database is: give that directory a volume".to_owned(),
         );
     };
-    // The path stands quoted in what most languages print.
-    let path = line
-        .split(['\'', '"', '`'])
-        .find(|part| part.starts_with('/'));
-    Some(match path {
+    Some(match quoted_path(line) {
         Some(path) => format!("its root is read-only: give `{path}` a volume or `tmpfs`, or write `read_only: false`"),
         None => "its root is read-only: give it a volume or `tmpfs` where it writes, or write `read_only: false`".to_owned(),
     })
+}
+
+/// What to do when a program failed because it may not write to what is mounted there.
+fn denied_hint(service: &Service, lines: &[String]) -> Option<String> {
+    let denied = |line: &&String| line.contains("Permission denied") || line.contains("EACCES");
+    let path = quoted_path(lines.iter().rev().find(denied)?)?;
+    let above = |mount: &&Spanned<Mount>| Path::new(path).starts_with(&mount.target);
+    let mounts = service.volumes.iter().filter(above);
+    let mount = mounts.max_by_key(|mount| mount.target.components().count())?;
+    let MountKind::Bind { source, .. } = &mount.kind else {
+        return None;
+    };
+    Some(format!(
+        "`{}` is mounted there, and not the service's to write to: give it to an ordinary user (`chown -R`), or name \
+         its owner as `user` of the service",
+        source.display()
+    ))
+}
+
+/// The path in a line, which stands quoted in what most languages print.
+fn quoted_path(line: &str) -> Option<&str> {
+    line.split(['\'', '"', '`'])
+        .find(|part| part.starts_with('/'))
 }
 
 /// Where a service listens, if its check asks another port.
@@ -210,6 +231,8 @@ fn elsewhere_than(asked: u16, listening: &[SocketAddr]) -> Option<String> {
 
 #[cfg(test)]
 mod tests {
+    use plimsoll_model::{Propagation, Recursion};
+
     use super::*;
 
     #[test]
@@ -224,6 +247,34 @@ mod tests {
             elsewhere_than(8000, &[]).as_deref(),
             Some("it listens on no port, its health check asks 8000")
         );
+    }
+
+    #[test]
+    fn a_program_that_may_not_write_to_a_mount_is_told_whose_it_is() {
+        let service = Service {
+            volumes: vec![Spanned::unplaced(Mount {
+                kind: MountKind::Bind {
+                    source: "/home/me/desk".into(),
+                    create: true,
+                    propagation: Propagation::Private,
+                    recursion: Recursion::Enabled,
+                },
+                target: "/app".into(),
+                read_only: false,
+            })],
+            ..Service::default()
+        };
+        let denied = |path: &str| {
+            [format!(
+                "PermissionError: [Errno 13] Permission denied: '{path}'"
+            )]
+        };
+        let hint = denied_hint(&service, &denied("/app/logs/worker.log")).unwrap();
+        assert!(
+            hint.starts_with("`/home/me/desk` is mounted there"),
+            "{hint}"
+        );
+        assert_eq!(denied_hint(&service, &denied("/var/log/worker.log")), None);
     }
 
     #[test]
