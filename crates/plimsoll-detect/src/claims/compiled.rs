@@ -4,6 +4,7 @@ use std::path::Path;
 
 use plimsoll_diag::Spanned;
 
+use crate::claims::command::inside_shell;
 use crate::claims::health::{Check, of_dockerfile};
 use crate::claims::review::only_port;
 use crate::claims::{Dockerfile, Line, Reviewed, Stage, start_scripts};
@@ -209,9 +210,27 @@ fn started(image: &Stage) -> Vec<String> {
     [words(&image.entrypoint), words(&image.command)].concat()
 }
 
+/// The words without the first process of a container, which only starts the program that follows: `tini -g -- server`.
+fn without_init(words: &[String]) -> &[String] {
+    let Some((first, rest)) = words.split_first() else {
+        return words;
+    };
+    if !matches!(first.rsplit('/').next(), Some("tini" | "dumb-init")) {
+        return words;
+    }
+    let flags = rest.iter().take_while(|word| word.starts_with('-')).count();
+    &rest[flags..]
+}
+
 /// What an image starts a program with; another program may stand before it.
 fn arguments(image: &Stage, names: &[String]) -> Vec<String> {
-    let mut words = started(image);
+    let started = started(image);
+    let plain = without_init(&started);
+    let mut words = inside_shell(plain);
+    let of_a_shell = words != plain;
+    if words.first().is_some_and(|first| first == "exec") {
+        words.remove(0);
+    }
     // Who starts it so is told how it is started.
     if words
         .last()
@@ -223,7 +242,7 @@ fn arguments(image: &Stage, names: &[String]) -> Vec<String> {
         return words[at + 1..].to_vec();
     }
     match words.split_first() {
-        Some((first, rest)) if !first.ends_with("sh") && first != "tini" => rest.to_vec(),
+        Some((first, rest)) if !of_a_shell && !first.ends_with("sh") => rest.to_vec(),
         _ => Vec::new(),
     }
 }

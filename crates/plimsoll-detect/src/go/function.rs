@@ -70,6 +70,8 @@ pub(super) struct Function {
     /// Whether it makes a server of remote calls.
     pub serves_calls: bool,
     pub variables: Vec<FoundVariable>,
+    /// Fields that a validator wants filled, and the variables that fill them.
+    pub validated: Vec<(String, String)>,
     /// Its own names of variables of the environment.
     pub known_as: BTreeMap<String, String>,
     /// Where it waits for a signal.

@@ -341,15 +341,18 @@ impl Seen<'_> {
             .copied()
             .map(std::ptr::from_ref)
             .collect();
+        let validated = self.validated();
         self.reached
             .iter()
             .flat_map(|function| {
+                let validated = &validated;
                 let runs = certain.contains(&std::ptr::from_ref(*function));
                 function
                     .variables
                     .iter()
                     .map(move |variable| FoundVariable {
-                        required: variable.required && runs,
+                        required: runs
+                            && (variable.required || validated.contains(variable.name.as_str())),
                         one_of: match runs {
                             true => variable.one_of.clone(),
                             false => Vec::new(),
@@ -357,6 +360,29 @@ impl Seen<'_> {
                         ..variable.clone()
                     })
             })
+            .collect()
+    }
+
+    /// Variables whose fields a validator wants filled when the program starts, and no function of defaults fills.
+    fn validated(&self) -> BTreeSet<&str> {
+        let validates = self.imports("github.com/go-playground/validator")
+            && self
+                .certain
+                .iter()
+                .any(|function| function.mentions.contains("Struct"));
+        if !validates {
+            return BTreeSet::new();
+        }
+        let stands_in = |field: &str| {
+            self.reached.iter().any(|function| {
+                function.name.to_ascii_lowercase().contains("default")
+                    && function.mentions.contains(field)
+            })
+        };
+        let fields = self.reached.iter().flat_map(|function| &function.validated);
+        fields
+            .filter(|(field, _)| !stands_in(field))
+            .map(|(_, variable)| variable.as_str())
             .collect()
     }
 

@@ -506,6 +506,14 @@ pub(super) fn tags(source: &Source, node: Node<'_>, function: &mut Function, dep
             let stated = ["required", "env-required"]
                 .iter()
                 .any(|key| value_of(tag, key).as_deref() == Some("true"));
+            let checked = value_of(tag, "validate")
+                .is_some_and(|rules| rules.split(',').any(|rule| rule == "required"));
+            if is_variable(&name) && checked && default.is_none() {
+                let field = node.child_by_field_name("name");
+                let field = field.map(|field| source.text_of(field).to_owned());
+                let filled = field.map(|field| (field, name.clone()));
+                function.validated.extend(filled);
+            }
             if is_variable(&name) {
                 function.ports.extend(own_port(&name, default.as_deref()));
                 let required = (flagged || stated) && default.is_none();

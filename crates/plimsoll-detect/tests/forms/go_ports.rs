@@ -240,3 +240,48 @@ fn a_database_that_is_connected_to_at_start_is_needed() {
     );
     assert_eq!(needs(&chosen), ["Postgres false"]);
 }
+
+#[test]
+fn what_starts_a_program_as_the_second_process_is_no_argument_of_it() {
+    let server = gin("import \"github.com/gin-gonic/gin\"", "r.Run(\":8001\")");
+    let started = |image: &str| {
+        let image = format!("FROM golang:1.24\nRUN go build -o /bin/a .\n{image}\n");
+        let detection = found(&[
+            ("go.mod", "module x/a\n\ngo 1.24\n"),
+            ("main.go", &server),
+            ("Dockerfile", &image),
+        ]);
+        lines(&detection).concat()
+    };
+    let plain = "web /usr/local/bin/a [8001]";
+    let init = "ENTRYPOINT [\"/usr/bin/tini\", \"-g\", \"--\"]\n";
+    assert_eq!(started(&format!("{init}CMD [\"/bin/a\"]")), plain);
+    assert_eq!(
+        started(&format!("{init}CMD [\"/bin/a\", \"-v\"]")),
+        "web /usr/local/bin/a -v [8001]"
+    );
+    let shell = "CMD [\"/bin/bash\", \"-c\", \"/bin/tool migrate && exec /bin/a\"]";
+    assert_eq!(started(&format!("{init}{shell}")), plain);
+}
+
+#[test]
+fn what_a_validator_wants_and_no_default_fills_is_required() {
+    let config = "package main\n\ntype Config struct {\n\tPort string `envconfig:\"PORT\" validate:\"required\"`\n\tKey string `envconfig:\"SERVER_KEY\" validate:\"required,min=8\"`\n\tNote string `envconfig:\"NOTE\" validate:\"omitempty\"`\n}\n\nfunc (c *Config) SetDefault() {\n\tif c.Port == \"\" {\n\t\tc.Port = \"8001\"\n\t}\n}\n";
+    let main = |check: &str| {
+        format!(
+            "package main\n\nimport (\n\t\"github.com/gin-gonic/gin\"\n\t\"github.com/go-playground/validator/v10\"\n\t\"github.com/kelseyhightower/envconfig\"\n)\n\nfunc main() {{\n\tvar c Config\n\tenvconfig.Process(\"\", &c)\n\tc.SetDefault()\n{check}\tr := gin.Default()\n\tr.Run(\":\" + c.Port)\n}}\n\nvar _ = validator.New\n"
+        )
+    };
+    let wanted = |check: &str| {
+        let detection = found(&[
+            ("go.mod", "module x/a\n\ngo 1.24\n"),
+            ("config.go", config),
+            ("main.go", &main(check)),
+        ]);
+        let names = required(&detection).into_iter();
+        names.map(str::to_owned).collect::<Vec<_>>()
+    };
+    let check = "\tif err := validator.New().Struct(c); err != nil {\n\t\tpanic(err)\n\t}\n";
+    assert_eq!(wanted(check), ["SERVER_KEY"]);
+    assert!(wanted("").is_empty());
+}
