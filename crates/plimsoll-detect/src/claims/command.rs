@@ -73,15 +73,19 @@ impl Starts {
 }
 
 /// Programs that only start the program that follows.
-const BEFORE: &[&str] = &[
-    "exec",
-    "dumb-init",
-    "tini",
-    "gosu",
-    "su-exec",
-    "env",
-    "nohup",
-];
+const BEFORE: &[&str] = &["exec", "gosu", "su-exec", "env", "nohup"];
+
+/// The words without the first process of a container, which only starts the program that follows: `tini -g -- server`.
+pub(crate) fn without_init(words: &[String]) -> &[String] {
+    let Some((first, rest)) = words.split_first() else {
+        return words;
+    };
+    if !matches!(first.rsplit('/').next(), Some("tini" | "dumb-init")) {
+        return words;
+    }
+    let flags = rest.iter().take_while(|word| word.starts_with('-')).count();
+    &rest[flags..]
+}
 
 /// Managers whose `run` starts the program that follows in their environment.
 const RUNNERS: &[&str] = &["uv", "poetry", "pdm", "pipenv", "hatch", "rye"];
@@ -145,7 +149,7 @@ pub(crate) fn inside_shell(words: &[String]) -> Vec<String> {
 /// What the words start.
 pub(crate) fn starts(words: &[String]) -> Option<Starts> {
     // `"-p 8000"` as one word is an option and its value to the programs that read it.
-    let inside: Vec<String> = inside_shell(words)
+    let inside: Vec<String> = inside_shell(without_init(words))
         .into_iter()
         .flat_map(|word| match word.split_once(' ') {
             Some((flag, value)) if flag.starts_with('-') && !flag.contains('=') => {
@@ -155,10 +159,15 @@ pub(crate) fn starts(words: &[String]) -> Option<Starts> {
         })
         .collect();
     let (_, mut words) = without_runner(&inside);
-    while words.first().is_some_and(|word| {
-        let name = word.rsplit('/').next().unwrap_or(word);
-        BEFORE.contains(&name) || word == "--" || word.contains('=') && !word.starts_with('-')
-    }) {
+    loop {
+        words = without_init(words);
+        let only_starts = words.first().is_some_and(|word| {
+            let name = word.rsplit('/').next().unwrap_or(word);
+            BEFORE.contains(&name) || word == "--" || word.contains('=') && !word.starts_with('-')
+        });
+        if !only_starts {
+            break;
+        }
         words = &words[1..];
     }
     let (_, words) = without_runner(words);
@@ -378,6 +387,28 @@ mod tests {
                 .map(str::to_owned)
                 .collect::<Vec<_>>(),
         )
+    }
+
+    #[test]
+    fn the_first_process_of_a_container_and_its_flags_are_not_what_is_started() {
+        let plain = of("uvicorn a:app --port 80");
+        assert!(plain.is_some());
+        for line in [
+            "tini -g -- uvicorn a:app --port 80",
+            "/usr/bin/dumb-init --single-child uvicorn a:app --port 80",
+            "exec tini -s -- uvicorn a:app --port 80",
+        ] {
+            assert_eq!(of(line), plain, "{line}");
+        }
+        let of_a_shell = [
+            "/sbin/tini",
+            "-g",
+            "--",
+            "sh",
+            "-c",
+            "exec uvicorn a:app --port 80",
+        ];
+        assert_eq!(starts(&of_a_shell.map(str::to_owned)), plain);
     }
 
     #[test]

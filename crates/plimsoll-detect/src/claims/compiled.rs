@@ -4,7 +4,7 @@ use std::path::Path;
 
 use plimsoll_diag::Spanned;
 
-use crate::claims::command::inside_shell;
+use crate::claims::command::{inside_shell, without_init};
 use crate::claims::health::{Check, of_dockerfile};
 use crate::claims::review::only_port;
 use crate::claims::{Dockerfile, Line, Reviewed, Stage, start_scripts};
@@ -208,18 +208,6 @@ fn started(image: &Stage) -> Vec<String> {
         Some(Line::Shell(_)) | None => Vec::new(),
     };
     [words(&image.entrypoint), words(&image.command)].concat()
-}
-
-/// The words without the first process of a container, which only starts the program that follows: `tini -g -- server`.
-fn without_init(words: &[String]) -> &[String] {
-    let Some((first, rest)) = words.split_first() else {
-        return words;
-    };
-    if !matches!(first.rsplit('/').next(), Some("tini" | "dumb-init")) {
-        return words;
-    }
-    let flags = rest.iter().take_while(|word| word.starts_with('-')).count();
-    &rest[flags..]
 }
 
 /// What an image starts a program with; another program may stand before it.
