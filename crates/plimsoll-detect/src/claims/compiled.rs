@@ -1,5 +1,6 @@
 //! What Dockerfiles say of programs that are compiled: which stage starts one, with what, and on which port.
 
+use std::collections::BTreeSet;
 use std::path::Path;
 
 use plimsoll_diag::Spanned;
@@ -8,13 +9,38 @@ use crate::claims::command::{inside_shell, without_init};
 use crate::claims::health::{Check, of_dockerfile};
 use crate::claims::review::only_port;
 use crate::claims::{Dockerfile, Line, Reviewed, Stage, start_scripts};
-use crate::go::GoClaim;
+use crate::found::FoundVariable;
 use crate::places;
-use crate::rust::RustClaim;
+
+/// What a Dockerfile says of a compiled program.
+#[derive(Debug, Default, Clone)]
+pub(crate) struct ImageClaim {
+    /// Arguments that it starts the program with.
+    pub(crate) arguments: Vec<String>,
+    /// The only port that it is said to have.
+    pub(crate) port: Option<u16>,
+    /// Variables that are set for it.
+    pub(crate) environment: Vec<(String, String)>,
+}
+
+impl ImageClaim {
+    /// Those of its variables that the program reads, and by which it is told where to listen.
+    pub(crate) fn listening<'v>(
+        &self,
+        read: impl Iterator<Item = &'v FoundVariable>,
+        listens: &dyn Fn(&str, &str) -> bool,
+    ) -> Vec<(String, String)> {
+        let read: BTreeSet<&str> = read.map(|variable| variable.name.as_str()).collect();
+        let set = self.environment.iter();
+        set.filter(|(name, value)| read.contains(name.as_str()) && listens(name, value))
+            .cloned()
+            .collect()
+    }
+}
 
 impl Reviewed {
     /// What a Dockerfile says that builds the Go package of a directory into a program of this name.
-    pub(crate) fn builds(&self, directory: &Path, program: &str) -> Option<GoClaim> {
+    pub(crate) fn builds(&self, directory: &Path, program: &str) -> Option<ImageClaim> {
         let claims = self.files.iter().filter_map(|file| {
             let built = built_as(file, directory);
             let stated = built.is_some();
@@ -25,7 +51,7 @@ impl Reviewed {
             let made = || file.stages.iter().any(of_go) && !any_run(file, "go build");
             (stated || image.is_some() && made()).then(|| {
                 let image = image.unwrap_or_else(|| file.image(None));
-                GoClaim {
+                ImageClaim {
                     arguments: arguments(&image, &names),
                     port: port(&image),
                     environment: environment(&image),
@@ -37,11 +63,11 @@ impl Reviewed {
     }
 
     /// What a Dockerfile says that builds with cargo and starts a program of this name.
-    pub(crate) fn starts(&self, program: &str) -> Option<RustClaim> {
+    pub(crate) fn starts(&self, program: &str) -> Option<ImageClaim> {
         self.files.iter().find_map(|file| {
             let names = [program.to_owned()];
             let image = file.images().find(|image| starts(image, &names))?;
-            any_run(file, "cargo ").then(|| RustClaim {
+            any_run(file, "cargo ").then(|| ImageClaim {
                 arguments: arguments(&image, &names),
                 port: port(&image),
                 environment: environment(&image),

@@ -15,6 +15,7 @@ mod review;
 pub(crate) mod start_scripts;
 
 pub(crate) use command::{Starts, inside_shell, starts, without_runner};
+pub(crate) use compiled::ImageClaim;
 pub(crate) use deployments::Deployments;
 pub(crate) use dockerfile::{Dockerfile, Line, Stage};
 pub(crate) use gunicorn_arguments::GunicornArguments;

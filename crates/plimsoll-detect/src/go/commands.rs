@@ -2,9 +2,9 @@
 
 use tree_sitter::Node;
 
-use super::GoClaim;
 use super::function::Function;
 use super::package::text;
+use crate::claims::ImageClaim;
 use crate::syntax::{Source, named_children};
 
 /// Subcommands that start a server.
@@ -66,7 +66,7 @@ pub(super) fn run<'n>(source: &Source, field: Node<'n>) -> Option<Run<'n>> {
 }
 
 /// The subcommand that serves: the one that an image names, or one that is called as servers are.
-pub(super) fn served<'f>(reached: &[&'f Function], claim: Option<&GoClaim>) -> Option<&'f str> {
+pub(super) fn served<'f>(reached: &[&'f Function], claim: Option<&ImageClaim>) -> Option<&'f str> {
     let known = || {
         let all = reached.iter().flat_map(|function| &function.commands);
         all.map(String::as_str)

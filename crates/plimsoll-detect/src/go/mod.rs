@@ -21,6 +21,7 @@ use std::sync::Arc;
 use plimsoll_diag::{Diagnostic, Span};
 use rayon::prelude::*;
 
+use crate::claims::ImageClaim;
 use crate::detection::Rejected;
 use crate::found::Found;
 use crate::places;
@@ -37,17 +38,6 @@ pub(crate) struct GoFindings {
     pub(crate) found: Vec<Found>,
     pub(crate) rejected: Vec<Rejected>,
     pub(crate) problems: Vec<Diagnostic>,
-}
-
-/// What a Dockerfile says of a main package.
-#[derive(Debug, Default, Clone)]
-pub(crate) struct GoClaim {
-    /// Arguments that it starts the program with.
-    pub(crate) arguments: Vec<String>,
-    /// The only port that it is said to have.
-    pub(crate) port: Option<u16>,
-    /// Variables that are set for it.
-    pub(crate) environment: Vec<(String, String)>,
 }
 
 /// The packages of a tree, and the modules they belong to.
@@ -69,7 +59,7 @@ struct Closure<'p> {
 
 /// Finds the services that the main packages of a tree make. `claimed` is what somebody says who builds
 /// a directory into a program of a name, which counts even where its place would set it aside.
-pub(crate) fn find(tree: &Tree, claimed: &dyn Fn(&Path, &str) -> Option<GoClaim>) -> GoFindings {
+pub(crate) fn find(tree: &Tree, claimed: &dyn Fn(&Path, &str) -> Option<ImageClaim>) -> GoFindings {
     let modules = manifest::modules(tree);
     let mut findings = GoFindings::default();
     if modules.is_empty() {

@@ -6,11 +6,12 @@ use std::path::{Path, PathBuf};
 use plimsoll_diag::{Evidence, Span};
 use plimsoll_model::{BuildRecipe, GoRecipe, RecipeKind};
 
+use super::Closure;
 use super::commands;
 use super::function::{Function, RouteHint, Transport};
 use super::manifest::Module;
 use super::package::Package;
-use super::{Closure, GoClaim};
+use crate::claims::ImageClaim;
 use crate::detection::{DetectedService, Health, Route, ServiceKind, Stream};
 use crate::found::{Found, FoundVariable};
 use crate::mcp_transport::says_http;
@@ -98,7 +99,7 @@ pub(super) struct Seen<'s> {
     pub reached: Vec<&'s Function>,
     /// Those of them that run whatever the settings are.
     pub certain: Vec<&'s Function>,
-    pub claim: Option<&'s GoClaim>,
+    pub claim: Option<&'s ImageClaim>,
 }
 
 impl Seen<'_> {

@@ -17,6 +17,7 @@ use std::sync::Arc;
 
 use plimsoll_diag::Diagnostic;
 
+use crate::claims::ImageClaim;
 use crate::detection::Rejected;
 use crate::found::Found;
 use crate::locks::{AskedOfCargo, HeldByCargo, review_cargo};
@@ -32,20 +33,9 @@ pub(crate) struct RustFindings {
     pub(crate) problems: Vec<Diagnostic>,
 }
 
-/// What a Dockerfile says of a program.
-#[derive(Debug, Default, Clone)]
-pub(crate) struct RustClaim {
-    /// Arguments that it starts the program with.
-    pub(crate) arguments: Vec<String>,
-    /// The only port that it is said to have.
-    pub(crate) port: Option<u16>,
-    /// Variables that are set for it.
-    pub(crate) environment: Vec<(String, String)>,
-}
-
 /// Finds the services that the programs of a tree make. `claimed` is what somebody says who starts a
 /// program by its name, which counts even where its place would set it aside.
-pub(crate) fn find(tree: &Tree, claimed: &dyn Fn(&str) -> Option<RustClaim>) -> RustFindings {
+pub(crate) fn find(tree: &Tree, claimed: &dyn Fn(&str) -> Option<ImageClaim>) -> RustFindings {
     let packages = manifest::packages(tree);
     let mut findings = RustFindings::default();
     let libraries = Libraries::new(tree, &packages);

@@ -59,16 +59,11 @@ impl Seen<'_> {
 
     /// Variables that its image tells it by where to listen.
     pub(super) fn listening_environment(&self) -> Vec<(String, String)> {
-        let read = |name: &str| {
-            let mut variables = self.reached.iter().flat_map(|one| &one.variables);
-            variables.any(|variable| variable.name == name)
-        };
-        let set = self.claim.into_iter().flat_map(|claim| &claim.environment);
-        set.filter(|(name, value)| {
-            own_port(name, Some(value)).is_some_and(|hint| !hint.metrics) && read(name)
-        })
-        .cloned()
-        .collect()
+        let read = self.reached.iter().flat_map(|one| &one.variables);
+        let listens =
+            |name: &str, value: &str| own_port(name, Some(value)).is_some_and(|hint| !hint.metrics);
+        let claim = self.claim;
+        claim.map_or_else(Vec::new, |claim| claim.listening(read, &listens))
     }
 
     /// What its image tells it by an argument or by variables.

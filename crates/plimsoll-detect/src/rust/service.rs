@@ -6,12 +6,12 @@ use std::path::{Path, PathBuf};
 use plimsoll_diag::{Diagnostic, Evidence, Span};
 use plimsoll_model::{BuildRecipe, RecipeKind, RustRecipe};
 
-use super::RustClaim;
 use super::closure::Closure;
 use super::item::{self, Item, RouteHint, Transport};
 use super::manifest::{self, Binary, Package};
 use super::settings;
 use super::source::Crate;
+use crate::claims::ImageClaim;
 use crate::detection::{DetectedService, Health, Route, ServiceKind, Stream};
 use crate::found::{Found, FoundVariable};
 use crate::mcp_transport::says_http;
@@ -81,7 +81,7 @@ pub(super) struct Seen<'s> {
     pub closure: &'s Closure,
     /// The items that `main` leads to.
     pub reached: Vec<&'s Item>,
-    pub claim: Option<&'s RustClaim>,
+    pub claim: Option<&'s ImageClaim>,
 }
 
 impl Seen<'_> {
