@@ -290,11 +290,11 @@ impl Extractor<'_> {
         });
     }
 
-    /// `os.environ["X"] = value` hands a value over as a call does.
+    /// `os.environ["X"] = value` and `app.config["X"] = value` hand a value over as a call does.
     fn handed_over(&mut self, base: &str, left: Node<'_>, right: Option<Node<'_>>, scope: &Scope) {
         let index = left.child_by_field_name("subscript");
         if let (Some(index), Some(right)) = (index, right)
-            && base.rsplit('.').next() == Some("environ")
+            && matches!(base.rsplit('.').next(), Some("environ" | "config"))
         {
             let call = Call {
                 function: Value::Name(format!("{base}.__setitem__")),

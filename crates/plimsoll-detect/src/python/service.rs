@@ -263,7 +263,7 @@ pub(crate) fn assemble(
         }
         fixed_addresses(module, &mut found_needs, &mut problems);
     }
-    let kept = state(&modules, &startup, &variables);
+    let kept = state(&modules, &service.root, &startup, &variables);
     service.writes = kept.writes.into_iter().collect();
     if !kept.single.is_empty() && service.kind.is_daemon() {
         service.replicas_max = Some(1);

@@ -9,6 +9,7 @@ use plimsoll_diag::Evidence;
 use crate::found::FoundVariable;
 use crate::places;
 use crate::python::evaluate::evaluate;
+use crate::python::locations::location;
 use crate::python::module::{Module, Moment};
 use crate::python::startup::Startup;
 use crate::python::value::{Call, Value};
@@ -27,9 +28,10 @@ pub(crate) struct State {
 /// Reasons that are told for one service at most.
 const REASONS: usize = 3;
 
-/// Reads what a service keeps out of its files and variables.
+/// Reads what a service keeps out of its files and variables; it is started in `root`.
 pub(crate) fn state(
     modules: &[Arc<Module>],
+    root: &Path,
     startup: &Startup,
     variables: &[FoundVariable],
 ) -> State {
@@ -67,6 +69,10 @@ pub(crate) fn state(
             .or_else(|| state.single.get(before).cloned());
     }
     if let Some((path, evidence)) = django_database(modules) {
+        state.single.push(evidence);
+        state.writes.insert(path);
+    }
+    for (path, evidence) in flask_databases(modules, root) {
         state.single.push(evidence);
         state.writes.insert(path);
     }
@@ -173,6 +179,73 @@ fn django_database(modules: &[Arc<Module>]) -> Option<(String, Evidence)> {
     let path = own_path(if name.starts_with('/') { file } else { &name })?;
     let why = format!("keeps its data in the file `{path}`: one process only");
     Some((path, Evidence::new(module.span(binding.place), why)))
+}
+
+/// What Flask's SQLAlchemy connects to.
+const FLASK_DATABASE: &str = "SQLALCHEMY_DATABASE_URI";
+
+/// Where it puts a database whose address names no place.
+const FLASK_INSTANCE: &str = "instance";
+
+/// Files that the settings of a Flask application name as its database.
+fn flask_databases(modules: &[Arc<Module>], root: &Path) -> Vec<(String, Evidence)> {
+    let stated = modules.iter().flat_map(|module| {
+        let bound = module.bindings.iter().filter_map(move |binding| {
+            let is_it = binding.target == FLASK_DATABASE;
+            let value = binding.value.as_ref().filter(|_| is_it)?;
+            Some((module, value, &*binding.scope.path, binding.place))
+        });
+        let put = module.calls.iter().filter_map(move |placed| {
+            let key = placed.call.arguments.first()?.as_text();
+            let is_it = key == Some(FLASK_DATABASE) && placed.call.method() == Some("__setitem__");
+            let value = placed.call.arguments.get(1).filter(|_| is_it)?;
+            Some((module, value, &*placed.scope.path, placed.call.place))
+        });
+        bound.chain(put)
+    });
+    let found = stated.filter_map(|(module, value, scope, place)| {
+        let path = flask_database(module, value, scope, root)?;
+        let why = format!("keeps its data in the file `{path}`: one process only");
+        Some((path, Evidence::new(module.span(place), why)))
+    });
+    found.collect()
+}
+
+/// The file of an address, or of one of several: `os.getenv("DATABASE_URL") or "sqlite:///" + join(HERE, "app.db")`.
+fn flask_database(module: &Module, value: &Value, scope: &str, root: &Path) -> Option<String> {
+    if let Value::Either(several) = value {
+        let mut several = several.iter();
+        return several.find_map(|value| flask_database(module, value, scope, root));
+    }
+    if let Some(text) = evaluate(value, module, scope).text {
+        let path = sqlite_path(&text)?;
+        return Some(match Path::new(&path).is_absolute() {
+            true => path,
+            false => format!("{FLASK_INSTANCE}/{path}"),
+        });
+    }
+    let value = match value {
+        Value::Name(_) => bound(module, value)?,
+        value => value,
+    };
+    let Value::Joined(parts) = value else {
+        return None;
+    };
+    let (Value::Text(start), [first, ..]) = (parts.first()?, &parts[1..]) else {
+        return None;
+    };
+    start.strip_prefix("sqlite")?.strip_suffix(":///")?;
+    let place = match &parts[1..] {
+        [_] => location(first, module, scope),
+        several => location(&Value::Joined(several.to_vec()), module, scope),
+    }?;
+    let inside = place.within(&module.path, root)?;
+    own_path(places::text(inside.strip_prefix(root).ok()?))
+}
+
+/// What a name of the file stands for.
+fn bound<'m>(module: &'m Module, name: &Value) -> Option<&'m Value> {
+    module.top_value(name.as_name()?)?.value.as_ref()
 }
 
 /// The value of a key of a dictionary.

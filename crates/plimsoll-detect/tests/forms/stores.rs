@@ -209,3 +209,39 @@ fn the_port_of_a_host_is_a_number() {
         .clone();
     assert_eq!(value.as_deref(), Some("6379"));
 }
+
+#[test]
+fn the_file_that_a_flask_application_keeps_its_data_in() {
+    let writes = |settings: &str, made: &str| {
+        let settings =
+            format!("import os\nHERE = os.path.abspath(os.path.dirname(__file__))\n{settings}");
+        let application = format!(
+            "from flask import Flask\nfrom flask_sqlalchemy import SQLAlchemy\nfrom desk.config import Config\napp = Flask(__name__)\n\
+             app.config.from_object(Config)\n{made}db = SQLAlchemy(app)\n"
+        );
+        let detection = found(&[
+            ("requirements.txt", "flask\nflask-sqlalchemy\n"),
+            ("desk/__init__.py", &application),
+            ("desk/config.py", &settings),
+        ]);
+        detection.services[0].writes.join(" ")
+    };
+    let class = |value: &str| {
+        let settings = format!("class Config:\n    SQLALCHEMY_DATABASE_URI = {value}\n");
+        writes(&settings, "")
+    };
+    let beside = "'sqlite:///' + os.path.join(HERE, 'app.db')";
+    assert_eq!(class(beside), "desk/app.db");
+    assert_eq!(
+        class(&format!("os.environ.get('DATABASE_URL') or {beside}")),
+        "desk/app.db"
+    );
+    assert_eq!(
+        class("'sqlite:///' + os.path.join(HERE, '..', 'app.db')"),
+        "app.db"
+    );
+    assert_eq!(class("'sqlite:///app.db'"), "instance/app.db");
+    assert_eq!(class("'postgresql://db/app'"), "");
+    let put = "app.config['SQLALCHEMY_DATABASE_URI'] = 'sqlite:///made.db'\n";
+    assert_eq!(writes("class Config: pass\n", put), "instance/made.db");
+}
