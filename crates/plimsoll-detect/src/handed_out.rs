@@ -1,11 +1,13 @@
 //! Pages that a server of the same tree hands out: what a bundler builds into the server's own directory, or what
 //! the server looks for in the bundler's. They become files of the server's image, and no site of their own.
 
+use std::cell::OnceCell;
 use std::path::{Path, PathBuf};
 
 use plimsoll_diag::{Evidence, Span};
 use plimsoll_model::{NodeLayout, Pages, RecipeKind, StaticSiteRecipe};
 
+use crate::claims::copied::{self, Copied};
 use crate::claims::{Dockerfile, Reviewed};
 use crate::detection::{DetectedService, Rejected, ServiceKind, VariableKind};
 use crate::found::Found;
@@ -15,12 +17,15 @@ use crate::python::Workspace;
 use crate::tree::Tree;
 
 /// A site of the tree, and where its files come to lie there.
+#[derive(Clone)]
 struct Site {
     recipe: StaticSiteRecipe,
     context: PathBuf,
     /// Directory of its manifest.
     package: PathBuf,
     output: PathBuf,
+    /// Where it is said that they are copied there, if the build itself leaves them elsewhere.
+    copied: Option<Span>,
 }
 
 /// Puts the pages of sites into the images of the servers that hand them out.
@@ -31,6 +36,7 @@ pub(crate) fn join(
     rejected: &mut Vec<Rejected>,
 ) {
     let tree = workspace.tree;
+    let copies = OnceCell::new();
     let mut index = 0;
     while index < found.len() {
         let site = Site::of(tree, &found[index].service);
@@ -38,11 +44,13 @@ pub(crate) fn join(
             index += 1;
             continue;
         };
-        let servers = servers(workspace, &site, found);
-        if servers.is_empty() {
+        let all = copies.get_or_init(|| copied::read(tree, claims));
+        let places = std::iter::once(site.clone()).chain(site.copies(all));
+        let mut handed = places.map(|site| (servers(workspace, &site, found), site));
+        let Some((servers, site)) = handed.find(|(servers, _)| !servers.is_empty()) else {
             index += 1;
             continue;
-        }
+        };
         let pages = found[index].clone();
         let taken = servers
             .iter()
@@ -90,6 +98,17 @@ impl Site {
             package,
             context: recipe.context.clone(),
             recipe: site.clone(),
+            copied: None,
+        })
+    }
+
+    /// The same where its files are copied to.
+    fn copies<'s>(&'s self, all: &'s [Copied]) -> impl Iterator<Item = Self> + 's {
+        let own = all.iter().filter(|copied| copied.from == self.output);
+        own.map(|copied| Self {
+            output: copied.to.clone(),
+            copied: Some(copied.span.clone()),
+            ..self.clone()
         })
     }
 
@@ -142,7 +161,7 @@ fn servers(workspace: &Workspace<'_>, site: &Site, found: &[Found]) -> Vec<(usiz
         .iter()
         .filter_map(|index| Some((*index, hands_out(workspace, site, &found[*index].service)?)))
         .collect();
-    if !named.is_empty() || !site.leaves() {
+    if !named.is_empty() || !site.leaves() || site.copied.is_some() {
         return named;
     }
     // A framework has a directory of this kind without being told: the closest server is meant.
@@ -233,6 +252,10 @@ fn give(tree: &Tree, site: &Site, pages: &Found, server: &mut Found, span: Span)
             places::text(&site.package)
         ),
     ));
+    if let Some(span) = &site.copied {
+        let why = "copies them to where they are handed out";
+        service.evidence.push(Evidence::new(span.clone(), why));
+    }
     problems.extend(pages.problems.iter().cloned());
     let Some(recipe) = &mut service.recipe else {
         return;

@@ -41,6 +41,10 @@ pub(crate) struct Stage {
     pub(crate) copies: Vec<Spanned<String>>,
     /// Sources of `COPY` that come from the context, and the absolute places they are put at.
     pub(crate) placed: Vec<(String, String)>,
+    /// What comes from the context, and where it is laid; relative to where the stage starts.
+    laid: Vec<Laid>,
+    /// What comes from other stages, likewise.
+    taken: Vec<Taken>,
     /// The directory that its commands start in.
     pub(crate) directory: Option<PathBuf>,
     /// Where it copies the whole context.
@@ -51,6 +55,22 @@ pub(crate) struct Stage {
     pub(crate) environment: Vec<(String, Spanned<String>)>,
     /// Packages that `apt-get install` and `apk add` name.
     pub(crate) packages: Vec<Spanned<String>>,
+}
+
+/// A source of `COPY`, and where it is laid.
+#[derive(Debug, Clone)]
+pub(crate) struct Laid {
+    pub(crate) source: String,
+    pub(crate) place: PathBuf,
+}
+
+/// What `COPY --from` takes.
+#[derive(Debug, Clone)]
+pub(crate) struct Taken {
+    /// The stage, by its name or its number; or an image.
+    pub(crate) stage: String,
+    pub(crate) laid: Laid,
+    pub(crate) span: Span,
 }
 
 /// What a Dockerfile says.
@@ -117,7 +137,18 @@ impl Dockerfile {
             .map(|index| self.image_of(Some(index)))
     }
 
-    fn image_of(&self, index: Option<usize>) -> Stage {
+    /// What an image of the stage at `index` has of the context, and where.
+    pub(crate) fn laid(&self, index: usize) -> Vec<Laid> {
+        self.image_of(Some(index)).laid
+    }
+
+    /// What an image of the stage at `index` has of other stages, and where.
+    pub(crate) fn taken(&self, index: usize) -> Vec<Taken> {
+        self.image_of(Some(index)).taken
+    }
+
+    /// A stage and those that it is made from, the first one first.
+    fn chain(&self, index: Option<usize>) -> Vec<&Stage> {
         let mut chain = Vec::new();
         let mut next = index;
         while let Some(index) = next {
@@ -128,8 +159,13 @@ impl Dockerfile {
                 .iter()
                 .rposition(|earlier| earlier.name.is_some() && earlier.name.as_deref() == base);
         }
+        chain.reverse();
+        chain
+    }
+
+    fn image_of(&self, index: Option<usize>) -> Stage {
         let mut image = Stage::default();
-        for stage in chain.into_iter().rev() {
+        for stage in self.chain(index) {
             image.base = match &image.base {
                 None => stage.base.clone(),
                 known => known.clone(),
@@ -142,6 +178,16 @@ impl Dockerfile {
                 let known = image.directory.clone().unwrap_or_default();
                 Some(known.join(path))
             };
+            let start = image.directory.clone().unwrap_or_else(|| "/".into());
+            let lay = |laid: &Laid| Laid {
+                source: laid.source.clone(),
+                place: start.join(&laid.place).components().collect(),
+            };
+            image.laid.extend(stage.laid.iter().map(lay));
+            image.taken.extend(stage.taken.iter().map(|taken| Taken {
+                laid: lay(&taken.laid),
+                ..taken.clone()
+            }));
             image.context_at = within(&stage.context_at, &image).or(image.context_at);
             image.directory = within(&stage.directory, &image).or(image.directory);
             image.ports.extend(stage.ports.iter().cloned());
@@ -272,16 +318,34 @@ fn stages(text: &str, shown: &Arc<Path>) -> Vec<Stage> {
                     .ports
                     .extend(ports.map(|port| Spanned::new(port, span.clone())));
             }
-            "COPY" | "ADD" if !rest.contains("--from=") => {
-                let mut words: Vec<String> = match line(rest) {
-                    Line::Exec(words) => words,
-                    Line::Shell(line) => line
-                        .split_whitespace()
-                        .filter(|word| !word.starts_with("--"))
-                        .map(str::to_owned)
-                        .collect(),
-                };
+            "COPY" if rest.contains("--from=") => {
+                let from = rest
+                    .split_whitespace()
+                    .find_map(|it| it.strip_prefix("--from="));
+                let mut words = copied(rest);
                 let place = words.pop();
+                if let (Some(from), Some(place)) = (from, place) {
+                    let directory = stage.directory.clone().unwrap_or_default();
+                    stage.taken.extend(words.into_iter().map(|source| Taken {
+                        stage: from.to_owned(),
+                        laid: Laid {
+                            source,
+                            place: directory.join(&place),
+                        },
+                        span: span.clone(),
+                    }));
+                }
+            }
+            "COPY" | "ADD" => {
+                let mut words = copied(rest);
+                let place = words.pop();
+                if let Some(place) = &place {
+                    let directory = stage.directory.clone().unwrap_or_default();
+                    stage.laid.extend(words.iter().map(|source| Laid {
+                        source: source.clone(),
+                        place: directory.join(place),
+                    }));
+                }
                 if let Some(place) = &place
                     && words
                         .iter()
@@ -324,6 +388,20 @@ fn stages(text: &str, shown: &Arc<Path>) -> Vec<Stage> {
         }
     }
     stages
+}
+
+/// The words of `COPY` without its options: the sources, and the place at last.
+fn copied(rest: &str) -> Vec<String> {
+    let mut plain = rest;
+    while let Some((option, after)) = plain.split_once(char::is_whitespace)
+        && option.starts_with("--")
+    {
+        plain = after.trim_start();
+    }
+    match line(plain) {
+        Line::Exec(words) => words,
+        Line::Shell(line) => line.split_whitespace().map(str::to_owned).collect(),
+    }
 }
 
 /// The variables of `ENV A=b C="d e"`, and of its old form `ENV A b c`.

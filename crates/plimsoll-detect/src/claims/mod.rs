@@ -3,6 +3,7 @@
 
 mod command;
 mod compiled;
+pub(crate) mod copied;
 mod deployments;
 mod dockerfile;
 mod environment_file;

@@ -81,7 +81,7 @@ impl Reviewed {
     }
 
     /// The directory that a Dockerfile is built in: its own unless a file says another one.
-    fn context<'s>(&'s self, file: &'s Dockerfile) -> &'s Path {
+    pub(crate) fn context<'s>(&'s self, file: &'s Dockerfile) -> &'s Path {
         let stated = self.contexts.get(&file.path).map(PathBuf::as_path);
         stated.unwrap_or_else(|| file.path.parent().unwrap_or(Path::new("")))
     }

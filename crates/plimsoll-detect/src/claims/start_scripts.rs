@@ -335,7 +335,7 @@ pub(crate) fn substituted(word: &str, variables: &BTreeMap<String, String>) -> S
 }
 
 /// `NAME=value`.
-fn assignment(word: &str) -> Option<(&str, &str)> {
+pub(crate) fn assignment(word: &str) -> Option<(&str, &str)> {
     let (name, value) = word.split_once('=')?;
     let plain = !name.is_empty()
         && !name.starts_with(|c: char| c.is_ascii_digit())

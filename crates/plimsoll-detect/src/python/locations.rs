@@ -149,6 +149,9 @@ const HANDS_OUT: &[&str] = &[
     "add_files",
 ];
 
+/// Those that take a plain text for a place beside the file, and not beside whoever starts it.
+const BESIDE: &[&str] = &["Flask", "Blueprint", "Quart"];
+
 /// Every place that a file names.
 pub(crate) fn all(module: &Module) -> Vec<Named> {
     let mut found = Vec::new();
@@ -169,8 +172,12 @@ pub(crate) fn all(module: &Module) -> Vec<Named> {
             _ => Fate::Open,
         };
         let keywords = call.keywords.iter().map(|(_, value)| value);
+        let beside = call.method().is_some_and(|name| BESIDE.contains(&name));
         for value in call.arguments.iter().chain(keywords) {
-            if let Some(location) = location(value, module, &placed.scope.path) {
+            if let Some(mut location) = location(value, module, &placed.scope.path) {
+                if beside && location.origin == Origin::Written && location.way.contains('/') {
+                    location = Location::file().above().joined(&location.way);
+                }
                 found.push(Named {
                     location,
                     place: call.place,

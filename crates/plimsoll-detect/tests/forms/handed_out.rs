@@ -274,3 +274,45 @@ fn other_programs_say_where_their_pages_go() {
         outside("../static")
     );
 }
+
+#[test]
+fn pages_are_copied_to_where_a_server_hands_them_out() {
+    let flask = "from flask import Flask\napp = Flask(__name__, static_folder='../static')\n";
+    let fastapi = format!("{FASTAPI}app.mount('/', StaticFiles(directory='static', html=True))\n");
+    let of = |build: &str, file: (&str, &str), server: (&str, &str)| {
+        let detection = beside(
+            build,
+            "export default {}",
+            &[
+                ("api/requirements.txt", "fastapi\nuvicorn\nflask\n"),
+                server,
+                file,
+            ],
+        );
+        match detection.services.len() {
+            1 => pages(&detection),
+            _ => Vec::new(),
+        }
+    };
+    let server = ("api/main.py", fastapi.as_str());
+    let none = ("README.md", "");
+    let script = (
+        "build.sh",
+        "cd web\nnpm run build\ncp -a ./dist/. ../api/static\n",
+    );
+    let image = "FROM node:22 AS pages\nWORKDIR /app/web\nCOPY web/ .\nRUN npm run build\n\
+                 FROM python:3.13\nWORKDIR /app\nCOPY api/ api/\nCOPY --from=pages /app/web/dist /app/api/static\n";
+    let there = ["/app/static from ./dist"];
+    assert_eq!(
+        of("vite build && cp -r dist ../api/static", none, server),
+        there
+    );
+    assert_eq!(of("vite build", script, server), there);
+    assert_eq!(of("vite build", ("Dockerfile", image), server), there);
+    // Flask looks beside the file that makes the application.
+    let application = ("api/desk/__init__.py", flask);
+    assert_eq!(of("vite build", script, application), there);
+    // Nobody hands out what is copied for another purpose.
+    let elsewhere = ("build.sh", "cp -r web/dist docs/\n");
+    assert!(of("vite build", elsewhere, server).is_empty());
+}
