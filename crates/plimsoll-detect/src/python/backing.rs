@@ -404,6 +404,10 @@ pub(crate) fn fixed_addresses(
             .iter()
             .map(|(name, value)| (name.as_str(), value));
         for (name, value) in values.chain(named) {
+            // Celery asks variables before these.
+            if method == "Celery" && matches!(name, "broker" | "backend") {
+                continue;
+            }
             let constant = crate::python::evaluate::evaluate(value, module, &placed.scope.path);
             let (Some(text), None) = (constant.text, constant.variable) else {
                 continue;

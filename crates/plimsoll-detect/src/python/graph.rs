@@ -1,6 +1,6 @@
 //! Which files and which distributions a file needs: its imports, followed.
 
-use std::collections::{BTreeMap, BTreeSet, HashSet, VecDeque};
+use std::collections::{BTreeMap, HashSet, VecDeque};
 use std::ffi::{OsStr, OsString};
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, LazyLock, OnceLock};
@@ -11,6 +11,7 @@ use crate::cache::Cache;
 use crate::places;
 use crate::python::distributions::distribution_of;
 use crate::python::extract::extract;
+use crate::python::installed_apps;
 use crate::python::module::{Import, Module, Moment};
 use crate::python::search_path::additions;
 use crate::python::standard::is_standard;
@@ -35,8 +36,8 @@ pub(crate) struct Modules<'t> {
 
 /// Files that were parsed before anything led to them.
 #[derive(Debug, Default)]
-struct Adopted {
-    files: HashSet<Arc<Path>>,
+pub(super) struct Adopted {
+    pub(super) files: HashSet<Arc<Path>>,
     /// Names of functions and classes in them.
     defined: HashSet<String>,
     /// Names of classes alone.
@@ -113,7 +114,7 @@ impl<'t> Modules<'t> {
         self.adopted.get_or_init(|| adopted);
     }
 
-    fn adopted(&self) -> &Adopted {
+    pub(super) fn adopted(&self) -> &Adopted {
         static NONE: LazyLock<Adopted> = LazyLock::new(Adopted::default);
         self.adopted.get().unwrap_or(&NONE)
     }
@@ -131,7 +132,7 @@ impl<'t> Modules<'t> {
 
     /// Whether a file or directory of the tree has the name of a module's first part: hardly any of what is imported
     /// from elsewhere does, and need not be looked for in every directory.
-    fn may_hold(&self, dotted: &str) -> bool {
+    pub(super) fn may_hold(&self, dotted: &str) -> bool {
         let names = self.names.get_or_init(|| {
             let mut names = HashSet::new();
             for file in self.tree.files() {
@@ -187,6 +188,24 @@ impl<'t> Modules<'t> {
     /// The file of a module seen from any of `roots`.
     pub(crate) fn find(&self, roots: &[PathBuf], dotted: &str) -> Option<PathBuf> {
         roots.iter().find_map(|root| self.file_of(root, dotted))
+    }
+
+    /// The same, after the packages around it.
+    fn find_with_packages(&self, roots: &[PathBuf], dotted: &str) -> Vec<Arc<Path>> {
+        if !self.may_hold(dotted) {
+            return Vec::new();
+        }
+        let Some(root) = roots
+            .iter()
+            .find(|root| self.file_of(root, dotted).is_some())
+        else {
+            return Vec::new();
+        };
+        let ends = dotted.match_indices('.').map(|(end, _)| end);
+        ends.chain([dotted.len()])
+            .filter_map(|end| self.file_of(root, &dotted[..end]))
+            .map(Arc::from)
+            .collect()
     }
 
     /// What `import` of `module` leads to, when modules are imported from `roots`.
@@ -420,6 +439,10 @@ impl<'t> Modules<'t> {
                 closure.also_searched.push((root.clone(), span));
                 roots.push(root);
             }
+            for named in installed_apps::named_by(&module) {
+                let files = self.find_with_packages(&roots, &named).into_iter();
+                queue.extend(files.map(|file| (file, moment)));
+            }
             let targets = self.targets(&module, &roots);
             for (import, target) in module.imports.iter().zip(targets.iter()) {
                 if import.scope.moment == Moment::Never
@@ -495,107 +518,4 @@ pub(crate) enum Start {
     Imported,
     /// It is run itself.
     Script,
-}
-
-/// The directory from which the file at `path` is imported, and its dotted name from there.
-pub(crate) fn import_root(
-    modules: &Modules<'_>,
-    path: &Path,
-    candidates: &[PathBuf],
-) -> (PathBuf, String) {
-    let mut natural = path.parent().unwrap_or(Path::new("")).to_owned();
-    let in_package = modules.tree.has_file(&natural.join("__init__.py"));
-    while modules.tree.has_file(&natural.join("__init__.py")) {
-        let Some(above) = natural.parent() else { break };
-        natural = above.to_owned();
-    }
-    let mut roots: Vec<PathBuf> = candidates
-        .iter()
-        .filter(|root| path.starts_with(root))
-        .cloned()
-        .collect();
-    // The one that holds without evidence comes first.
-    if in_package || roots.is_empty() {
-        roots.insert(0, natural.clone());
-    } else {
-        // A root inside another one is the closer one.
-        roots.sort_by_key(|root| std::cmp::Reverse(root.components().count()));
-        roots.push(natural.clone());
-    }
-    let mut above = natural.parent();
-    while let Some(directory) = above {
-        roots.push(directory.to_owned());
-        above = directory.parent();
-    }
-    let neighbours = path.parent().unwrap_or(Path::new(""));
-    // A package whose files import each other as if they were none.
-    if in_package
-        && modules
-            .get(path)
-            .is_some_and(|module| module.imports.iter().all(|import| import.level == 0))
-    {
-        roots.push(neighbours.to_owned());
-    }
-    let mut tops: BTreeSet<String> = BTreeSet::new();
-    for file in modules.tree.files_in(neighbours).take(60) {
-        let python = file.path.extension().is_some_and(|end| end == "py");
-        if !python || places::set_aside(&file.path).is_some() && *file.path != *path {
-            continue;
-        }
-        // Parsing a whole directory to learn one file's place would cost more than it tells.
-        let cheap = *file.path == *path || modules.adopted().files.contains(&file.path);
-        if let Some(module) = cheap.then(|| modules.get(&file.path)).flatten() {
-            let absolute = module
-                .imports
-                .iter()
-                .filter(|import| import.level == 0 && modules.may_hold(&import.module));
-            tops.extend(absolute.map(|import| {
-                import
-                    .module
-                    .split('.')
-                    .take(2)
-                    .collect::<Vec<_>>()
-                    .join(".")
-            }));
-        }
-    }
-    let score = |root: &Path| {
-        // One package counts once, however many of its modules are imported.
-        tops.iter()
-            .filter_map(|top| {
-                let first = top.split('.').next().unwrap_or_default();
-                // A file is not what it imports itself, though it may have the name.
-                let other = |name: &str| {
-                    modules
-                        .file_of(root, name)
-                        .is_some_and(|file| file != *path)
-                };
-                let here = !is_standard(first)
-                    && (other(top) || other(first) && (root != neighbours || !in_package));
-                here.then_some(first)
-            })
-            .collect::<BTreeSet<_>>()
-            .len()
-    };
-    let mut best = roots[0].clone();
-    let mut best_score = score(&best);
-    for root in &roots[1..] {
-        let here = score(root);
-        if here > best_score {
-            best = root.clone();
-            best_score = here;
-        }
-    }
-    let dotted = dotted_name(path, &best);
-    (best, dotted)
-}
-
-/// The dotted name of the module at `path`, seen from `root`.
-pub(crate) fn dotted_name(path: &Path, root: &Path) -> String {
-    let relative = path.strip_prefix(root).unwrap_or(path).with_extension("");
-    let text = places::text(&relative).replace('/', ".");
-    match text.strip_suffix(".__init__") {
-        Some(package) => package.to_owned(),
-        None => text,
-    }
 }

@@ -3,6 +3,7 @@
 mod applications;
 mod backing;
 mod candidate;
+mod celery_addresses;
 mod celery_sender;
 mod clients;
 mod command;
@@ -24,8 +25,10 @@ mod graph;
 pub(crate) mod gunicorn;
 mod handed;
 mod heavy;
+mod import_root;
 mod index;
 mod insisting;
+mod installed_apps;
 mod langgraph;
 mod late;
 pub(crate) mod locations;

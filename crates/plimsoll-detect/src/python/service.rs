@@ -13,6 +13,7 @@ use crate::places;
 use crate::python::Calls;
 use crate::python::backing::{composed_addresses, falls_back, fixed_addresses, needs_of};
 use crate::python::candidate::{Candidate, Launch};
+use crate::python::celery_addresses;
 use crate::python::clients::clients;
 use crate::python::command::{Started, command, is_hidden};
 use crate::python::dependencies::{Dependencies, choose};
@@ -242,6 +243,8 @@ pub(crate) fn assemble(
         .collect();
     let groups = one_of(&modules, &startup, &variables);
     variables.extend(groups);
+    let fixed = celery_addresses::variables(&closure, &modules, &variables);
+    variables.extend(fixed.iter().cloned());
     let mut found_needs = needs_of(
         &closure,
         &dependencies,
@@ -249,6 +252,7 @@ pub(crate) fn assemble(
         clients(&modules, &startup),
     );
     engines(&modules, &variables, &mut found_needs);
+    celery_addresses::require(&fixed, &mut found_needs);
     let insisting = (!falls_back(&closure, &variables)).then_some(&startup);
     for module in &modules {
         let told = composed_addresses(

@@ -6,7 +6,8 @@ use std::sync::Arc;
 
 use crate::cache::Cache;
 use crate::python::evaluate::{Constant, evaluate};
-use crate::python::graph::{Modules, Target, import_root};
+use crate::python::graph::{Modules, Target};
+use crate::python::import_root::import_root;
 use crate::python::module::{Binding, Module, PlacedCall};
 use crate::python::project::{BrokenManifest, PythonProject};
 use crate::python::value::{Call, Value};

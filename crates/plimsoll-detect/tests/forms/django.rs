@@ -1,5 +1,7 @@
 //! Projects of Django: what their settings say.
 
+use plimsoll_detect::Detection;
+
 use crate::tree::{found, lines, required};
 
 const WSGI: &str = "import os\nfrom django.core.wsgi import get_wsgi_application\n\
@@ -193,4 +195,67 @@ fn an_engine_that_a_pool_wraps_is_a_database() {
     assert_eq!(needs("dj_db_conn_pool.backends.postgresql"), postgres);
     assert_eq!(needs("django_tenants.postgresql_backend"), postgres);
     assert!(needs("django_prometheus.db.backends.sqlite3").is_empty());
+}
+
+/// A project with one application of its own, whose tasks want a key; its routes and its settings name the rest.
+fn named(urls: &str, installed: &str) -> Detection {
+    let settings = format!(
+        "ROOT_URLCONF = 'tide.urls'\nLOCAL_APPS = [{installed}]\nINSTALLED_APPS = ['django.contrib.admin'] + LOCAL_APPS\n\
+         DATABASES = {{'default': {{'ENGINE': 'django.db.backends.sqlite3'}}}}\nCELERY_BROKER_URL = 'redis://localhost:6379/0'\n"
+    );
+    found(&[
+        ("requirements.txt", "django\ngunicorn\ncelery\n"),
+        ("tide/wsgi.py", WSGI),
+        (
+            "tide/celery.py",
+            "import os\nfrom celery import Celery\nos.environ.setdefault('DJANGO_SETTINGS_MODULE', 'tide.settings')\napp = Celery('tide')\n\
+             app.config_from_object('django.conf:settings', namespace='CELERY')\napp.autodiscover_tasks()\n",
+        ),
+        ("tide/__init__.py", "from .celery import app\n"),
+        ("tide/settings.py", &settings),
+        ("tide/urls.py", urls),
+        ("harbour/__init__.py", ""),
+        (
+            "harbour/apps.py",
+            "from django.apps import AppConfig\nclass HarbourConfig(AppConfig):\n    name = 'harbour'\n",
+        ),
+        (
+            "harbour/tasks.py",
+            "import os\nfrom celery import shared_task\nKEY = os.environ['HARBOUR_KEY']\n@shared_task\ndef sail():\n    pass\n",
+        ),
+        ("harbour/views.py", "from .tasks import sail\n"),
+        ("harbour/urls.py", "from . import views\nurlpatterns = []\n"),
+    ])
+}
+
+#[test]
+fn applications_and_routes_are_imported_by_their_names() {
+    let include = "from django.urls import include, path\nurlpatterns = [path('api/', include('harbour.urls'))]\n";
+    let none = "urlpatterns = []\n";
+    for (urls, installed) in [
+        (include, ""),
+        (none, "'harbour'"),
+        (none, "'harbour.apps.HarbourConfig'"),
+    ] {
+        let detection = named(urls, installed);
+        assert_eq!(required(&detection), ["HARBOUR_KEY"], "{installed}");
+        assert!(detection.problems.is_empty(), "{:?}", detection.problems);
+    }
+    assert!(required(&named(none, "")).is_empty());
+}
+
+#[test]
+fn celery_asks_a_variable_before_its_settings() {
+    let detection = named("urlpatterns = []\n", "'harbour'");
+    let needs: Vec<_> = detection.needs.iter().collect();
+    let [redis] = needs.as_slice() else {
+        panic!("{needs:?}");
+    };
+    assert_eq!((redis.kind.word(), redis.required), ("redis", true));
+    let directory = std::path::Path::new("/tide");
+    let (project, _) = detection.into_project("tide", directory, &|_| String::new());
+    for service in ["tide", "worker"] {
+        let broker = &project.services[service].environment["CELERY_BROKER_URL"];
+        assert_eq!(broker.value.as_deref(), Some("redis://redis:6379/0"));
+    }
 }
