@@ -6,6 +6,7 @@ use super::environment::is_environment;
 use super::names::declaration;
 use super::sources::{Sources, text};
 use super::startup::moment;
+use super::tables;
 use crate::found::FoundVariable;
 use crate::syntax::{DEPTH, Source, named_children};
 
@@ -281,10 +282,18 @@ pub(super) fn listed(source: &Source, subscript: Node<'_>, found: &mut Sources) 
     ) else {
         return;
     };
-    if source.text_of(object) != "process.env" || index.kind() != "identifier" {
+    if source.text_of(object) != "process.env" {
         return;
     }
-    let name = source.text_of(index);
+    // `process.env[name]`, or `process.env[one.name]` where each of the list has the name under a key.
+    let (name, key) = match index.kind() {
+        "identifier" => (source.text_of(index), None),
+        "member_expression" => match source.text_of(index).split_once('.') {
+            Some((name, key)) => (name, Some(key)),
+            None => return,
+        },
+        _ => return,
+    };
     let Some((list, around)) = goes_through(source, subscript, name) else {
         return;
     };
@@ -304,12 +313,17 @@ pub(super) fn listed(source: &Source, subscript: Node<'_>, found: &mut Sources) 
     if list.kind() != "array" {
         return;
     }
+    let when = moment(source, around);
+    if let Some(key) = key {
+        tables::described(source, (list, around), (name, key), &when, found);
+        return;
+    }
     // The work ends in the loop itself, or in a check of what it gathered, right behind it.
-    let ended = ends(source, around)
+    let ended = (ends(source, around)
         || around
             .next_named_sibling()
-            .is_some_and(|next| next.kind() == "if_statement" && ends(source, next));
-    let when = moment(source, around);
+            .is_some_and(|next| next.kind() == "if_statement" && ends(source, next)))
+        && tables::asks_for_presence(source, subscript);
     for item in named_children(list) {
         let Some(name) = text(source, item) else {
             continue;
@@ -363,7 +377,7 @@ fn goes_through<'t>(
     None
 }
 
-fn add(
+pub(super) fn add(
     source: &Source,
     place: Node<'_>,
     name: &str,

@@ -9,6 +9,7 @@ use serde::{Deserialize, Serialize};
 use tree_sitter::Node;
 
 use super::bots;
+use super::clients;
 use super::component::{is_component, scripts};
 use super::keys;
 use super::locations::location;
@@ -179,6 +180,7 @@ fn walk(source: &Source, node: Node<'_>, facts: &mut FileFacts, depth: usize) {
             handed(source, node, facts);
             bots::call(source, node, facts);
             call(source, node, facts);
+            clients::call(source, node, facts);
             through::asked(source, node, facts);
         }
         "subscript_expression" => through::looked_up(source, node, facts),
@@ -196,6 +198,7 @@ fn walk(source: &Source, node: Node<'_>, facts: &mut FileFacts, depth: usize) {
                 .map(|name| source.text_of(name))
                 .unwrap_or_default();
             bots::made(source, node, made, facts);
+            clients::call(source, node, facts);
             match made {
                 "Worker" if imports(facts, "bullmq") => {
                     facts.worker.get_or_insert_with(|| span(node));
@@ -388,7 +391,11 @@ fn names_of(source: &Source, node: Node<'_>, module: &str, facts: &mut FileFacts
         return;
     }
     for child in named_children(node) {
-        if child.kind() == "identifier" {
+        // `const { a } = require("…")` names it as well.
+        if matches!(
+            child.kind(),
+            "identifier" | "shorthand_property_identifier_pattern"
+        ) {
             facts
                 .names
                 .insert(source.text_of(child).to_owned(), module.to_owned());

@@ -2,6 +2,7 @@
 
 mod aliases;
 mod bots;
+mod clients;
 mod component;
 mod demands;
 mod environment;
@@ -32,6 +33,7 @@ mod sources;
 mod start;
 mod startup;
 mod svelte;
+mod tables;
 #[cfg(test)]
 mod tests;
 mod through;

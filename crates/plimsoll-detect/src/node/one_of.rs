@@ -106,7 +106,12 @@ fn asked<'t>(source: &Source, node: Node<'t>, asks: Asks) -> Node<'t> {
 }
 
 /// Variables of which one is enough for a value to be there.
-fn any_of(source: &Source, node: Node<'_>, names: &mut Vec<String>, depth: usize) -> Option<()> {
+pub(super) fn any_of(
+    source: &Source,
+    node: Node<'_>,
+    names: &mut Vec<String>,
+    depth: usize,
+) -> Option<()> {
     if depth > DEPTH {
         return None;
     }
@@ -115,14 +120,14 @@ fn any_of(source: &Source, node: Node<'_>, names: &mut Vec<String>, depth: usize
         return Some(());
     }
     match node.kind() {
-        "parenthesized_expression" | "as_expression" => {
+        "parenthesized_expression" | "as_expression" | "non_null_expression" => {
             any_of(source, node.named_child(0)?, names, depth + 1)
         }
         "binary_expression" if matches!(operator(node), "||" | "??") => {
             any_of(source, node.child_by_field_name("left")?, names, depth + 1)?;
             any_of(source, node.child_by_field_name("right")?, names, depth + 1)
         }
-        "identifier" => {
+        "identifier" | "shorthand_property_identifier" => {
             let value = declaration(source, source.text_of(node))?;
             any_of(source, value, names, depth + 1)
         }

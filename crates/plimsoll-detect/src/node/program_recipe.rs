@@ -39,6 +39,14 @@ impl Scene<'_> {
         }
         let all = reached.iter().map(|(_, facts)| *facts);
         found.variables.extend(through::variables(all, &running));
+        let filled = |name: &str| {
+            let mut all = reached.iter().map(|(_, facts)| &facts.sources.filled);
+            all.any(|filled| filled.contains(name))
+        };
+        for variable in found.variables.iter_mut().filter(|one| filled(&one.name)) {
+            variable.required = false;
+            variable.one_of.clear();
+        }
         let given = |name: &str| start.environment.iter().any(|(known, _)| known == name);
         found
             .variables

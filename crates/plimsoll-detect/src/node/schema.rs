@@ -1,4 +1,4 @@
-//! Schemas that the environment is checked against: zod, envalid, t3-env.
+//! Schemas that the environment is checked against: zod, envalid, t3-env, and classes of Nest.
 
 use tree_sitter::Node;
 
@@ -79,6 +79,9 @@ fn schema_entry(source: &Source, pair: Node<'_>, found: &mut Sources) {
     // Joi wants nothing unless it says so.
     let of_joi = rule.to_ascii_lowercase().starts_with("joi.");
     let optional = optional || of_joi && (!rule.contains(".required(") || rule.contains(".when("));
+    if default.is_some() || rule.contains("default(") {
+        found.filled.insert(name.clone());
+    }
     found.variables.push(FoundVariable {
         required: !optional,
         why: format!("a schema of the environment has `{name}`"),
@@ -87,6 +90,50 @@ fn schema_entry(source: &Source, pair: Node<'_>, found: &mut Sources) {
             default,
             source.place(pair).in_file(source.path.clone()),
         )
+    });
+}
+
+/// A field of a class that the environment is made into and checked by: `@IsString() KEY!: string;`.
+pub(super) fn field(source: &Source, field: Node<'_>, found: &mut Sources) {
+    // Only saves work, and classes of something else have other fields.
+    let checks = ["class-validator", "validateSync"];
+    if !checks.iter().all(|word| source.text.contains(word)) {
+        return;
+    }
+    let Some(name) = field.child_by_field_name("name") else {
+        return;
+    };
+    let place = source.place(name).in_file(source.path.clone());
+    let name = source.text_of(name);
+    let plain = name.starts_with(|c: char| c.is_ascii_uppercase())
+        && name
+            .chars()
+            .all(|c| c.is_ascii_uppercase() || c.is_ascii_digit() || c == '_');
+    if !plain || name == "NODE_ENV" {
+        return;
+    }
+    let mut stated = source.text_of(field).to_owned();
+    let mut before = field.prev_named_sibling();
+    while let Some(decorator) = before.filter(|one| one.kind() == "decorator") {
+        stated.push_str(source.text_of(decorator));
+        before = decorator.prev_named_sibling();
+    }
+    let value = field.child_by_field_name("value");
+    let optional = ["IsOptional(", "ValidateIf(", &format!("{name}?")]
+        .iter()
+        .any(|word| stated.contains(word));
+    let default = value.and_then(|value| {
+        let number = || source.text_of(value).replace('_', "");
+        let plain = matches!(value.kind(), "number" | "true" | "false");
+        text(source, value).or_else(|| plain.then(number))
+    });
+    if value.is_some() {
+        found.filled.insert(name.to_owned());
+    }
+    found.variables.push(FoundVariable {
+        required: value.is_none() && !optional,
+        why: format!("a schema of the environment has `{name}`"),
+        ..FoundVariable::read(name, default, place)
     });
 }
 

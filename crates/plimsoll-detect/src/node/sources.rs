@@ -16,7 +16,7 @@ use super::nest;
 use super::numbers::{is_parse, number, parameter_of};
 use super::one_of;
 use super::passing::serves_nobody;
-use super::schema::schema;
+use super::schema::{self, schema};
 use super::startup::{Moment, moment};
 use crate::found::FoundVariable;
 use crate::needs::is_secret;
@@ -41,6 +41,8 @@ pub(crate) struct Sources {
     pub(crate) usual_transport: Option<Transport>,
     /// What gives the port where the file itself does not say: a name, or a parameter of a function.
     pub(crate) port_from: Option<PortFrom>,
+    /// Variables that a schema of the environment has a value for where they are not set.
+    pub(crate) filled: BTreeSet<String>,
     /// When a variable is missed that the code ends without, by its place among the variables.
     pub(crate) missed: BTreeMap<usize, Moment>,
 }
@@ -166,6 +168,7 @@ impl Sources {
             self.listens = file.listens;
             self.port_from = file.port_from;
         }
+        self.filled.extend(file.filled);
         self.served = file.served.or(self.served.take());
         self.stdio_transport = self.stdio_transport.take().or(file.stdio_transport);
         self.usual_transport = self.usual_transport.or(file.usual_transport);
@@ -210,6 +213,7 @@ pub(super) fn walk(source: &Source, node: Node<'_>, found: &mut Sources, depth: 
         "import_statement" => imported(source, node, found),
         "if_statement" => one_of::check(source, node, found),
         "variable_declarator" => taken_apart(source, node, found),
+        "public_field_definition" => schema::field(source, node, found),
         // `args[0] || "stdio"`, `{ default: "stdio" }`.
         "binary_expression" | "pair" if found.usual_transport.is_none() => {
             let usual = match node.kind() {

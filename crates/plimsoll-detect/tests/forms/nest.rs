@@ -36,3 +36,12 @@ fn joi_wants_what_it_says_is_required() {
     assert_eq!(required, ["A_KEY"]);
     assert_eq!(all, ["A_KEY", "B_KEY", "LEVEL"]);
 }
+
+#[test]
+fn a_class_says_what_the_environment_has() {
+    let (required, all) = of(
+        "import { ConfigModule, ConfigService } from '@nestjs/config';\nimport { plainToInstance } from 'class-transformer';\nimport { IsOptional, IsString, validateSync } from 'class-validator';\nclass Settings {\n  @IsString()\n  A_KEY!: string;\n\n  @IsString()\n  @IsOptional()\n  B_KEY: string;\n\n  @IsString()\n  LEVEL = 'info';\n\n  own = 1;\n}\nfunction validate(given) {\n  const made = plainToInstance(Settings, given);\n  if (validateSync(made).length > 0) throw new Error('x');\n  return made;\n}\n@Injectable()\nexport class Logs {\n  constructor(private readonly config: ConfigService) {\n    this.level = config.getOrThrow('LEVEL');\n  }\n}\n@Module({ imports: [ConfigModule.forRoot({ validate })], providers: [Logs] })\nexport class AppModule {}\n",
+    );
+    assert_eq!(required, ["A_KEY"]);
+    assert_eq!(all, ["A_KEY", "B_KEY", "LEVEL"]);
+}

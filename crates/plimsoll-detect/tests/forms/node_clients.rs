@@ -101,3 +101,105 @@ fn a_bot_that_listens_where_nobody_knows_is_a_bot() {
     let known = source.replace("settings.reports.at", "3000");
     assert_eq!(files(&known), ["worker node index.js [3000]"]);
 }
+
+const LISTENS: &str = "import http from 'node:http';\nhttp.createServer().listen(3000);\n";
+
+#[test]
+fn what_is_made_when_a_module_is_imported_has_its_key() {
+    for (library, source, wanted) in [
+        (
+            "openai",
+            "import OpenAI from 'openai';\nconst model = new OpenAI({ baseURL: 'https://a' });",
+            "OPENAI_API_KEY",
+        ),
+        (
+            "openai",
+            "import OpenAI from 'openai';\nconst model = new OpenAI({ apiKey: process.env.MODEL_KEY! });",
+            "MODEL_KEY",
+        ),
+        (
+            "stripe",
+            "const Stripe = require('stripe');\nconst pay = new Stripe(process.env.PAY_KEY || '', {});",
+            "PAY_KEY",
+        ),
+        (
+            "@supabase/supabase-js",
+            "import { createClient } from '@supabase/supabase-js';\nconst url = process.env.STORE_URL;\nexport const store = createClient(url, process.env.STORE_KEY as string);",
+            "STORE_KEY STORE_URL",
+        ),
+        (
+            "@fastify/jwt",
+            "import tokens from '@fastify/jwt';\nawait app.register(tokens, { secret: process.env.TIDE_SECRET });",
+            "TIDE_SECRET",
+        ),
+        (
+            "passport-google-oauth20",
+            "import { Strategy as GoogleStrategy } from 'passport-google-oauth20';\nnew GoogleStrategy({ clientID: process.env.TIDE_ID }, done);",
+            "TIDE_ID",
+        ),
+        (
+            "@slack/bolt",
+            "import { App } from '@slack/bolt';\nnew App({ socketMode: true, token: process.env.A_TOKEN, appToken: process.env.B_TOKEN, signingSecret: process.env.A_SECRET });",
+            "A_TOKEN B_TOKEN",
+        ),
+        // What is made for a request, only where a key is there, or with another key is not missed.
+        (
+            "openai",
+            "import OpenAI from 'openai';\nexport function model() { return new OpenAI(); }",
+            "",
+        ),
+        (
+            "openai",
+            "import OpenAI from 'openai';\nexport const model = process.env.KEY ? new OpenAI({ apiKey: process.env.KEY }) : null;",
+            "",
+        ),
+        (
+            "openai",
+            "import OpenAI from 'openai';\nexport const model = new OpenAI({ apiKey: process.env.KEY || 'none' });",
+            "",
+        ),
+        (
+            "openai",
+            "import OpenAI from 'openai';\nexport const model = new OpenAI({ ...options });",
+            "",
+        ),
+        (
+            "@anthropic-ai/sdk",
+            "import Anthropic from '@anthropic-ai/sdk';\nexport const model = new Anthropic();",
+            "",
+        ),
+    ] {
+        let detection = of(
+            &format!(r#""{library}":"1""#),
+            &format!("{source}\n{LISTENS}"),
+        );
+        assert_eq!(required(&detection).join(" "), wanted, "{source}");
+    }
+}
+
+#[test]
+fn one_of_two_keys_is_enough_for_a_client() {
+    let source = format!(
+        "import OpenAI from 'openai';\nconst model = new OpenAI({{ apiKey: process.env.A_KEY || process.env.B_KEY }});\n{LISTENS}"
+    );
+    let detection = of(r#""openai":"5""#, &source);
+    assert_eq!(required(&detection), [""; 0]);
+    let several = detection.environment.iter();
+    let several = several.filter(|one| !one.one_of.is_empty());
+    assert_eq!(several.count(), 2);
+}
+
+#[test]
+fn a_table_says_which_variables_are_required() {
+    let table = "const TABLE = [\n  { name: 'A_KEY', required: true },\n  { name: 'B_KEY', required: false },\n  { name: 'C_KEY', required: true },\n];\n";
+    for check in [
+        "function check() {\n  const missing = [];\n  for (const one of TABLE) {\n    const value = process.env[one.name];\n    if (!value && one.required) missing.push(one.name);\n  }\n  return missing;\n}\nif (check().length > 0) process.exit(1);\n",
+        "TABLE.forEach((one) => {\n  if (one.required && !process.env[one.name]) throw new Error(one.name);\n});\n",
+    ] {
+        let detection = of("", &format!("{table}{check}{LISTENS}"));
+        assert_eq!(required(&detection), ["A_KEY", "C_KEY"], "{check}");
+    }
+    // What only says what a value must not be wants none.
+    let forbids = "for (const name of ['A_KEY']) {\n  const value = process.env[name];\n  if (isPlaceholder(value)) throw new Error(name);\n}\n";
+    assert_eq!(required(&of("", &format!("{forbids}{LISTENS}"))), [""; 0]);
+}
