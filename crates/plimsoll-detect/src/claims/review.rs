@@ -86,24 +86,6 @@ impl Reviewed {
         stated.unwrap_or_else(|| file.path.parent().unwrap_or(Path::new("")))
     }
 
-    /// The words that images of the Dockerfiles in a directory are started with, and where each is said.
-    pub(crate) fn started_in(&self, directory: &Path) -> Vec<Spanned<Vec<String>>> {
-        let files = self
-            .files
-            .iter()
-            .filter(|file| file.path.parent() == Some(directory));
-        files
-            .filter_map(|file| {
-                let image = file.image(None);
-                let line = image.command.or(image.entrypoint)?;
-                Some(Spanned {
-                    value: line.value.words(),
-                    span: line.span,
-                })
-            })
-            .collect()
-    }
-
     /// What commands start, wherever one is written, and the directory that each is said about.
     pub(crate) fn commands(&self) -> impl Iterator<Item = (Starts, PathBuf)> + '_ {
         let images = self.files.iter().filter_map(|file| {

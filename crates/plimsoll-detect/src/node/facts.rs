@@ -11,12 +11,13 @@ use tree_sitter::Node;
 use super::bots;
 use super::clients;
 use super::component::{is_component, scripts};
+use super::endless;
 use super::keys;
 use super::locations::location;
 use super::numbers;
 use super::shelf::Contents;
 use super::sources::{self, Sources};
-use super::startup::{Lead, called, moment};
+use super::startup::{Lead, Moment, called, moment};
 use super::through::{self, Asked, Reader};
 use crate::location::{Location, Origin};
 use crate::places;
@@ -60,6 +61,8 @@ pub(crate) struct FileFacts {
     pub(crate) worker: Option<Span>,
     /// Goes online in a chat, and what it is then.
     pub(crate) chat: Option<(Span, String)>,
+    /// Loops that nothing in them ends, and when they run.
+    pub(crate) endless: Vec<(Moment, Span)>,
     /// Starts work at set times.
     pub(crate) scheduler: Option<Span>,
     /// Hands a key to something.
@@ -183,6 +186,7 @@ fn walk(source: &Source, node: Node<'_>, facts: &mut FileFacts, depth: usize) {
             clients::call(source, node, facts);
             through::asked(source, node, facts);
         }
+        "while_statement" | "for_statement" => endless::looped(source, node, facts),
         "subscript_expression" => through::looked_up(source, node, facts),
         "variable_declarator" => named_port(source, node, facts),
         "pair" => {

@@ -6,7 +6,7 @@ use plimsoll_model::NodeLayout;
 
 use super::locations::location;
 use super::manifest::Package;
-use super::script::Line;
+use super::script::{Line, started};
 use crate::detection::ServiceKind;
 use crate::document::Item;
 use crate::location::Location;
@@ -184,12 +184,22 @@ pub(crate) fn form(
                 },
                 // A server of its own hands requests on to Next.js, and is a program like any other.
                 _ if has_own_server(package) => return None,
-                _ => Form::Server {
-                    layout: NodeLayout::Application,
-                    command: Some(vec!["next".to_owned(), "start".to_owned()]),
-                    port: 3000,
-                    environment: vec![("PORT".to_owned(), "3000".to_owned())],
-                },
+                _ => {
+                    // The script may do more before, and says where it listens.
+                    let told = started(package, &["next", "start"]);
+                    let (command, port) = told.unwrap_or_default();
+                    let plain = || ["next", "start"].map(str::to_owned).to_vec();
+                    let port = port.unwrap_or(3000);
+                    Form::Server {
+                        layout: NodeLayout::Application,
+                        command: Some(match command.as_slice() {
+                            [] => plain(),
+                            _ => command,
+                        }),
+                        port,
+                        environment: vec![("PORT".to_owned(), port.to_string())],
+                    }
+                }
             }
         }
         "Nuxt"

@@ -5,9 +5,10 @@ use plimsoll_model::NodeLayout;
 
 use super::framework::Framework;
 use super::manifest::Package;
-use super::server::{Reached, Scene};
+use super::server::{Reached, Scene, of_image};
 use super::sources::{Listening, PortFrom, Sources};
 use super::start::{Start, flag};
+use crate::claims::NodeImage;
 use crate::detection::{DetectedService, Health, Route, ServiceKind, Stream};
 use crate::found::Found;
 use crate::operational::is_only_operational;
@@ -192,21 +193,28 @@ impl Scene<'_> {
             let evidence = Evidence::new(Span::line(entry, 1), "is what it starts with");
             found.service.evidence.push(evidence);
         }
-        let told = flag(&start.command).or(start
-            .environment
-            .iter()
-            .find(|(name, _)| name == "PORT")
-            .and_then(|(_, value)| value.parse().ok()));
         let said = listens
             .as_ref()
             .and_then(|(_, port)| *port)
             .or_else(|| self.said_elsewhere(reached));
+        let mut start = start;
+        let by_image = self.set_by_image(&start, reached, port.or(said));
+        if let Some((name, set)) = &by_image {
+            start.environment.retain(|(known, _)| known != name);
+            start.environment.push((name.clone(), set.to_string()));
+        }
+        let by_image = by_image.map(|(_, port)| port);
+        let of_environment = || {
+            let mut set = start.environment.iter();
+            let (_, value) = set.find(|(name, _)| name == "PORT")?;
+            value.parse().ok()
+        };
+        let told = flag(&start.command).or(by_image).or_else(of_environment);
         let reads_port = reached
             .iter()
             .flat_map(|(_, facts)| &facts.sources.variables)
             .find(|variable| variable.name == "PORT");
         let default = reads_port.and_then(|variable| variable.default.as_deref()?.parse().ok());
-        let mut start = start;
         let port = told.or(port).or(said).or(default).or_else(|| {
             let known = reads_port.is_some() || self.framework.is_some_and(Framework::serves);
             known.then_some(3000)
@@ -223,7 +231,8 @@ impl Scene<'_> {
                 .push(("PORT".to_owned(), port.to_string()));
         }
         found.service.ports = port.into_iter().collect();
-        found.says_port = flag(&start.command).or(said).or(default).is_some();
+        let stated = flag(&start.command).or(by_image);
+        found.says_port = stated.or(said).or(default).is_some();
         if reached.iter().any(|(_, facts)| facts.event_stream) {
             found.service.stream = Some(Stream::Sse);
         } else if reached.iter().any(|(_, facts)| facts.websocket)
@@ -258,6 +267,44 @@ impl Scene<'_> {
             .and_then(|framework| self.package.version_of(framework.distribution));
         found.service.version = version;
         self.finish(found, start, layout, reached, port)
+    }
+
+    /// The variable by which its image tells it where to listen, and the port. `usual` is what it listens on otherwise.
+    fn set_by_image(
+        &self,
+        start: &Start,
+        reached: &Reached<'_>,
+        usual: Option<u16>,
+    ) -> Option<(String, u16)> {
+        if flag(&start.command).is_some() {
+            return None;
+        }
+        let of_form = start.environment.iter().find(|(name, _)| name == "PORT");
+        // What a script sets for the program itself counts more.
+        let by_script = of_form.is_some_and(|(_, value)| value.parse().ok() != usual);
+        let entry = self.entry(&start.command);
+        let is_its = |image: &&NodeImage| {
+            let started = || self.entry(&of_image(self.package, image)?.command);
+            self.images.len() == 1 || entry.is_some() && started() == entry
+        };
+        let image = self.images.iter().find(is_its)?;
+        let default = |wanted: &str| {
+            let mut read = reached
+                .iter()
+                .flat_map(|(_, facts)| &facts.sources.variables);
+            let read = read.find(|variable| variable.name == wanted)?;
+            Some(read.default.as_deref().and_then(|text| text.parse().ok()))
+        };
+        image.environment.iter().find_map(|(name, value)| {
+            let is_own = match name.as_str() {
+                "PORT" => !by_script && (of_form.is_some() || default(name).is_some()),
+                _ => {
+                    let stated: Option<u16> = default(name).flatten();
+                    name.ends_with("PORT") && stated.is_some() && stated == usual
+                }
+            };
+            is_own.then(|| Some((name.clone(), value.parse().ok()?)))?
+        })
     }
 
     /// A route of health that a file's place makes: `app/api/health/route.ts`.

@@ -5,6 +5,7 @@ mod bots;
 mod clients;
 mod component;
 mod demands;
+mod endless;
 mod environment;
 mod exports;
 mod facts;
@@ -45,9 +46,10 @@ use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use plimsoll_diag::{Diagnostic, Evidence, Span, Spanned};
+use plimsoll_diag::{Diagnostic, Evidence, Span};
 use plimsoll_model::NodeManager;
 
+use crate::claims::NodeImage;
 use crate::detection::{DetectedService, Rejected, ServiceKind};
 use crate::found::Found;
 use crate::places;
@@ -68,8 +70,8 @@ pub(crate) struct NodeFindings {
     pub(crate) problems: Vec<Diagnostic>,
 }
 
-/// The words that images are started with which are made in a directory.
-pub(crate) type Images<'i> = &'i dyn Fn(&Path) -> Vec<Spanned<Vec<String>>>;
+/// What the images start that are made in a directory.
+pub(crate) type Images<'i> = &'i dyn Fn(&Path) -> Vec<NodeImage>;
 
 /// Finds the services that the packages of a tree make. `images` tells what Dockerfiles start.
 pub(crate) fn find(tree: &Tree, images: Images<'_>) -> NodeFindings {
@@ -145,7 +147,9 @@ fn services(
             return Some((looks_like, vec![Err(why.to_owned())]));
         }
         // One package may hold a server and the pages that it hands out.
-        if let Some((server, hands_out)) = server::beside_pages(shelf, package) {
+        if let Some((server, hands_out)) =
+            server::beside_pages(shelf, package, &images(&package.directory))
+        {
             let mut verdicts = vec![Ok(Box::new(server))];
             if !hands_out {
                 verdicts.push(site::site(tree, package, &bundler, sources));

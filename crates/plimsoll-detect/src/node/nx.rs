@@ -328,6 +328,7 @@ impl Application {
                     place: Place::of(package),
                     framework,
                     built: Some(Built { by, entry }),
+                    images: &[],
                 };
                 let file = places::below(&file, root);
                 let start = Start {

@@ -1,8 +1,11 @@
 //! Lines of `scripts` in a `package.json`: what they start in the end, without the package manager,
 //! the watcher or the shell between.
 
+use std::collections::BTreeMap;
+
 use super::manifest::Package;
 use super::watching::without_watching;
+use crate::claims::start_scripts::substituted;
 
 /// What a line starts.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -154,6 +157,30 @@ pub(super) fn option(package: &Package, program: &str, names: &[&str]) -> Option
             }
         }
         None
+    })
+}
+
+/// What a script that starts the package, or one that it calls, runs a program with, wherever in its line that stands,
+/// and the port that it is told: `sh load.sh && next start -p 8080`.
+pub(super) fn started(package: &Package, program: &[&str]) -> Option<(Vec<String>, Option<u16>)> {
+    let names = ["start:prod", "start:production", "start", "serve", "prod"];
+    let lines = names.into_iter().flat_map(|name| called(package, name));
+    let lines = lines.filter_map(|name| package.script(name));
+    let mut parts = lines.flat_map(|line| line.split(['&', '|', ';', '"', '\'', '\\']));
+    parts.find_map(|part| {
+        let nothing = BTreeMap::new();
+        let words: Vec<String> = part
+            .split_whitespace()
+            .map(|word| substituted(word, &nothing))
+            .collect();
+        let at = words
+            .windows(program.len())
+            .position(|few| few == program)?;
+        let (before, command) = words.split_at(at);
+        let set = before.iter().filter_map(|word| word.strip_prefix("PORT="));
+        let port = super::start::flag(command).or_else(|| set.last()?.parse().ok());
+        let plain = command.iter().all(|word| !word.contains('$'));
+        Some((plain.then(|| command.to_vec()).unwrap_or_default(), port))
     })
 }
 

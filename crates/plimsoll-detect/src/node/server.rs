@@ -2,7 +2,7 @@
 
 use std::path::{Path, PathBuf};
 
-use plimsoll_diag::{Evidence, Span, Spanned};
+use plimsoll_diag::{Evidence, Span};
 use plimsoll_model::{NodeBuild, NodeLayout};
 
 use super::facts::FileFacts;
@@ -12,7 +12,8 @@ use super::manifest::Package;
 use super::shelf::Shelf;
 use super::sources::Transport;
 use super::start::{Start, entry_of, is_launcher, is_of_other_pages, script, start};
-use super::{Verdict, blank, langgraph, listening, nx, site};
+use super::{Verdict, blank, endless, langgraph, listening, nx, site};
+use crate::claims::NodeImage;
 use crate::detection::{Health, ServiceKind};
 use crate::found::Found;
 use crate::places;
@@ -39,9 +40,9 @@ fn transport(word: &str) -> Option<Transport> {
 }
 
 /// What an image is started with, where that is a program of Node or a script of the package.
-fn of_image(package: &Package, words: &Spanned<Vec<String>>) -> Option<Start> {
-    let span = words.span.clone()?;
-    let (first, rest) = words.value.split_first()?;
+pub(super) fn of_image(package: &Package, image: &NodeImage) -> Option<Start> {
+    let span = image.span.clone()?;
+    let (first, rest) = image.words.split_first()?;
     let program = first.rsplit('/').next()?;
     if matches!(program, "npm" | "pnpm" | "yarn") {
         let name = rest
@@ -96,7 +97,7 @@ impl Place {
 pub(super) fn services(
     shelf: &Shelf<'_>,
     package: &Package,
-    images: &[Spanned<Vec<String>>],
+    images: &[NodeImage],
 ) -> Option<(String, Vec<Verdict>)> {
     let tree = shelf.tree;
     let nested = shelf.nested(package);
@@ -105,11 +106,11 @@ pub(super) fn services(
         || "Node.js application".to_owned(),
         |framework| format!("{} application", framework.name),
     );
-    let images: Vec<Start> = images
+    let started: Vec<Start> = images
         .iter()
-        .filter_map(|words| of_image(package, words))
+        .filter_map(|image| of_image(package, image))
         .collect();
-    let start = start(tree, package).or_else(|| images.first().cloned());
+    let start = start(tree, package).or_else(|| started.first().cloned());
     let graphs = package.depends_on("@langchain/langgraph");
     if framework.is_none() && start.is_none() && package.programs.is_empty() && !graphs {
         return None;
@@ -138,7 +139,9 @@ pub(super) fn services(
         place: Place::of(package),
         framework,
         built: None,
+        images,
     };
+    let start = start.map(|start| scene.as_its_image(start, &started));
     let graphs = langgraph::server(&scene);
     // The same server is not another one.
     let start = start.filter(|start| graphs.is_none() || !langgraph::is_server(start));
@@ -197,7 +200,7 @@ pub(super) fn services(
     main.extend(made.filter_map(|found| scene.entry(&found.service.command)));
     verdicts.extend(
         scene
-            .besides(main, &images)
+            .besides(main, &started)
             .into_iter()
             .map(|found| Ok(Box::new(found))),
     );
@@ -206,7 +209,11 @@ pub(super) fn services(
 }
 
 /// The server in a package whose pages a bundler builds, and whether it hands them out itself.
-pub(super) fn beside_pages(shelf: &Shelf<'_>, package: &Package) -> Option<(Found, bool)> {
+pub(super) fn beside_pages(
+    shelf: &Shelf<'_>,
+    package: &Package,
+    images: &[NodeImage],
+) -> Option<(Found, bool)> {
     let tree = shelf.tree;
     let start = start(tree, package)?;
     let files = Files::of(shelf, package);
@@ -217,6 +224,7 @@ pub(super) fn beside_pages(shelf: &Shelf<'_>, package: &Package) -> Option<(Foun
         place: Place::of(package),
         framework: Framework::of_client(package),
         built: None,
+        images,
     };
     let entry = scene.entry(&start.command)?;
     let reached = files.reached(&package.directory, Some(&entry));
@@ -235,6 +243,8 @@ pub(super) struct Scene<'s> {
     pub(super) framework: Option<Framework>,
     /// Who builds it, where that is none of its scripts.
     pub(super) built: Option<Built>,
+    /// What Dockerfiles beside it say of it.
+    pub(super) images: &'s [NodeImage],
 }
 
 /// How something is built that no script of a package builds.
@@ -256,6 +266,31 @@ impl Scene<'_> {
         }
         let file = entry_of(command, self.package)?;
         self.files.entry(&self.package.directory, &file)
+    }
+
+    /// A command with the arguments that an image gives what it starts from the same file.
+    fn as_its_image(&self, start: Start, images: &[Start]) -> Start {
+        let Some(entry) = self.entry(&start.command) else {
+            return start;
+        };
+        let argued = |command: &[String]| {
+            let file = entry_of(command, self.package)?;
+            let at = command.iter().position(|word| *word == file)?;
+            let rest = command.get(at + 1..).filter(|rest| !rest.is_empty())?;
+            let plain = rest.iter().all(|word| !word.contains('$'));
+            plain.then(|| rest.to_vec())
+        };
+        let mut same = images
+            .iter()
+            .filter(|image| self.entry(&image.command).as_ref() == Some(&entry));
+        let told = same.find_map(|image| argued(&image.command));
+        match (argued(&start.command), told) {
+            (None, Some(told)) => Start {
+                command: [start.command, told].concat(),
+                ..start
+            },
+            _ => start,
+        }
     }
 
     /// What a package without a framework of pages starts.
@@ -380,6 +415,14 @@ impl Scene<'_> {
                 }
                 self.finish(found, start, NodeLayout::Application, &reached, None)
             }
+            (Some(start), false, None, None, None)
+                if !start.name.is_empty() && endless::place(&reached).is_some() =>
+            {
+                let span = endless::place(&reached)?;
+                let why = "works until it is stopped";
+                let found = self.blank(ServiceKind::Worker, &start, span, why);
+                self.finish(found, start, NodeLayout::Application, &reached, None)
+            }
             (start, ..) => {
                 self.framework.or(start.is_some().then_some(Framework {
                     distribution: "",
@@ -470,6 +513,8 @@ impl Scene<'_> {
                     span,
                     "serves MCP over standard input and output",
                 )
+            } else if let Some(span) = endless::place(&reached) {
+                (ServiceKind::Worker, span, "works until it is stopped")
             } else {
                 continue;
             };

@@ -306,3 +306,80 @@ fn a_framework_of_pages_that_the_program_knows_nothing_of_does_not_serve() {
         ["ui node server.js [3000]"]
     );
 }
+
+#[test]
+fn a_page_listens_where_its_script_says_among_other_commands() {
+    for (script, wanted) in [
+        (
+            "sh load.sh && next start -p 8080",
+            "next start -p 8080 [8080]",
+        ),
+        ("PORT=4000 next start", "next start [4000]"),
+        (
+            "run-p web worker",
+            "next start --port ${PORT:-7000} -H 0.0.0.0 [7000]",
+        ),
+        ("next start", "next start [3000]"),
+    ] {
+        let scripts = format!(
+            r#""start":"{script}","web":"next start --port ${{PORT:-7000}} -H 0.0.0.0","worker":"node w.js""#
+        );
+        let files = [("app/page.tsx", "export default () => null;\n")];
+        let found = package(&scripts, r#""next":"15""#, &files);
+        let wanted = wanted.replace("${PORT:-7000}", "7000");
+        assert_eq!(found, [format!("ui {wanted}")], "{script}");
+    }
+}
+
+#[test]
+fn what_an_image_says_of_its_program_counts() {
+    let with = |image: &str, source: &str| {
+        let files = [("index.js", source), ("Dockerfile", image)];
+        package(r#""start":"node index.js""#, r#""express":"5""#, &files)
+    };
+    let image = "FROM node:22\nENV PORT=8081\nENTRYPOINT [\"tini\", \"--\", \"run.sh\"]\nCMD [\"sh\", \"-c\", \"exec node index.js ${MODE:---http}\"]\n";
+    let reads = SERVER.replace("3000", "process.env.PORT || 3000");
+    assert_eq!(with(image, &reads), ["web node index.js --http [8081]"]);
+    // A program that does not ask for it is not told.
+    assert_eq!(with(image, SERVER), ["web node index.js --http [3000]"]);
+    let other = image.replace("PORT=8081", "TIDE_PORT=8081");
+    let reads = SERVER.replace("3000", "process.env.TIDE_PORT ?? 3000");
+    assert_eq!(with(&other, &reads), ["web node index.js --http [8081]"]);
+    let another = image.replace("index.js", "other.js");
+    assert_eq!(with(&another, &reads), ["web node index.js [3000]"]);
+}
+
+#[test]
+fn what_works_until_it_is_stopped_is_a_worker() {
+    let beside = |source: &str| {
+        let files = [
+            ("index.js", SERVER),
+            ("jobs/tide.js", source),
+            (
+                "jobs/turn.js",
+                "export async function work() {\n  while (true) {\n    await turn();\n    await sleep(1000);\n  }\n}\n",
+            ),
+        ];
+        let scripts = r#""start":"node index.js","worker":"node jobs/tide.js""#;
+        package(scripts, r#""express":"5""#, &files)
+    };
+    let both = ["web node index.js [3000]", "worker node jobs/tide.js []"];
+    assert_eq!(
+        beside("import { work } from './turn.js';\nawait work();\n"),
+        both
+    );
+    assert_eq!(beside("for (;;) { await turn(); }\n"), both);
+    for ends in [
+        "import { work } from './turn.js';\nexport const later = () => work();\n",
+        "while (true) { const row = await next(); if (!row) break; }\n",
+        "import readline from 'node:readline';\nwhile (true) { await ask(); }\n",
+        "await once();\n",
+    ] {
+        assert_eq!(beside(ends), both[..1], "{ends}");
+    }
+    let alone = "async function main() {\n  while (!stopped) {\n    await turn();\n    await delay(5);\n  }\n}\nmain();\n";
+    assert_eq!(
+        package(r#""start":"node index.js""#, "", &[("index.js", alone)]),
+        ["worker node index.js []"]
+    );
+}
