@@ -15,6 +15,8 @@ use crate::places;
 /// What a Dockerfile says of a compiled program.
 #[derive(Debug, Default, Clone)]
 pub(crate) struct ImageClaim {
+    /// Whether it is what the image starts, and not only built for it.
+    pub(crate) started: bool,
     /// Arguments that it starts the program with.
     pub(crate) arguments: Vec<String>,
     /// The only port that it is said to have.
@@ -50,8 +52,10 @@ impl Reviewed {
             // A build that a `Makefile` does is not seen, but what the image starts is.
             let made = || file.stages.iter().any(of_go) && !any_run(file, "go build");
             (stated || image.is_some() && made()).then(|| {
+                let started = image.is_some();
                 let image = image.unwrap_or_else(|| file.image(None));
                 ImageClaim {
+                    started,
                     arguments: arguments(&image, &names),
                     port: port(&image),
                     environment: environment(&image),
@@ -68,6 +72,7 @@ impl Reviewed {
             let names = [program.to_owned()];
             let image = file.images().find(|image| starts(image, &names))?;
             any_run(file, "cargo ").then(|| ImageClaim {
+                started: true,
                 arguments: arguments(&image, &names),
                 port: port(&image),
                 environment: environment(&image),

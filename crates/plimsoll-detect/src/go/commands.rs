@@ -22,6 +22,23 @@ const KINDS: &[(&str, &str, &[&str])] = &[
     ("cli.Command", "Name", &["Action", "Before"]),
 ];
 
+/// What stands for the program itself among its subcommands.
+const ROOT: &str = "";
+
+/// Whether a description is that of the program itself, by what it is called: `var rootCmd = &cobra.Command{…}`.
+pub(super) fn is_root(source: &Source, inside: Node<'_>) -> bool {
+    let mut around = std::iter::successors(inside.parent(), |node| node.parent());
+    let named = around.find_map(|node| {
+        ["left", "name"]
+            .iter()
+            .find_map(|field| node.child_by_field_name(field))
+    });
+    named.is_some_and(|name| {
+        let name = source.text_of(name).to_ascii_lowercase();
+        name.contains("root")
+    })
+}
+
 /// What a subcommand runs.
 pub(super) struct Run<'n> {
     pub command: String,
@@ -56,7 +73,10 @@ pub(super) fn run<'n>(source: &Source, field: Node<'n>) -> Option<Run<'n>> {
         };
         (source.text_of(*key) == *named).then(|| text(source, *value))
     })?;
-    let command = word.split_whitespace().next()?.to_owned();
+    let command = match is_root(source, fields) {
+        true => ROOT.to_owned(),
+        false => word.split_whitespace().next()?.to_owned(),
+    };
     let line = source.place(field).start.line;
     Some(Run {
         name: format!("{command} at {}:{line}", source.path.display()),
@@ -65,19 +85,33 @@ pub(super) fn run<'n>(source: &Source, field: Node<'n>) -> Option<Run<'n>> {
     })
 }
 
-/// The subcommand that serves: the one that an image names, or one that is called as servers are.
-pub(super) fn served<'f>(reached: &[&'f Function], claim: Option<&ImageClaim>) -> Option<&'f str> {
+/// The subcommand that serves: the one that an image names, or one that is called as servers are; none where the program
+/// itself does something, or is started by its image without one.
+pub(super) fn served<'f>(
+    reached: &[&'f Function],
+    program: &str,
+    claim: Option<&ImageClaim>,
+) -> Option<&'f str> {
     let known = || {
         let all = reached.iter().flat_map(|function| &function.commands);
-        all.map(String::as_str)
+        all.map(String::as_str).filter(|name| *name != program)
     };
     let told = claim.into_iter().flat_map(|claim| &claim.arguments);
     let told = told
         .filter_map(|word| known().find(|name| name == word))
         .next();
-    told.or_else(|| {
+    let without = claim.is_some_and(|claim| claim.started && claim.arguments.is_empty());
+    let itself = root(reached, program).filter(|_| without);
+    told.or(itself).or_else(|| {
         SERVES
             .iter()
             .find_map(|name| known().find(|known| known == name))
     })
+}
+
+/// What the program itself is among its subcommands, where it does something without one.
+pub(super) fn root<'f>(reached: &[&'f Function], program: &str) -> Option<&'f str> {
+    let mut runs = reached.iter().flat_map(|function| &function.runs);
+    let (command, _) = runs.find(|(command, _)| command == ROOT || command == program)?;
+    Some(command)
 }

@@ -17,6 +17,8 @@ pub(super) enum Rank {
     Handed,
     /// The default of a flag, variable or setting.
     Default,
+    /// The same, of one whose name says of which part of the program it is.
+    Named,
     /// What a framework listens on when nobody says anything.
     Usual,
 }
@@ -72,6 +74,10 @@ pub(super) struct Function {
     pub variables: Vec<FoundVariable>,
     /// Fields that a validator wants filled, and the variables that fill them.
     pub validated: Vec<(String, String)>,
+    /// Fields that it fills with variables, by the way to each, and the variables.
+    pub fills: Vec<(String, String)>,
+    /// Fields that it does not go on without, by the way to each.
+    pub asks: Vec<(String, Span)>,
     /// Its own names of variables of the environment.
     pub known_as: BTreeMap<String, String>,
     /// Where it waits for a signal.
@@ -89,6 +95,8 @@ pub(super) struct Function {
     pub speaks_aside: bool,
     /// Whether an argument or a variable chooses the transport, and is `stdio` unless it is set.
     pub quiet: bool,
+    /// Whether it takes what stands behind the options, as programs do that somebody starts by hand.
+    pub positional: bool,
     /// Names of subcommands it defines.
     pub commands: Vec<String>,
     /// What subcommands run: the name of each, and that of the function which does it.

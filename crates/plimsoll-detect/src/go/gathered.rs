@@ -3,7 +3,7 @@
 
 use tree_sitter::Node;
 
-use super::settings::ends;
+use super::settings::{ends, gives_error};
 use crate::syntax::Source;
 
 /// Whether the body of a condition only notes what is missing, and a check behind it ends the work for it.
@@ -27,6 +27,11 @@ pub(super) fn ends_later(source: &Source, condition: Node<'_>, body: Node<'_>) -
                 .child_by_field_name("consequence")
                 .map_or("", |body| source.text_of(body));
             return ends(body) || body.contains("return") && !body.contains("return nil\n");
+        }
+        // `if len(missing) == 0 { return nil }`, and an error behind it.
+        if statement.kind() == "if_statement" && asked == format!("len({list}) == 0") {
+            let behind = statement.next_named_sibling();
+            return behind.is_some_and(|behind| gives_error(source.text_of(behind)));
         }
         next = statement.next_named_sibling();
     }

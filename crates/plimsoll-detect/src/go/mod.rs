@@ -3,6 +3,7 @@
 mod chats;
 mod commands;
 mod connections;
+mod fields;
 mod files;
 mod function;
 mod gathered;
@@ -13,6 +14,7 @@ mod ports;
 mod service;
 mod settings;
 mod tagged;
+mod transport;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
@@ -85,7 +87,9 @@ pub(crate) fn find(tree: &Tree, claimed: &dyn Fn(&Path, &str) -> Option<ImageCla
         let claim = claimed(directory, &module.program(directory));
         let path: Arc<Path> = main.file.clone();
         let reached = function::reached(&package.functions, &closure.imported);
-        let served = commands::served(&reached, claim.as_ref()).map(str::to_owned);
+        let program_name = module.program(directory);
+        let served = commands::served(&reached, &program_name, claim.as_ref());
+        let served = served.map(str::to_owned);
         let seen = service::Seen {
             tree,
             module,
@@ -95,6 +99,7 @@ pub(crate) fn find(tree: &Tree, claimed: &dyn Fn(&Path, &str) -> Option<ImageCla
             closure: &closure,
             certain: function::certain(&package.functions, &closure.imported, served.as_deref()),
             reached,
+            served,
             claim: claim.as_ref(),
         };
         let aside = places::set_aside(&directory.join("main.go"))

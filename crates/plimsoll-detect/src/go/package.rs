@@ -10,10 +10,12 @@ use tree_sitter::Node;
 use super::chats;
 use super::commands;
 use super::connections;
+use super::fields;
 use super::files;
 use super::function::{Function, PortHint, Rank, RouteHint, Transport};
 use super::listening;
 use super::settings;
+use super::transport;
 use crate::ports::is_of_a_need;
 use crate::settings_port;
 use crate::syntax::{DEPTH, Source, named_children};
@@ -284,6 +286,7 @@ impl<'r> Reader<'r> {
             }
             "keyed_element" => {
                 self.keyed(node);
+                fields::keyed(self.source, node, self.function);
                 if let Some(run) = commands::run(self.source, node) {
                     let mut inner = Function {
                         name: run.name.clone(),
@@ -302,8 +305,14 @@ impl<'r> Reader<'r> {
                 }
                 self.assigned(node, prefix);
             }
-            "if_statement" => settings::condition(self.source, node, self.function),
-            "expression_switch_statement" => settings::chosen(self.source, node, self.function),
+            "if_statement" => {
+                settings::condition(self.source, node, self.function);
+                transport::branch(self.source, node, self.function);
+            }
+            "expression_switch_statement" => {
+                settings::chosen(self.source, node, self.function);
+                transport::cases(self.source, node, self.function);
+            }
             "call_expression" => {
                 let inner = self.call(node, prefix);
                 if let Some(inner) = inner {
@@ -369,6 +378,7 @@ impl<'r> Reader<'r> {
                     .ports
                     .extend(port.map(|port| hint(Rank::Listens, port)));
             }
+            _ if commands::is_name(key, &made) && commands::is_root(self.source, node) => {}
             _ if commands::is_name(key, &made) => {
                 let word = value.split_whitespace().next().unwrap_or_default();
                 self.function.commands.push(word.to_owned());
@@ -407,6 +417,7 @@ impl<'r> Reader<'r> {
         if let Some(second) = second {
             self.function.known_as.remove(self.source.text_of(second));
         }
+        fields::assigned(&name, self.source.text_of(value), self.function);
         if value.kind() == "call_expression" {
             if let Some(path) = self.group(value, prefix) {
                 self.groups.insert(name, path);
@@ -489,6 +500,7 @@ impl<'r> Reader<'r> {
         if let ("new", [kind]) = (name.as_str(), arguments.as_slice()) {
             self.makes(*kind);
         }
+        self.function.positional |= matches!(name.as_str(), "flag.Args" | "flag.Arg" | "flag.NArg");
         if matches!(name.as_str(), "signal.Notify" | "signal.NotifyContext") {
             self.function.waits = true;
         }

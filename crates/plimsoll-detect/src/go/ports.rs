@@ -19,6 +19,8 @@ enum Said {
     Settings,
     /// The default of a flag or variable of the main package.
     Default,
+    /// The same, of one whose name says of which part of the program it is.
+    Partly,
     /// Another package, where it listens.
     Elsewhere,
     /// The image, or a settings file to be filled in.
@@ -27,6 +29,8 @@ enum Said {
     Handed,
     /// The default of a flag or variable of another package.
     Weakly,
+    /// The same, of one whose name says of which part of the program it is.
+    Vaguely,
     /// Another package, for plain and encrypted pages of the whole machine.
     Besides,
     /// Nobody: what the framework does by itself.
@@ -141,13 +145,19 @@ impl Seen<'_> {
                     (Rank::Usual, _) => Said::Nobody,
                     (Rank::Listens | Rank::Handed, true) => Said::Plainly,
                     (Rank::Default, true) => Said::Default,
+                    (Rank::Named, true) => Said::Partly,
                     // What takes certificates or leads elsewhere listens there as well, in some settings.
                     (Rank::Listens, false) if matches!(hint.port, 80 | 443) => Said::Besides,
                     (Rank::Listens, false) => Said::Elsewhere,
                     (Rank::Handed, false) => Said::Handed,
                     // A package that calls others knows the ports of their addresses.
-                    (Rank::Default, false) if is_of_another(hint.port) && !hint.metrics => continue,
+                    (Rank::Default | Rank::Named, false)
+                        if is_of_another(hint.port) && !hint.metrics =>
+                    {
+                        continue;
+                    }
                     (Rank::Default, false) => Said::Weakly,
+                    (Rank::Named, false) => Said::Vaguely,
                 };
                 match hint.metrics {
                     true => metrics.push((said, hint.port)),
@@ -157,7 +167,7 @@ impl Seen<'_> {
         }
         metrics.sort();
         // What the program says itself outweighs what the packages do that it uses.
-        let is_own = |said: Said| matches!(said, Said::Plainly | Said::Default);
+        let is_own = |said: Said| matches!(said, Said::Plainly | Said::Default | Said::Partly);
         let says_itself = hints.iter().any(|(said, _)| is_own(*said));
         let mut metrics = metrics
             .iter()

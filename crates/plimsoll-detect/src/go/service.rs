@@ -8,6 +8,7 @@ use plimsoll_model::{BuildRecipe, GoRecipe, RecipeKind};
 
 use super::Closure;
 use super::commands;
+use super::fields;
 use super::function::{Function, RouteHint, Transport};
 use super::manifest::Module;
 use super::package::Package;
@@ -99,6 +100,8 @@ pub(super) struct Seen<'s> {
     pub reached: Vec<&'s Function>,
     /// Those of them that run whatever the settings are.
     pub certain: Vec<&'s Function>,
+    /// The subcommand that serves.
+    pub served: Option<String>,
     pub claim: Option<&'s ImageClaim>,
 }
 
@@ -127,8 +130,11 @@ impl Seen<'_> {
             .reached
             .iter()
             .find_map(|function| function.chat.as_ref());
-        let works =
-            is(|function| function.waits) && is(|function| function.repeats) || chat.is_some();
+        // What is started by hand with something to work on ends when that is done.
+        let by_hand = self.package.functions.iter().any(|own| own.positional)
+            && !is(|function| function.consumes);
+        let works = is(|function| function.waits) && is(|function| function.repeats) && !by_hand
+            || chat.is_some();
         let (kind, looks_like) = match (transport, listens) {
             (Some(_), _) if told => (Some(ServiceKind::McpStdio), "MCP server"),
             // A server with pages of its own may speak MCP besides.
@@ -160,7 +166,7 @@ impl Seen<'_> {
             return Err((looks_like, why));
         }
         let Some(kind) = kind else {
-            let command_line = COMMAND_LINES.iter().any(|name| self.imports(name));
+            let command_line = by_hand || COMMAND_LINES.iter().any(|name| self.imports(name));
             let why = if command_line {
                 "a program for the command line"
             } else {
@@ -193,7 +199,20 @@ impl Seen<'_> {
     fn is_quiet(&self) -> bool {
         let is = |test: fn(&Function) -> bool| self.reached.iter().any(|function| test(function));
         let told = self.claim.is_some_and(|claim| says_http(&claim.arguments));
-        is(|function| function.quiet) && is(|function| function.speaks_aside) && !told
+        let chosen = is(|function| function.quiet) && is(|function| function.speaks_aside);
+        (chosen || self.is_quiet_by_itself()) && !told
+    }
+
+    /// Whether the program itself speaks over its standard input, and subcommands or settings make it do otherwise.
+    fn is_quiet_by_itself(&self) -> bool {
+        let program = self.module.program(self.directory);
+        let root = commands::root(&self.reached, &program);
+        let by_itself = root.is_some() && self.served.as_deref() == root;
+        let sure = |test: fn(&Function) -> bool| self.certain.iter().any(|one| test(one));
+        by_itself
+            && sure(|one| one.speaks_aside)
+            && !sure(|one| !one.listens.is_empty())
+            && !sure(|one| matches!(one.transport, Some((Transport::Http, _))))
     }
 
     /// The port it would listen on if it were told to speak over HTTP.
@@ -343,25 +362,42 @@ impl Seen<'_> {
             .map(std::ptr::from_ref)
             .collect();
         let validated = self.validated();
-        self.reached
-            .iter()
-            .flat_map(|function| {
-                let validated = &validated;
-                let runs = certain.contains(&std::ptr::from_ref(*function));
-                function
-                    .variables
-                    .iter()
-                    .map(move |variable| FoundVariable {
-                        required: runs
-                            && (variable.required || validated.contains(variable.name.as_str())),
-                        one_of: match runs {
-                            true => variable.one_of.clone(),
-                            false => Vec::new(),
-                        },
-                        ..variable.clone()
-                    })
+        let asked = self.asked();
+        let read = self.reached.iter().flat_map(|function| {
+            let validated = &validated;
+            let runs = certain.contains(&std::ptr::from_ref(*function));
+            function
+                .variables
+                .iter()
+                .map(move |variable| FoundVariable {
+                    required: runs
+                        && (variable.required || validated.contains(variable.name.as_str())),
+                    one_of: match runs {
+                        true => variable.one_of.clone(),
+                        false => Vec::new(),
+                    },
+                    ..variable.clone()
+                })
+        });
+        read.chain(asked).collect()
+    }
+
+    /// Variables that fill fields which are asked for elsewhere, where nothing stands in for them.
+    fn asked(&self) -> Vec<FoundVariable> {
+        let fills = self.reached.iter().flat_map(|function| &function.fills);
+        let fills: Vec<&(String, String)> = fills.collect();
+        let has_default = |name: &str| {
+            let mut read = self.reached.iter().flat_map(|function| &function.variables);
+            read.any(|one| {
+                one.name == name && one.default.as_deref().is_some_and(|d| !d.is_empty())
             })
-            .collect()
+        };
+        let asks = self.certain.iter().flat_map(|function| &function.asks);
+        let asked = asks.filter_map(|(way, span)| {
+            let name = fields::filling(way, &fills).filter(|name| !has_default(name))?;
+            Some(FoundVariable::read(name, None, span.clone()).required(true))
+        });
+        asked.collect()
     }
 
     /// Variables whose fields a validator wants filled when the program starts, and no function of defaults fills.
@@ -426,8 +462,13 @@ impl Seen<'_> {
         if let Some(claim) = self.claim.filter(|claim| !claim.arguments.is_empty()) {
             return claim.arguments.clone();
         }
-        let served = commands::served(&self.reached, None);
-        served.map(str::to_owned).into_iter().collect()
+        let program = self.module.program(self.directory);
+        let root = commands::root(&self.reached, &program);
+        let served = self.served.iter();
+        served
+            .filter(|name| Some(name.as_str()) != root)
+            .cloned()
+            .collect()
     }
 
     fn recipe(&self, command: &[String], ports: &[u16]) -> BuildRecipe {

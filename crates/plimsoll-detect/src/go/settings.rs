@@ -2,9 +2,11 @@
 
 use tree_sitter::Node;
 
+use super::fields;
 use super::function::{Function, PortHint, Rank};
 use super::gathered;
 use super::package::{is_text, port_of, span, text};
+use super::transport;
 use crate::found::FoundVariable;
 use crate::needs::kind_of;
 use crate::ports::is_of_a_need;
@@ -39,8 +41,14 @@ pub(super) fn own_port(name: &str, default: Option<&str>) -> Option<PortHint> {
     if !listens || is_of_a_need(name) {
         return None;
     }
+    let plain = lower
+        .split(['_', '-', '.'])
+        .all(|part| says(part) || OWN.contains(&part) || part == "main" || part == "mcp");
     Some(PortHint {
-        rank: Rank::Default,
+        rank: match plain {
+            true => Rank::Default,
+            false => Rank::Named,
+        },
         port: port_of(default?)?,
         metrics: lower.contains("metric"),
     })
@@ -60,7 +68,7 @@ pub(super) fn call(
         bound_flag(source, method, arguments, function);
         return;
     };
-    function.quiet |= chooses_stdio(source, arguments);
+    function.quiet |= transport::chooses_stdio(source, method, arguments);
     let literal = |index: usize| {
         let node = arguments.get(index)?;
         let plain = is_text(*node) || matches!(node.kind(), "int_literal" | "true" | "false");
@@ -148,24 +156,13 @@ fn is_setting(text: &str) -> bool {
     is_variable(text) && (text.contains('_') || matches!(text, "PORT" | "HOST"))
 }
 
-/// `flag.String("transport", "stdio", "…")`, `getEnv("MCP_TRANSPORT", "stdio")`.
-fn chooses_stdio(source: &Source, arguments: &[Node<'_>]) -> bool {
-    let texts = arguments.iter().filter(|node| is_text(**node));
-    let texts: Vec<String> = texts.map(|node| text(source, *node)).collect();
-    let named = |text: &String| {
-        let lower = text.to_ascii_lowercase();
-        lower == "t" || lower.ends_with("transport") || lower.ends_with("mode")
-    };
-    let usual = texts.iter().position(|text| text == "stdio");
-    usual.is_some_and(|usual| texts[..usual].iter().any(named))
-}
-
 /// `flag.IntVar(&port, "port", 8080, "…")` names its flag second.
 fn bound_flag(source: &Source, method: &str, arguments: &[Node<'_>], function: &mut Function) {
     if !method.ends_with("Var") && !method.ends_with("VarP") {
         return;
     }
-    function.quiet |= chooses_stdio(source, arguments);
+    function.quiet |= transport::chooses_stdio(source, method, arguments);
+    fields::flag(source, arguments, function);
     let texts = |index: usize| arguments.get(index).map(|node| text(source, *node));
     let at = if method.ends_with('P') { 3 } else { 2 };
     if let (Some(name), Some(default)) = (texts(1), texts(at)) {
@@ -187,7 +184,11 @@ pub(super) fn assigned(source: &Source, call: Node<'_>, name: &str, function: &m
     let flag = called.rsplit_once('.').map(|(_, method)| method);
     if matches!(flag, Some("Int" | "String" | "Uint" | "IntP" | "StringP")) {
         let at = if called.ends_with('P') { 2 } else { 1 };
-        let default = arguments.get(at).map(|node| text(source, *node));
+        let default = arguments.get(at);
+        if let Some(variable) = default.and_then(|node| fields::read(source.text_of(*node))) {
+            function.known_as.insert(format!("*{name}"), variable);
+        }
+        let default = default.map(|node| text(source, *node));
         function.ports.extend(own_port(name, default.as_deref()));
         return;
     }
@@ -241,16 +242,18 @@ pub(super) fn condition(source: &Source, node: Node<'_>, function: &mut Function
         .strip_prefix("os.Getenv(\"")
         .and_then(|rest| rest.strip_suffix("\") == \"\""))
         .map(|name| (String::new(), name.to_owned()));
-    // Of several checks of which each is enough (`!ok || key == ""`) one tells.
-    let known = asked.split("||").map(str::trim).find_map(|asked| {
-        let name = asked
-            .strip_suffix(" == \"\"")
-            .or_else(|| asked.strip_prefix('!'))?;
+    // Of several checks each is enough: `!ok || key == "" || other == ""`.
+    let parts = asked.split("||").map(str::trim).filter_map(|asked| {
+        let name = fields::emptiness(asked)?;
         let known = function.known_as.get(name).cloned();
-        let known = known.or_else(|| super::tagged::variable(source, name))?;
-        Some((name.to_owned(), known))
+        let known = known.or_else(|| super::tagged::variable(source, name));
+        Some((name.to_owned(), known.or_else(|| fields::read(name))?))
     });
-    let Some((local, name)) = direct.or(known) else {
+    let mut parts: Vec<(String, String)> = parts.collect();
+    parts.reverse();
+    let first = direct.or_else(|| parts.pop());
+    let Some((local, name)) = first else {
+        fields::asked(source, node, (condition, body), function);
         return;
     };
     let text_of_body = source.text_of(body);
@@ -302,6 +305,11 @@ pub(super) fn condition(source: &Source, node: Node<'_>, function: &mut Function
             .push(read.required(refuses && default.is_none()));
     }
     function.ports.extend(own_port(&name, default.as_deref()));
+    for (_, other) in parts.iter().filter(|(_, other)| *other != name && refuses) {
+        let place = span(source, condition);
+        let read = FoundVariable::read(other, None, place);
+        function.variables.push(read.required(true));
+    }
 }
 
 /// `switch os.Getenv("X") { case "a": … default: return fmt.Errorf(…) }`: it does not go on without a value.
@@ -336,7 +344,7 @@ pub(super) fn chosen(source: &Source, node: Node<'_>, function: &mut Function) {
 }
 
 /// Whether a body gives an error back; one that is only told of is none.
-fn gives_error(body: &str) -> bool {
+pub(super) fn gives_error(body: &str) -> bool {
     let mut given = body.split("return").skip(1);
     given.any(|rest| {
         ["errors.New", "fmt.Errorf"]
@@ -408,7 +416,7 @@ fn within_another(node: Node<'_>) -> bool {
 }
 
 /// Whether a condition stands before a node in the function around it. Which command was given is none.
-fn depends(source: &Source, node: Node<'_>) -> bool {
+pub(super) fn depends(source: &Source, node: Node<'_>) -> bool {
     let mut inner = node;
     while let Some(around) = inner.parent() {
         if around.kind().ends_with("block") || around.kind() == "statement_list" {
@@ -462,7 +470,7 @@ pub(super) fn is_conditional(source: &Source, around: Node<'_>, part: Node<'_>) 
 }
 
 /// Whether the function around a node is called for each request: an error of it is an answer.
-fn answers_requests(source: &Source, node: Node<'_>) -> bool {
+pub(super) fn answers_requests(source: &Source, node: Node<'_>) -> bool {
     let mut above = node.parent();
     while let Some(around) = above {
         if matches!(
@@ -515,6 +523,9 @@ pub(super) fn tags(source: &Source, node: Node<'_>, function: &mut Function, dep
                 function.validated.extend(filled);
             }
             if is_variable(&name) {
+                let field = node.child_by_field_name("name");
+                let filled = field.map(|field| (source.text_of(field).to_owned(), name.clone()));
+                function.fills.extend(filled);
                 function.ports.extend(own_port(&name, default.as_deref()));
                 let required = (flagged || stated) && default.is_none();
                 function.variables.push(

@@ -122,7 +122,7 @@ pub(super) fn call(source: &Source, node: Node<'_>, facts: &mut FileFacts) {
     let those = INSISTING.iter().filter(|one| {
         let named = match one.called {
             [] => object == last,
-            called => called.contains(&last) || called.iter().any(|known| renamed(&known)),
+            called => called.contains(&last) || called.iter().any(renamed),
         };
         named && one.library == library
     });

@@ -177,10 +177,14 @@ pub(super) fn started(package: &Package, program: &[&str]) -> Option<(Vec<String
             .windows(program.len())
             .position(|few| few == program)?;
         let (before, command) = words.split_at(at);
-        let set = before.iter().filter_map(|word| word.strip_prefix("PORT="));
-        let port = super::start::flag(command).or_else(|| set.last()?.parse().ok());
+        let mut set = before.iter().filter_map(|word| word.strip_prefix("PORT="));
+        let port = super::start::flag(command).or_else(|| set.next_back()?.parse().ok());
         let plain = command.iter().all(|word| !word.contains('$'));
-        Some((plain.then(|| command.to_vec()).unwrap_or_default(), port))
+        let command = match plain {
+            true => command.to_vec(),
+            false => Vec::new(),
+        };
+        Some((command, port))
     })
 }
 

@@ -14,6 +14,7 @@ mod frameworks;
 mod generated;
 mod given;
 mod go_ports;
+mod go_programs;
 mod gunicorn;
 mod handed_out;
 mod insistence;

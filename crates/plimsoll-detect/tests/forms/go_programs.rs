@@ -1,0 +1,122 @@
+//! Go programs that speak in one of several ways, that only somebody starts by hand, and whose settings are filled in one
+//! place and asked for in another.
+
+use crate::tree::{found, lines, required};
+
+const MODULE: (&str, &str) = ("go.mod", "module example.com/desk\n\ngo 1.24\n");
+
+/// A program with these imports and this body.
+fn program(imports: &[&str], body: &str) -> String {
+    let imports: String = imports
+        .iter()
+        .map(|import| format!("\t\"{import}\"\n"))
+        .collect();
+    format!("package main\n\nimport (\n{imports})\n\n{body}\n")
+}
+
+const SERVERS: &str = "func quiet() error { return server.ServeStdio(made) }\n\nfunc loud() error { return server.NewStreamableHTTPServer(made).Start(\":8080\") }\n";
+
+#[test]
+fn a_server_that_speaks_over_its_standard_input_unless_a_subcommand_is_given() {
+    let main = program(
+        &[
+            "github.com/mark3labs/mcp-go/server",
+            "github.com/spf13/cobra",
+        ],
+        &format!(
+            "var rootCmd = &cobra.Command{{Use: \"desk\", Run: func(*cobra.Command, []string) {{ quiet() }}}}\n\nvar httpCmd = &cobra.Command{{Use: \"http\", Run: func(*cobra.Command, []string) {{ loud() }}}}\n\n{SERVERS}\nfunc main() {{\n\trootCmd.AddCommand(httpCmd)\n\trootCmd.Execute()\n}}"
+        ),
+    );
+    let with = |last: &str| {
+        let image = format!(
+            "FROM golang:1.24\nRUN go build -o /desk .\nFROM scratch\nCOPY --from=0 /desk /desk\n{last}\n"
+        );
+        lines(&found(&[
+            MODULE,
+            ("main.go", main.as_str()),
+            ("Dockerfile", image.as_str()),
+        ]))
+    };
+    assert_eq!(
+        with("ENTRYPOINT [\"/desk\"]"),
+        ["mcp-stdio /usr/local/bin/desk []"]
+    );
+    assert_eq!(
+        with("ENTRYPOINT [\"/desk\", \"http\"]"),
+        ["mcp-http /usr/local/bin/desk http [8080]"]
+    );
+}
+
+#[test]
+fn a_flag_or_a_branch_leaves_a_server_at_its_standard_input() {
+    for (body, wanted) in [
+        (
+            "func main() {\n\tover := flag.Bool(\"http\", false, \"\")\n\tflag.Parse()\n\tif *over {\n\t\tloud()\n\t} else {\n\t\tquiet()\n\t}\n}",
+            "mcp-stdio /usr/local/bin/desk []",
+        ),
+        (
+            "func main() {\n\tif os.Getenv(\"DESK_MODE\") == \"http\" {\n\t\tloud()\n\t} else {\n\t\tserver.ServeStdio(made)\n\t}\n}",
+            "mcp-stdio /usr/local/bin/desk []",
+        ),
+        (
+            "func main() {\n\tswitch os.Getenv(\"DESK_TRANSPORT\") {\n\tcase \"http\":\n\t\tloud()\n\tdefault:\n\t\tserver.ServeStdio(made)\n\t}\n}",
+            "mcp-stdio /usr/local/bin/desk []",
+        ),
+        (
+            "func main() {\n\tif os.Getenv(\"DESK_MODE\") == \"local\" {\n\t\tquiet()\n\t} else {\n\t\tloud()\n\t}\n}",
+            "mcp-http /usr/local/bin/desk [8080]",
+        ),
+    ] {
+        let imports = ["flag", "os", "github.com/mark3labs/mcp-go/server"];
+        let main = program(&imports, &format!("{SERVERS}\n{body}"));
+        let found = lines(&found(&[MODULE, ("main.go", main.as_str())]));
+        assert_eq!(found, [wanted], "{body}");
+    }
+}
+
+#[test]
+fn what_is_started_by_hand_with_something_to_work_on_is_no_worker() {
+    let body = |first: &str| {
+        let main = format!(
+            "func main() {{\n{first}\n\tctx, stop := signal.NotifyContext(context.Background(), os.Interrupt)\n\tdefer stop()\n\tfor range time.NewTicker(time.Second).C {{\n\t\task(ctx)\n\t}}\n}}"
+        );
+        let main = program(&["context", "flag", "os", "os/signal", "time"], &main);
+        lines(&found(&[MODULE, ("main.go", main.as_str())]))
+    };
+    assert_eq!(body(""), ["worker /usr/local/bin/desk []"]);
+    assert_eq!(
+        body("\tif flag.NArg() != 1 {\n\t\tos.Exit(2)\n\t}"),
+        [""; 0]
+    );
+}
+
+#[test]
+fn a_setting_that_another_package_asks_for() {
+    let main = program(
+        &["log", "net/http", "example.com/desk/settings"],
+        "func main() {\n\tcfg := settings.Load()\n\tif len(cfg.Auth.Secret) < 32 {\n\t\tlog.Fatal(\"too short\")\n\t}\n\tif cfg.Token == \"\" || cfg.Level == \"\" {\n\t\tlog.Fatal(\"missing\")\n\t}\n\thttp.ListenAndServe(\":8080\", nil)\n}",
+    );
+    let settings = "package settings\n\nimport \"os\"\n\nfunc Load() *Settings {\n\tcfg := &Settings{\n\t\tAuth: Auth{Secret: os.Getenv(\"AUTH_SECRET\")},\n\t\tMail: Mail{Secret: os.Getenv(\"MAIL_SECRET\")},\n\t\tLevel: getEnv(\"LEVEL\", \"info\"),\n\t}\n\tcfg.Token = os.Getenv(\"TOKEN\")\n\treturn cfg\n}\n";
+    let files = [
+        MODULE,
+        ("main.go", main.as_str()),
+        ("settings/settings.go", settings),
+    ];
+    assert_eq!(required(&found(&files)), ["AUTH_SECRET", "TOKEN"]);
+    let by_flag = program(
+        &["flag", "log", "net/http", "os"],
+        "func main() {\n\ttoken := flag.String(\"token\", os.Getenv(\"TOKEN\"), \"\")\n\tvar key string\n\tflag.StringVar(&key, \"key\", os.Getenv(\"KEY\"), \"\")\n\tflag.Parse()\n\tif *token == \"\" || key == \"\" {\n\t\tlog.Fatal(\"missing\")\n\t}\n\thttp.ListenAndServe(\":8080\", nil)\n}",
+    );
+    let files = [MODULE, ("main.go", by_flag.as_str())];
+    assert_eq!(required(&found(&files)), ["KEY", "TOKEN"]);
+}
+
+#[test]
+fn the_plain_name_of_a_port_comes_before_that_of_a_part() {
+    let main = program(
+        &["flag", "net/http"],
+        "func main() {\n\taddr := flag.String(\"addr\", \":4015\", \"\")\n\tboard := flag.String(\"board-addr\", \"127.0.0.1:4011\", \"\")\n\tflag.Parse()\n\tgo http.ListenAndServe(*board, nil)\n\thttp.ListenAndServe(*addr, nil)\n}",
+    );
+    let files = [MODULE, ("main.go", main.as_str())];
+    assert_eq!(lines(&found(&files)), ["web /usr/local/bin/desk [4015]"]);
+}
