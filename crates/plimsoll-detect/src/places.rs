@@ -82,7 +82,7 @@ pub(crate) fn set_aside(path: &Path) -> Option<&'static str> {
         return Some("a test");
     }
     if stem.starts_with("mock_") || stem.ends_with("_mock") {
-        return Some("stands in for something else in tests");
+        return Some(STAND_IN);
     }
     if [".bak", ".orig", ".old", ".backup", "~"]
         .iter()
@@ -101,6 +101,7 @@ pub(crate) fn may_be_own(why: &str) -> bool {
 }
 
 const FOREIGN: &str = "a copy of somebody else's code";
+const STAND_IN: &str = "stands in for something else in tests";
 const RETIRED: &str = "a backup or retired";
 pub(crate) const GENERATED: &str = "generated";
 
@@ -112,6 +113,8 @@ fn by_directory(part: &str) -> Option<&'static str> {
         | "tutorials" | "cookbook" | "cookbooks" | "quickstart" | "quickstarts" | "playground" => {
             "an example"
         }
+        _ if part.starts_with("example-") || part.ends_with("-example") => "an example",
+        _ if part.starts_with("mock-") || part.starts_with("mockserver") => STAND_IN,
         "doc" | "docs" | "documentation" | "site" | "website" => "part of the documentation",
         "vendor" | "vendored" | "third_party" | "thirdparty" | "_vendor" | "extern" => FOREIGN,
         "backup" | "backups" | "old" | "archive" | "archived" | "legacy" | "deprecated"
@@ -171,6 +174,8 @@ mod tests {
             Some("a template that another tool fills in")
         );
         assert_eq!(why("examples/a/main.py"), Some("an example"));
+        assert_eq!(why("example-app/main.ts"), Some("an example"));
+        assert_eq!(why("crates/mock-server/main.rs"), Some(STAND_IN));
         assert_eq!(why("app/latest.py"), None);
         assert_eq!(why("main_backup.py"), Some("a backup"));
         assert_eq!(why("web/src/App.test.tsx"), Some("a test"));

@@ -51,6 +51,7 @@ const KEYS: &[&str] = &[
     "listenport",
     "bindport",
     "listen",
+    "listenon",
     "listenaddr",
     "listenaddress",
     "httpaddr",

@@ -105,14 +105,21 @@ pub(super) fn asked(
             let rest = line.trim().strip_prefix(path);
             rest.is_some_and(|rest| rest.trim_start().starts_with('='))
         });
-        if let Some(way) = way(path).filter(|_| !replaced) {
-            function.asks.push((way.to_owned(), place.clone()));
+        if way(path).is_some() && !replaced {
+            function.asks.push((path.to_owned(), place.clone()));
         }
     }
 }
 
-/// The variable that fills a field which is asked for: by the whole way to it, or where only one field has its name.
+/// What settings are called in the functions that ask for them.
+const SETTINGS: &[&str] = &["cfg", "conf", "setting", "env", "opt"];
+
+/// The variable that fills a field which is asked for: by the whole way to it, or where only one field of settings has
+/// its name.
 pub(super) fn filling<'f>(asked: &str, fills: &[&'f (String, String)]) -> Option<&'f str> {
+    let (object, asked) = asked.split_once('.')?;
+    let object = object.to_ascii_lowercase();
+    let of_settings = object == "c" || SETTINGS.iter().any(|word| object.contains(word));
     let below = |whole: &str, part: &str| {
         whole == part
             || whole
@@ -120,11 +127,14 @@ pub(super) fn filling<'f>(asked: &str, fills: &[&'f (String, String)]) -> Option
                 .is_some_and(|before| before.ends_with('.'))
     };
     let last = |way: &str| way.rsplit('.').next().map(str::to_owned);
-    let same = fills
-        .iter()
-        .filter(|(way, _)| below(way, asked) || below(asked, way));
+    let same = fills.iter().filter(|(way, _)| {
+        let whole = way.contains('.') && asked.contains('.');
+        (whole || of_settings) && (below(way, asked) || below(asked, way))
+    });
     let fitting: Vec<&str> = same.map(|(_, variable)| variable.as_str()).collect();
-    let named = fills.iter().filter(|(way, _)| last(way) == last(asked));
+    let named = fills
+        .iter()
+        .filter(|(way, _)| of_settings && last(way) == last(asked));
     let named: Vec<&str> = named.map(|(_, variable)| variable.as_str()).collect();
     [fitting, named].into_iter().find_map(|found| {
         let first = *found.first()?;
@@ -146,10 +156,13 @@ mod tests {
         ];
         let fills: Vec<&(String, String)> = fills.iter().collect();
         for (asked, variable) in [
-            ("Auth.Secret", Some("AUTH_SECRET")),
-            ("Secret", None),
-            ("Bot.Token", Some("TOKEN")),
-            ("Other", None),
+            ("cfg.Auth.Secret", Some("AUTH_SECRET")),
+            ("server.Auth.Secret", Some("AUTH_SECRET")),
+            ("cfg.Secret", None),
+            ("settings.Bot.Token", Some("TOKEN")),
+            // A field of something else may have any name.
+            ("bot.Token", None),
+            ("cfg.Other", None),
         ] {
             assert_eq!(filling(asked, &fills), variable, "{asked}");
         }

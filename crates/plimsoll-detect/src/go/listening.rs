@@ -11,6 +11,16 @@ use crate::syntax::Source;
 /// What gin and beego listen on unless they are told.
 const USUAL: u16 = 8080;
 
+/// The same for hertz.
+const USUAL_OF_HERTZ: u16 = 8888;
+
+/// Whether a call makes or starts the server of a framework whose settings say where it listens.
+fn of_framework(name: &str, method: &str, imports: &dyn Fn(&str) -> bool) -> bool {
+    let of_zero = matches!(name, "rest" | "zrpc") && imports("github.com/zeromicro/go-zero");
+    of_zero && matches!(method, "MustNewServer" | "NewServer")
+        || method == "Spin" && imports("github.com/cloudwego/hertz")
+}
+
 /// Notes a call that listens, or that hands a number on.
 pub(super) fn call(
     source: &Source,
@@ -37,6 +47,8 @@ pub(super) fn call(
     let gin = method == "Run" && imports("github.com/gin-gonic/gin");
     let beego = matches!(name, "beego.Run" | "web.Run")
         && (imports("github.com/beego/beego") || imports("github.com/astaxie/beego"));
+    let object = name.split('.').next().unwrap_or(name);
+    let framework = of_framework(object, method, &imports);
     // `Run` and `Start` are names of much else; an address tells.
     let certain = method.starts_with("ListenAndServe")
         || matches!(name, "net.Listen" | "http.Serve")
@@ -44,6 +56,7 @@ pub(super) fn call(
         || beego
         || method == "Listen" && imports("github.com/gofiber/fiber")
         || method == "Start" && imports("github.com/labstack/echo") && arguments.len() == 1
+        || framework
         || !addresses.is_empty() && matches!(method, "Listen" | "Start" | "Serve" | "StartTLS");
     if !certain {
         let numbers = arguments.iter().filter_map(|argument| {
@@ -65,6 +78,9 @@ pub(super) fn call(
     // `server.Run()` may be anything's, and then that one says where it listens.
     if (gin || beego) && arguments.is_empty() {
         function.ports.push(hint(Rank::Usual, USUAL));
+    }
+    if framework && method == "Spin" {
+        function.ports.push(hint(Rank::Usual, USUAL_OF_HERTZ));
     }
     let formatted = texts.iter().any(|text| text.contains('%'));
     let stated = addresses.into_iter().filter(|_| !formatted);

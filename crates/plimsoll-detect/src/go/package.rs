@@ -277,16 +277,23 @@ impl<'r> Reader<'r> {
                 let text = self.source.text_of(node);
                 self.function.events |= text.contains("text/event-stream");
                 let plain = text.trim_matches(['"', '`']);
-                if let Some(name) = settings_port::named(plain, &[]) {
-                    self.function.settings.push(name);
-                }
+                let among_settings = || {
+                    let (directory, name) = plain.rsplit_once('/')?;
+                    let fits = matches!(directory, "etc" | "conf" | "config" | "configs");
+                    let of_settings = name.ends_with(".yaml") || name.ends_with(".yml");
+                    (fits && of_settings).then(|| name.to_owned())
+                };
+                let named = settings_port::named(plain, &[]).or_else(among_settings);
+                self.function.settings.extend(named);
                 if let Some(path) = text.trim_matches(['"', '`']).strip_prefix("file://") {
                     self.function.reads.push(path.to_owned());
                 }
             }
             "keyed_element" => {
                 self.keyed(node);
-                fields::keyed(self.source, node, self.function);
+                if !self.conditional {
+                    fields::keyed(self.source, node, self.function);
+                }
                 if let Some(run) = commands::run(self.source, node) {
                     let mut inner = Function {
                         name: run.name.clone(),
@@ -417,7 +424,9 @@ impl<'r> Reader<'r> {
         if let Some(second) = second {
             self.function.known_as.remove(self.source.text_of(second));
         }
-        fields::assigned(&name, self.source.text_of(value), self.function);
+        if !self.conditional {
+            fields::assigned(&name, self.source.text_of(value), self.function);
+        }
         if value.kind() == "call_expression" {
             if let Some(path) = self.group(value, prefix) {
                 self.groups.insert(name, path);
@@ -431,7 +440,9 @@ impl<'r> Reader<'r> {
             return;
         }
         let lower = name.to_ascii_lowercase();
-        let names_port = lower.ends_with("port") || lower.ends_with("addr");
+        let names_port = ["port", "addr", "address"]
+            .iter()
+            .any(|end| lower.ends_with(end));
         if names_port && !is_of_a_need(&name) {
             let literal = is_text(value) || value.kind() == "int_literal";
             let port = literal

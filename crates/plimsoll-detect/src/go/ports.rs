@@ -116,7 +116,12 @@ impl Seen<'_> {
         // What it is started with says which of them it reads.
         [told.collect::<Vec<_>>(), read.collect()]
             .iter()
-            .find_map(|names| settings_port::find(self.tree, &self.module.root, names))
+            .find_map(|names| {
+                // What lies beside the program is nearer than what the module has.
+                [self.directory, &self.module.root]
+                    .iter()
+                    .find_map(|root| settings_port::find(self.tree, root, names))
+            })
     }
 
     /// Every port that the code may listen on with who says it, and the one of metrics.

@@ -61,6 +61,7 @@ const FRAMEWORKS: &[(&str, &str)] = &[
     ("github.com/gorilla/mux", "mux"),
     ("github.com/cloudwego/hertz", "hertz"),
     ("github.com/beego/beego", "beego"),
+    ("github.com/zeromicro/go-zero", "go-zero"),
     ("github.com/hibiken/asynq", "asynq"),
     ("go.temporal.io/sdk", "Temporal"),
     ("google.golang.org/grpc", "grpc"),
@@ -130,8 +131,10 @@ impl Seen<'_> {
             .reached
             .iter()
             .find_map(|function| function.chat.as_ref());
-        // What is started by hand with something to work on ends when that is done.
-        let by_hand = self.package.functions.iter().any(|own| own.positional)
+        // What is started by hand with something to work on ends when that is done; no image starts such.
+        let started = self.claim.is_some_and(|claim| claim.started);
+        let by_hand = !started
+            && self.package.functions.iter().any(|own| own.positional)
             && !is(|function| function.consumes);
         let works = is(|function| function.waits) && is(|function| function.repeats) && !by_hand
             || chat.is_some();

@@ -202,6 +202,7 @@ pub(crate) fn of_variable(
             | "NAME"
             | "BACKEND"
             | "BROKER"
+            | "BROKERS"
             | "PGHOST"
             | "PGPORT"
             | "PGUSER"
@@ -272,6 +273,7 @@ pub(crate) fn needs(
         let whereabouts = matches!(variable.kind, VariableKind::Url | VariableKind::Host)
             || variable.name.ends_with("ADDRESS")
             || variable.name.ends_with("ADDR")
+            || variable.name.ends_with("BROKERS")
             || variable
                 .type_name
                 .is_some_and(|name| TYPES.iter().any(|(known, _)| *known == name));

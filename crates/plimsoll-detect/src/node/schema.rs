@@ -4,8 +4,9 @@ use tree_sitter::Node;
 
 use super::names::declaration;
 use super::sources::{Sources, text};
+use super::startup::{Moment, moment};
 use crate::found::FoundVariable;
-use crate::syntax::{Source, named_children};
+use crate::syntax::{DEPTH, Source, named_children};
 
 /// Variables of a schema that the environment is checked against: `z.object({ X: z.string() })`,
 /// `cleanEnv(process.env, { X: str({ default: "d" }) })`, `createEnv({ server: { X: … } })`.
@@ -18,6 +19,7 @@ pub(super) fn schema(source: &Source, call: Node<'_>, found: &mut Sources) {
     let Some(arguments) = call.child_by_field_name("arguments") else {
         return;
     };
+    let before = found.variables.len();
     for argument in named_children(arguments) {
         // `const options = { server: { … } }; createEnv(options)`
         let named = match argument.kind() {
@@ -50,6 +52,57 @@ pub(super) fn schema(source: &Source, call: Node<'_>, found: &mut Sources) {
                 schema_entry(source, pair, found);
             }
         }
+    }
+    if let Some(function) = checking(source, call) {
+        let those = before..found.variables.len();
+        found
+            .checked_in
+            .extend(those.map(|index| (function.clone(), index)));
+    }
+}
+
+/// The only function that checks something against a schema of the file's own: `const schema = base.extend({ … })` and
+/// `const settings = () => load(schema)`.
+fn checking(source: &Source, call: Node<'_>) -> Option<String> {
+    let declarator = call.parent()?;
+    let name = declarator
+        .child_by_field_name("name")
+        .filter(|_| declarator.kind() == "variable_declarator")?;
+    let mut functions = Vec::new();
+    uses(
+        source,
+        source.root(),
+        source.text_of(name),
+        &mut functions,
+        0,
+    );
+    match functions.as_slice() {
+        [Moment::In(function)] => Some(function.clone()),
+        _ => None,
+    }
+}
+
+/// When a name is used, apart from where it is declared.
+fn uses(source: &Source, node: Node<'_>, name: &str, found: &mut Vec<Moment>, depth: usize) {
+    if depth > DEPTH {
+        return;
+    }
+    let declares = || {
+        let parent = node.parent()?;
+        Some(
+            parent.kind() == "variable_declarator"
+                && parent.child_by_field_name("name") == Some(node),
+        )
+    };
+    if node.kind() == "identifier" && source.text_of(node) == name && declares() != Some(true) {
+        let of_types = std::iter::successors(node.parent(), |one| one.parent())
+            .any(|one| matches!(one.kind(), "type_query" | "type_alias_declaration"));
+        if !of_types {
+            found.push(moment(source, node));
+        }
+    }
+    for child in named_children(node) {
+        uses(source, child, name, found, depth + 1);
     }
 }
 

@@ -43,6 +43,8 @@ pub(crate) struct Sources {
     pub(crate) port_from: Option<PortFrom>,
     /// Variables that a schema of the environment has a value for where they are not set.
     pub(crate) filled: BTreeSet<String>,
+    /// Variables of schemas that functions check the environment against, by the function, where a file has several.
+    pub(crate) checked_in: Vec<(String, usize)>,
     /// When a variable is missed that the code ends without, by its place among the variables.
     pub(crate) missed: BTreeMap<usize, Moment>,
 }
@@ -90,6 +92,15 @@ impl Sources {
                 variable.required &= runs;
                 if !runs {
                     variable.one_of.clear();
+                }
+            }
+        }
+        // Of several schemas the program takes the one that it calls for.
+        let mut checked = self.checked_in.iter();
+        if checked.any(|(function, _)| running.contains(function)) {
+            for (function, index) in &self.checked_in {
+                if let Some(variable) = variables.get_mut(*index) {
+                    variable.required &= running.contains(function);
                 }
             }
         }
@@ -164,6 +175,9 @@ impl Sources {
         let missed = file.missed.into_iter();
         self.missed
             .extend(missed.map(|(index, moment)| (before + index, moment)));
+        let checked = file.checked_in.into_iter();
+        self.checked_in
+            .extend(checked.map(|(function, index)| (function, before + index)));
         if self.listens.is_none() {
             self.listens = file.listens;
             self.port_from = file.port_from;
@@ -246,7 +260,10 @@ pub(super) fn walk(source: &Source, node: Node<'_>, found: &mut Sources, depth: 
                         .and_then(|last| Transport::of(&self::text(source, *last)?));
                 }
                 nest::call(source, node, found);
-                if matches!(method, "object" | "cleanEnv" | "createEnv") {
+                if matches!(
+                    method,
+                    "object" | "strictObject" | "looseObject" | "extend" | "cleanEnv" | "createEnv"
+                ) {
                     schema(source, node, found);
                 }
                 if method == "serveStdio" && found.stdio_transport.is_none() {
@@ -415,12 +432,13 @@ fn giver(source: &Source, call: Node<'_>) -> Option<PortFrom> {
             if let Some((function, position)) = parameter_of(source, value, name) {
                 return Some(PortFrom::Parameter(function, position));
             }
-            // `const PORT = getPort()`.
             let declared = declaration(source, name);
-            let by = declared.filter(|value| value.kind() == "call_expression");
-            let name = match by {
-                Some(call) => asked(source, call)?,
-                None => name.to_owned(),
+            let name = match declared.map(|value| (value, value.kind())) {
+                // `const PORT = getPort()`.
+                Some((call, "call_expression")) => asked(source, call)?,
+                // `const PORT = config.server.port`.
+                Some((member, "member_expression")) => source.text_of(member).replace("?.", "."),
+                _ => name.to_owned(),
             };
             Some(PortFrom::Name(name))
         }

@@ -238,10 +238,18 @@ impl Walker<'_> {
             && !plain.contains("set_")
             && let Some(name) = texts.first().filter(|name| settings::is_variable(name))
         {
-            let default = texts.get(1).cloned().or_else(|| {
-                let value = arguments.get(1)?;
-                (value.kind() == "integer_literal").then(|| self.source.text_of(*value).to_owned())
-            });
+            // Another name of the variable may stand between: `read_env("NEW", "OLD", 8080)`.
+            let mut others = arguments
+                .iter()
+                .skip(1)
+                .filter_map(|value| match is_text(*value) {
+                    true => {
+                        Some(text(self.source, *value)).filter(|one| !settings::is_variable(one))
+                    }
+                    false => (value.kind() == "integer_literal")
+                        .then(|| self.source.text_of(*value).to_owned()),
+                });
+            let default = others.next();
             self.item
                 .ports
                 .extend(settings::own_port(name, default.as_deref()));

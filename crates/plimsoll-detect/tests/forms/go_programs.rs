@@ -76,18 +76,24 @@ fn a_flag_or_a_branch_leaves_a_server_at_its_standard_input() {
 
 #[test]
 fn what_is_started_by_hand_with_something_to_work_on_is_no_worker() {
-    let body = |first: &str| {
+    let with = |first: &str, image: &str| {
         let main = format!(
             "func main() {{\n{first}\n\tctx, stop := signal.NotifyContext(context.Background(), os.Interrupt)\n\tdefer stop()\n\tfor range time.NewTicker(time.Second).C {{\n\t\task(ctx)\n\t}}\n}}"
         );
         let main = program(&["context", "flag", "os", "os/signal", "time"], &main);
-        lines(&found(&[MODULE, ("main.go", main.as_str())]))
+        lines(&found(&[
+            MODULE,
+            ("main.go", main.as_str()),
+            ("Dockerfile", image),
+        ]))
     };
-    assert_eq!(body(""), ["worker /usr/local/bin/desk []"]);
-    assert_eq!(
-        body("\tif flag.NArg() != 1 {\n\t\tos.Exit(2)\n\t}"),
-        [""; 0]
-    );
+    let by_hand = "\tif flag.NArg() != 1 {\n\t\tos.Exit(2)\n\t}";
+    let image = "FROM golang:1.24\nRUN go build -o /desk .\nENTRYPOINT [\"/desk\"]\n";
+    let other = image.replace("ENTRYPOINT [\"/desk\"]", "CMD [\"/other\"]");
+    let worker = ["worker /usr/local/bin/desk []"];
+    assert_eq!(with("", &other), worker);
+    assert_eq!(with(by_hand, &other), [""; 0]);
+    assert_eq!(with(by_hand, image), worker);
 }
 
 #[test]
@@ -119,4 +125,40 @@ fn the_plain_name_of_a_port_comes_before_that_of_a_part() {
     );
     let files = [MODULE, ("main.go", main.as_str())];
     assert_eq!(lines(&found(&files)), ["web /usr/local/bin/desk [4015]"]);
+}
+
+#[test]
+fn frameworks_whose_settings_say_where_they_listen() {
+    let zero = program(
+        &["flag", "github.com/zeromicro/go-zero/rest"],
+        "var file = flag.String(\"f\", \"etc/desk.yaml\", \"\")\n\nfunc main() {\n\tserver := rest.MustNewServer(load(*file))\n\tserver.Start()\n}",
+    );
+    let settings = ("etc/desk.yaml", "Name: desk\nHost: 0.0.0.0\nPort: 8889\n");
+    let files = [MODULE, ("main.go", zero.as_str()), settings];
+    assert_eq!(lines(&found(&files)), ["web /usr/local/bin/desk [8889]"]);
+    let calls = zero.replace("rest", "zrpc");
+    let settings = ("etc/desk.yaml", "ListenOn: 0.0.0.0:9009\n");
+    let files = [MODULE, ("main.go", calls.as_str()), settings];
+    assert_eq!(lines(&found(&files)), ["web /usr/local/bin/desk [9009]"]);
+    let hertz = program(
+        &["github.com/cloudwego/hertz/pkg/app/server"],
+        "func main() {\n\tmade := server.Default()\n\tmade.Spin()\n}",
+    );
+    let files = [MODULE, ("main.go", hertz.as_str())];
+    assert_eq!(lines(&found(&files)), ["web /usr/local/bin/desk [8888]"]);
+}
+
+#[test]
+fn a_constant_that_is_called_an_address_says_the_port() {
+    let main = program(
+        &["net/http", "example.com/desk/settings"],
+        "func main() {\n\tserver := &http.Server{Addr: settings.Address()}\n\tserver.ListenAndServe()\n}",
+    );
+    let settings = "package settings\n\nconst DefaultHTTPAddress = \":8081\"\n\nfunc Address() string { return DefaultHTTPAddress }\n";
+    let files = [
+        MODULE,
+        ("main.go", main.as_str()),
+        ("settings/settings.go", settings),
+    ];
+    assert_eq!(lines(&found(&files)), ["web /usr/local/bin/desk [8081]"]);
 }

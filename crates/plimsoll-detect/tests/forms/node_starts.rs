@@ -383,3 +383,38 @@ fn what_works_until_it_is_stopped_is_a_worker() {
         ["worker node index.js []"]
     );
 }
+
+#[test]
+fn a_schema_that_extends_another_one_wants_what_is_in_it() {
+    let settings = "import { z } from 'zod';\nconst base = z.object({ A_KEY: z.string() });\nconst web = base.extend({ WEB_KEY: z.string(), LEVEL: z.string().default('info') });\nconst mail = base.extend({ MAIL_KEY: z.string() });\nconst load = (schema) => schema.parse(process.env);\nexport const forWeb = () => load(web);\nexport const forMail = () => load(mail);\n";
+    let index = "import express from 'express';\nimport { forWeb } from './settings.js';\nconst settings = forWeb();\nexpress().listen(3000);\n";
+    let manifest =
+        r#"{"name":"a","scripts":{"start":"node index.js"},"dependencies":{"express":"5"}}"#;
+    let detection = found(&[
+        ("package.json", manifest),
+        ("index.js", index),
+        ("settings.js", settings),
+    ]);
+    assert_eq!(required(&detection), ["A_KEY", "WEB_KEY"]);
+}
+
+#[test]
+fn a_port_that_another_file_reads_through_a_method() {
+    let settings = "export class Settings {\n  server = { port: this.number('PORT', 3001) };\n}\nexport const settings = new Settings();\n";
+    let index = "import express from 'express';\nimport { settings } from './settings.js';\nconst PORT = settings.server.port;\nexpress().listen(PORT);\n";
+    let files = [("index.js", index), ("settings.js", settings)];
+    let found = package(r#""start":"node index.js""#, r#""express":"5""#, &files);
+    assert_eq!(found, ["web node index.js [3001]"]);
+}
+
+#[test]
+fn brokers_say_where_a_queue_is() {
+    let source = "import { Kafka } from 'kafkajs';\nimport express from 'express';\nif (!process.env.KAFKA_BROKERS) throw new Error('x');\nnew Kafka({ brokers: process.env.KAFKA_BROKERS.split(',') });\nexpress().listen(3000);\n";
+    let manifest = r#"{"name":"a","scripts":{"start":"node index.js"},"dependencies":{"express":"5","kafkajs":"2"}}"#;
+    let detection = found(&[("package.json", manifest), ("index.js", source)]);
+    let needs = detection.needs.iter();
+    let needs: Vec<String> = needs
+        .map(|need| format!("{:?} {}", need.kind, need.required))
+        .collect();
+    assert_eq!(needs, ["Kafka true"]);
+}

@@ -138,3 +138,13 @@ fn what_some_settings_lead_to_is_not_required() {
     let detection = found(&[MANIFEST, ("src/main.rs", main.as_str())]);
     assert_eq!(required(&detection), ["TOKEN"]);
 }
+
+#[test]
+fn a_variable_that_has_two_names_has_its_default_behind_both() {
+    let main = main_of(
+        "",
+        "let port: u16 = settings::read_env_or(\"DESK_PORT\", \"PORT\", 8083);",
+        "format!(\"{host}:{port}\")",
+    );
+    assert_eq!(of(&main, &[]), ["web /usr/local/bin/a [8083]"]);
+}
