@@ -202,7 +202,11 @@ impl Seen<'_> {
     fn is_quiet(&self) -> bool {
         let is = |test: fn(&Function) -> bool| self.reached.iter().any(|function| test(function));
         let told = self.claim.is_some_and(|claim| says_http(&claim.arguments));
-        let chosen = is(|function| function.quiet) && is(|function| function.speaks_aside);
+        // What serves pages or remote calls as well is no server of the protocol alone.
+        let serves = is(|function| function.serves_calls)
+            || has_pages_of_its_own(self.routes().map(|route| route.path.as_str()));
+        let chosen =
+            !serves && is(|function| function.quiet) && is(|function| function.speaks_aside);
         (chosen || self.is_quiet_by_itself()) && !told
     }
 
@@ -385,6 +389,14 @@ impl Seen<'_> {
         read.chain(asked).collect()
     }
 
+    /// Whether a function of defaults fills a field.
+    fn stands_in(&self, field: &str) -> bool {
+        self.reached.iter().any(|function| {
+            function.name.to_ascii_lowercase().contains("default")
+                && function.mentions.contains(field)
+        })
+    }
+
     /// Variables that fill fields which are asked for elsewhere, where nothing stands in for them.
     fn asked(&self) -> Vec<FoundVariable> {
         let fills = self.reached.iter().flat_map(|function| &function.fills);
@@ -396,6 +408,7 @@ impl Seen<'_> {
             })
         };
         let asks = self.certain.iter().flat_map(|function| &function.asks);
+        let asks = asks.filter(|(way, _)| !self.stands_in(way.rsplit('.').next().unwrap_or(way)));
         let asked = asks.filter_map(|(way, span)| {
             let name = fields::filling(way, &fills).filter(|name| !has_default(name))?;
             Some(FoundVariable::read(name, None, span.clone()).required(true))
@@ -413,15 +426,9 @@ impl Seen<'_> {
         if !validates {
             return BTreeSet::new();
         }
-        let stands_in = |field: &str| {
-            self.reached.iter().any(|function| {
-                function.name.to_ascii_lowercase().contains("default")
-                    && function.mentions.contains(field)
-            })
-        };
         let fields = self.reached.iter().flat_map(|function| &function.validated);
         fields
-            .filter(|(field, _)| !stands_in(field))
+            .filter(|(field, _)| !self.stands_in(field))
             .map(|(_, variable)| variable.as_str())
             .collect()
     }

@@ -523,9 +523,6 @@ pub(super) fn tags(source: &Source, node: Node<'_>, function: &mut Function, dep
                 function.validated.extend(filled);
             }
             if is_variable(&name) {
-                let field = node.child_by_field_name("name");
-                let filled = field.map(|field| (source.text_of(field).to_owned(), name.clone()));
-                function.fills.extend(filled);
                 function.ports.extend(own_port(&name, default.as_deref()));
                 let required = (flagged || stated) && default.is_none();
                 function.variables.push(

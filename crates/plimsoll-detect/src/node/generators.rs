@@ -51,6 +51,7 @@ use Makes::{Application, Documentation};
 const GENERATORS: &[Generator] = &[
     generator("react-scripts", "Create React App", "react-scripts", "build", Application),
     generator("@vue/cli-service", "Vue CLI", "vue-cli-service", "dist", Application),
+    generator("@astrojs/starlight", "Starlight", "astro", "dist", Documentation),
     generator("astro", "Astro", "astro", "dist", Application),
     generator("@quasar/app-vite", "Quasar", "quasar", "dist/spa", Application),
     generator("umi", "Umi", "umi", "dist", Application),
