@@ -1,8 +1,10 @@
 //! Which detected service a claim means.
 
+use std::collections::BTreeMap;
 use std::path::Path;
 
 use crate::claims::command::FLASK_USUAL;
+use crate::claims::start_scripts::substituted;
 use crate::claims::{Stage, Starts, starts};
 use crate::detection::{DetectedService, ServiceKind};
 use crate::flower::FLOWER;
@@ -215,8 +217,16 @@ fn told_by_image(started: Starts, stage: &Stage) -> Starts {
 
 /// The claim of a Dockerfile's stage whose context is `context`, a directory of the tree.
 pub(crate) fn of_stage(stage: &Stage, context: &Path) -> Claim {
-    let words = |line: &Option<plimsoll_diag::Spanned<crate::claims::Line>>| {
-        line.as_ref().map(|line| line.words()).unwrap_or_default()
+    let set: BTreeMap<String, String> = stage
+        .environment
+        .iter()
+        .map(|(name, value)| (name.clone(), value.value.clone()))
+        .collect();
+    // What the image sets, and what a word says for where nobody sets it: `--port ${PORT:-8000}`.
+    let words = |line: &Option<plimsoll_diag::Spanned<crate::claims::Line>>| -> Vec<String> {
+        let words = line.as_ref().map(|line| line.words()).unwrap_or_default();
+        let filled = words.iter().map(|word| substituted(word, &set));
+        filled.collect()
     };
     let entrypoint = words(&stage.entrypoint);
     let command = words(&stage.command);

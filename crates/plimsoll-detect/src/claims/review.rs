@@ -26,6 +26,8 @@ pub(crate) struct Reviewed {
     pub(crate) deployments: Deployments,
     /// The directories that Dockerfiles are built in, where a file says so.
     contexts: BTreeMap<PathBuf, PathBuf>,
+    /// The directories above Dockerfiles that lie beside none of the files they copy.
+    above: BTreeMap<PathBuf, PathBuf>,
     /// What Gunicorn is told by the environment.
     pub(super) gunicorn: Vec<GunicornArguments>,
 }
@@ -76,32 +78,49 @@ impl Reviewed {
             Some((file.value.clone(), program.directory.clone()?))
         });
         found.contexts = built.collect();
+        let above = found.files.iter().filter_map(|file| {
+            let directory = above_of(tree, file)?;
+            Some((file.path.clone(), directory))
+        });
+        found.above = above.collect();
         found.gunicorn = gunicorn_arguments::read(tree, &found);
         found
     }
 
-    /// The directory that a Dockerfile is built in: its own unless a file says another one.
+    /// The directory that a Dockerfile is built in: the one it is about unless a file says another one.
     pub(crate) fn context<'s>(&'s self, file: &'s Dockerfile) -> &'s Path {
         let stated = self.contexts.get(&file.path).map(PathBuf::as_path);
-        stated.unwrap_or_else(|| file.path.parent().unwrap_or(Path::new("")))
+        stated.unwrap_or_else(|| self.place(file))
+    }
+
+    /// The directory that a Dockerfile is about: its own, or the one above that has what it copies.
+    fn place<'s>(&'s self, file: &'s Dockerfile) -> &'s Path {
+        let above = self.above.get(&file.path).map(PathBuf::as_path);
+        above.unwrap_or_else(|| file.path.parent().unwrap_or(Path::new("")))
     }
 
     /// What commands start, wherever one is written, and the directory that each is said about.
     pub(crate) fn commands(&self) -> impl Iterator<Item = (Starts, PathBuf)> + '_ {
-        let images = self.files.iter().filter_map(|file| {
-            let directory = file.path.parent().unwrap_or(Path::new(""));
-            let starts = of_stage(&file.image(None), directory).starts?;
-            Some((starts, directory.to_owned()))
-        });
         let scripts = self
             .launched
             .iter()
             .map(|launched| (launched.starts.clone(), launched.directory.clone()));
+        scripts.chain(self.deployed_commands())
+    }
+
+    /// What images, of each stage that may be built, and files that deploy the project start.
+    fn deployed_commands(&self) -> impl Iterator<Item = (Starts, PathBuf)> + '_ {
+        let images = self.files.iter().flat_map(|file| {
+            let directory = self.place(file);
+            file.images().filter_map(move |image| {
+                Some((of_stage(&image, directory).starts?, directory.to_owned()))
+            })
+        });
         let deployed = self.deployments.programs.iter().filter_map(|deployed| {
             let directory = deployed.directory.clone().unwrap_or_default();
             Some((deployed.starts()?, directory))
         });
-        scripts.chain(images).chain(deployed)
+        images.chain(deployed)
     }
 
     /// The port that the commands say which serve the application in the file at `path`, whose module is `dotted`,
@@ -112,7 +131,7 @@ impl Reviewed {
             _ => None,
         };
         let images = self.files.iter().filter_map(|file| {
-            let directory = file.path.parent().unwrap_or(Path::new(""));
+            let directory = self.place(file);
             let starts = of_stage(&file.image(None), directory).starts?;
             of(&starts).filter(|_| path.starts_with(directory))
         });
@@ -203,6 +222,37 @@ pub(super) fn only_port(image: &Stage) -> Option<u16> {
         [only] => Some(only.value),
         _ => None,
     }
+}
+
+/// The closest directory above a Dockerfile that has a file which it copies, where its own has none of them:
+/// `docker/Dockerfile` is built from the directory above.
+fn above_of(tree: &Tree, file: &Dockerfile) -> Option<PathBuf> {
+    let copied: Vec<&str> = file
+        .stages
+        .iter()
+        .flat_map(|stage| &stage.copies)
+        .map(|source| source.value.trim_end_matches('/'))
+        .filter(|source| !source.contains(['*', '$']) && !matches!(*source, "" | "." | ".."))
+        .collect();
+    let holds = |directory: &Path| {
+        copied
+            .iter()
+            .filter_map(|source| places::within(directory, source.trim_start_matches('/')))
+            .any(|path| tree.has_file(&path) || tree.has_directory(&path))
+    };
+    let own = file.path.parent()?;
+    let starts_own = file.images().any(|image| {
+        let started = of_stage(&image, own)
+            .starts
+            .and_then(|starts| starts.file());
+        started.is_some_and(|started| tree.has_file(&own.join(started)))
+    });
+    if starts_own {
+        return None;
+    }
+    let mut above = own.ancestors();
+    let found = above.find(|directory| holds(directory))?;
+    (found != own).then(|| found.to_owned())
 }
 
 /// Adds to a detection what the claims of its tree contradict.

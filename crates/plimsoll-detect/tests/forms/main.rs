@@ -26,6 +26,7 @@ mod node_starts;
 mod one_of;
 mod ports;
 mod projects;
+mod python_places;
 mod python_servers;
 mod python_start;
 mod remembered;
