@@ -114,6 +114,17 @@ pub(crate) fn find(tree: &Tree, root: &Path, names: &[String]) -> Option<Stated>
     })
 }
 
+/// The file beside one that is not in the tree which shows what may be written there: `config.example.yaml`.
+pub(crate) fn example_of(tree: &Tree, file: &Path) -> Option<PathBuf> {
+    let name = file.file_name()?.to_str()?;
+    let beside = file.parent()?;
+    let mut files = tree.files().iter().map(|file| &file.path);
+    let shows = |path: &Path| path.parent() == Some(beside) && fits(path, name) == Some(true);
+    files
+        .find(|path| shows(path))
+        .map(|path| path.to_path_buf())
+}
+
 /// Whether a file goes by a name, and then whether it is an example. `config.*` is of any kind.
 fn fits(path: &Path, name: &str) -> Option<bool> {
     let own = path.file_name()?.to_str()?;

@@ -9,7 +9,7 @@ use crate::python::locations::location;
 use crate::python::module::Module;
 use crate::python::value::{Call, Value};
 use crate::python::workspace::Workspace;
-use crate::settings_file;
+use crate::{settings_file, settings_port};
 
 /// The port that `value` comes to where the way to it through a file is plain.
 pub(crate) fn port(
@@ -118,14 +118,26 @@ fn files(workspace: &Workspace<'_>, module: &Module, path: &str) -> Vec<PathBuf>
             continue;
         }
         // It may be started in any directory above the file.
-        let above = module.path.ancestors().skip(1);
+        let above = || {
+            let mut directories = module.path.ancestors().skip(1);
+            let way = place.way.clone();
+            std::iter::from_fn(move || directories.next())
+                .filter_map(move |directory| places::within(directory, &way))
+        };
+        let tree = workspace.tree;
         let at = match place.origin {
             Origin::File => place.within(&module.path, &module.path),
-            Origin::Written | Origin::Working => above
-                .filter_map(|directory| places::within(directory, &place.way))
-                .find(|file| workspace.tree.has_file(file)),
+            Origin::Written | Origin::Working => above().find(|file| tree.has_file(file)),
         };
-        found.extend(at);
+        let shown = || match place.origin {
+            Origin::File => {
+                settings_port::example_of(tree, &place.within(&module.path, &module.path)?)
+            }
+            Origin::Written | Origin::Working => {
+                above().find_map(|file| settings_port::example_of(tree, &file))
+            }
+        };
+        found.extend(at.filter(|file| tree.has_file(file)).or_else(shown));
     }
     found
 }

@@ -1,7 +1,7 @@
 //! Where a Python application is started from, on which port, and what it is not started without: by its own dots, by
 //! what its image says, by scripts and files beside it.
 
-use crate::tree::found;
+use crate::tree::{found, required};
 
 const APP: &str = "from fastapi import FastAPI\napp = FastAPI()\n";
 
@@ -30,4 +30,61 @@ fn a_dockerfile_aside_is_about_what_it_copies() {
         ),
     ]);
     assert_eq!(detection.services[0].ports, [8320]);
+}
+
+#[test]
+fn settings_that_code_fills_itself_are_not_required() {
+    let of = |made: &str| {
+        let text = format!(
+            "import tomllib\nfrom fastapi import FastAPI\nfrom pydantic_settings import BaseSettings\nclass Settings(BaseSettings):\n    ebb: str\n    flow: str\n\
+             def load():\n    config = tomllib.load(open('desk.toml', 'rb'))\n    table = {{}}\n    {made}\nsettings = load()\napp = FastAPI()\n"
+        );
+        let detection = found(&[
+            ("requirements.txt", "fastapi\nuvicorn\npydantic-settings\n"),
+            ("main.py", &text),
+        ]);
+        required(&detection).join(" ")
+    };
+    assert_eq!(of("return Settings()"), "EBB FLOW");
+    assert_eq!(of("return Settings(ebb=1)"), "FLOW");
+    assert_eq!(
+        of("table.update({'flow': 1})\n    return Settings(**table)"),
+        "EBB"
+    );
+    assert_eq!(of("table['ebb'] = 1\n    return Settings(**table)"), "");
+    assert_eq!(of("return Settings(**config)"), "");
+}
+
+#[test]
+fn an_example_of_settings_says_the_port_where_they_are_not_in_the_tree() {
+    let text = "import yaml\nimport uvicorn\nfrom fastapi import FastAPI\nwith open('config.yaml') as file:\n    config = yaml.safe_load(file)\napp = FastAPI()\n\
+                if __name__ == '__main__':\n    uvicorn.run(app, host='0.0.0.0', port=config['server']['port'])\n";
+    let of = |name: &str| {
+        let detection = found(&[
+            ("requirements.txt", "fastapi\nuvicorn\npyyaml\n"),
+            ("main.py", text),
+            (name, "server:\n  port: 8330\n"),
+        ]);
+        detection.services[0].ports.clone()
+    };
+    assert_eq!(of("config.yaml"), [8330]);
+    assert_eq!(of("config.example.yaml"), [8330]);
+    assert_eq!(of("other.yaml"), [8000]);
+}
+
+#[test]
+fn a_handler_does_not_take_what_leaves_the_program() {
+    let of = |raised: &str| {
+        let text = format!(
+            "import os\nfrom fastapi import FastAPI\ndef key():\n    try:\n        key = os.getenv('EBB')\n        if not key:\n            raise {raised}\n        \
+             return key\n    except Exception:\n        return None\nKEY = key()\napp = FastAPI()\n"
+        );
+        let detection = found(&[
+            ("requirements.txt", "fastapi\nuvicorn\n"),
+            ("main.py", &text),
+        ]);
+        required(&detection).join(" ")
+    };
+    assert_eq!(of("SystemExit(1)"), "EBB");
+    assert_eq!(of("ValueError(1)"), "");
 }

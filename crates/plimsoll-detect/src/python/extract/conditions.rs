@@ -107,8 +107,11 @@ impl Extractor<'_> {
             .iter()
             .map(|part| self.source.text_of(*part))
             .collect();
+        // What leaves the program is no `Exception`.
+        let leaves = matches!(raised, "SystemExit" | "KeyboardInterrupt");
+        let all = if leaves { raised } else { "Exception" };
         let takes = caught.is_empty()
-            || ["Exception", "BaseException", raised].iter().any(|name| {
+            || [all, "BaseException", raised].iter().any(|name| {
                 caught
                     .split(|c: char| !c.is_alphanumeric() && c != '.')
                     .any(|one| one == *name)

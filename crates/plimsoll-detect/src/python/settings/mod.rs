@@ -1,8 +1,11 @@
 //! Settings objects: classes whose fields are read from variables of the environment.
 
 mod attributes;
+mod given;
 
 use std::sync::Arc;
+
+use given::Given;
 
 use crate::python::environment::VariableRead;
 use crate::python::evaluate::evaluate;
@@ -96,6 +99,18 @@ impl Owner {
             && made.peek().is_some()
             && made.all(|placed| placed.scope.conditional)
             && !passed()
+    }
+
+    /// The fields that whoever makes its objects hands over, be it in a table that is spread: `Settings(**table)`.
+    fn given(&self, loaded: &[Arc<Module>]) -> Given {
+        let name = self.class.name.as_str();
+        let made = loaded.iter().flat_map(|module| {
+            let calls = module.calls.iter();
+            calls
+                .filter(|placed| placed.call.method() == Some(name))
+                .map(move |placed| Given::by(module, placed))
+        });
+        made.reduce(Given::both).unwrap_or_default()
     }
 
     /// Its own fields.
@@ -300,6 +315,7 @@ pub(crate) fn reads(
             workspace,
             settings: &class.name,
             delimiter: naming.delimiter.as_deref(),
+            given: owner.given(loaded),
             found,
         };
         let insists = if owner.is_made_on_condition(loaded) {
@@ -329,6 +345,7 @@ struct Reader<'r, 'w> {
     workspace: &'r Workspace<'w>,
     settings: &'r str,
     delimiter: Option<&'r str>,
+    given: Given,
     found: &'r mut Vec<VariableRead>,
 }
 
@@ -371,6 +388,7 @@ impl Reader<'_, '_> {
             self.found.push(VariableRead {
                 required: described.missing
                     && insists == Insists::Yes
+                    && !(depth == 0 && self.given.has(&field.target))
                     && !(described.optional && field.value.is_some()),
                 secret: described.type_name.as_deref() == Some("SecretStr"),
                 default: text,
