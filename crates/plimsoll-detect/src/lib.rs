@@ -149,6 +149,7 @@ fn look(tree: &Tree) -> Detection {
     flower::add(&claims, &mut found);
     mcp_transport::settle(&claims, &mut found);
     handed_out::join(&workspace, &claims, &mut found, &mut rejected);
+    claims::require(tree, &claims, &mut found);
     // Whoever wrote a Compose file has said what runs together.
     let stated = COMPOSE.iter().any(|name| tree.has_file(Path::new(name)));
     if !stated {

@@ -14,6 +14,7 @@ pub(crate) mod matching;
 mod node_images;
 mod platform_variables;
 mod review;
+mod script_checks;
 pub(crate) mod start_scripts;
 
 pub(crate) use command::{Starts, inside_shell, starts, without_runner};
@@ -23,4 +24,5 @@ pub(crate) use dockerfile::{Dockerfile, Line, Stage};
 pub(crate) use gunicorn_arguments::GunicornArguments;
 pub(crate) use node_images::NodeImage;
 pub(crate) use review::{Reviewed, answers, flag_contradiction, review};
+pub(crate) use script_checks::require;
 pub(crate) use start_scripts::Launched;

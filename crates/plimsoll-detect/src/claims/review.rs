@@ -94,7 +94,7 @@ impl Reviewed {
     }
 
     /// The directory that a Dockerfile is about: its own, or the one above that has what it copies.
-    fn place<'s>(&'s self, file: &'s Dockerfile) -> &'s Path {
+    pub(super) fn place<'s>(&'s self, file: &'s Dockerfile) -> &'s Path {
         let above = self.above.get(&file.path).map(PathBuf::as_path);
         above.unwrap_or_else(|| file.path.parent().unwrap_or(Path::new("")))
     }

@@ -33,6 +33,27 @@ fn a_dockerfile_aside_is_about_what_it_copies() {
 }
 
 #[test]
+fn what_the_script_of_an_image_ends_without_is_required() {
+    let script = "#!/bin/sh\nset -e\n: \"${EBB_URL:?}\"\nif [ -z \"$FLOW\" ]; then\n  echo no >&2\n  exit 1\nfi\nexec \"$@\"\n";
+    let image = "FROM python:3.12\nCOPY deploy/entrypoint.sh /entrypoint.sh\nENTRYPOINT [\"/entrypoint.sh\"]\nCMD [\"uvicorn\", \"main:app\"]\n";
+    let of = |image: &str| {
+        let detection = found(&[
+            ("requirements.txt", "fastapi\nuvicorn\n"),
+            ("main.py", APP),
+            ("deploy/entrypoint.sh", script),
+            ("Dockerfile", image),
+        ]);
+        let names: Vec<String> = required(&detection)
+            .into_iter()
+            .map(str::to_owned)
+            .collect();
+        names
+    };
+    assert_eq!(of(image), ["EBB_URL", "FLOW"]);
+    assert!(of("FROM python:3.12\nCMD [\"uvicorn\", \"main:app\"]\n").is_empty());
+}
+
+#[test]
 fn settings_that_code_fills_itself_are_not_required() {
     let of = |made: &str| {
         let text = format!(
