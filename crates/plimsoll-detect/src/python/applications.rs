@@ -114,6 +114,7 @@ pub(crate) fn find(workspace: &Workspace<'_>, entries: &[Arc<Module>]) -> Vec<Ca
         }
     }
     let mut dropped: BTreeSet<usize> = called;
+    dropped.extend(handed_on(&applications, entries));
     for (inner, outer) in wrapped {
         let (port, host) = {
             let candidate = &applications[inner].candidate;
@@ -428,6 +429,33 @@ fn mounted(workspace: &Workspace<'_>, entries: &[Arc<Module>]) -> BTreeSet<(Arc<
         }
     }
     mounted
+}
+
+/// Applications that the call which makes another one of the same file is handed, however deep:
+/// `ProtocolTypeRouter({"http": wrap(URLRouter([re_path("", django_app)]))})`.
+fn handed_on(applications: &[Application], entries: &[Arc<Module>]) -> BTreeSet<usize> {
+    let mut found = BTreeSet::new();
+    for outer in applications {
+        let path = &outer.candidate.module.path;
+        let module = entries.iter().find(|module| module.path == *path);
+        let bindings = module.iter().flat_map(|module| &module.bindings);
+        let own = bindings.filter(|binding| {
+            binding.scope.is_top() && !binding.scope.main && binding.target == outer.variable
+        });
+        for binding in own {
+            let Some(value @ Value::Call(_)) = &binding.value else {
+                continue;
+            };
+            value.walk(&mut |value| {
+                let name = value.as_name().filter(|name| *name != outer.variable);
+                let inner = applications.iter().position(|other| {
+                    name == Some(&other.variable) && other.candidate.module.path == *path
+                });
+                found.extend(inner);
+            });
+        }
+    }
+    found
 }
 
 /// The name of the application in a value, what wraps it left out: `flask_app` of

@@ -89,6 +89,8 @@ const WORDS: &[&str] = &[
     "Blueprint",
     "Scheduler",
     "Worker",
+    // What another file passes on.
+    "import app",
     // What an object of the project's own gives.
     "\napp = ",
     "\napp: ",

@@ -4,7 +4,8 @@ use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 
 use crate::places;
-use crate::python::graph::Modules;
+use crate::python::graph::{Modules, Target};
+use crate::python::module::Moment;
 use crate::python::standard::is_standard;
 
 /// The directory from which the file at `path` is imported, and its dotted name from there.
@@ -15,6 +16,14 @@ pub(crate) fn import_root(
 ) -> (PathBuf, String) {
     let mut natural = path.parent().unwrap_or(Path::new("")).to_owned();
     let in_package = modules.tree.has_file(&natural.join("__init__.py"));
+    // What imports by dots has as many names before its own, packages of files or not.
+    let highest = above_dots(modules, path);
+    if let Some(highest) = highest
+        .as_ref()
+        .filter(|highest| natural.starts_with(highest))
+    {
+        natural.clone_from(highest);
+    }
     while modules.tree.has_file(&natural.join("__init__.py")) {
         let Some(above) = natural.parent() else { break };
         natural = above.to_owned();
@@ -22,6 +31,11 @@ pub(crate) fn import_root(
     let mut roots: Vec<PathBuf> = candidates
         .iter()
         .filter(|root| path.starts_with(root))
+        .filter(|root| {
+            highest
+                .as_ref()
+                .is_none_or(|highest| highest.starts_with(root))
+        })
         .cloned()
         .collect();
     // The one that holds without evidence comes first.
@@ -98,6 +112,20 @@ pub(crate) fn import_root(
     }
     let dotted = dotted_name(path, &best);
     (best, dotted)
+}
+
+/// The lowest directory that a file can be imported from, where it imports by dots whenever it is imported and what it
+/// imports is there.
+fn above_dots(modules: &Modules<'_>, path: &Path) -> Option<PathBuf> {
+    let module = modules.get(path)?;
+    let by_dots = module.imports.iter().filter(|import| {
+        let scope = &import.scope;
+        import.level > 0 && scope.moment == Moment::Import && scope.is_top() && !scope.main
+    });
+    let there =
+        by_dots.filter(|import| matches!(modules.resolve(&module, import, &[]), Target::Files(_)));
+    let level = there.map(|import| import.level).max()?;
+    path.ancestors().nth(level + 1).map(Path::to_owned)
 }
 
 /// The dotted name of the module at `path`, seen from `root`.

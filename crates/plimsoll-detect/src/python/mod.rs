@@ -31,6 +31,7 @@ mod insisting;
 mod installed_apps;
 mod langgraph;
 mod late;
+mod launchers;
 pub(crate) mod locations;
 mod mcp;
 mod module;
@@ -38,6 +39,7 @@ mod one_of;
 mod own_metrics;
 mod pages;
 mod parts;
+mod passed_on;
 mod peers;
 mod prefix;
 mod project;
@@ -122,12 +124,20 @@ pub(crate) fn find(workspace: &Workspace<'_>, claims: &Claims<'_, '_>) -> Python
         findings.problems.extend(told);
     }
     let entries = entries::entries(workspace);
+    let launched = launchers::read(workspace, &entries);
+    let claims: &Claims<'_, '_> = &|dotted, path| {
+        let mut claimed = claims(dotted, path);
+        claimed.port = claimed
+            .port
+            .or_else(|| launchers::port(&launched, dotted, path));
+        claimed
+    };
     let mut candidates = candidates(workspace, &entries, &mut findings.rejected);
     parts::leave(workspace, &mut candidates, &mut findings.rejected, claims);
     scripts::one_start_each(&mut candidates);
     let weighed: Vec<Weighed> = candidates
         .par_iter()
-        .map(|candidate| weigh(workspace, candidate, claims))
+        .map(|candidate| weigh(workspace, &entries, candidate, claims))
         .collect();
     let mut about_health: Vec<(Span, Arc<Path>, String)> = Vec::new();
     for (candidate, weighed) in candidates.iter().zip(weighed) {
@@ -216,13 +226,17 @@ enum Weighed {
     CannotRun(Box<CannotRun>),
 }
 
-fn weigh(workspace: &Workspace<'_>, candidate: &Candidate, claims: &Claims<'_, '_>) -> Weighed {
+fn weigh(
+    workspace: &Workspace<'_>,
+    entries: &[Arc<Module>],
+    candidate: &Candidate,
+    claims: &Claims<'_, '_>,
+) -> Weighed {
     if let Some(why) = set_aside(workspace, candidate, claims) {
         return Weighed::Aside(why);
     }
-    let path = &candidate.module.path;
-    let dotted = workspace.home(path).1;
-    match service::assemble(workspace, candidate, claims(&dotted, path)) {
+    let claimed = passed_on::claimed(workspace, entries, candidate, claims);
+    match service::assemble(workspace, candidate, claimed) {
         Ok(assembled) => Weighed::Service(Box::new(assembled)),
         Err(cannot) => Weighed::CannotRun(cannot),
     }
@@ -248,12 +262,20 @@ fn set_aside(
         .tree
         .file(path)
         .is_some_and(|file| file.left_out_of_images);
-    if left_out && !started_all_the_same() {
+    if left_out && !has_image_of_its_own(workspace, path) && !started_all_the_same() {
         return Some("left out of images by `.dockerignore`".to_owned());
     }
     let by_itself = matches!(candidate.kind, ServiceKind::Worker | ServiceKind::Scheduler);
     (by_itself && places::is_among_scripts(path) && !started_all_the_same())
         .then(|| "a script of the repository: nothing says that it is started".to_owned())
+}
+
+/// Whether a Dockerfile below the root lies above a file: what the root's `.dockerignore` leaves out is not its matter.
+fn has_image_of_its_own(workspace: &Workspace<'_>, path: &Path) -> bool {
+    let above = path.ancestors().skip(1);
+    above
+        .filter(|directory| !directory.as_os_str().is_empty())
+        .any(|directory| workspace.tree.has_file(&directory.join("Dockerfile")))
 }
 
 /// Leaves out applications that tell health and nothing else, where another one of the same project serves.

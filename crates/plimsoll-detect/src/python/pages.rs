@@ -46,7 +46,9 @@ fn streamlit(module: &Arc<Module>) -> Option<Candidate> {
     let first = module.calls.iter().find(|placed| {
         let draws = module.callee(&placed.call).is_some_and(|callee| {
             // Its own program is started by other files.
-            callee.starts_with("streamlit.") && !callee.starts_with("streamlit.web.")
+            let of_program = ["streamlit.web.", "streamlit.bootstrap.", "streamlit.cli."];
+            callee.starts_with("streamlit.")
+                && !of_program.iter().any(|start| callee.starts_with(start))
                 || handed_on && callee.starts_with("st.") && module.import_of("st").is_none()
         });
         // Anything drawn when the file runs makes it a page; a helper draws only when called.

@@ -1,9 +1,49 @@
 //! Where a Python application is started from, on which port, and what it is not started without: by its own dots, by
 //! what its image says, by scripts and files beside it.
 
-use crate::tree::{found, required};
+use crate::tree::{found, lines, required};
 
 const APP: &str = "from fastapi import FastAPI\napp = FastAPI()\n";
+
+#[test]
+fn what_imports_by_dots_is_started_by_as_many_names() {
+    let main = "from fastapi import FastAPI\nfrom .core.config import NAME\napp = FastAPI()\n";
+    for package in [true, false] {
+        let mut files = vec![
+            ("requirements.txt", "fastapi\nuvicorn\n"),
+            ("api/src/main.py", main),
+            ("api/src/core/config.py", "NAME = 'tide'\n"),
+        ];
+        files.extend(package.then_some(("api/__init__.py", "")));
+        let detection = found(&files);
+        assert!(
+            detection.services[0]
+                .command
+                .contains(&"api.src.main:app".to_owned()),
+            "{:?}",
+            detection.services[0].command
+        );
+    }
+}
+
+#[test]
+fn an_application_inside_of_another_one_is_no_second_service() {
+    let text = "from channels.routing import ProtocolTypeRouter, URLRouter\nfrom django.core.asgi import get_asgi_application\n\
+                from django.urls import re_path\nfrom kit import wrap\ninner = get_asgi_application()\n\
+                application = ProtocolTypeRouter({'http': wrap(1, URLRouter([re_path('', inner)]))})\n";
+    let detection = found(&[
+        ("requirements.txt", "django\nchannels\nuvicorn\nkit\n"),
+        ("desk/asgi.py", text),
+        (
+            "Dockerfile",
+            "FROM python:3.12\nEXPOSE 8888\nCMD [\"sh\", \"-c\", \"exec granian --interface asgi --host 0.0.0.0 --port ${PORT:-8301} desk.asgi:application\"]\n",
+        ),
+    ]);
+    assert_eq!(
+        lines(&detection),
+        ["web python -m uvicorn desk.asgi:application --host 0.0.0.0 --port 8301 [8301]"]
+    );
+}
 
 #[test]
 fn a_port_that_the_image_sets_is_the_one_its_command_names() {
@@ -30,6 +70,27 @@ fn a_dockerfile_aside_is_about_what_it_copies() {
         ),
     ]);
     assert_eq!(detection.services[0].ports, [8320]);
+}
+
+#[test]
+fn what_the_root_leaves_out_of_its_image_may_have_one_of_its_own() {
+    let of = |others: &[(&str, &str)]| {
+        let mut files = vec![
+            (".dockerignore", "services/\n"),
+            ("services/tide/requirements.txt", "fastapi\nuvicorn\n"),
+            ("services/tide/main.py", APP),
+        ];
+        files.extend(others);
+        found(&files).services.len()
+    };
+    assert_eq!(of(&[]), 0);
+    assert_eq!(
+        of(&[(
+            "services/tide/Dockerfile",
+            "FROM python:3.12\nCOPY main.py .\n"
+        )]),
+        1
+    );
 }
 
 #[test]
@@ -108,4 +169,26 @@ fn a_handler_does_not_take_what_leaves_the_program() {
     };
     assert_eq!(of("SystemExit(1)"), "EBB");
     assert_eq!(of("ValueError(1)"), "");
+}
+
+#[test]
+fn a_command_may_name_the_file_that_passes_an_application_on() {
+    let app = "from flask import Flask\napp = Flask(__name__)\n";
+    for (passes, image) in [
+        ("wsgi.py", "CMD gunicorn --bind 0.0.0.0:8340 wsgi:app\n"),
+        (
+            "run.py",
+            "ENV FLASK_APP=run.py\nCMD [\"flask\", \"run\", \"-p 8340\", \"--host=0.0.0.0\"]\n",
+        ),
+    ] {
+        let image = format!("FROM python:3.12\n{image}");
+        let detection = found(&[
+            ("requirements.txt", "flask\ngunicorn\n"),
+            ("desk/__init__.py", ""),
+            ("desk/web.py", app),
+            (passes, "from desk.web import app\n"),
+            ("Dockerfile", &image),
+        ]);
+        assert_eq!(detection.services[0].ports, [8340], "{passes}");
+    }
 }
