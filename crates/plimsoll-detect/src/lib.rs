@@ -105,6 +105,7 @@ fn look(tree: &Tree) -> Detection {
             served_on: served,
             told,
             served: about().next().is_some(),
+            deployed: claims.deploys(dotted, path),
             gunicorn: python::gunicorn::of(&servers, &workspace, (dotted, path), named),
             python: index.and_then(|index| versions[index].as_ref()),
             launched,

@@ -123,6 +123,12 @@ impl Reviewed {
         images.chain(deployed)
     }
 
+    /// Whether an image or a file that deploys the project starts the file at `path`, whose module is `dotted`.
+    pub(crate) fn deploys(&self, dotted: &str, path: &Path) -> bool {
+        self.deployed_commands()
+            .any(|(starts, directory)| starts.is_about(dotted) && path.starts_with(directory))
+    }
+
     /// The port that the commands say which serve the application in the file at `path`, whose module is `dotted`,
     /// where those that run it somewhere agree.
     pub(crate) fn served_on(&self, dotted: &str, path: &Path) -> Option<u16> {

@@ -60,9 +60,16 @@ pub(crate) fn of<'l>(all: &'l [Launched], dotted: &str, path: &Path) -> Option<&
             let module = target.split(':').next().unwrap_or_default();
             module == dotted || dotted.ends_with(&format!(".{module}"))
         }
-        Starts::Module(module) if module.ends_with(".py") => {
-            places::within(&launched.directory, module).is_some_and(|file| file == *path)
-        }
+        Starts::Module(module) if module.ends_with(".py") => match below_unknown(module) {
+            Some(rest) => {
+                let beside = launched.span.file.parent().unwrap_or(Path::new(""));
+                let mut above = beside.ancestors();
+                above.any(|directory| {
+                    places::within(directory, rest).is_some_and(|file| file == *path)
+                })
+            }
+            None => places::within(&launched.directory, module).is_some_and(|file| file == *path),
+        },
         Starts::Module(module) => module == dotted,
         Starts::Program(_) | Starts::NodeScript(_) => false,
     };
@@ -85,6 +92,19 @@ pub(crate) fn of<'l>(all: &'l [Launched], dotted: &str, path: &Path) -> Option<&
             std::cmp::Reverse(&launched.span),
         )
     })
+}
+
+/// What follows a directory that only a shell knows: `app.py` of `$BASE/app.py` and of `` `pwd`/app.py``.
+fn below_unknown(file: &str) -> Option<&str> {
+    if let Some((_, rest)) = file
+        .strip_prefix('`')
+        .and_then(|rest| rest.split_once("`/"))
+    {
+        return Some(rest);
+    }
+    let (unknown, rest) = file.strip_prefix('$')?.split_once('/')?;
+    let plain = |letter: char| letter.is_ascii_alphanumeric() || letter == '_';
+    unknown.chars().all(plain).then_some(rest)
 }
 
 /// What start scripts start that is not there.

@@ -6,6 +6,7 @@ use plimsoll_diag::Evidence;
 
 use crate::detection::ServiceKind;
 use crate::python::module::Module;
+use crate::python::subcommands;
 use crate::python::workspace::{Workspace, reached};
 use crate::syntax::Place;
 
@@ -79,6 +80,8 @@ pub(crate) struct Candidate {
     pub(crate) host_option: Option<String>,
     /// The port it listens on where it is told to speak over HTTP instead of its standard input.
     pub(crate) over_http: Option<u16>,
+    /// The words that its own program is told, without which it does something else.
+    pub(crate) arguments: Vec<String>,
     pub(crate) evidence: Vec<Evidence>,
 }
 
@@ -104,6 +107,7 @@ impl Candidate {
             prepared: None,
             host_option: None,
             over_http: None,
+            arguments: Vec::new(),
             evidence: vec![Evidence::new(module.span(place), why)],
             module: module.clone(),
         }
@@ -143,6 +147,9 @@ pub(crate) fn launch_of(
     if scope.is_top() && module.main_guard.is_none() {
         return Some((Launch::Module, Vec::new()));
     }
+    if let Some(found) = by_subcommand(workspace, module, scope) {
+        return Some(found);
+    }
     if let Some(found) = started_elsewhere(workspace, module, scope) {
         return Some(found);
     }
@@ -170,6 +177,39 @@ pub(crate) fn launch_of(
         let span = main.span(Place::line(1));
         (Launch::Package(package), vec![Evidence::new(span, why)])
     })
+}
+
+/// How the program is started that has the code at a scope among its commands.
+fn by_subcommand(
+    workspace: &Workspace<'_>,
+    module: &Arc<Module>,
+    scope: &crate::python::module::Scope,
+) -> Option<(Launch, Vec<Evidence>)> {
+    let reaches = |name: &str| {
+        let commands = subcommands::commands_of(module, name).into_iter();
+        commands
+            .flat_map(|command| reached(module, Some(command)))
+            .any(|name| scope.path.split('.').any(|part| part == name))
+    };
+    let project = workspace.project_of(&module.path);
+    let dotted = workspace.home(&module.path).1;
+    let mut scripts = project.iter().flat_map(|project| &project.scripts);
+    let script = scripts.find(|script| script.module == dotted && reaches(&script.function));
+    if let Some(script) = script {
+        let why = format!("declares the program `{}`", script.name);
+        let evidence = vec![Evidence::new(script.span.clone(), why)];
+        return Some((Launch::ConsoleScript(script.name.clone()), evidence));
+    }
+    let guard = module.main_guard?;
+    let started = reached(module, None);
+    let evidence = vec![Evidence::new(
+        module.span(guard),
+        "starts when the file is run",
+    )];
+    let mut started = started.iter();
+    started
+        .any(|name| reaches(name))
+        .then_some((Launch::Module, evidence))
 }
 
 /// Files that are followed from a declared program to the code that it runs.

@@ -46,6 +46,7 @@ mod project;
 mod recipe;
 mod requirement;
 mod routes;
+mod run_elsewhere;
 mod scripts;
 mod search_path;
 mod service;
@@ -58,6 +59,7 @@ mod standard;
 mod startup;
 mod state;
 pub(crate) mod stated;
+mod subcommands;
 mod system;
 mod tools;
 mod transport;
@@ -133,7 +135,16 @@ pub(crate) fn find(workspace: &Workspace<'_>, claims: &Claims<'_, '_>) -> Python
         claimed
     };
     let mut candidates = candidates(workspace, &entries, &mut findings.rejected);
+    let launchers = launched.iter().map(|launched| launched.by.clone());
+    endless::deployed(
+        workspace,
+        &entries,
+        claims,
+        &launchers.collect(),
+        &mut candidates,
+    );
     parts::leave(workspace, &mut candidates, &mut findings.rejected, claims);
+    subcommands::settle(&mut candidates);
     scripts::one_start_each(&mut candidates);
     let weighed: Vec<Weighed> = candidates
         .par_iter()
@@ -266,7 +277,8 @@ fn set_aside(
         return Some("left out of images by `.dockerignore`".to_owned());
     }
     let by_itself = matches!(candidate.kind, ServiceKind::Worker | ServiceKind::Scheduler);
-    (by_itself && places::is_among_scripts(path) && !started_all_the_same())
+    let deployed = || claims(&workspace.home(path).1, path).deployed;
+    (by_itself && places::is_among_scripts(path) && !started_all_the_same() && !deployed())
         .then(|| "a script of the repository: nothing says that it is started".to_owned())
 }
 

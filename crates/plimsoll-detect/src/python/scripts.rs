@@ -13,7 +13,7 @@ use crate::python::candidate::{Candidate, Launch};
 use crate::python::graph::Target;
 use crate::python::module::Module;
 use crate::python::service::assemble;
-use crate::python::workspace::Workspace;
+use crate::python::workspace::{Workspace, reached};
 use crate::python::{Claims, PythonFindings, applications};
 use crate::syntax::Place;
 
@@ -32,17 +32,20 @@ pub(crate) fn looks_like(candidate: &Candidate) -> String {
 /// Leaves one candidate for each thing that is started: one file's server may have been found in
 /// several ways.
 pub(crate) fn one_start_each(candidates: &mut Vec<Candidate>) {
-    let mut seen: Vec<(Arc<Path>, Launch, ServiceKind)> = Vec::new();
+    let mut seen: Vec<(Arc<Path>, Launch, ServiceKind, Vec<String>)> = Vec::new();
     candidates.retain(|candidate| {
         let itself = matches!(candidate.launch, Launch::Module | Launch::ConsoleScript(_) | Launch::Package(_));
-        let double = seen.iter().any(|(path, launch, kind)| {
+        let double = seen.iter().any(|(path, launch, kind, arguments)| {
             *path == candidate.module.path
-                && (*launch == candidate.launch && *kind == candidate.kind
+                && (*launch == candidate.launch && *kind == candidate.kind && *arguments == candidate.arguments
                     // The application in this file is what the file starts.
-                    || itself && matches!(launch, Launch::Asgi { .. } | Launch::Wsgi { .. } | Launch::Module | Launch::ConsoleScript(_)))
+                    || itself && matches!(launch, Launch::Asgi { .. } | Launch::Wsgi { .. })
+                    || itself && *arguments == candidate.arguments
+                        && matches!(launch, Launch::Module | Launch::ConsoleScript(_) | Launch::Package(_)))
         });
         if !double {
-            seen.push((candidate.module.path.clone(), candidate.launch.clone(), candidate.kind));
+            let path = candidate.module.path.clone();
+            seen.push((path, candidate.launch.clone(), candidate.kind, candidate.arguments.clone()));
         }
         !double
     });
@@ -68,6 +71,21 @@ fn launches(workspace: &Workspace<'_>, module: &Arc<Module>, taken: &[Candidate]
                 })
             })
         })
+}
+
+/// Whether a function of a file imports another file when it is called, itself or through others beside it.
+fn loads(workspace: &Workspace<'_>, module: &Arc<Module>, function: &str, file: &Path) -> bool {
+    let reached = reached(module, Some(function));
+    let roots = workspace.roots(&module.path);
+    module.imports.iter().any(|import| {
+        let scope = &import.scope;
+        let called = !scope.is_top() && scope.path.split('.').any(|part| reached.contains(part));
+        called
+            && matches!(
+                workspace.modules.resolve(module, import, &roots),
+                Target::Files(files) if files.last().is_some_and(|last| **last == *file)
+            )
+    })
 }
 
 /// Declared programs become services of their own; scripts are told of as rejected.
@@ -129,7 +147,15 @@ pub(crate) fn rest(
                         .iter()
                         .any(|evidence| evidence.span.file == module.shown)
             });
-            if makes || serves {
+            // Nor what only hands on to a server or a worker that was found.
+            let hands_on = taken.iter().any(|candidate| {
+                let by_itself = matches!(
+                    candidate.kind,
+                    ServiceKind::McpStdio | ServiceKind::McpHttp | ServiceKind::Worker
+                );
+                by_itself && loads(workspace, &module, &script.function, &candidate.module.path)
+            });
+            if makes || serves || hands_on {
                 continue;
             }
             let place = module

@@ -51,6 +51,8 @@ pub(crate) struct Claimed<'c> {
     pub(crate) launched: Option<&'c Launched>,
     /// Whether some command says that it is served.
     pub(crate) served: bool,
+    /// Whether an image or a file that deploys the project starts it.
+    pub(crate) deployed: bool,
     /// The port that the command says which serves it, whatever its own file would do if it were run.
     pub(crate) served_on: Option<u16>,
     /// What Gunicorn is told by the environment when it serves it.
@@ -128,6 +130,7 @@ pub(crate) fn assemble(
     {
         started.command = vec!["python".to_owned(), places::text(&file).to_owned()];
     }
+    started.command.extend(candidate.arguments.iter().cloned());
     let mut problems = std::mem::take(&mut dependencies.problems);
     if let Some(also) = started.also {
         let span = candidate.evidence[0].span.clone();

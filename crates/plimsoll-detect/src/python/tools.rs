@@ -47,6 +47,21 @@ const OBJECTS: &[Tool] = &[
         ],
         port: None,
     },
+    Tool {
+        maker: "taskiq.TaskiqScheduler",
+        framework: "Taskiq",
+        distribution: "taskiq",
+        kind: ServiceKind::Scheduler,
+        words: &[
+            "python",
+            "-m",
+            "taskiq",
+            "scheduler",
+            "{module}:{variable}",
+            "--fs-discover",
+        ],
+        port: None,
+    },
 ];
 
 /// Classes and functions that a decorator makes known.

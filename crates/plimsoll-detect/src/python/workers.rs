@@ -12,7 +12,7 @@ use crate::python::graph::Start;
 use crate::python::module::Module;
 use crate::python::value::Value;
 use crate::python::workspace::Workspace;
-use crate::python::{celery_sender, endless};
+use crate::python::{celery_sender, endless, run_elsewhere};
 use crate::syntax::Place;
 
 const CELERY: (&str, &str) = ("Celery", "celery");
@@ -470,6 +470,17 @@ fn loops(
             "pytelegrambotapi" => &["polling", "infinity_polling", "run_polling"][..],
             _ => &[][..],
         };
+        let elsewhere = run_elsewhere::starter(workspace, entries, module, placed);
+        if let Some((starter, launch, evidence)) = elsewhere {
+            let why = format!("`{callee}` works until the process ends");
+            let framework = (*framework, *distribution);
+            let mut candidate =
+                Candidate::new(module, placed.call.place, *kind, framework, launch, why);
+            candidate.evidence.splice(0..0, evidence);
+            candidate.module = starter;
+            found.push(candidate);
+            return;
+        }
         let works = |placed: &crate::python::module::PlacedCall| {
             placed
                 .call

@@ -321,7 +321,9 @@ pub(crate) fn reached(module: &Module, from: Option<&str>) -> BTreeSet<String> {
             if !inside || placed.scope.main && is_left_unawaited(module, placed) {
                 continue;
             }
-            reached.extend(placed.call.method().map(str::to_owned));
+            let called = placed.call.method();
+            reached.extend(called.map(str::to_owned));
+            reached.extend(called.and_then(|name| only_command(module, name)));
             // Passed on to be called: `asyncio.run(main)`, `Thread(target=work)`.
             let passed = placed
                 .call

@@ -27,6 +27,7 @@ mod one_of;
 mod ports;
 mod projects;
 mod python_places;
+mod python_programs;
 mod python_servers;
 mod python_start;
 mod remembered;
