@@ -12,6 +12,7 @@ mod complete;
 mod detection;
 mod document;
 mod environment_files;
+mod example_port;
 mod flower;
 mod found;
 mod gateway;

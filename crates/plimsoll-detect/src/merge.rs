@@ -62,7 +62,8 @@ pub(crate) fn merge(
         .sort_by(|one, other| (&one.path, &one.looks_like).cmp(&(&other.path, &other.looks_like)));
     rejected.dedup();
     let mut environment = environment(&mut found);
-    let needs = needs(&mut found);
+    let mut needs = needs(&mut found);
+    one_is_enough(&environment, &mut needs);
     empty_is_not_enough(&mut environment, &needs);
     Detection {
         name,
@@ -334,6 +335,23 @@ fn add_group(groups: &mut Vec<OneOf>, read: &FoundVariable, service: &str) {
             services: vec![service.to_owned()],
             span: read.span.clone(),
         }),
+    }
+}
+
+/// What one of several variables says the place of, and none of them may be missing together, is needed.
+fn one_is_enough(environment: &[Variable], needs: &mut [Need]) {
+    let leads = |name: &String| {
+        let known = environment.iter().find(|variable| variable.name == *name);
+        known.and_then(|variable| variable.need)
+    };
+    let groups = environment.iter().flat_map(|variable| &variable.one_of);
+    for group in groups {
+        let kinds: BTreeSet<_> = group.names.iter().map(leads).collect();
+        if let Some(Some(kind)) = kinds.first().filter(|_| kinds.len() == 1)
+            && let Some(need) = needs.iter_mut().find(|need| need.kind == *kind)
+        {
+            need.required = true;
+        }
     }
 }
 

@@ -6,6 +6,7 @@ use super::function::{Function, PortHint, Rank};
 use super::service::Seen;
 use super::settings::own_port;
 use crate::claims::start_scripts;
+use crate::example_port;
 use crate::mcp_transport::DEFAULT_PORT;
 use crate::ports::is_of_another;
 use crate::settings_port::{self, Stated};
@@ -71,10 +72,40 @@ impl Seen<'_> {
         let mut ports = match (chosen, first) {
             (Some((_, port)), _) => vec![port],
             (None, Some(first)) => of(&hints, first),
-            (None, None) => Vec::new(),
+            (None, None) => self
+                .of_example()
+                .into_iter()
+                .map(|(_, port)| port)
+                .collect(),
         };
         ports.extend(metrics.filter(|metrics| !ports.contains(metrics)));
         (ports, metrics)
+    }
+
+    /// The variable that says where it listens and has a value only in an example of the environment, with that port.
+    fn of_example(&self) -> Option<(String, u16)> {
+        let mut read = self.reached.iter().flat_map(|one| &one.variables);
+        read.find_map(|variable| {
+            let port = example_port::of(self.tree, &self.module.root, &variable.name)?;
+            let own = own_port(&variable.name, Some(&port.to_string()))?;
+            (!own.metrics).then(|| (variable.name.clone(), port))
+        })
+    }
+
+    /// What it has to be told because the code has no port of its own.
+    pub(super) fn exemplary_environment(&self, ports: &[u16]) -> Vec<(String, String)> {
+        let known = self.says_port() || !self.listening_environment().is_empty();
+        let example = self.of_example().filter(|_| !known);
+        let example = example.filter(|(_, port)| ports.contains(port));
+        let told = example.map(|(name, port)| {
+            let of_number = name.ends_with("PORT");
+            let value = match of_number {
+                true => port.to_string(),
+                false => format!(":{port}"),
+            };
+            (name, value)
+        });
+        told.into_iter().collect()
     }
 
     /// Variables that its image tells it by where to listen.

@@ -507,7 +507,11 @@ impl Seen<'_> {
                 data: self.data().iter().map(|path| below(path)).collect(),
             }),
             system_packages: Vec::new(),
-            environment: self.listening_environment(),
+            environment: [
+                self.listening_environment(),
+                self.exemplary_environment(ports),
+            ]
+            .concat(),
             command: command.to_vec(),
             working_dir: PathBuf::new(),
             ports: ports.to_vec(),

@@ -10,6 +10,7 @@ use super::sources::{Listening, PortFrom, Sources};
 use super::start::{Start, flag};
 use crate::claims::NodeImage;
 use crate::detection::{DetectedService, Health, Route, ServiceKind, Stream};
+use crate::example_port;
 use crate::found::Found;
 use crate::operational::is_only_operational;
 use crate::places;
@@ -215,7 +216,16 @@ impl Scene<'_> {
             .flat_map(|(_, facts)| &facts.sources.variables)
             .find(|variable| variable.name == "PORT");
         let default = reads_port.and_then(|variable| variable.default.as_deref()?.parse().ok());
-        let port = told.or(port).or(said).or(default).or_else(|| {
+        let unknown = told.or(port).or(said).or(default).is_none();
+        let example = match unknown {
+            true => self.of_example(reached),
+            false => None,
+        };
+        if let Some((name, port)) = &example {
+            start.environment.push((name.clone(), port.to_string()));
+        }
+        let example = example.map(|(_, port)| port);
+        let port = told.or(port).or(said).or(default).or(example).or_else(|| {
             let known = reads_port.is_some() || self.framework.is_some_and(Framework::serves);
             known.then_some(3000)
         });
@@ -231,7 +241,7 @@ impl Scene<'_> {
                 .push(("PORT".to_owned(), port.to_string()));
         }
         found.service.ports = port.into_iter().collect();
-        let stated = flag(&start.command).or(by_image);
+        let stated = flag(&start.command).or(by_image).or(example);
         found.says_port = stated.or(said).or(default).is_some();
         if reached.iter().any(|(_, facts)| facts.event_stream) {
             found.service.stream = Some(Stream::Sse);
@@ -267,6 +277,25 @@ impl Scene<'_> {
             .and_then(|framework| self.package.version_of(framework.distribution));
         found.service.version = version;
         self.finish(found, start, layout, reached, port)
+    }
+
+    /// The variable that says where it listens, where only an example of the environment has a value for it.
+    fn of_example(&self, reached: &Reached<'_>) -> Option<(String, u16)> {
+        let read = |name: &str| {
+            let mut read = reached
+                .iter()
+                .flat_map(|(_, facts)| &facts.sources.variables);
+            read.any(|variable| variable.name == name)
+        };
+        let named = match port_from(reached) {
+            Some(PortFrom::Name(name)) => name.rsplit('.').next(),
+            _ => None,
+        };
+        let mut names = named.into_iter().chain(["PORT"]).filter(|name| read(name));
+        names.find_map(|name| {
+            let port = example_port::of(self.tree, &self.package.directory, name)?;
+            Some((name.to_owned(), port))
+        })
     }
 
     /// The variable by which its image tells it where to listen, and the port. `usual` is what it listens on otherwise.

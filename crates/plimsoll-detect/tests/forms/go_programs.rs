@@ -162,3 +162,17 @@ fn a_constant_that_is_called_an_address_says_the_port() {
     ];
     assert_eq!(lines(&found(&files)), ["web /usr/local/bin/desk [8081]"]);
 }
+
+#[test]
+fn an_example_of_the_environment_gives_a_port_that_the_code_does_not() {
+    let main = program(
+        &["net/http", "os"],
+        "func main() {\n\thttp.ListenAndServe(\":\"+os.Getenv(\"PORT\"), nil)\n}",
+    );
+    let example = (".env.example", "PORT=8087\n");
+    let detection = found(&[MODULE, ("main.go", main.as_str()), example]);
+    assert_eq!(lines(&detection), ["web /usr/local/bin/desk [8087]"]);
+    let recipe = detection.services[0].recipe.as_ref().unwrap();
+    let told = ("PORT".to_owned(), "8087".to_owned());
+    assert_eq!(recipe.environment, [told]);
+}

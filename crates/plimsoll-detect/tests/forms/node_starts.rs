@@ -418,3 +418,38 @@ fn brokers_say_where_a_queue_is() {
         .collect();
     assert_eq!(needs, ["Kafka true"]);
 }
+
+#[test]
+fn an_example_of_the_environment_gives_a_port_that_the_code_does_not() {
+    let with = |listens: &str, example: &str| {
+        let source = SERVER.replace("3000", listens);
+        let files = [("index.js", source.as_str()), (".env.example", example)];
+        package(r#""start":"node index.js""#, r#""express":"5""#, &files)
+    };
+    let example = "PORT=8080\nTIDE_PORT=8090 # of the server\n";
+    for (listens, port) in [
+        ("process.env.PORT", "8080"),
+        ("process.env.TIDE_PORT", "8090"),
+        ("process.env.PORT || 4000", "4000"),
+        ("process.env.OTHER_PORT", ""),
+    ] {
+        let found = with(listens, example);
+        assert_eq!(found, [format!("web node index.js [{port}]")], "{listens}");
+    }
+}
+
+#[test]
+fn what_one_of_two_variables_leads_to_is_needed() {
+    let source = "import Redis from 'ioredis';\nimport express from 'express';\nconst url = process.env.REDIS_URL ?? process.env.CACHE_REDIS_URL;\nif (!url) throw new Error('missing');\nnew Redis(url);\nexpress().listen(3000);\n";
+    let manifest = r#"{"name":"a","scripts":{"start":"node index.js"},"dependencies":{"express":"5","ioredis":"5"}}"#;
+    let needs = |source: &str| {
+        let detection = found(&[("package.json", manifest), ("index.js", source)]);
+        let needs = detection.needs.iter();
+        needs
+            .map(|need| format!("{:?} {}", need.kind, need.required))
+            .collect::<Vec<_>>()
+    };
+    assert_eq!(needs(source), ["Redis true"]);
+    let unasked = source.replace("if (!url) throw new Error('missing');\n", "");
+    assert_eq!(needs(&unasked), ["Redis false"]);
+}
