@@ -42,6 +42,19 @@ pub(crate) struct GoFindings {
     pub(crate) problems: Vec<Diagnostic>,
 }
 
+/// A program that serves, and who starts it.
+struct Server {
+    found: Box<Found>,
+    /// Where its module lies.
+    root: PathBuf,
+    /// The file with its `main`.
+    path: Arc<Path>,
+    /// Whether an image starts it.
+    by_image: bool,
+    /// Whether it has many commands, of which serving is one.
+    by_command: bool,
+}
+
 /// The packages of a tree, and the modules they belong to.
 struct Program {
     modules: Vec<Module>,
@@ -76,6 +89,7 @@ pub(crate) fn find(tree: &Tree, claimed: &dyn Fn(&Path, &str) -> Option<ImageCla
         packages: packages(tree, &modules),
         modules,
     };
+    let mut servers = Vec::new();
     for (directory, package) in &program.packages {
         let Some(main) = &package.main else {
             continue;
@@ -109,11 +123,34 @@ pub(crate) fn find(tree: &Tree, claimed: &dyn Fn(&Path, &str) -> Option<ImageCla
             })
             .filter(|_| claim.is_none());
         match seen.verdict(aside) {
-            Ok(found) => findings.found.push(*found),
+            Ok(found) => servers.push(Server {
+                found,
+                root: module.root.clone(),
+                path,
+                by_image: claim.as_ref().is_some_and(|claim| claim.started),
+                by_command: seen.is_command_line(),
+            }),
             Err((looks_like, why)) => findings.rejected.push(Rejected {
                 path,
                 looks_like: looks_like.to_owned(),
                 why: why.to_owned(),
+            }),
+        }
+    }
+    let started: BTreeSet<PathBuf> = servers
+        .iter()
+        .filter(|server| server.by_image)
+        .map(|server| server.root.clone())
+        .collect();
+    for server in servers {
+        // Beside a server that an image starts, a program of many commands is for whoever works with it.
+        let by_hand = server.by_command && !server.by_image && started.contains(&server.root);
+        match by_hand {
+            false => findings.found.push(*server.found),
+            true => findings.rejected.push(Rejected {
+                path: server.path,
+                looks_like: "Go server".to_owned(),
+                why: "a program for the command line".to_owned(),
             }),
         }
     }

@@ -89,6 +89,9 @@ const COMMAND_LINES: &[&str] = &[
     "github.com/alecthomas/kong",
 ];
 
+/// As many commands has a program that is for whoever works with a server beside it.
+const MANY: usize = 5;
+
 /// Everything that is known of one main package.
 pub(super) struct Seen<'s> {
     pub tree: &'s Tree,
@@ -226,6 +229,13 @@ impl Seen<'_> {
     fn over_http(&self, kind: ServiceKind) -> Option<u16> {
         let quiet = kind == ServiceKind::McpStdio && self.is_quiet();
         quiet.then(|| self.usual_port())
+    }
+
+    /// Whether it has many commands, of which serving is one.
+    pub(super) fn is_command_line(&self) -> bool {
+        let commands = self.reached.iter().flat_map(|function| &function.commands);
+        let commands: BTreeSet<&String> = commands.collect();
+        commands.len() >= MANY && COMMAND_LINES.iter().any(|name| self.imports(name))
     }
 
     pub(super) fn imports(&self, module: &str) -> bool {

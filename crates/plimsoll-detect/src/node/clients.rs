@@ -82,9 +82,10 @@ const INSISTING: &[Insistence] = &[
     of("passport-github2", &["Strategy"], &[Key("clientID", None)]),
 ];
 
-/// Libraries that take an empty text for a key.
+/// Libraries that take an empty text for a key, some of them in some versions.
 const CONTENT: &[&str] = &[
     "openai",
+    "stripe",
     "groq-sdk",
     "together-ai",
     "@cerebras/cerebras_cloud_sdk",

@@ -235,7 +235,8 @@ pub(super) fn is_conditional(source: &Source, around: Node<'_>, part: Node<'_>) 
                 .map_or("", |value| source.text_of(value))
                 .to_ascii_lowercase();
             let chosen = ["command", "cmd", "args", "cli", "mode"];
-            !chosen.iter().any(|word| value.contains(word))
+            // A variable is no command, whatever it is called.
+            value.contains("env::var") || !chosen.iter().any(|word| value.contains(word))
         }
         _ => false,
     }

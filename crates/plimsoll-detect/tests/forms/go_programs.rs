@@ -176,3 +176,34 @@ fn an_example_of_the_environment_gives_a_port_that_the_code_does_not() {
     let told = ("PORT".to_owned(), "8087".to_owned());
     assert_eq!(recipe.environment, [told]);
 }
+
+#[test]
+fn a_program_of_many_commands_beside_a_server_is_for_the_command_line() {
+    let server = program(
+        &["net/http"],
+        "func main() { http.ListenAndServe(\":8080\", nil) }",
+    );
+    let commands: String = ["run", "init", "list", "show", "send"]
+        .iter()
+        .map(|name| format!("\t{{Use: \"{name}\", Run: act}},\n"))
+        .collect();
+    let commands = commands.replace("\t{", "\t&cobra.Command{");
+    let other = program(
+        &["net/http", "github.com/spf13/cobra"],
+        &format!(
+            "var all = []*cobra.Command{{\n{commands}}}\n\nfunc act(*cobra.Command, []string) {{ http.ListenAndServe(\":8090\", nil) }}\n\nfunc main() {{ start(all) }}"
+        ),
+    );
+    let image =
+        "FROM golang:1.24\nRUN go build -o /server ./cmd/server\nENTRYPOINT [\"/server\"]\n";
+    let with = |image: &str| {
+        lines(&found(&[
+            MODULE,
+            ("cmd/server/main.go", server.as_str()),
+            ("cmd/desk/main.go", other.as_str()),
+            ("Dockerfile", image),
+        ]))
+    };
+    assert_eq!(with(image), ["web /usr/local/bin/server [8080]"]);
+    assert_eq!(with("FROM scratch\n").len(), 2);
+}

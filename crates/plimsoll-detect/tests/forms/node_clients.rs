@@ -119,8 +119,13 @@ fn what_is_made_when_a_module_is_imported_has_its_key() {
         ),
         (
             "stripe",
-            "const Stripe = require('stripe');\nconst pay = new Stripe(process.env.PAY_KEY || '', {});",
+            "const Stripe = require('stripe');\nconst pay = new Stripe(process.env.PAY_KEY, {});",
             "PAY_KEY",
+        ),
+        (
+            "resend",
+            "import { Resend } from 'resend';\nexport const mail = new Resend(process.env.MAIL_KEY || '');",
+            "MAIL_KEY",
         ),
         (
             "@supabase/supabase-js",

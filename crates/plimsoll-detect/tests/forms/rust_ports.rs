@@ -148,3 +148,17 @@ fn a_variable_that_has_two_names_has_its_default_behind_both() {
     );
     assert_eq!(of(&main, &[]), ["web /usr/local/bin/a [8083]"]);
 }
+
+#[test]
+fn what_only_one_mode_of_a_program_reads_is_not_required() {
+    let main = main_of(
+        "",
+        "match std::env::var(\"DESK_MODE\").as_deref() {\n        Ok(\"database\") => open(std::env::var(\"DATABASE_URL\")?),\n        _ => {}\n    }",
+        "\"0.0.0.0:3000\"",
+    );
+    let detection = found(&[MANIFEST, ("src/main.rs", main.as_str())]);
+    assert_eq!(required(&detection), [""; 0]);
+    let always = main.replace("std::env::var(\"DESK_MODE\").as_deref()", "cli.command");
+    let detection = found(&[MANIFEST, ("src/main.rs", always.as_str())]);
+    assert_eq!(required(&detection), ["DATABASE_URL"]);
+}
