@@ -43,6 +43,9 @@ fn way(path: &str) -> Option<&str> {
     fields.chars().all(plain).then_some(fields)
 }
 
+/// Words in the names of types that hold the settings of a program.
+const KINDS: &[&str] = &["config", "setting", "environment"];
+
 /// Notes a field of a literal that is filled with a variable: `Auth: Auth{Secret: os.Getenv("SECRET")}`.
 pub(super) fn keyed(source: &Source, element: Node<'_>, function: &mut Function) {
     let parts = named_children(element);
@@ -53,8 +56,15 @@ pub(super) fn keyed(source: &Source, element: Node<'_>, function: &mut Function)
         return;
     };
     let mut keys: Vec<&str> = Vec::new();
+    let mut of_settings = false;
     let mut around = Some(element);
     while let Some(node) = around.filter(|node| !node.kind().ends_with("_declaration")) {
+        if node.kind() == "composite_literal"
+            && let Some(made) = node.child_by_field_name("type")
+        {
+            let made = source.text_of(made).to_ascii_lowercase();
+            of_settings |= KINDS.iter().any(|word| made.contains(word));
+        }
         if node.kind() == "keyed_element"
             && let Some(key) = node.named_child(0)
         {
@@ -63,7 +73,9 @@ pub(super) fn keyed(source: &Source, element: Node<'_>, function: &mut Function)
         around = node.parent();
     }
     keys.reverse();
-    function.fills.push((keys.join("."), variable));
+    if of_settings {
+        function.fills.push((keys.join("."), variable));
+    }
 }
 
 /// Notes a field that is given a variable: `cfg.Auth.Secret = os.Getenv("SECRET")`.

@@ -219,7 +219,7 @@ pub(super) fn entry_of(command: &[String], package: &Package) -> Option<String> 
     while let Some((word, after)) = rest.split_first() {
         let takes = matches!(
             word.as_str(),
-            "-r" | "--require" | "--import" | "--loader" | "-P" | "--project"
+            "-r" | "--require" | "--import" | "--loader" | "-P" | "--project" | "--tsconfig"
         );
         if !word.starts_with('-') {
             return Some(match word.as_str() {

@@ -102,7 +102,7 @@ fn a_setting_that_another_package_asks_for() {
         &["log", "net/http", "example.com/desk/settings"],
         "func main() {\n\tcfg := settings.Load()\n\tif len(cfg.Auth.Secret) < 32 {\n\t\tlog.Fatal(\"too short\")\n\t}\n\tif cfg.Token == \"\" || cfg.Level == \"\" {\n\t\tlog.Fatal(\"missing\")\n\t}\n\thttp.ListenAndServe(\":8080\", nil)\n}",
     );
-    let settings = "package settings\n\nimport \"os\"\n\nfunc Load() *Settings {\n\tcfg := &Settings{\n\t\tAuth: Auth{Secret: os.Getenv(\"AUTH_SECRET\")},\n\t\tMail: Mail{Secret: os.Getenv(\"MAIL_SECRET\")},\n\t\tLevel: getEnv(\"LEVEL\", \"info\"),\n\t}\n\tcfg.Token = os.Getenv(\"TOKEN\")\n\treturn cfg\n}\n";
+    let settings = "package settings\n\nimport \"os\"\n\nfunc Load() *Settings {\n\tcfg := &Settings{\n\t\tAuth: Auth{Secret: os.Getenv(\"AUTH_SECRET\")},\n\t\tMail: Mail{Secret: os.Getenv(\"MAIL_SECRET\")},\n\t\tLevel: getEnv(\"LEVEL\", \"info\"),\n\t}\n\tcfg.Token = os.Getenv(\"TOKEN\")\n\tdial(Client{Level: os.Getenv(\"CLIENT_LEVEL\")})\n\treturn cfg\n}\n";
     let files = [
         MODULE,
         ("main.go", main.as_str()),

@@ -369,6 +369,11 @@ fn what_works_until_it_is_stopped_is_a_worker() {
         both
     );
     assert_eq!(beside("for (;;) { await turn(); }\n"), both);
+    let quiet = "import { StdioServerTransport } from '@modelcontextprotocol/sdk/server/stdio.js';\nnew StdioServerTransport();\n";
+    let scripts = r#""start":"node index.js","mcp":"dotenv -e .env -- tsx --tsconfig mcp/tsconfig.json mcp/index.js""#;
+    let files = [("index.js", SERVER), ("mcp/index.js", quiet)];
+    let found = package(scripts, r#""express":"5""#, &files);
+    assert_eq!(found.len(), 2, "{found:?}");
     for ends in [
         "import { work } from './turn.js';\nexport const later = () => work();\n",
         "while (true) { const row = await next(); if (!row) break; }\n",
