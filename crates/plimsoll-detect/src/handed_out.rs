@@ -3,6 +3,7 @@
 
 use std::cell::OnceCell;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
 use plimsoll_diag::{Evidence, Span};
 use plimsoll_model::{NodeLayout, Pages, RecipeKind, StaticSiteRecipe};
@@ -14,7 +15,7 @@ use crate::found::Found;
 use crate::location::{Fate, Named, Origin};
 use crate::places;
 use crate::python::Workspace;
-use crate::tree::Tree;
+use crate::tree::{Question, Tree};
 
 /// A site of the tree, and where its files come to lie there.
 #[derive(Clone)]
@@ -190,6 +191,7 @@ fn is_able(service: &DetectedService) -> bool {
 fn hands_out(workspace: &Workspace<'_>, site: &Site, service: &DetectedService) -> Option<Span> {
     let tree = workspace.tree;
     let word = site.output.file_name()?.to_str()?;
+    let names_it = Arc::new(Question::Contains(vec![word.to_owned()]));
     // The directory that it is started in.
     let recipe = service.recipe.as_ref()?;
     let context = recipe.context.strip_prefix(tree.root()).ok()?;
@@ -197,7 +199,7 @@ fn hands_out(workspace: &Workspace<'_>, site: &Site, service: &DetectedService) 
     let working = context.join(working.unwrap_or(Path::new("")));
     service.files.iter().find_map(|file| {
         // Only saves work: what the file says is read from its syntax tree.
-        if !tree.source(file)?.contains(word) {
+        if tree.answer(file, &names_it)?.is_empty() {
             return None;
         }
         let named = match file.extension()?.to_str()? {

@@ -3,6 +3,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
 use plimsoll_diag::{Evidence, Span};
 use plimsoll_model::facts::as_places;
@@ -12,7 +13,7 @@ use crate::detection::{DetectedService, Detection, NeedKind, ServiceKind};
 use crate::document::Item;
 use crate::places;
 use crate::python::{Calls, Peer};
-use crate::tree::Tree;
+use crate::tree::{Question, Tree};
 use crate::trial::Verdict;
 
 /// Help that a service needs to run in a container.
@@ -361,13 +362,11 @@ fn nearby(tree: &Tree, service: &DetectedService, name: &str) -> Option<PathBuf>
 
 /// Whether the service applies its migrations when it starts.
 fn migrates_itself(tree: &Tree, service: &DetectedService) -> bool {
+    let words = ["alembic", "upgrade(", "upgrade head", "\"upgrade\""];
+    let question = Arc::new(Question::Contains(words.map(str::to_owned).into()));
     service.files.iter().take(2_000).any(|file| {
-        tree.source(file).is_some_and(|text| {
-            text.contains("alembic")
-                && (text.contains("upgrade(")
-                    || text.contains("upgrade head")
-                    || text.contains("\"upgrade\""))
-        })
+        let answer = tree.answer(file, &question).unwrap_or_default();
+        matches!(answer.as_slice(), [0, _, ..])
     })
 }
 

@@ -3,6 +3,8 @@
 //! What version control ignores, what package managers install, and links are not in it. Nothing
 //! outside of the root is read. What an image's ignore file leaves out is in it, but marked.
 
+mod again;
+mod question;
 mod reading;
 
 use std::collections::{BTreeSet, HashMap, HashSet};
@@ -14,14 +16,13 @@ use std::time::SystemTime;
 
 use ignore::WalkBuilder;
 use ignore::gitignore::{Gitignore, GitignoreBuilder};
-use serde::Serialize;
-use serde::de::DeserializeOwned;
 use sha2::{Digest as _, Sha256};
 
 use crate::detection::Detection;
-use crate::memory::{Key, Memory};
-pub(crate) use reading::Reading;
-use reading::{Readings, Stamp};
+use crate::memory::{Facts, Key, Memory, key};
+pub(crate) use question::Question;
+pub(crate) use reading::Asking;
+use reading::{Readings, Stamp, digest};
 
 /// Why a snapshot could not be made.
 #[derive(Debug, thiserror::Error)]
@@ -173,20 +174,6 @@ impl Tree {
         self
     }
 
-    /// What `look` finds in the text of a file, remembered where it was found before. `what` names what is
-    /// looked for.
-    pub(crate) fn recall<T: Serialize + DeserializeOwned>(
-        &self,
-        what: &str,
-        text: String,
-        look: impl FnOnce(String) -> T,
-    ) -> T {
-        match &self.memory {
-            Some(memory) => memory.texts.recall(what, &text, || look(text.clone())),
-            None => look(text),
-        }
-    }
-
     /// What `look` finds in the tree, or what it found before where nothing is otherwise that it saw.
     pub(crate) fn recall_whole(&self, look: impl FnOnce() -> Detection) -> Detection {
         let Some(memory) = &self.memory else {
@@ -224,18 +211,10 @@ impl Tree {
         digest.finalize().into()
     }
 
-    /// The files that were looked into; `None` where another look may see something else in them.
-    pub(crate) fn readings(&self) -> Option<Vec<Reading>> {
+    /// What was asked of the files; `None` where another look may see something else in them.
+    pub(crate) fn asking(&self) -> Option<Asking> {
         self.readings
             .all(|place| self.files[place].stamp, self.listed)
-    }
-
-    /// A reading of a tree with the same listing, if it would be the same one here.
-    pub(crate) fn read_again(&self, reading: &Reading) -> Option<Reading> {
-        let file = self.files.get(reading.place())?;
-        reading.again(file.stamp, self.listed, || {
-            self.bytes(file, self.bounds.manifest_bytes).ok()
-        })
     }
 
     fn find_places(&mut self) {
@@ -364,6 +343,31 @@ impl Tree {
         self.text(path, self.bounds.manifest_bytes)
     }
 
+    /// What a file says, remembered where the same was read before; `None` when it is not there, too large, unreadable,
+    /// or says nothing of the kind.
+    pub(crate) fn facts<F: Facts>(&self, path: &Path) -> Option<F> {
+        let (place, bytes) = self.read_file(path, F::most(&self.bounds))?;
+        let digest = digest(&bytes);
+        self.readings.facts(place, digest, F::KIND);
+        let path = &self.files[place].path;
+        let shown = self.shown(path);
+        let read = || F::read(path, shown.clone(), plimsoll_model::text_of(bytes));
+        match &self.memory {
+            Some(memory) => memory.texts.recall(key(F::KIND, &shown, &digest), read),
+            None => read(),
+        }
+    }
+
+    /// The answer to a question about the text of a source file: the numbers of what it names, sorted. `None` when it
+    /// is not there, too large, or unreadable.
+    pub(crate) fn answer(&self, path: &Path, question: &Arc<Question>) -> Option<Vec<u32>> {
+        let (place, bytes) = self.read_file(path, self.bounds.source_bytes)?;
+        let digest = digest(&bytes);
+        let answer = question.answer(&plimsoll_model::text_of(bytes));
+        self.readings.answer(place, digest, question, &answer);
+        Some(answer)
+    }
+
     /// Whether a listed file has no more than `most` bytes.
     pub(crate) fn is_at_most(&self, file: &File, most: u64) -> bool {
         if let Some(place) = self.places.get(&file.path) {
@@ -373,16 +377,20 @@ impl Tree {
     }
 
     fn text(&self, path: &Path, most: u64) -> Option<String> {
+        let (place, bytes) = self.read_file(path, most)?;
+        self.readings.bytes(place, &bytes);
+        Some(plimsoll_model::text_of(bytes))
+    }
+
+    /// Where a file stands among the files, and its bytes.
+    fn read_file(&self, path: &Path, most: u64) -> Option<(usize, Vec<u8>)> {
         let place = *self.places.get(path)?;
         let file = &self.files[place];
         if !self.is_at_most(file, most) {
             return None;
         }
         match self.bytes(file, most) {
-            Ok(bytes) => {
-                self.readings.bytes(place, &bytes);
-                Some(plimsoll_model::text_of(bytes))
-            }
+            Ok(bytes) => Some((place, bytes)),
             Err(error) => {
                 self.readings.failed();
                 if let Ok(mut unreadable) = self.unreadable.lock() {

@@ -9,7 +9,7 @@ use plimsoll_diag::{Diagnostic, Span};
 use crate::claims::{loaded_files, platform_variables};
 use crate::detection::Variable;
 use crate::places;
-use crate::tree::Tree;
+use crate::tree::{Question, Tree};
 
 /// Ends of names of files that read no variable, whatever they mention: documents, data, pictures.
 #[rustfmt::skip]
@@ -170,12 +170,15 @@ fn mentioned_elsewhere<'n>(
     loaded: &BTreeSet<PathBuf>,
     unread: impl Iterator<Item = &'n (String, Span)>,
 ) -> HashSet<&'n str> {
-    let mut open: HashSet<&str> = unread.map(|(name, _)| name.as_str()).collect();
+    let names: BTreeSet<&str> = unread.map(|(name, _)| name.as_str()).collect();
     let mut mentioned = HashSet::new();
+    if names.is_empty() {
+        return mentioned;
+    }
+    let names: Vec<&str> = names.into_iter().collect();
+    let question = names.iter().map(|name| (*name).to_owned()).collect();
+    let question = Arc::new(Question::Names(question));
     for file in tree.files() {
-        if open.is_empty() {
-            break;
-        }
         let name = places::text(&file.path);
         if documents(&file.path)
             || loaded.contains(&*file.path)
@@ -183,28 +186,10 @@ fn mentioned_elsewhere<'n>(
         {
             continue;
         }
-        let Some(text) = tree.source(&file.path) else {
-            continue;
-        };
-        for word in words(&text) {
-            if let Some(name) = open.take(word) {
-                mentioned.insert(name);
-            }
-        }
+        let answer = tree.answer(&file.path, &question).unwrap_or_default();
+        mentioned.extend(answer.iter().map(|number| names[*number as usize]));
     }
     mentioned
-}
-
-/// The words of a text that may be names of variables, whole: `PORT` is not mentioned by `SUPPORT`.
-fn words(text: &str) -> impl Iterator<Item = &str> {
-    let parts = text
-        .as_bytes()
-        .split(|byte| !byte.is_ascii_alphanumeric() && *byte != b'_');
-    let named = parts.filter(|word| {
-        word.first()
-            .is_some_and(|first| !first.is_ascii_lowercase())
-    });
-    named.filter_map(|word| str::from_utf8(word).ok())
 }
 
 /// How variables start that libraries and programs read by themselves, so that no code of a project names them.

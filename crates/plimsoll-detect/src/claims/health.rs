@@ -1,9 +1,11 @@
 //! Health checks as files claim them: what they call, and what they ask.
 
+use std::sync::Arc;
+
 use plimsoll_model::HealthTest;
 
 use crate::claims::{Line, inside_shell};
-use crate::tree::Tree;
+use crate::tree::{Question, Tree};
 
 /// What a health check does.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -112,15 +114,16 @@ pub(crate) fn unknown_flag<'c>(tree: &Tree, check: &'c Check, own: &str) -> Opti
         return None;
     }
     flags.iter().map(String::as_str).find(|flag| {
-        let underscored = flag.replace('-', "_");
+        let spelt = vec![(*flag).to_owned(), flag.replace('-', "_")];
+        let question = Arc::new(Question::Contains(spelt));
         !tree.files().iter().any(|file| {
             let code = crate::syntax::Grammar::of(&file.path)
                 .is_some_and(|grammar| grammar != crate::syntax::Grammar::Json)
                 || file.path.extension().is_some_and(|end| end == "rs");
             // That a text occurs nowhere proves that nothing parses it; where it occurs, nothing is claimed.
             code && tree
-                .source(&file.path)
-                .is_some_and(|text| text.contains(*flag) || text.contains(&underscored))
+                .answer(&file.path, &question)
+                .is_some_and(|spelt| !spelt.is_empty())
         })
     })
 }

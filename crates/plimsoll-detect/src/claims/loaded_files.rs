@@ -3,10 +3,12 @@
 
 use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
-use std::sync::LazyLock;
+use std::sync::{Arc, LazyLock};
 
 use aho_corasick::AhoCorasick;
+use serde::{Deserialize, Serialize};
 
+use crate::memory::{FactKind, Facts};
 use crate::places;
 use crate::tree::Tree;
 
@@ -28,6 +30,25 @@ const LOADERS: &[&str] = &[
 /// Finds out whether a text has any of them: most have none, and need not be gone through line by line.
 static SEARCH: LazyLock<Option<AhoCorasick>> = LazyLock::new(|| AhoCorasick::new(LOADERS).ok());
 
+/// The paths that a file loads, as written.
+#[derive(Serialize, Deserialize)]
+pub(crate) struct LoadedPaths(Vec<String>);
+
+impl Facts for LoadedPaths {
+    const KIND: FactKind = FactKind::LoadedPaths;
+
+    fn read(_: &Path, _: Arc<Path>, text: String) -> Option<Self> {
+        if SEARCH
+            .as_ref()
+            .is_some_and(|search| !search.is_match(&text))
+        {
+            return None;
+        }
+        let paths = text.lines().flat_map(paths);
+        Some(Self(paths.map(str::to_owned).collect()))
+    }
+}
+
 /// Files of the tree that are loaded by a path that is written out.
 pub(super) fn loaded(tree: &Tree) -> BTreeSet<PathBuf> {
     let candidates: Vec<&Path> = tree
@@ -46,15 +67,11 @@ pub(super) fn loaded(tree: &Tree) -> BTreeSet<PathBuf> {
         if !may_load(&file.path) || places::set_aside(&file.path).is_some() {
             continue;
         }
-        let Some(text) = tree.source(&file.path) else {
+        let Some(LoadedPaths(paths)) = tree.facts(&file.path) else {
             continue;
         };
         let directory = file.path.parent().unwrap_or(Path::new(""));
-        let none = |search: &AhoCorasick| !search.is_match(&text);
-        if SEARCH.as_ref().is_some_and(none) {
-            continue;
-        }
-        for path in text.lines().flat_map(paths) {
+        for path in &paths {
             // Seen from the file, or from where the program is started.
             let named = [directory, Path::new("")]
                 .into_iter()

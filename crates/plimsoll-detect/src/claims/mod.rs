@@ -22,6 +22,7 @@ pub(crate) use compiled::ImageClaim;
 pub(crate) use deployments::Deployments;
 pub(crate) use dockerfile::{Dockerfile, Line, Stage};
 pub(crate) use gunicorn_arguments::GunicornArguments;
+pub(crate) use loaded_files::LoadedPaths;
 pub(crate) use node_images::NodeImage;
 pub(crate) use review::{Reviewed, answers, flag_contradiction, review};
 pub(crate) use script_checks::require;

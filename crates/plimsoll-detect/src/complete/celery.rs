@@ -56,12 +56,10 @@ fn may_be_made(tree: &Tree, context: &Path, target: &str) -> bool {
         .iter()
         .filter_map(|file| places::within(context, file));
     let makes = |file: PathBuf| {
-        let text = tree.has_file(&file).then(|| tree.source(&file)).flatten();
-        text.and_then(|text| extract(tree, file.as_path().into(), text))
-            .is_some_and(|module| {
-                let mut calls = module.calls.iter();
-                calls.any(|placed| placed.call.method() == Some("Celery"))
-            })
+        extract(tree, &file).is_some_and(|module| {
+            let mut calls = module.calls.iter();
+            calls.any(|placed| placed.call.method() == Some("Celery"))
+        })
     };
     if holds.any(makes) {
         return true;
@@ -70,7 +68,7 @@ fn may_be_made(tree: &Tree, context: &Path, target: &str) -> bool {
         return false;
     };
     let file = places::within(context, &format!("{}.py", module.replace('.', "/")));
-    file.and_then(|file| extract(tree, file.as_path().into(), tree.source(&file)?))
+    file.and_then(|file| extract(tree, &file))
         .is_some_and(|module| module.defines(name))
 }
 

@@ -22,10 +22,12 @@ use std::sync::Arc;
 
 use plimsoll_diag::{Diagnostic, Span};
 use rayon::prelude::*;
+use serde::{Deserialize, Serialize};
 
 use crate::claims::ImageClaim;
 use crate::detection::Rejected;
 use crate::found::Found;
+use crate::memory::{FactKind, Facts};
 use crate::places;
 use crate::syntax::{Grammar, Source};
 use crate::tree::{File, Tree};
@@ -157,6 +159,19 @@ pub(crate) fn find(tree: &Tree, claimed: &dyn Fn(&Path, &str) -> Option<ImageCla
     findings
 }
 
+/// What one file says of its package.
+#[derive(Serialize, Deserialize)]
+pub(crate) struct GoFile(Package);
+
+impl Facts for GoFile {
+    const KIND: FactKind = FactKind::GoFile;
+
+    fn read(_: &Path, shown: Arc<Path>, text: String) -> Option<Self> {
+        let source = Source::parse(shown, text, Grammar::Go)?;
+        Some(Self(package::read(&source)))
+    }
+}
+
 /// Every package of a tree that is part of a module.
 fn packages(tree: &Tree, modules: &[Module]) -> BTreeMap<PathBuf, Package> {
     let belongs = |file: &&File| {
@@ -169,13 +184,8 @@ fn packages(tree: &Tree, modules: &[Module]) -> BTreeMap<PathBuf, Package> {
     let read: Vec<(&Path, Package)> = files
         .into_par_iter()
         .filter_map(|file| {
-            let shown = tree.shown(&file.path);
-            // What is found names the file.
-            let what = format!("Go of {}", shown.display());
-            let said = tree.recall(&what, tree.source(&file.path)?, |text| {
-                Some(package::read(&Source::parse(shown, text, Grammar::Go)?))
-            });
-            Some((file.path.parent()?, said?))
+            let GoFile(said) = tree.facts(&file.path)?;
+            Some((file.path.parent()?, said))
         })
         .collect();
     let mut packages: BTreeMap<PathBuf, Package> = BTreeMap::new();

@@ -66,7 +66,8 @@ impl From<KeptDetection<'_>> for Detection {
             assumes_port: service.assumes_port,
             ..service.shown.into_owned()
         };
-        let problem = |(problem, span): (Cow<'_, Problem>, _)| Problem {
+        let problem = |(problem, span): (Cow<'_, Problem>, Option<Span>)| Problem {
+            line: span.as_ref().map_or(problem.line, |span| span.start.line),
             span,
             ..problem.into_owned()
         };

@@ -4,11 +4,15 @@
 //! nothing that was looked at is another. What cannot be read back is as if it had never been kept.
 
 mod entries;
+mod facts;
 mod kept_detection;
+mod moves;
 mod texts;
 mod trees;
 
 pub(crate) use entries::Key;
+pub(crate) use facts::{FactKind, Facts, key};
+pub(crate) use moves::{AllMoves, Moves};
 pub use texts::Texts;
 pub use trees::Trees;
 

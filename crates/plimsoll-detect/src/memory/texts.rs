@@ -14,7 +14,7 @@ use sha2::{Digest as _, Sha256};
 use super::entries::{Entries, Key, Written};
 
 /// Begins what is kept; another form gets another name.
-const FORM: &[u8] = b"plimsoll facts 1\n";
+const FORM: &[u8] = b"plimsoll facts 2\n";
 
 /// Bytes kept at most of what nobody asked for in a look, for the trees that were known as a whole.
 const MOST_OTHERS: usize = 64 << 20;
@@ -89,23 +89,13 @@ impl Texts {
         Some(written.bytes())
     }
 
-    /// What `look` finds in `text`, or what it found before. `what` names what is looked for.
+    /// What `look` finds, or what it found before for the same key.
     pub(crate) fn recall<T: Serialize + DeserializeOwned>(
         &self,
-        what: &str,
-        text: &str,
+        key: Key,
         look: impl FnOnce() -> T,
     ) -> T {
-        let mut digest = Sha256::new();
-        digest.update((what.len() as u64).to_le_bytes());
-        digest.update(what);
-        digest.update(text);
-        let key: Key = digest.finalize().into();
-        let known = self
-            .kept
-            .of(&key)
-            .and_then(|value| postcard::from_bytes(value).ok());
-        if let Some(known) = known {
+        if let Some(known) = self.known(&key) {
             self.note(key, Entry::Kept);
             return known;
         }
@@ -114,6 +104,12 @@ impl Texts {
             self.note(key, Entry::Learnt(value));
         }
         found
+    }
+
+    /// What was found before for a key.
+    pub(crate) fn known<T: DeserializeOwned>(&self, key: &Key) -> Option<T> {
+        let kept = self.kept.of(key);
+        kept.and_then(|value| postcard::from_bytes(value).ok())
     }
 
     /// That a tree was known as a whole: what its texts say is asked for again once one of them changes.
@@ -148,7 +144,7 @@ mod tests {
 
     fn ask(memory: &Texts, text: &str) -> (String, bool) {
         let mut looked = false;
-        let found = memory.recall("words", text, || {
+        let found = memory.recall(Sha256::digest(text).into(), || {
             looked = true;
             text.to_uppercase()
         });

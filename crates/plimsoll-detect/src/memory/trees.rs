@@ -14,10 +14,10 @@ use sha2::{Digest as _, Sha256};
 use super::entries::{Entries, Key, Written};
 use super::kept_detection::KeptDetection;
 use crate::detection::Detection;
-use crate::tree::{Reading, Tree};
+use crate::tree::{Asking, Tree};
 
 /// Begins what is kept; another form gets another name.
-const FORM: &[u8] = b"plimsoll trees 1\n";
+const FORM: &[u8] = b"plimsoll trees 2\n";
 
 /// Trees that are kept at most: a project and the contexts that its services are built from.
 const MOST: usize = 8;
@@ -39,7 +39,7 @@ enum Entry {
 /// One tree, as it is kept.
 #[derive(Serialize, Deserialize)]
 struct Known<'d> {
-    readings: Vec<Reading>,
+    asking: Asking,
     detection: KeptDetection<'d>,
 }
 
@@ -84,17 +84,11 @@ impl Trees {
     pub(crate) fn recall(&self, tree: &Tree) -> Option<Detection> {
         let key = tree.listing();
         let mut known: Known<'_> = rmp_serde::from_slice(self.kept.of(&key)?).ok()?;
-        let mut renewed = false;
-        for reading in &mut known.readings {
-            match tree.read_again(reading)? {
-                same if same == *reading => {}
-                same => {
-                    *reading = same;
-                    renewed = true;
-                }
-            }
+        let again = tree.ask_again(&mut known.asking)?;
+        if !again.moves.are_none() {
+            known.detection = again.moves.apply(&known.detection)?;
         }
-        let entry = match renewed.then(|| rmp_serde::to_vec_named(&known)) {
+        let entry = match again.renewed.then(|| rmp_serde::to_vec_named(&known)) {
             Some(Ok(bytes)) => Entry::Learnt(bytes),
             _ => Entry::Kept,
         };
@@ -104,11 +98,11 @@ impl Trees {
 
     /// Remembers what was found in the tree.
     pub(crate) fn learn(&self, tree: &Tree, detection: &Detection) {
-        let Some(readings) = tree.readings() else {
+        let Some(asking) = tree.asking() else {
             return;
         };
         let known = Known {
-            readings,
+            asking,
             detection: detection.into(),
         };
         if let Ok(bytes) = rmp_serde::to_vec_named(&known) {

@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 use std::path::Path;
+use std::sync::Arc;
 
 use plimsoll_diag::Span;
 use rayon::prelude::*;
@@ -20,6 +21,7 @@ use super::sources::{self, Sources};
 use super::startup::{Lead, Moment, called, moment};
 use super::through::{self, Asked, Reader};
 use crate::location::{Location, Origin};
+use crate::memory::{FactKind, Facts};
 use crate::places;
 use crate::settings_file;
 use crate::syntax::{DEPTH, Grammar, Source, named_children};
@@ -108,11 +110,17 @@ pub(super) fn read(tree: &Tree, directory: &Path, nested: &[&Path]) -> Contents 
         .take(MOST_FILES);
     let files: Vec<&File> = files.collect();
     let all = files.into_par_iter();
-    all.filter_map(|file| Some((file.path.to_path_buf(), FileFacts::read(tree, &file.path)?)))
+    all.filter_map(|file| Some((file.path.to_path_buf(), file_facts(tree, &file.path)?)))
         .collect()
 }
 
 /// How a file is read, where it may be JavaScript or TypeScript.
+/// What a file says, where it is of a kind that is read.
+fn file_facts(tree: &Tree, path: &Path) -> Option<FileFacts> {
+    grammar(path)?;
+    tree.facts(path)
+}
+
 fn grammar(path: &Path) -> Option<Grammar> {
     if is_program(path) {
         return Some(Grammar::JavaScript);
@@ -128,24 +136,21 @@ fn grammar(path: &Path) -> Option<Grammar> {
     })
 }
 
-impl FileFacts {
-    fn read(tree: &Tree, path: &Path) -> Option<Self> {
-        let grammar = grammar(path)?;
-        let mut text = tree.source(path)?;
+impl Facts for FileFacts {
+    const KIND: FactKind = FactKind::ScriptFacts;
+
+    fn read(path: &Path, shown: Arc<Path>, mut text: String) -> Option<Self> {
         if is_component(path) {
             text = scripts(&text);
         }
         if is_program(path) && !starts_node(&text) {
             return None;
         }
-        let shown = tree.shown(path);
-        // What is found names the file; of two that say the same, each has facts of its own.
-        let what = format!("{grammar:?} of {}", shown.display());
-        tree.recall(&what, text, |text| {
-            Some(Self::of(&Source::parse(shown, text, grammar)?))
-        })
+        Some(Self::of(&Source::parse(shown, text, grammar(path)?)?))
     }
+}
 
+impl FileFacts {
     fn of(source: &Source) -> Self {
         let mut facts = Self::default();
         sources::walk(source, source.root(), &mut facts.sources, 0);

@@ -55,12 +55,13 @@ use crate::found::Found;
 use crate::places;
 use crate::tree::Tree;
 
+pub(crate) use facts::FileFacts;
 pub(crate) use manifest::Package;
 pub(crate) use names::Names;
 pub(crate) use script::Line as StartLine;
 use shelf::Shelf;
 pub(crate) use site::{is_local, settle};
-use sources::Sources;
+pub(crate) use sources::Sources;
 
 /// What the packages of a tree hold.
 #[derive(Debug, Default)]

@@ -2,6 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
+use std::sync::Arc;
 
 use plimsoll_diag::Span;
 use rayon::prelude::*;
@@ -19,6 +20,7 @@ use super::passing::serves_nobody;
 use super::schema::{self, schema};
 use super::startup::{Moment, moment};
 use crate::found::FoundVariable;
+use crate::memory::{FactKind, Facts};
 use crate::needs::is_secret;
 use crate::places;
 use crate::syntax::{DEPTH, Grammar, Source, named_children};
@@ -114,6 +116,41 @@ const MOST_FILES: usize = 5_000;
 /// The port of LlamaIndex's server where nothing else is said.
 const LLAMA_INDEX: u16 = 3000;
 
+impl Facts for Sources {
+    const KIND: FactKind = FactKind::ScriptSources;
+
+    fn read(path: &Path, shown: Arc<Path>, mut text: String) -> Option<Self> {
+        if is_component(path) {
+            text = scripts(&text);
+        }
+        // Only saves work: what the file says is read from its syntax tree.
+        let worth = ["env", "listen", "serve", "Stdio"]
+            .iter()
+            .any(|word| text.contains(word));
+        if !worth {
+            return None;
+        }
+        let source = Source::parse(shown, text, grammar(path)?)?;
+        let mut found = Self::default();
+        walk(&source, source.root(), &mut found, 0);
+        Some(found)
+    }
+}
+
+/// What a file says, where it is of a kind that is read.
+fn of_file(tree: &Tree, path: &Path) -> Option<Sources> {
+    grammar(path)?;
+    tree.facts(path)
+}
+
+fn grammar(path: &Path) -> Option<Grammar> {
+    let grammar = match is_component(path) {
+        true => Some(Grammar::TypeScript),
+        false => Grammar::of(path),
+    };
+    grammar.filter(|grammar| !matches!(grammar, Grammar::Python | Grammar::Go | Grammar::Json))
+}
+
 impl Sources {
     /// Reads the sources below `directory`, those of packages inside left out.
     pub(crate) fn read(tree: &Tree, directory: &Path, nested: &[&Path]) -> Self {
@@ -129,43 +166,13 @@ impl Sources {
             .collect();
         let each: Vec<Self> = files
             .into_par_iter()
-            .filter_map(|file| Self::of_file(tree, &file.path))
+            .filter_map(|file| of_file(tree, &file.path))
             .collect();
         let mut found = Self::default();
         for file in each {
             found.add(file);
         }
         found
-    }
-
-    fn of_file(tree: &Tree, path: &Path) -> Option<Self> {
-        let component = is_component(path);
-        let grammar = match component {
-            true => Some(Grammar::TypeScript),
-            false => Grammar::of(path),
-        };
-        let grammar = grammar
-            .filter(|grammar| !matches!(grammar, Grammar::Python | Grammar::Go | Grammar::Json))?;
-        let mut text = tree.source(path)?;
-        if component {
-            text = scripts(&text);
-        }
-        // Only saves work: what the file says is read from its syntax tree.
-        let worth = ["env", "listen", "serve", "Stdio"]
-            .iter()
-            .any(|word| text.contains(word));
-        if !worth {
-            return None;
-        }
-        let shown = tree.shown(path);
-        // What is found names the file.
-        let what = format!("{grammar:?} sources of {}", shown.display());
-        tree.recall(&what, text, |text| {
-            let source = Source::parse(shown, text, grammar)?;
-            let mut found = Self::default();
-            walk(&source, source.root(), &mut found, 0);
-            Some(found)
-        })
     }
 
     /// Adds what another file says. The first one that listens counts.

@@ -1,12 +1,13 @@
 //! Which Python files are worth parsing before anything leads to them.
 
 use std::path::Path;
-use std::sync::Arc;
+use std::sync::{Arc, LazyLock};
 
 use aho_corasick::AhoCorasick;
 use rayon::prelude::*;
+use serde::{Deserialize, Serialize};
 
-use crate::python::extract::extract;
+use crate::memory::{FactKind, Facts};
 use crate::python::module::Module;
 use crate::python::workspace::Workspace;
 use crate::tree::Tree;
@@ -96,6 +97,9 @@ const WORDS: &[&str] = &[
     "\napp: ",
 ];
 
+/// Looks for all of them at once.
+static SEARCH: LazyLock<Option<AhoCorasick>> = LazyLock::new(|| AhoCorasick::new(WORDS).ok());
+
 /// Parses the files that may start something, or that others hang routes and tasks on.
 pub(crate) fn entries(workspace: &Workspace<'_>) -> Vec<Arc<Module>> {
     let paths: Vec<&Arc<Path>> = workspace
@@ -115,14 +119,23 @@ pub(crate) fn entries(workspace: &Workspace<'_>) -> Vec<Arc<Module>> {
 }
 
 fn parse(tree: &Tree, paths: &[&Arc<Path>]) -> Vec<Module> {
-    let words = AhoCorasick::new(WORDS);
-    let Ok(words) = &words else {
-        return Vec::new();
-    };
     let parsed = paths.par_iter().filter_map(|path| {
-        let text = tree.source(path)?;
-        words.is_match(&text).then_some(())?;
-        extract(tree, (*path).clone(), text)
+        let Entry(module) = tree.facts(path)?;
+        Some(module.at(tree, path))
     });
     parsed.collect()
+}
+
+/// A file that may start something.
+#[derive(Serialize, Deserialize)]
+pub(crate) struct Entry(Module);
+
+impl Facts for Entry {
+    const KIND: FactKind = FactKind::PythonEntry;
+
+    fn read(path: &Path, shown: Arc<Path>, text: String) -> Option<Self> {
+        let words = SEARCH.as_ref()?;
+        words.is_match(&text).then_some(())?;
+        Module::read(path, shown, text).map(Self)
+    }
 }

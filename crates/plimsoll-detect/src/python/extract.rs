@@ -11,6 +11,7 @@ use std::sync::{Arc, OnceLock};
 
 use tree_sitter::Node;
 
+use crate::memory::{FactKind, Facts};
 use crate::python::expression::{arguments_of, value_of};
 use crate::python::module::{
     Binding, Change, Class, Function, Import, Module, Moment, Parameter, PlacedCall,
@@ -20,17 +21,29 @@ use crate::python::value::{Call, FullName, Value};
 use crate::syntax::{DEPTH, Grammar, Place, Source, named_children};
 use crate::tree::Tree;
 
-/// Reads one file of a tree, whose text is given.
-pub(crate) fn extract(tree: &Tree, path: Arc<Path>, text: String) -> Option<Module> {
-    let shown = tree.shown(&path);
-    let module = tree.recall("python module", text, |text| {
-        read(path.clone(), shown.clone(), text)
-    })?;
-    Some(Module {
-        path,
-        shown,
-        ..module
-    })
+/// Reads one file of a tree.
+pub(crate) fn extract(tree: &Tree, path: &Path) -> Option<Module> {
+    let module: Module = tree.facts(path)?;
+    Some(module.at(tree, path))
+}
+
+impl Module {
+    /// The module, where it lies in a tree: what is remembered of it does not say.
+    pub(crate) fn at(self, tree: &Tree, path: &Path) -> Self {
+        Self {
+            path: Arc::from(path),
+            shown: tree.shown(path),
+            ..self
+        }
+    }
+}
+
+impl Facts for Module {
+    const KIND: FactKind = FactKind::PythonModule;
+
+    fn read(path: &Path, shown: Arc<Path>, text: String) -> Option<Self> {
+        read(Arc::from(path), shown, text)
+    }
 }
 
 /// Reads a text. `shown` is its path as people should see it.

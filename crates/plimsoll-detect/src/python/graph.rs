@@ -16,7 +16,9 @@ use crate::python::module::{Import, Module, Moment};
 use crate::python::search_path::additions;
 use crate::python::standard::is_standard;
 use crate::python::value::last_part;
-use crate::tree::Tree;
+use crate::tree::{Question, Tree};
+
+static SAYS_ANYTHING: LazyLock<Arc<Question>> = LazyLock::new(|| Arc::new(Question::SaysAnything));
 
 /// The Python files of a tree, parsed when they are asked for.
 pub(crate) struct Modules<'t> {
@@ -158,11 +160,7 @@ impl<'t> Modules<'t> {
             return known;
         }
         let path: Arc<Path> = Arc::from(path);
-        let module = self
-            .tree
-            .source(&path)
-            .and_then(|text| extract(self.tree, path.clone(), text))
-            .map(Arc::new);
+        let module = extract(self.tree, &path).map(Arc::new);
         self.parsed.keep(path, module)
     }
 
@@ -356,9 +354,11 @@ impl<'t> Modules<'t> {
                     // What is searched for modules is itself no package, but for a file that makes it one and says
                     // nothing.
                     let marker = directory.join("__init__.py");
-                    let says_nothing = |text: String| text.trim().is_empty();
-                    let package = self.tree.has_file(&marker)
-                        && !self.tree.source(&marker).is_some_and(says_nothing);
+                    let says_nothing = || {
+                        let answer = self.tree.answer(&marker, &SAYS_ANYTHING);
+                        answer.is_some_and(|answer| answer.is_empty())
+                    };
+                    let package = self.tree.has_file(&marker) && !says_nothing();
                     !package && self.exists(directory, top) && gives(directory)
                 })
                 .or_else(|| self.member(top).filter(gives))?;

@@ -78,13 +78,14 @@ use crate::detection::{Rejected, ServiceKind};
 use crate::found::Found;
 use crate::places;
 use candidate::{Candidate, Launch};
-use module::Module;
 use soundness::CannotRun;
 
+pub(crate) use entries::Entry;
 pub(crate) use environment::VariableRead;
 pub(crate) use extract::extract;
+pub(crate) use module::Module;
 pub(crate) use peers::Peer;
-pub(crate) use project::{Lock, PythonProject};
+pub(crate) use project::{Lock, LockText, PythonProject};
 pub(crate) use requirement::Requirement;
 pub(crate) use service::{Claimed, IMAGE_ROOT, ping};
 pub(crate) use workspace::Workspace;

@@ -2,18 +2,20 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
 use plimsoll_diag::{Span, Spanned};
 use plimsoll_model::PythonLock;
 use serde::{Deserialize, Serialize};
 
 use crate::document::Item;
+use crate::memory::{FactKind, Facts};
 use crate::places;
 use crate::python::distributions::normalize;
 use crate::python::requirement::{Requirement, RequirementsFile};
 use crate::python::setup;
 use crate::syntax::Place;
-use crate::tree::Tree;
+use crate::tree::{Bounds, Tree};
 
 /// A console script: `name = "module:function"`.
 #[derive(Debug, Clone)]
@@ -380,7 +382,7 @@ impl PythonProject {
 
 /// What the text of a lock file says, wherever it lies.
 #[derive(Debug, Default, Serialize, Deserialize)]
-struct LockText {
+pub(crate) struct LockText {
     versions: BTreeMap<String, String>,
     every_version: BTreeMap<String, BTreeSet<String>>,
     requires_python: Option<(String, Place)>,
@@ -389,9 +391,15 @@ struct LockText {
     requires: BTreeMap<String, BTreeSet<String>>,
 }
 
-impl LockText {
-    fn read(text: &str) -> Option<Self> {
-        let item = Item::toml(text).ok()?;
+impl Facts for LockText {
+    const KIND: FactKind = FactKind::PythonLock;
+
+    fn most(bounds: &Bounds) -> u64 {
+        bounds.manifest_bytes
+    }
+
+    fn read(_: &Path, _: Arc<Path>, text: String) -> Option<Self> {
+        let item = Item::toml(&text).ok()?;
         let mut lock = Self::default();
         if let Some(stated) = item.get(&["requires-python"]) {
             lock.requires_python = stated.as_text().map(|text| (text.to_owned(), stated.place));
@@ -437,8 +445,7 @@ impl LockText {
 
 impl Lock {
     fn read(tree: &Tree, path: &Path) -> Option<Self> {
-        let text = tree.manifest(path)?;
-        let said = tree.recall("lock file", text, |text| LockText::read(&text))?;
+        let said: LockText = tree.facts(path)?;
         let base = path.parent()?;
         let span = |place: Place| place.in_file(tree.shown(path));
         let member = |(local, name): (String, String)| Some((places::within(base, &local)?, name));

@@ -8,6 +8,7 @@ use plimsoll_diag::{Span, Spanned};
 
 use crate::document::Item;
 use crate::python::distributions::normalize;
+use crate::python::extract::extract;
 use crate::python::project::{Lock, PythonProject};
 use crate::python::requirement::Requirement;
 use crate::python::value::Value;
@@ -71,10 +72,7 @@ impl PythonProject {
             }
         }
         let path: Arc<Path> = Arc::from(path);
-        let module = tree
-            .source(&path)
-            .and_then(|text| crate::python::extract::extract(tree, path.clone(), text));
-        let Some(module) = module else {
+        let Some(module) = extract(tree, &path) else {
             return;
         };
         for placed in &module.calls {
@@ -131,17 +129,14 @@ impl Lock {
 
 /// Whether a `setup.py` is one: any module may be called so, but only these import the tool.
 pub(crate) fn builds_distribution(tree: &Tree, path: &Path) -> bool {
-    let path: Arc<Path> = Arc::from(path);
-    tree.source(&path)
-        .and_then(|text| crate::python::extract::extract(tree, path.clone(), text))
-        .is_some_and(|module| {
-            module.imports.iter().any(|import| {
-                matches!(
-                    import.module.split('.').next(),
-                    Some("setuptools" | "distutils" | "skbuild")
-                )
-            })
+    extract(tree, path).is_some_and(|module| {
+        module.imports.iter().any(|import| {
+            matches!(
+                import.module.split('.').next(),
+                Some("setuptools" | "distutils" | "skbuild")
+            )
         })
+    })
 }
 
 #[cfg(test)]

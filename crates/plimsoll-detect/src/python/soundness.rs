@@ -33,7 +33,11 @@ pub(crate) fn check(
             && *path == candidate.module.path
         {
             return Err(Box::new(CannotRun {
-                why: format!("not valid Python at line {}", place.start.line),
+                why: format!(
+                    "not valid Python: {}:{}",
+                    module.shown.display(),
+                    place.start.line
+                ),
                 problem: Diagnostic::warning("this file is not valid Python")
                     .at(module.span(place)),
             }));

@@ -24,6 +24,7 @@ use crate::locks::{AskedOfCargo, HeldByCargo, review_cargo};
 use crate::places;
 use crate::tree::Tree;
 use closure::Libraries;
+pub(crate) use source::FileItems;
 
 /// What the cargo packages of a tree hold.
 #[derive(Debug, Default)]

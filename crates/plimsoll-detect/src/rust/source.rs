@@ -12,6 +12,7 @@ use super::calls;
 use super::constants;
 use super::item::Item;
 use super::settings;
+use crate::memory::{FactKind, Facts};
 use crate::places;
 use crate::syntax::{DEPTH, Grammar, Source, named_children};
 use crate::tree::Tree;
@@ -38,16 +39,7 @@ pub(super) fn read(tree: &Tree, root: &Path) -> Crate {
             continue;
         }
         let shown = tree.shown(&path);
-        let Some(text) = tree.source(&path) else {
-            continue;
-        };
-        // What is found names the file.
-        let what = format!("Rust of {}", shown.display());
-        let said = tree.recall(&what, text, |text| {
-            let source = Source::parse(shown.clone(), text, Grammar::Rust)?;
-            Some(FileItems::of(&source, &path))
-        });
-        let Some(said) = said else {
+        let Some(said) = tree.facts::<FileItems>(&path) else {
             continue;
         };
         found.files.push(shown);
@@ -74,12 +66,21 @@ pub(super) fn read(tree: &Tree, root: &Path) -> Crate {
 
 /// What one file of a crate says.
 #[derive(Debug, Default, Serialize, Deserialize)]
-struct FileItems {
+pub(crate) struct FileItems {
     items: Vec<Item>,
     names: BTreeSet<String>,
     main: Option<Span>,
     /// Modules declared here, each with the file it is said to be in.
     modules: Vec<(String, Option<String>)>,
+}
+
+impl Facts for FileItems {
+    const KIND: FactKind = FactKind::RustFile;
+
+    fn read(path: &Path, shown: Arc<Path>, text: String) -> Option<Self> {
+        let source = Source::parse(shown, text, Grammar::Rust)?;
+        Some(Self::of(&source, path))
+    }
 }
 
 impl FileItems {

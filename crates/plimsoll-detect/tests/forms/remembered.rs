@@ -53,8 +53,44 @@ impl Kept {
     }
 }
 
-/// What is found in a directory, and that it is found again from memory.
+/// What is found in a directory, and that it is found again from memory, also where all code stands a line lower.
 pub(crate) fn found_twice(root: &Path) -> Detection {
+    moved_a_line(root);
+    found_again(root)
+}
+
+/// That what is remembered of a directory and moved is what a look finds that knows nothing.
+fn moved_a_line(root: &Path) {
+    let copy = tempfile::tempdir().unwrap();
+    let tree = Tree::read(root).unwrap();
+    let files = tree.files().iter().map(|file| &file.path);
+    for path in files.clone() {
+        let target = copy.path().join(path);
+        fs_err::create_dir_all(target.parent().unwrap()).unwrap();
+        fs_err::copy(root.join(path), target).unwrap();
+    }
+    let mut kept = Kept::default();
+    kept.look(copy.path());
+    for path in files {
+        let comment = match path.extension().and_then(|end| end.to_str()) {
+            Some("py") => "# moved",
+            Some("js" | "ts" | "tsx" | "mjs" | "go" | "rs") => "// moved",
+            _ => continue,
+        };
+        let file = copy.path().join(path);
+        let text = fs_err::read(&file).unwrap();
+        if !text.starts_with(b"#!") {
+            fs_err::write(&file, [comment.as_bytes(), b"\n", &text].concat()).unwrap();
+        }
+    }
+    let (moved, _) = kept.look(copy.path());
+    let (anew, _) = Kept::default().look(copy.path());
+    assert_eq!(format!("{moved:?}"), format!("{anew:?}"));
+    assert_eq!(kept.look(copy.path()).1, 0, "the edit is remembered");
+}
+
+/// What is found in a directory, and that it is found again from memory.
+fn found_again(root: &Path) -> Detection {
     let mut kept = Kept::default();
     let (first, _) = kept.look(root);
     let (again, read) = kept.look(root);
@@ -148,6 +184,92 @@ fn files_that_come_go_or_are_kept_out_of_images_are_seen() {
     fs_err::remove_file(root.path().join("app/main.py")).unwrap();
     assert!(!settled(&mut kept));
     assert!(kept.look(root.path()).0.services.is_empty());
+}
+
+/// How many files are read after an edit of one.
+fn read_after(files: &[(&str, &str)], edited: &str, edit: impl FnOnce(&str) -> String) -> usize {
+    let root = written(files);
+    let mut kept = Kept::default();
+    kept.look(root.path());
+    let file = root.path().join(edited);
+    let text = fs_err::read_to_string(&file).unwrap();
+    fs_err::write(&file, edit(&text)).unwrap();
+    let (found, read) = kept.look(root.path());
+    let (anew, _) = Kept::default().look(root.path());
+    assert_eq!(format!("{found:?}"), format!("{anew:?}"));
+    read
+}
+
+const PYTHON: &[(&str, &str)] = &[
+    ("requirements.txt", "fastapi\nuvicorn\n"),
+    (".env.example", "UNREAD=1\n"),
+    ("main.py", SERVER),
+];
+
+#[test]
+fn an_edit_that_says_nothing_new_is_no_reason_to_look() {
+    let above = |text: &str| format!("\"\"\"What it does.\n\nAnd why.\n\"\"\"\n\n{text}");
+    assert_eq!(read_after(PYTHON, "main.py", above), 0);
+    let inside = |text: &str| text.replace("\napp =", "\n\n# The service.\napp =");
+    assert_eq!(read_after(PYTHON, "main.py", inside), 0);
+    let server = "const port = 3000;\nrequire('http').createServer().listen(port);\n";
+    let package = "{\"name\": \"one\", \"scripts\": {\"start\": \"node server.js\"}}";
+    let node = [("package.json", package), ("server.js", server)];
+    assert_eq!(
+        read_after(&node, "server.js", |text| format!("// Listens.\n{text}")),
+        0
+    );
+    let go = [
+        ("go.mod", "module desk\n\ngo 1.24\n"),
+        (
+            "main.go",
+            "package main\n\nimport \"net/http\"\n\nfunc main() {\n\thttp.ListenAndServe(\":8080\", nil)\n}\n",
+        ),
+    ];
+    let longer = |text: &str| text.replace("{\n", "{\n\t// Forever.\n");
+    assert_eq!(read_after(&go, "main.go", longer), 0);
+}
+
+#[test]
+fn an_edit_that_says_something_else_is_looked_at() {
+    let more = |text: &str| format!("{text}MORE = os.environ['MORE']\n");
+    assert!(read_after(PYTHON, "main.py", more) > 0);
+    let other = |text: &str| text.replace("fastapi", "flask");
+    assert!(read_after(PYTHON, "requirements.txt", other) > 0);
+    // A file that the example of variables is held against.
+    let mentions = |text: &str| format!("# UNREAD is of another program.\n{text}");
+    assert!(read_after(PYTHON, "main.py", mentions) > 0);
+    // What stood in two lines stands in one: the order in which things are told may be another.
+    let joined = |text: &str| text.replace("import os\nfrom", "import os; from");
+    assert!(read_after(PYTHON, "main.py", joined) > 0);
+}
+
+#[test]
+fn a_place_that_a_problem_tells_moves_along() {
+    let files = [
+        ("requirements.txt", "fastapi\nuvicorn\n"),
+        (".env.example", "LOG=1\n"),
+        ("main.py", SERVER),
+    ];
+    let told = "does not start (main.py:7)";
+    let root = written(&files);
+    let mut kept = Kept::default();
+    kept.look(root.path());
+    fs_err::write(
+        root.path().join("main.py"),
+        format!("# One.\n# Two.\n{SERVER}"),
+    )
+    .unwrap();
+    let (found, read) = kept.look(root.path());
+    assert_eq!(read, 0);
+    assert!(
+        found
+            .problems
+            .iter()
+            .any(|problem| problem.what.ends_with(told)),
+        "{:?}",
+        found.problems
+    );
 }
 
 #[test]
