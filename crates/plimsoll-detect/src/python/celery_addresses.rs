@@ -1,6 +1,9 @@
 //! The addresses that Celery's settings fix: Celery itself asks two variables first, so that these lead elsewhere.
 
+use std::collections::BTreeSet;
 use std::sync::Arc;
+
+use plimsoll_diag::Spanned;
 
 use crate::detection::NeedKind;
 use crate::found::FoundVariable;
@@ -13,6 +16,9 @@ use crate::syntax::Place;
 
 const BROKER: &str = "CELERY_BROKER_URL";
 const RESULTS: &str = "CELERY_RESULT_BACKEND";
+
+/// The distribution without which Celery reaches no Redis; the client of RabbitMQ comes with it.
+const REDIS: &str = "redis";
 
 /// Names under which settings say an address, and the variable that is asked before them.
 const SETTINGS: &[(&str, &str)] = &[
@@ -64,6 +70,18 @@ pub(crate) fn require(fixed: &[FoundVariable], found: &mut [FoundNeed]) {
     for need in found.iter_mut().filter(|need| kinds.contains(&need.kind)) {
         need.required = true;
     }
+}
+
+/// The client of a broker or of results that no file declares: only its address names it.
+pub(crate) fn undeclared(
+    fixed: &[FoundVariable],
+    declared: &BTreeSet<String>,
+) -> Option<Spanned<String>> {
+    let redis = fixed.iter().find(|variable| {
+        let address = variable.default.as_deref();
+        address.and_then(needs::of_url) == Some(NeedKind::Redis)
+    })?;
+    (!declared.contains(REDIS)).then(|| Spanned::new(REDIS.to_owned(), redis.span.clone()))
 }
 
 /// Addresses that a file says, each with the variable that is asked before it.

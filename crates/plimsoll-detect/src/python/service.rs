@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use plimsoll_diag::{Diagnostic, Evidence, Spanned};
-use plimsoll_model::PythonDependencies;
+use plimsoll_model::{PythonDependencies, RecipeKind};
 
 use crate::claims::{GunicornArguments, Launched};
 use crate::detection::{DetectedService, Health, Route, ServiceKind};
@@ -256,6 +256,14 @@ pub(crate) fn assemble(
     );
     engines(&modules, &variables, &mut found_needs);
     celery_addresses::require(&fixed, &mut found_needs);
+    if let Some(client) = celery_addresses::undeclared(&fixed, &dependencies.declared)
+        && let Some(RecipeKind::Python(recipe)) = service.recipe.as_mut().map(|it| &mut it.kind)
+    {
+        let what = "Celery needs `redis` to reach it, but no file declares it";
+        let told = Diagnostic::warning(what).at(client.span.clone());
+        problems.push(told.hint("add `redis` to the dependencies"));
+        recipe.undeclared.push(client);
+    }
     let insisting = (!falls_back(&closure, &variables)).then_some(&startup);
     for module in &modules {
         let told = composed_addresses(

@@ -199,12 +199,17 @@ fn an_engine_that_a_pool_wraps_is_a_database() {
 
 /// A project with one application of its own, whose tasks want a key; its routes and its settings name the rest.
 fn named(urls: &str, installed: &str) -> Detection {
+    declared("django\ngunicorn\ncelery\nredis\n", urls, installed)
+}
+
+/// The same with these requirements.
+fn declared(requirements: &str, urls: &str, installed: &str) -> Detection {
     let settings = format!(
         "ROOT_URLCONF = 'tide.urls'\nLOCAL_APPS = [{installed}]\nINSTALLED_APPS = ['django.contrib.admin'] + LOCAL_APPS\n\
          DATABASES = {{'default': {{'ENGINE': 'django.db.backends.sqlite3'}}}}\nCELERY_BROKER_URL = 'redis://localhost:6379/0'\n"
     );
     found(&[
-        ("requirements.txt", "django\ngunicorn\ncelery\n"),
+        ("requirements.txt", requirements),
         ("tide/wsgi.py", WSGI),
         (
             "tide/celery.py",
@@ -258,4 +263,33 @@ fn celery_asks_a_variable_before_its_settings() {
         let broker = &project.services[service].environment["CELERY_BROKER_URL"];
         assert_eq!(broker.value.as_deref(), Some("redis://redis:6379/0"));
     }
+}
+
+#[test]
+fn the_client_of_a_broker_is_installed_that_only_its_address_names() {
+    let detection = declared(
+        "django\ngunicorn\ncelery\n",
+        "urlpatterns = []\n",
+        "'harbour'",
+    );
+    for service in &detection.services {
+        let recipe = &service.recipe.as_ref().unwrap().kind;
+        let plimsoll_model::RecipeKind::Python(python) = recipe else {
+            panic!("{recipe:?}");
+        };
+        let undeclared: Vec<&str> = python
+            .undeclared
+            .iter()
+            .map(|one| one.value.as_str())
+            .collect();
+        assert_eq!(undeclared, ["redis"], "{}", service.name);
+    }
+    let told = detection
+        .problems
+        .iter()
+        .map(|problem| problem.what.as_str());
+    assert_eq!(
+        told.collect::<Vec<_>>(),
+        ["Celery needs `redis` to reach it, but no file declares it"]
+    );
 }
