@@ -162,6 +162,7 @@ impl Detection {
                     .as_deref();
                 value(variable, kind, backing.password.as_deref(), scheme)
             });
+                    .map(|value| without_encryption(value, kind, detected))
             let span = variable
                 .evidence
                 .first()
@@ -180,6 +181,16 @@ impl Detection {
 }
 
 /// Gives the services of a project the help that they need.
+/// A database beside the service speaks plainly, which the usual driver of Go refuses unless it is told.
+fn without_encryption(value: String, kind: NeedKind, detected: &DetectedService) -> String {
+    match kind {
+        NeedKind::Postgres if detected.language == "go" && value.contains("://") => {
+            format!("{value}?sslmode=disable")
+        }
+        _ => value,
+    }
+}
+
 fn help(shims: &[Shim], project: &mut Project) {
     for shim in shims {
         let span = shim.evidence.first().map(|evidence| evidence.span.clone());

@@ -234,6 +234,15 @@ fn a_database_that_is_connected_to_at_start_is_needed() {
             .collect::<Vec<_>>()
     };
     assert_eq!(needs(main), ["Postgres true"]);
+    // Its driver asks for encryption unless it is told not to.
+    let detection = found(&[MODULE, ("main.go", main)]);
+    let (project, _) = detection.into_project("x", std::path::Path::new("/x"), &|_| "p".into());
+    let mut services = project.services.values();
+    let address = services.find_map(|service| service.environment.get("DATABASE_URL"));
+    assert_eq!(
+        address.unwrap().value.as_deref(),
+        Some("postgresql://app:p@postgres:5432/app?sslmode=disable")
+    );
     let chosen = main.replace(
         "\treturn sql.Open(\"postgres\", address)",
         "\tif address != \"\" {\n\t\treturn sql.Open(\"postgres\", address)\n\t}\n\treturn nil, nil",
