@@ -6,6 +6,7 @@
 //! Nothing here runs the code it reads, prints, or looks outside of the tree.
 
 mod backing;
+mod build_variables;
 mod cache;
 mod claims;
 mod complete;

@@ -12,6 +12,7 @@ use plimsoll_model::{
 };
 
 use crate::backing::{Backing, backing, value};
+use crate::build_variables;
 use crate::detection::{DetectedService, Detection, Health, NeedKind, ServiceKind, VariableKind};
 use crate::node::{is_local, settle};
 use crate::shims::{Help, Shim};
@@ -161,8 +162,8 @@ impl Detection {
                     .scheme
                     .as_deref();
                 value(variable, kind, backing.password.as_deref(), scheme)
-            });
                     .map(|value| without_encryption(value, kind, detected))
+            });
             let span = variable
                 .evidence
                 .first()
@@ -180,7 +181,6 @@ impl Detection {
     }
 }
 
-/// Gives the services of a project the help that they need.
 /// A database beside the service speaks plainly, which the usual driver of Go refuses unless it is told.
 fn without_encryption(value: String, kind: NeedKind, detected: &DetectedService) -> String {
     match kind {
@@ -191,6 +191,7 @@ fn without_encryption(value: String, kind: NeedKind, detected: &DetectedService)
     }
 }
 
+/// Gives the services of a project the help that they need.
 fn help(shims: &[Shim], project: &mut Project) {
     for shim in shims {
         let span = shim.evidence.first().map(|evidence| evidence.span.clone());
@@ -360,6 +361,7 @@ pub fn fill_from_file(project: &mut Project, lookup: &dyn Fn(&str) -> Option<Spa
             }
         }
     }
+    build_variables::fill(project, lookup);
 }
 
 /// Gives jobs that run before a service what the service has by now: they run its code.

@@ -5,6 +5,7 @@
     reason = "a test that cannot set up its tree has failed"
 )]
 
+mod build_variables;
 mod celery;
 mod chats;
 mod deployments;
