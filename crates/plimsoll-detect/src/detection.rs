@@ -216,6 +216,7 @@ impl DetectedService {
             stream: self.stream,
             replicas_max: self.replicas_max,
             writes: self.writes.clone(),
+            source: None,
         }
     }
 }

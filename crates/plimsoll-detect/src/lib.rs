@@ -42,7 +42,10 @@ mod trial;
 
 use std::path::{Path, PathBuf};
 
-pub use complete::{DockerfileUse, build_by_dockerfiles, complete, complete_by, complete_with};
+pub use complete::{
+    DockerfileUse, OwnImages, build_by_dockerfiles, complete, complete_by, complete_with,
+    own_images,
+};
 pub use detection::{
     DetectedService, Detection, Health, Need, NeedKind, OneOf, Problem, Rejected, Route,
     ServiceKind, Stream, Variable, VariableKind,

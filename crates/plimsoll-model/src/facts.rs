@@ -1,6 +1,8 @@
 //! What is known of a service beyond what Compose says: what it is, how its health shows, the
 //! variables it reads. Detection finds it; running, rendering and proving read it.
 
+use std::path::PathBuf;
+
 use plimsoll_diag::{Evidence, Span};
 use serde::{Deserialize, Serialize, Serializer};
 
@@ -30,6 +32,9 @@ pub struct Facts {
     pub replicas_max: Option<u32>,
     /// Paths it writes to, as the code names them.
     pub writes: Vec<String>,
+    /// The directory of the project, relative to it, that its image is made of which the project publishes.
+    #[serde(skip)]
+    pub source: Option<PathBuf>,
 }
 
 /// What a service is to its users.

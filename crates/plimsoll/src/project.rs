@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::path::Path;
 use std::sync::Arc;
 
-use plimsoll_detect::{Detection, DockerfileUse, EnvironmentFile, Problem, Stated};
+use plimsoll_detect::{Detection, DockerfileUse, EnvironmentFile, OwnImages, Problem, Stated};
 use plimsoll_diag::{Diagnostic, Diagnostics, Spanned};
 use plimsoll_model::Project;
 use plimsoll_model::compose::{self, LoadOptions, Loaded as LoadedCompose, ServiceEnvFiles};
@@ -30,6 +30,15 @@ pub(crate) struct Loaded {
 /// Loads the project and completes it with what its source tells. Services that only a person
 /// starts are part of it when they are `named` or their profile is active.
 pub(crate) fn load(settings: &Settings, named: &[String]) -> Result<Loaded, Failure> {
+    load_with(settings, named, OwnImages::AsStated)
+}
+
+/// The same, with the images that the project itself publishes built as wanted.
+pub(crate) fn load_with(
+    settings: &Settings,
+    named: &[String],
+    own_images: OwnImages,
+) -> Result<Loaded, Failure> {
     if has_compose_file(settings) {
         let mut options = load_options(settings)?;
         options.services = named.to_vec();
@@ -41,6 +50,7 @@ pub(crate) fn load(settings: &Settings, named: &[String]) -> Result<Loaded, Fail
         } = compose::load(&options)?;
         let mut warnings = resolved.warnings;
         warnings.extend(without_effect(&project, &unsupported));
+        warnings.extend(own(settings, &mut project, own_images)?);
         warnings.extend(complete(settings, &mut project)?);
         let (errors, warnings): (Vec<_>, Vec<_>) = warnings
             .into_iter()
@@ -347,6 +357,17 @@ pub(crate) fn detect_without(settings: &Settings, paths: &[&Path]) -> Result<Det
     let detection = plimsoll_detect::detect(&tree.without(paths));
     facts.keep();
     Ok(detection)
+}
+
+/// Has the images built that the project itself publishes, as far as that is wanted.
+fn own(
+    settings: &Settings,
+    project: &mut Project,
+    wanted: OwnImages,
+) -> Result<Vec<Diagnostic>, Failure> {
+    let facts = KnownFacts::open(settings);
+    let told = plimsoll_detect::own_images(project, wanted, &|directory| facts.tree(directory));
+    told.map_err(detection_failure)
 }
 
 /// Completes a project that has a Compose file with what its source tells.

@@ -173,7 +173,15 @@ fn prepare_one(
                 .hint("`plimsoll inspect` tells what was looked at"),
         ));
     };
-    obtain(builder, reference, policy.pull_of(service))
+    obtain(builder, reference, policy.pull_of(service)).map_err(|failure| {
+        match service.facts.source {
+            Some(_) => failure.hint(
+                "it is this project's own: `--local-bases` builds it from the source here, as \
+                 `pull_policy: build` beside `image` does",
+            ),
+            None => failure,
+        }
+    })
 }
 
 impl ImagePolicy {

@@ -6,6 +6,7 @@ mod commands;
 mod dockerfiles;
 mod moved_paths;
 mod node;
+mod own_images;
 mod placed_scripts;
 mod plain_pages;
 mod programs;
@@ -22,6 +23,7 @@ use crate::claims::{Dockerfile, Stage, Starts, starts};
 use crate::detection::{DetectedService, Detection, NeedKind, OneOf, ServiceKind, Variable};
 use crate::{places, python};
 pub use dockerfiles::{DockerfileUse, build_by_dockerfiles};
+pub use own_images::{OwnImages, own_images};
 
 use checks::{health, published_ports};
 use commands::{run_python, serve_site};

@@ -25,6 +25,7 @@ mod nest;
 mod node_clients;
 mod node_starts;
 mod one_of;
+mod own_images;
 mod ports;
 mod projects;
 mod python_places;

@@ -149,7 +149,7 @@ pub const SERVICE: &[KeySupport] = &[
     honoured("hostname", ""),
     approximated(
         "image",
-        "well-known images are assembled from packages where they cannot be pulled",
+        "well-known images are assembled from packages where they cannot be pulled; one that the project itself publishes is built from its source with `--local-bases`",
     ),
     honoured("init", "images of ours have one unless it is `false`"),
     approximated(
@@ -210,7 +210,7 @@ pub const SERVICE: &[KeySupport] = &[
     refused("provider", "nothing outside of the project is run"),
     approximated(
         "pull_policy",
-        "`always`, `missing`, `never` and `build`; others are told",
+        "`always`, `missing`, `never` and `build`, which builds an image that the project itself publishes also without `build`; others are told",
     ),
     refused("pull_refresh_after", ""),
     honoured(

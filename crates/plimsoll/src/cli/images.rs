@@ -3,6 +3,7 @@
 use std::path::PathBuf;
 
 use clap::{Args, ValueEnum};
+use plimsoll_detect::OwnImages;
 use plimsoll_image::Variant;
 use plimsoll_image::builder::{Memory, PullPolicy};
 use plimsoll_image::project_lock::LockPolicy;
@@ -26,7 +27,8 @@ pub(crate) struct ImageArguments {
     /// `build.target` names, else `production`
     #[arg(long, value_name = "NAME")]
     pub(crate) variant: Option<Variant>,
-    /// Assemble well-known images (PostgreSQL, Redis, nginx …) from Debian packages, ask no registry
+    /// Assemble well-known images (PostgreSQL, Redis, nginx …) from Debian packages, build the
+    /// project's own from its source, ask no registry
     #[arg(long, conflicts_with = "pull")]
     pub(crate) local_bases: bool,
 }
@@ -53,6 +55,16 @@ impl ImageArguments {
             } else {
                 LockPolicy::Update
             },
+        }
+    }
+}
+
+impl ImageArguments {
+    /// Where the images come from that the project itself publishes.
+    pub(crate) fn own_images(&self) -> OwnImages {
+        match self.local_bases {
+            true => OwnImages::Built,
+            false => OwnImages::AsStated,
         }
     }
 }

@@ -45,7 +45,7 @@ pub(crate) fn run(
         mut project,
         warnings,
         ..
-    } = project::load(settings, &arguments.services)?;
+    } = project::load_with(settings, &arguments.services, arguments.images.own_images())?;
     for warning in &warnings {
         printer.tell(warning);
     }

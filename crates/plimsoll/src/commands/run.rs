@@ -41,7 +41,11 @@ pub(crate) fn run(
         mut project,
         extensions,
         warnings,
-    } = project::load(settings, std::slice::from_ref(&arguments.service))?;
+    } = project::load_with(
+        settings,
+        std::slice::from_ref(&arguments.service),
+        arguments.images.own_images(),
+    )?;
     for warning in &warnings {
         printer.tell(warning);
     }

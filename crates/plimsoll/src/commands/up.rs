@@ -50,7 +50,7 @@ pub(crate) fn run(
         mut project,
         extensions,
         warnings,
-    } = project::load(settings, &arguments.services)?;
+    } = project::load_with(settings, &arguments.services, arguments.images.own_images())?;
     let is_inferred = project.files.is_empty();
     if is_inferred {
         project::leave_addresses_open(&mut project);

@@ -191,7 +191,7 @@ fn help_of_commands() {
           --variant <NAME>          What images are for: `production`, `slim`, `dev`, `debug` or `test`;
                                     without it what `build.target` names, else `production`
           --local-bases             Assemble well-known images (PostgreSQL, Redis, nginx …) from Debian
-                                    packages, ask no registry
+                                    packages, build the project's own from its source, ask no registry
       -d, --detach                  Leave the stack running and return once it is up
       -w, --watch                   Bring changes of the source into the running stack: build again,
                                     copy, or restart
