@@ -217,6 +217,38 @@ pub(super) fn checked_below(source: &Source, declarator: Node<'_>, name: &str) -
         .filter(|statement| statement.kind() == "if_statement")
         .filter_map(|statement| statement.child_by_field_name("condition"))
         .any(|condition| checks(source, condition, name, 0))
+        || listed_below(source, block, name)
+}
+
+/// Whether a list that is made of a name is asked for being empty: `const list = (name ?? "").split(",")`, and then
+/// `if (list.length === 0) throw …`.
+fn listed_below(source: &Source, block: Node<'_>, name: &str) -> bool {
+    let statements = named_children(block);
+    let declared = statements
+        .iter()
+        .filter(|statement| statement.kind() == "lexical_declaration")
+        .flat_map(|statement| named_children(*statement));
+    let mut lists = declared.filter_map(|declarator| {
+        let value = source.text_of(declarator.child_by_field_name("value")?);
+        let of_it = value.trim_start_matches('(').strip_prefix(name)?;
+        let plain = of_it.starts_with(|c: char| !c.is_ascii_alphanumeric() && c != '_');
+        let list = declarator.child_by_field_name("name")?;
+        (plain && value.contains(".split(")).then(|| source.text_of(list))
+    });
+    lists.any(|list| {
+        let empty = [
+            format!("{list}.length === 0"),
+            format!("{list}.length == 0"),
+            format!("!{list}.length"),
+        ];
+        statements.iter().any(|statement| {
+            let part = |field| statement.child_by_field_name(field);
+            let asked = part("condition").map_or("", |condition| source.text_of(condition));
+            let asked = asked.trim_matches(['(', ')']);
+            empty.iter().any(|empty| asked == empty)
+                && part("consequence").is_some_and(|body| ends(source, body))
+        })
+    })
 }
 
 fn checks(source: &Source, node: Node<'_>, name: &str, depth: usize) -> bool {

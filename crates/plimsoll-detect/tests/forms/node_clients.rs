@@ -208,3 +208,17 @@ fn a_table_says_which_variables_are_required() {
     let forbids = "for (const name of ['A_KEY']) {\n  const value = process.env[name];\n  if (isPlaceholder(value)) throw new Error(name);\n}\n";
     assert_eq!(required(&of("", &format!("{forbids}{LISTENS}"))), [""; 0]);
 }
+
+#[test]
+fn a_list_that_may_not_be_empty_is_made_of_what_is_required() {
+    let check = |asked: &str| {
+        let source = format!(
+            "const {{ PLACES, OTHER }} = process.env;\nconst places = (PLACES ?? '').split(',').filter(Boolean);\nif ({asked}) throw new Error('none');\n{LISTENS}"
+        );
+        let detection = of("", &source);
+        required(&detection).join(" ")
+    };
+    assert_eq!(check("places.length === 0"), "PLACES");
+    assert_eq!(check("!places.length"), "PLACES");
+    assert_eq!(check("places.length > 9"), "");
+}
