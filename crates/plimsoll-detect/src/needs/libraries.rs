@@ -161,6 +161,8 @@ const DRIVERS: &[(&str, NeedKind)] = &[
     ("mongodb", NeedKind::Mongodb),
     ("amqplib", NeedKind::Rabbitmq),
     ("kafkajs", NeedKind::Kafka),
+    ("@payloadcms/db-postgres", NeedKind::Postgres),
+    ("@payloadcms/db-mongodb", NeedKind::Mongodb),
     ("@influxdata/influxdb-client", NeedKind::Influxdb),
     ("@elastic/elasticsearch", NeedKind::Elasticsearch),
 ];
