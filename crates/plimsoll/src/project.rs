@@ -4,13 +4,15 @@ use std::collections::BTreeMap;
 use std::path::Path;
 use std::sync::Arc;
 
-use plimsoll_detect::{Detection, DockerfileUse, EnvironmentFile, OwnImages, Problem, Stated};
+use plimsoll_detect::{
+    DetectedService, Detection, DockerfileUse, EnvironmentFile, OwnImages, Problem, Stated,
+};
 use plimsoll_diag::{Diagnostic, Diagnostics, Spanned};
-use plimsoll_model::Project;
 use plimsoll_model::compose::{self, LoadOptions, Loaded as LoadedCompose, ServiceEnvFiles};
 use plimsoll_model::contract::shown_values;
 use plimsoll_model::extension::Extensions;
 use plimsoll_model::yaml::Node;
+use plimsoll_model::{Project, Service};
 
 use crate::exit_status::ExitStatus;
 use crate::failure::Failure;
@@ -51,6 +53,9 @@ pub(crate) fn load_with(
         let mut warnings = resolved.warnings;
         warnings.extend(without_effect(&project, &unsupported));
         warnings.extend(own(settings, &mut project, own_images)?);
+        if is_for_others(&project) && resolved.inactive.is_empty() {
+            warnings.extend(left_to_hand(settings)?);
+        }
         warnings.extend(complete(settings, &mut project)?);
         let (errors, warnings): (Vec<_>, Vec<_>) = warnings
             .into_iter()
@@ -370,6 +375,36 @@ fn own(
     told.map_err(detection_failure)
 }
 
+/// Whether nothing of the project is made of its source: a Compose file of stores for whoever works on it.
+fn is_for_others(project: &Project) -> bool {
+    let is_own = |service: &Service| service.build.is_some() || service.facts.source.is_some();
+    !project.services.is_empty() && !project.services.values().any(is_own)
+}
+
+/// What the source holds and a Compose file leaves to be started by hand.
+fn left_to_hand(settings: &Settings) -> Result<Vec<Diagnostic>, Failure> {
+    let detection = detect(settings)?;
+    let started = detection
+        .services
+        .iter()
+        .filter(|service| service.kind.is_daemon() && service.recipe.is_some());
+    let hint = "give it a service with `build` there; without a Compose file `plimsoll up` starts it \
+                and what it needs";
+    Ok(started
+        .map(|service| not_started(service).hint(hint))
+        .collect())
+}
+
+/// That no Compose file starts a service of the source.
+pub(crate) fn not_started(detected: &DetectedService) -> Diagnostic {
+    let what = detected.framework.as_deref().unwrap_or(&detected.language);
+    Diagnostic::warning(format!(
+        "`{}` ({what}) is started by no Compose file",
+        detected.name
+    ))
+    .at(detected.defined_at.clone())
+}
+
 /// Completes a project that has a Compose file with what its source tells.
 fn complete(settings: &Settings, project: &mut Project) -> Result<Vec<Diagnostic>, Failure> {
     let facts = KnownFacts::open(settings);
@@ -408,7 +443,7 @@ pub(crate) fn project_name(settings: &Settings) -> String {
 
 #[cfg(test)]
 mod tests {
-    use plimsoll_model::{Port, Protocol, Service};
+    use plimsoll_model::{Port, Protocol};
 
     use super::*;
 

@@ -19,4 +19,6 @@ pub(crate) const OVERLAY: &str = "compose.plimsoll.yaml";
 pub(crate) const VARIABLES_FILE: &str = ".env.example";
 
 #[cfg(test)]
+mod left_out_tests;
+#[cfg(test)]
 mod tests;

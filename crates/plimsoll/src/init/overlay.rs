@@ -7,6 +7,8 @@ use plimsoll_model::yaml::{Key, Map, Node, Value};
 use plimsoll_model::{HealthTest, Project, Restart, Service};
 use plimsoll_render::{Input, Workload};
 
+use crate::project;
+
 use super::compose_file::{ComposeFile, place, wrapped};
 use super::overlay_help::Additions;
 use super::{OVERLAY, service_entry, variables_file};
@@ -201,7 +203,7 @@ pub(crate) fn contradictions(
             .services
             .iter()
             .filter(|service| !is_started(completed, service))
-            .map(not_started),
+            .map(project::not_started),
     );
     let mut known: Vec<Diagnostic> = Vec::new();
     for diagnostic in all {
@@ -223,20 +225,13 @@ fn is_started(project: &Project, detected: &DetectedService) -> bool {
         detected.kind,
         ServiceKind::Cli | ServiceKind::Job | ServiceKind::McpStdio
     );
+    let is_it = |service: &Service| service.facts.found_as.as_ref() == Some(&detected.name);
     let is_same = |service: &Service| match (&service.recipe, &detected.recipe) {
+        _ if is_it(service) => true,
         (Some(own), Some(found)) => {
             own.kind == found.kind && service.facts.kind == Some(detected.kind)
         }
         _ => service.name == detected.name,
     };
     by_hand || project.services.values().any(is_same)
-}
-
-fn not_started(detected: &DetectedService) -> Diagnostic {
-    let what = detected.framework.as_deref().unwrap_or(&detected.language);
-    Diagnostic::warning(format!(
-        "`{}` ({what}) is started by no Compose file",
-        detected.name
-    ))
-    .at(detected.defined_at.clone())
 }

@@ -15,7 +15,7 @@ use crate::{commands, project};
 
 /// A server and a worker with stores, a site that calls the server, a program of Go, and a program
 /// that speaks over its standard output.
-const DESK: &[(&str, &str)] = &[
+pub(super) const DESK: &[(&str, &str)] = &[
     (
         "backend/requirements.txt",
         "fastapi==0.121.0\nuvicorn==0.38.0\ncelery==5.5.0\nredis==5.0.0\npsycopg==3.2.0\npydantic-settings==2.6.0\n",
@@ -61,12 +61,12 @@ const DESK: &[(&str, &str)] = &[
     ),
 ];
 
-struct Place {
+pub(super) struct Place {
     directory: TempDir,
 }
 
 impl Place {
-    fn new(files: &[(&str, &str)]) -> Self {
+    pub(super) fn new(files: &[(&str, &str)]) -> Self {
         let place = Self {
             directory: tempfile::tempdir().unwrap(),
         };
@@ -76,13 +76,13 @@ impl Place {
         place
     }
 
-    fn write(&self, path: &str, text: &str) {
+    pub(super) fn write(&self, path: &str, text: &str) {
         let path = self.project().join(path);
         fs_err::create_dir_all(path.parent().unwrap()).unwrap();
         fs_err::write(path, text).unwrap();
     }
 
-    fn read(&self, path: &str) -> String {
+    pub(super) fn read(&self, path: &str) -> String {
         fs_err::read_to_string(self.project().join(path)).unwrap()
     }
 
@@ -100,7 +100,7 @@ impl Place {
         Environment(BTreeMap::from(pairs))
     }
 
-    fn settings(&self) -> Settings {
+    pub(super) fn settings(&self) -> Settings {
         let cli = self.cli(&["inspect"]);
         Settings::resolve(&cli.global, self.environment()).unwrap()
     }
@@ -111,7 +111,7 @@ impl Place {
         Cli::try_parse_from(before.iter().chain(words)).unwrap()
     }
 
-    fn init(&self) {
+    pub(super) fn init(&self) {
         let cli = self.cli(&["init"]);
         assert!(matches!(cli.command, Command::Init(_)));
         let printer = Printer::new(&cli.global, &self.environment());
