@@ -7,7 +7,7 @@ use std::sync::Arc;
 use plimsoll_diag::Span;
 
 use crate::python::evaluate::evaluate;
-use crate::python::module::{Function, Module, Moment};
+use crate::python::module::{Branch, Function, Governed, Module, Moment};
 use crate::python::startup::Startup;
 use crate::python::value::{Call, Value};
 use crate::python::workspace::Workspace;
@@ -242,14 +242,41 @@ fn is_asked_for(module: &Module, name: &str, path: &str) -> bool {
 
 /// Whether the value read is checked and its absence ends the work: `if not KEY: raise …`.
 fn is_insisted_on(module: &Module, call: &Call, path: &str) -> bool {
+    let governed = |checks: &dyn Fn(&Governed) -> bool| {
+        let mut all = module.governed.iter();
+        all.any(|check| checks(check) && is_governed_by_defaults(module, check))
+    };
     module.insisted_calls.contains(&call.place)
+        || governed(&|check| check.name.is_none() && check.value == call.place)
         || module.bindings.iter().any(|binding| {
-            *binding.scope.path == *path
-                && matches!(&binding.value, Some(Value::Call(bound)) if bound.place == call.place)
-                && module
+            let bound = *binding.scope.path == *path
+                && matches!(&binding.value, Some(Value::Call(bound)) if bound.place == call.place);
+            let target = &binding.target;
+            bound
+                && (module
                     .insisted
                     .iter()
-                    .any(|(scope, name)| **scope == *path && *name == binding.target)
+                    .any(|(scope, name)| **scope == *path && name == target)
+                    || governed(&|check| {
+                        *check.scope == *path && check.name.as_ref() == Some(target)
+                    }))
+        })
+}
+
+/// Whether the conditions around a check hold when nobody says otherwise: `if provider == "x":` where it is `x` by
+/// default.
+fn is_governed_by_defaults(module: &Module, check: &Governed) -> bool {
+    let around: Vec<&Branch> = module
+        .branches
+        .iter()
+        .filter(|branch| {
+            branch.place.start <= check.value.start && check.value.end <= branch.place.end
+        })
+        .collect();
+    around.len() >= check.conditions
+        && around.iter().all(|branch| {
+            let usual = evaluate(&branch.subject, module, &check.scope).text;
+            usual.is_some_and(|text| branch.runs_for(&text))
         })
 }
 

@@ -64,6 +64,7 @@ pub(crate) fn read(path: Arc<Path>, shown: Arc<Path>, text: String) -> Option<Mo
             syntax_error: None,
             insisted: Vec::new(),
             insisted_calls: Vec::new(),
+            governed: Vec::new(),
             one_of: Vec::new(),
             ended_by: Vec::new(),
             iterations: Vec::new(),

@@ -174,6 +174,19 @@ pub(crate) struct OneOf {
     pub(crate) place: Place,
 }
 
+/// A check that ends the work when a value is not there, where conditions around it hold.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub(crate) struct Governed {
+    /// The function around it.
+    pub(crate) scope: Arc<str>,
+    /// The name that is checked; a call is known by its place alone.
+    pub(crate) name: Option<String>,
+    /// The value that is checked.
+    pub(crate) value: Place,
+    /// How many conditions have to hold.
+    pub(crate) conditions: usize,
+}
+
 /// When a branch is taken.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 pub(crate) enum Taken {
@@ -231,6 +244,8 @@ pub(crate) struct Module {
     pub(crate) insisted: Vec<(Arc<str>, String)>,
     /// Calls whose empty answer ends the work: `if not os.getenv("KEY"): raise`.
     pub(crate) insisted_calls: Vec<Place>,
+    /// The same of names and calls, where conditions around the check have to hold.
+    pub(crate) governed: Vec<Governed>,
     /// Values of which one is enough, where the work ends when none is there.
     pub(crate) one_of: Vec<OneOf>,
     /// Names that end the work when they hold anything, by the scope of the check: `if missing: raise`.

@@ -359,3 +359,23 @@ fn a_file_that_reads_arguments_when_it_is_imported_is_run_itself() {
         "python -m uvicorn desk:app --host 0.0.0.0 --port 8002"
     );
 }
+
+#[test]
+fn what_only_another_condition_asks_for_is_not_required() {
+    let chosen = "PROVIDER = os.getenv('PROVIDER', 'near')\n";
+    for check in [
+        "if 'EBB' not in os.environ:",
+        "if not os.getenv('EBB'):",
+        "KEY = os.getenv('EBB')\n    if KEY is None:",
+    ] {
+        for (condition, names) in [
+            ("if PROVIDER == 'far':", vec![]),
+            ("if PROVIDER == 'near':", vec!["EBB"]),
+            ("if os.getenv('FLOW'):", vec![]),
+            ("if not os.getenv('FLOW'):", vec!["EBB"]),
+        ] {
+            let text = format!("{chosen}{condition}\n    {check}\n        raise ValueError('EBB')");
+            assert_eq!(checked(&text), names, "{text}");
+        }
+    }
+}

@@ -3,7 +3,7 @@
 use tree_sitter::Node;
 
 use super::Extractor;
-use crate::python::module::{Branch, Moment, Scope, Taken};
+use crate::python::module::{Branch, Governed, Moment, Scope, Taken};
 use crate::python::value::Value;
 use crate::syntax::named_children;
 
@@ -239,7 +239,7 @@ impl Extractor<'_> {
                 }
             }
             "comparison_operator" if text.ends_with("not in os.environ") => {
-                self.module.insisted_calls.push(self.source.place(test));
+                self.insist_by(test, None, scope);
             }
             "comparison_operator"
                 if text.ends_with("is None")
@@ -266,13 +266,53 @@ impl Extractor<'_> {
                     self.insist(inner, scope);
                 }
             }
-            "call" => self.module.insisted_calls.push(self.source.place(value)),
+            "call" => self.insist_by(value, None, scope),
             "identifier" | "attribute" => {
                 let name = self.source.text_of(value).to_owned();
-                self.module.insisted.push((scope.path.clone(), name));
+                self.insist_by(value, Some(name), scope);
             }
             _ => {}
         }
+    }
+
+    /// Notes that the work ends without what is named, or without what a call gives, whenever it gets there or where
+    /// conditions around the check hold.
+    fn insist_by(&mut self, value: Node<'_>, name: Option<String>, scope: &Scope) {
+        let place = self.source.place(value);
+        let conditions = self.conditions_around(value);
+        match name {
+            _ if conditions > 0 => self.module.governed.push(Governed {
+                scope: scope.path.clone(),
+                name,
+                value: place,
+                conditions,
+            }),
+            Some(name) => self.module.insisted.push((scope.path.clone(), name)),
+            None => self.module.insisted_calls.push(place),
+        }
+    }
+
+    /// How many conditions about something else a check stands under inside of its function: `if provider == "x":` around
+    /// it. That another value is not there is none of them: the check is of what stands in for it.
+    fn conditions_around(&self, value: Node<'_>) -> usize {
+        let mut conditions = 0;
+        let mut inner = value;
+        while let Some(around) = inner.parent() {
+            if matches!(around.kind(), "function_definition" | "class_definition") {
+                break;
+            }
+            let test = around.child_by_field_name("condition");
+            if matches!(around.kind(), "if_statement" | "elif_clause")
+                && let Some(test) = test.filter(|test| *test != inner)
+            {
+                let text = self.source.text_of(test);
+                let main = text.contains("__name__");
+                let absence = text.starts_with("not ") || text.ends_with("is None");
+                conditions += usize::from(!main && !absence);
+            }
+            inner = around;
+        }
+        conditions
     }
 
     /// Notes what `assert KEY` insists on.
