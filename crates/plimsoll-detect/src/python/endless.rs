@@ -11,6 +11,31 @@ use crate::python::module::{Module, Moment, PlacedCall, Scope};
 use crate::python::value::Value;
 use crate::python::workspace::Workspace;
 use crate::python::{Claims, service};
+use crate::syntax::Place;
+
+/// The place at which a file waits for an event that somebody else sets: `await stop.wait()`.
+fn waits_to_be_told(module: &Module) -> Option<Place> {
+    let is_event = |name: &str| {
+        let mut bindings = module.bindings.iter();
+        bindings.any(|binding| {
+            let call = binding.value.as_ref().and_then(Value::as_call);
+            binding.target == name
+                && matches!(
+                    call.and_then(|call| module.callee(call)).as_deref(),
+                    Some("asyncio.Event" | "threading.Event")
+                )
+        })
+    };
+    let mut calls = module.calls.iter();
+    let waits = calls.find(|placed| {
+        let call = &placed.call;
+        call.method() == Some("wait")
+            && call.arguments.is_empty()
+            && call.keywords.is_empty()
+            && call.receiver().is_some_and(is_event)
+    })?;
+    Some(waits.call.place)
+}
 
 /// A program that loops until a signal tells it to end: nothing that runs once waits for one.
 pub(crate) fn until_told(
@@ -18,7 +43,7 @@ pub(crate) fn until_told(
     module: &Arc<Module>,
     found: &mut Vec<Candidate>,
 ) {
-    let Some(endless) = module.endless_loop else {
+    let Some(endless) = module.endless_loop.or_else(|| waits_to_be_told(module)) else {
         return;
     };
     let listens = module.calls.iter().find(|placed| {
@@ -51,7 +76,8 @@ pub(crate) fn until_told(
         return;
     };
     // A file beside a `__main__.py` is started by that.
-    let starts = module.main_guard.is_some() || matches!(launch, Launch::Package(_));
+    let declared = matches!(launch, Launch::Package(_) | Launch::ConsoleScript(_));
+    let starts = module.main_guard.is_some() || declared;
     if known || serves || !starts {
         return;
     }
@@ -165,8 +191,8 @@ pub(crate) fn deployed(
 }
 
 /// The scope of the innermost function around a place.
-fn scope_around(module: &Module, place: crate::syntax::Place) -> Scope {
-    let inside = |outer: crate::syntax::Place| outer.start <= place.start && place.end <= outer.end;
+fn scope_around(module: &Module, place: Place) -> Scope {
+    let inside = |outer: Place| outer.start <= place.start && place.end <= outer.end;
     let mut functions = module.functions.iter().rev();
     match functions.find(|function| inside(function.place)) {
         Some(function) => Scope {

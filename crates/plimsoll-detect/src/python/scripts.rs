@@ -108,7 +108,11 @@ pub(crate) fn rest(
         }
         for script in &project.scripts {
             let used = taken.iter().any(|candidate| {
-                candidate.launch == Launch::ConsoleScript(script.name.clone())
+                // Another name of the same program is no other one.
+                let mut names = project.scripts.iter().filter(|other| {
+                    other.module == script.module && other.function == script.function
+                });
+                names.any(|other| candidate.launch == Launch::ConsoleScript(other.name.clone()))
                     || candidate.launch == Launch::Package(script.module.clone())
                     || workspace.home(&candidate.module.path).1 == script.module
             });

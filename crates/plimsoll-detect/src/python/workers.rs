@@ -16,6 +16,7 @@ use crate::python::{celery_sender, endless, run_elsewhere};
 use crate::syntax::Place;
 
 const CELERY: (&str, &str) = ("Celery", "celery");
+const TASKIQ: (&str, &str) = ("Taskiq", "taskiq");
 
 /// Calls that work until the process ends: full name, framework, distribution, kind.
 #[rustfmt::skip]
@@ -71,6 +72,9 @@ pub(crate) fn find(
         loops(workspace, module, entries, &mut found);
         endless::until_told(workspace, module, &mut found);
         endless::own_schedule(workspace, module, &mut found);
+    }
+    for module in entries {
+        of_scheduler(workspace, module, &mut found);
     }
     found
 }
@@ -439,12 +443,42 @@ fn others(module: &Arc<Module>, found: &mut Vec<Candidate>) {
                 module,
                 binding.place,
                 ServiceKind::Worker,
-                ("Taskiq", "taskiq"),
+                TASKIQ,
                 launch,
                 "makes a Taskiq broker",
             ));
         }
     }
+}
+
+/// The worker of the broker that a scheduler of Taskiq is handed, whatever makes that broker.
+fn of_scheduler(workspace: &Workspace<'_>, module: &Arc<Module>, found: &mut Vec<Candidate>) {
+    let made = module
+        .calls
+        .iter()
+        .find(|placed| module.callee(&placed.call).as_deref() == Some("taskiq.TaskiqScheduler"));
+    let Some(made) = made else {
+        return;
+    };
+    let broker = made.call.argument(0, "broker").and_then(Value::as_name);
+    let Some((origin, variable)) = broker.and_then(|name| workspace.origin(module, name)) else {
+        return;
+    };
+    let known = |candidate: &Candidate| candidate.distribution == TASKIQ.1;
+    let Some(binding) = origin.top_value(&variable) else {
+        return;
+    };
+    if found.iter().any(known) {
+        return;
+    }
+    let place = binding.place;
+    let launch = Launch::Taskiq { variable };
+    let why = "is the broker that a Taskiq scheduler is handed";
+    let mut candidate = Candidate::new(&origin, place, ServiceKind::Worker, TASKIQ, launch, why);
+    let span = module.span(made.call.place);
+    let schedules = Evidence::new(span, "schedules tasks for it");
+    candidate.evidence.push(schedules);
+    found.push(candidate);
 }
 
 fn loops(

@@ -169,3 +169,53 @@ fn a_scheduler_of_taskiq_stands_beside_its_worker() {
         lines(&detection)
     );
 }
+
+#[test]
+fn the_broker_that_a_scheduler_is_handed_has_a_worker() {
+    let broker = "from desk.kit import Kit\nbroker = Kit().broker()\n";
+    let scheduler = "from taskiq import TaskiqScheduler\nfrom desk.broker import broker\nscheduler = TaskiqScheduler(broker=broker, sources=[])\n";
+    let detection = found(&[
+        ("requirements.txt", "taskiq\n"),
+        ("desk/__init__.py", ""),
+        (
+            "desk/kit.py",
+            "class Kit:\n    def broker(self):\n        return 1\n",
+        ),
+        ("desk/broker.py", broker),
+        ("desk/scheduler.py", scheduler),
+    ]);
+    let lines = lines(&detection);
+    assert!(
+        lines.contains(
+            &"worker python -m taskiq worker desk.broker:broker --fs-discover []".to_owned()
+        ),
+        "{lines:?}"
+    );
+}
+
+#[test]
+fn a_program_that_waits_for_an_event_of_a_signal_is_a_worker() {
+    let of = |wait: &str| {
+        let text = format!(
+            "import asyncio\nimport signal\nasync def main():\n    stop = asyncio.Event()\n    signal.signal(signal.SIGTERM, lambda *_: stop.set())\n    \
+             {wait}\nif __name__ == '__main__':\n    asyncio.run(main())\n"
+        );
+        lines(&found(&[("requirements.txt", ""), ("main.py", &text)]))
+    };
+    assert_eq!(of("await stop.wait()"), ["worker python -m main []"]);
+    assert!(of("print(stop)").is_empty());
+}
+
+#[test]
+fn another_name_of_a_program_is_no_other_program() {
+    let text = "import discord\ndef main():\n    client = discord.Client()\n    client.run('x')\n";
+    let detection = found(&[
+        (
+            "pyproject.toml",
+            "[project]\nname = \"tide\"\nversion = \"1\"\ndependencies = [\"discord.py\"]\n[project.scripts]\ntide = \"tide.bot:main\"\ntide-old = \"tide.bot:main\"\n",
+        ),
+        ("tide/__init__.py", ""),
+        ("tide/bot.py", text),
+    ]);
+    assert_eq!(lines(&detection), ["worker tide []"]);
+}
