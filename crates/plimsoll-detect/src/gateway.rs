@@ -12,7 +12,7 @@ use crate::places;
 use crate::python::{Calls, Peer};
 
 /// Fewer servers than this are all meant.
-const MANY: usize = 8;
+pub(crate) const MANY: usize = 8;
 
 /// Peers without which a server is no gateway.
 const PEERS: usize = 3;

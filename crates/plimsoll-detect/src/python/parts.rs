@@ -4,6 +4,7 @@ use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 
 use crate::detection::Rejected;
+use crate::gateway::MANY;
 use crate::places;
 use crate::python::Claims;
 use crate::python::candidate::{Candidate, Launch};
@@ -100,6 +101,60 @@ fn leave_doubles(
     });
 }
 
+/// Leaves out applications that would take the port of another one beside them, where somebody starts that and nobody
+/// starts them: earlier versions, and smaller ones to try something out.
+fn leave_rivals(
+    workspace: &Workspace<'_>,
+    candidates: &mut Vec<Candidate>,
+    rejected: &mut Vec<Rejected>,
+    claims: &Claims<'_, '_>,
+) {
+    let application = |candidate: &Candidate| {
+        matches!(candidate.launch, Launch::Asgi { .. } | Launch::Wsgi { .. })
+            && places::set_aside(&candidate.module.path).is_none()
+    };
+    let claimed = |candidate: &Candidate| {
+        let path = &candidate.module.path;
+        claims(&workspace.home(path).1, path)
+    };
+    let started = |candidate: &Candidate| {
+        let claimed = claimed(candidate);
+        claimed.served || claimed.launched.is_some()
+    };
+    // Of many, a gateway tells which belong together.
+    let all = candidates.iter().filter(|candidate| application(candidate));
+    if all.count() >= MANY {
+        return;
+    }
+    let taken: Vec<(PathBuf, u16)> = candidates
+        .iter()
+        .filter(|candidate| application(candidate) && started(candidate))
+        .filter_map(|candidate| {
+            let port = claimed(candidate).served_on.or(candidate.port)?;
+            Some((candidate.module.path.to_path_buf(), port))
+        })
+        .collect();
+    candidates.retain(|candidate| {
+        let path = &candidate.module.path;
+        let rival = taken.iter().find(|(other, port)| {
+            other.parent() == path.parent() && **path != **other && candidate.port == Some(*port)
+        });
+        let Some((other, port)) = rival.filter(|_| application(candidate) && !started(candidate))
+        else {
+            return true;
+        };
+        rejected.push(Rejected {
+            path: path.clone(),
+            looks_like: looks_like(candidate),
+            why: format!(
+                "would take port {port} of `{}`, which is what is started",
+                places::text(other)
+            ),
+        });
+        false
+    });
+}
+
 /// Leaves out what is part of something else, and one of the two applications that a Django project has.
 pub(crate) fn leave(
     workspace: &Workspace<'_>,
@@ -117,6 +172,7 @@ pub(crate) fn leave(
         })
     };
     leave_doubles(workspace, candidates, rejected, claims);
+    leave_rivals(workspace, candidates, rejected, claims);
     let host = candidates
         .iter()
         .filter(|candidate| !django(candidate) && makes_django(candidate))

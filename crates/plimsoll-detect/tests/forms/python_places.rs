@@ -192,3 +192,25 @@ fn a_command_may_name_the_file_that_passes_an_application_on() {
         assert_eq!(detection.services[0].ports, [8340], "{passes}");
     }
 }
+
+#[test]
+fn an_application_that_would_take_the_port_of_what_is_started_is_none() {
+    let serves = |port: u16| {
+        format!(
+            "{APP}if __name__ == '__main__':\n    import uvicorn\n    uvicorn.run(app, host='0.0.0.0', port={port})\n"
+        )
+    };
+    let of = |port: u16, script: &str| {
+        let files = [
+            ("requirements.txt", "fastapi\nuvicorn\n"),
+            ("main.py", &*serves(8350)),
+            ("simple.py", &*serves(port)),
+            ("start.sh", script),
+        ];
+        found(&files).services.len()
+    };
+    assert_eq!(of(8350, "python main.py\n"), 1);
+    assert_eq!(of(8351, "python main.py\n"), 2);
+    assert_eq!(of(8350, "python main.py &\npython simple.py\n"), 2);
+    assert_eq!(of(8350, "echo\n"), 2);
+}
