@@ -153,23 +153,23 @@ fn insist(
     if unless.next().is_some() {
         return;
     }
+    let empties = match CONTENT.contains(&insistence.library) {
+        true => missing_without,
+        false => absent_without,
+    };
     for wanted in insistence.wanted {
         let mut names = Vec::new();
         match wanted {
             Wanted::Argument(place) => {
                 let value = arguments.get(*place);
-                if value.is_none_or(|value| absent_without(source, *value, &mut names).is_none()) {
+                if value.is_none_or(|value| empties(source, *value, &mut names).is_none()) {
                     continue;
                 }
             }
             Wanted::Option(key, otherwise) => {
                 match options.and_then(|options| option(source, options, key)) {
                     Some(value) => {
-                        let lenient = CONTENT.contains(&insistence.library);
-                        let known = match lenient {
-                            true => any_of(source, value, &mut names, 0),
-                            false => absent_without(source, value, &mut names),
-                        };
+                        let known = empties(source, value, &mut names);
                         if known.is_none() {
                             continue;
                         }
@@ -183,6 +183,11 @@ fn insist(
         }
         note(source, call, insistence.library, names, facts);
     }
+}
+
+/// The variables without which a value is not there, where an empty one will do.
+fn missing_without(source: &Source, value: Node<'_>, names: &mut Vec<String>) -> Option<()> {
+    any_of(source, value, names, 0)
 }
 
 /// The variables without which a value is empty.

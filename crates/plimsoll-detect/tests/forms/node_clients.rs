@@ -164,6 +164,11 @@ fn what_is_made_when_a_module_is_imported_has_its_key() {
             "",
         ),
         (
+            "stripe",
+            "import Stripe from 'stripe';\nexport const pay = new Stripe(process.env.PAY_KEY || '', {});",
+            "",
+        ),
+        (
             "openai",
             "import OpenAI from 'openai';\nexport const model = new OpenAI({ ...options });",
             "",
