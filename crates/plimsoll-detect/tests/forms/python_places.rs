@@ -8,22 +8,19 @@ const APP: &str = "from fastapi import FastAPI\napp = FastAPI()\n";
 #[test]
 fn what_imports_by_dots_is_started_by_as_many_names() {
     let main = "from fastapi import FastAPI\nfrom .core.config import NAME\napp = FastAPI()\n";
-    for package in [true, false] {
-        let mut files = vec![
-            ("requirements.txt", "fastapi\nuvicorn\n"),
-            ("api/src/main.py", main),
-            ("api/src/core/config.py", "NAME = 'tide'\n"),
-        ];
-        files.extend(package.then_some(("api/__init__.py", "")));
-        let detection = found(&files);
-        assert!(
-            detection.services[0]
-                .command
-                .contains(&"api.src.main:app".to_owned()),
-            "{:?}",
-            detection.services[0].command
-        );
-    }
+    let detection = found(&[
+        (
+            "pyproject.toml",
+            "[project]\nname = \"tide\"\nversion = \"1\"\ndependencies = [\"fastapi\", \"uvicorn\"]\n[tool.setuptools]\npackages.find = { where = [\"api/src\"] }\n",
+        ),
+        ("api/__init__.py", ""),
+        ("api/src/main.py", main),
+        ("api/src/core/config.py", "NAME = 'tide'\n"),
+    ]);
+    assert_eq!(
+        lines(&detection),
+        ["web python -m uvicorn api.src.main:app --host 0.0.0.0 --port 8000 [8000]"]
+    );
 }
 
 #[test]

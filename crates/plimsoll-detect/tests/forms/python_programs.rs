@@ -208,14 +208,18 @@ fn a_program_that_waits_for_an_event_of_a_signal_is_a_worker() {
 
 #[test]
 fn another_name_of_a_program_is_no_other_program() {
-    let text = "import discord\ndef main():\n    client = discord.Client()\n    client.run('x')\n";
+    let kit = "import discord\ndef make():\n    client = discord.Client()\n    client.run('x')\n";
     let detection = found(&[
         (
             "pyproject.toml",
             "[project]\nname = \"tide\"\nversion = \"1\"\ndependencies = [\"discord.py\"]\n[project.scripts]\ntide = \"tide.bot:main\"\ntide-old = \"tide.bot:main\"\n",
         ),
         ("tide/__init__.py", ""),
-        ("tide/bot.py", text),
+        ("tide/kit.py", kit),
+        (
+            "tide/bot.py",
+            "from tide.kit import make\ndef main():\n    make()\n",
+        ),
     ]);
     assert_eq!(lines(&detection), ["worker tide []"]);
 }
