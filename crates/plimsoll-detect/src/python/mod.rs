@@ -217,7 +217,13 @@ fn candidates(
             )
         },
     );
-    // A bot or a page that serves something besides is what it is.
+    // A bot or a page that serves something besides is what it is; what only waits to be told to end is what it serves.
+    let waits = |candidate: &Candidate| candidate.framework == "Python";
+    let mut workers = workers;
+    workers.retain(|worker| {
+        let mut served = candidates.iter();
+        !(waits(worker) && served.any(|other| other.module.path == worker.module.path))
+    });
     let known = |candidate: &Candidate| {
         let mut others = workers.iter().chain(&others);
         others.any(|other| other.module.path == candidate.module.path)

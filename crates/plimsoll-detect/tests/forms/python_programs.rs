@@ -223,3 +223,22 @@ fn another_name_of_a_program_is_no_other_program() {
     ]);
     assert_eq!(lines(&detection), ["worker tide []"]);
 }
+
+#[test]
+fn a_server_that_waits_for_a_signal_is_a_server() {
+    let server = "import websockets\nclass Server:\n    async def start(self):\n        self.server = await websockets.serve(self.answer, '0.0.0.0', 8360)\n";
+    let main = "import asyncio\nimport signal\nfrom desk.server import Server\nasync def main():\n    server = Server()\n    await server.start()\n    \
+                stop = asyncio.Event()\n    asyncio.get_event_loop().add_signal_handler(signal.SIGTERM, stop.set)\n    await stop.wait()\n\
+                if __name__ == '__main__':\n    asyncio.run(main())\n";
+    let detection = found(&[
+        ("requirements.txt", "websockets\n"),
+        ("desk/__init__.py", ""),
+        ("desk/server.py", server),
+        ("main.py", main),
+    ]);
+    let kinds: Vec<_> = lines(&detection);
+    assert!(
+        kinds.len() == 1 && kinds[0].starts_with("web python -m main"),
+        "{kinds:?}"
+    );
+}
