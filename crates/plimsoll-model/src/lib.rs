@@ -14,6 +14,7 @@ pub mod dockerfile;
 pub mod extension;
 pub mod facts;
 mod health_request;
+mod node_workspace;
 mod process;
 mod project;
 mod recipe;
@@ -24,6 +25,7 @@ mod watch;
 pub mod yaml;
 
 pub use health_request::HealthRequest;
+pub use node_workspace::NodeWorkspace;
 pub use process::{
     BlockIo, Device, DeviceRate, DeviceRule, Hook, IpcMode, Link, LoggingDriver, PidMode, PreStart,
     PreStartRuns, Sharing, Ulimit, VolumesFrom,

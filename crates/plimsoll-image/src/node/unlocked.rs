@@ -3,6 +3,8 @@
 use std::path::{Path, PathBuf};
 use std::time::{Duration, SystemTime};
 
+use fs_err as fs;
+use plimsoll_model::NodeWorkspace;
 use serde_json::Value;
 
 use super::project::manifest;
@@ -10,11 +12,21 @@ use super::project::manifest;
 /// Where the packages of the project in `root` are installed, below the context: in the workspace around it.
 pub(super) fn installed_in(context: &Path, root: &Path) -> PathBuf {
     let around = root.ancestors().skip(1).find(|above| {
-        let directory = context.join(above);
-        let states = || manifest(&directory).is_ok_and(|all| all.get("workspaces").is_some());
-        directory.join("pnpm-workspace.yaml").is_file() || states()
+        let place = root.strip_prefix(above).unwrap_or(root);
+        workspace(&context.join(above)).has_member(place)
     });
     around.unwrap_or(root).to_path_buf()
+}
+
+/// The workspace that a directory is the root of.
+fn workspace(directory: &Path) -> NodeWorkspace {
+    if let Ok(text) = fs::read_to_string(directory.join("pnpm-workspace.yaml")) {
+        return NodeWorkspace::of_pnpm(&text);
+    }
+    let manifest = manifest(directory).unwrap_or_default();
+    let stated = ["/workspaces", "/workspaces/packages"].into_iter();
+    let lists = stated.filter_map(|place| manifest.pointer(place)?.as_array());
+    NodeWorkspace::of_patterns(lists.flatten().filter_map(Value::as_str))
 }
 
 /// The version of the manager that a project wants, its first number: `4` of `yarn@4.6.0`.
@@ -61,8 +73,6 @@ fn seconds(moment: &str) -> Option<u64> {
 
 #[cfg(test)]
 mod tests {
-    use fs_err as fs;
-
     use super::*;
 
     #[test]
@@ -82,6 +92,17 @@ mod tests {
         write(r#"{"workspaces":["apps/*"],"packageManager":"yarn@1.22.22"}"#);
         assert_eq!(at(), "");
         assert_eq!(version(context), Some(1));
+        write(r#"{"workspaces":{"packages":["apps/*"]}}"#);
+        assert_eq!(at(), "");
+        write(r#"{"workspaces":["packages/*"]}"#);
+        assert_eq!(at(), "apps/api", "beside a workspace, not in it");
+        fs::write(
+            context.join("pnpm-workspace.yaml"),
+            "packages: ['apps/*']\n",
+        )
+        .unwrap();
+        assert_eq!(at(), "");
+        fs::remove_file(context.join("pnpm-workspace.yaml")).unwrap();
         write(r#"{"workspaces":["apps/*"]}"#);
         assert_eq!(version(context), Some(4));
     }
