@@ -39,6 +39,29 @@ use crate::workshop::Workshop;
 /// How often the end of a followed stack is looked for.
 const LOOK: Duration = Duration::from_millis(100);
 
+/// Which profiles start which services, where none starts without one.
+fn profiles_hint(settings: &Settings) -> Result<String, Failure> {
+    let mut settings = settings.clone();
+    settings.profiles = vec!["*".to_owned()];
+    let all = project::load(&settings, &[])?.project;
+    let mut started: BTreeMap<&str, Vec<&str>> = BTreeMap::new();
+    for service in all.services.values() {
+        for profile in &service.profiles {
+            started.entry(profile).or_default().push(&service.name);
+        }
+    }
+    let hint = "services with a profile start with `--profile NAME`, or when they are named";
+    let listed = started.iter().map(|(profile, services)| {
+        let services = services.join("`, `");
+        format!("`--profile {profile}` starts `{services}`")
+    });
+    let listed: Vec<String> = listed.collect();
+    Ok(match listed.is_empty() {
+        true => hint.to_owned(),
+        false => format!("{hint}: {}", listed.join("; ")),
+    })
+}
+
 /// Brings the stack up.
 pub(crate) fn run(
     settings: &Settings,
@@ -74,8 +97,7 @@ pub(crate) fn run(
                 "`{}` waits for whoever starts it: `plimsoll run -i {}`",
                 service.name, service.name
             ),
-            None => "services with a profile start with `--profile NAME`, or when they are named"
-                .to_owned(),
+            None => profiles_hint(settings)?,
         };
         return Err(Failure::usage(
             Diagnostic::error("there is no service to start").hint(hint),

@@ -98,7 +98,7 @@ fn nothing_to_start() {
     ----- stdout -----
     ----- stderr -----
     error: there is no service to start
-    hint: services with a profile start with `--profile NAME`, or when they are named
+    hint: services with a profile start with `--profile NAME`, or when they are named: `--profile front` starts `web`
     ");
 }
 
