@@ -23,6 +23,23 @@ pub(crate) struct Claim {
     pub(crate) ports: Vec<u16>,
 }
 
+impl Claim {
+    /// Whether the file at a path of the tree may be among what it copies.
+    pub(crate) fn may_hold(&self, path: &Path) -> bool {
+        let holds = |source: &String| {
+            let plain = source.split('*').next().unwrap_or_default();
+            let whole = match plain.len() == source.len() {
+                true => plain,
+                false => plain
+                    .rsplit_once('/')
+                    .map_or("", |(directory, _)| directory),
+            };
+            path.starts_with(whole)
+        };
+        self.copies.is_empty() || self.copies.iter().any(holds)
+    }
+}
+
 /// How a claim was settled.
 pub(crate) enum Match<'d> {
     /// It means this one.

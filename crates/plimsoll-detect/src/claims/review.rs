@@ -138,8 +138,9 @@ impl Reviewed {
         };
         let images = self.files.iter().filter_map(|file| {
             let directory = self.place(file);
-            let starts = of_stage(&file.image(None), directory).starts?;
-            of(&starts).filter(|_| path.starts_with(directory))
+            let claim = of_stage(&file.image(None), directory);
+            let meant = path.starts_with(directory) && claim.may_hold(path);
+            of(claim.starts.as_ref()?).filter(|_| meant)
         });
         let deployed = self.deployments.programs.iter().filter_map(|program| {
             let directory = program.directory.as_deref().unwrap_or(Path::new(""));
@@ -163,6 +164,9 @@ impl Reviewed {
             let image = file.image(None);
             let directory = self.context(file);
             let claim = of_stage(&image, directory);
+            if !claim.may_hold(path) {
+                return None;
+            }
             let starts = claim.starts?;
             match &starts {
                 Starts::Module(_) => {

@@ -7,6 +7,7 @@ use super::STATIC_PORT;
 use crate::claims::matching::Claim;
 use crate::claims::{Starts, inside_shell, without_runner};
 use crate::detection::{DetectedService, Health, ServiceKind};
+use crate::node::is_public;
 
 /// A site is built and served, or developed with its own server; what the file starts is neither.
 pub(super) fn serve_site(
@@ -50,10 +51,7 @@ pub(super) fn serve_site(
             }
         }
         for (name, value) in &service.environment {
-            let public = ["VITE_", "REACT_APP_", "PUBLIC_", "VUE_APP_"]
-                .iter()
-                .any(|prefix| name.starts_with(prefix));
-            if let (true, Some(value)) = (public, &value.value) {
+            if let (true, Some(value)) = (is_public(name), &value.value) {
                 site.build_environment.retain(|(known, _)| known != name);
                 site.build_environment.push((name.clone(), value.clone()));
             }

@@ -4,17 +4,8 @@ use plimsoll_diag::{Diagnostic, Spanned};
 use plimsoll_model::{BuildRecipe, Dependency, DependencyCondition, Project, RecipeKind, Service};
 
 use crate::detection::{DetectedService, Health};
-use crate::node::{Package, StartLine, is_local, settle};
+use crate::node::{Package, StartLine, is_local, is_public, settle};
 use crate::tree::Tree;
-
-/// Prefixes of variables that a build puts into pages.
-const PUBLIC: &[&str] = &[
-    "NEXT_PUBLIC_",
-    "NUXT_PUBLIC_",
-    "VITE_",
-    "PUBLIC_",
-    "REACT_APP_",
-];
 
 /// The file's own command wins, without the package manager before it; a port that the file publishes is
 /// the one that it listens on, where the code reads it from `PORT`.
@@ -62,8 +53,7 @@ pub(super) fn run_node(
             }
         }
         for (name, value) in &service.environment {
-            let public = PUBLIC.iter().any(|prefix| name.starts_with(prefix));
-            if let (true, Some(value)) = (public, &value.value) {
+            if let (true, Some(value)) = (is_public(name), &value.value) {
                 server.build_environment.retain(|(known, _)| known != name);
                 server.build_environment.push((name.clone(), value.clone()));
             }

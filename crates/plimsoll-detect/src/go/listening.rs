@@ -43,6 +43,15 @@ pub(super) fn call(
         .filter(|text| text.contains(':') && !text.contains("//"))
         .filter_map(|text| port_of(text))
         .collect();
+    // Whoever lets the system choose a port is asked by a program that it tells, such as a browser.
+    let any_port = match name {
+        "net.Listen" => texts.iter().any(|text| text.ends_with(":0")),
+        "http.Serve" => listens_on_any(source, node),
+        _ => false,
+    };
+    if any_port {
+        return;
+    }
     let imports = |mark: &str| source.text.contains(&format!("\"{mark}"));
     let gin = method == "Run" && imports("github.com/gin-gonic/gin");
     let beego = matches!(name, "beego.Run" | "web.Run")
@@ -87,6 +96,17 @@ pub(super) fn call(
     function
         .ports
         .extend(stated.map(|port| hint(Rank::Listens, port)));
+}
+
+/// Whether the function around a call listens where the system chooses.
+fn listens_on_any(source: &Source, call: Node<'_>) -> bool {
+    let mut around = std::iter::successors(call.parent(), |node| node.parent());
+    let function =
+        around.find(|node| matches!(node.kind(), "function_declaration" | "method_declaration"));
+    function.is_some_and(|function| {
+        let text = source.text_of(function);
+        text.contains("net.Listen(") && text.contains(":0\"")
+    })
 }
 
 /// Whether a call stands in what goes on beside the function around it.

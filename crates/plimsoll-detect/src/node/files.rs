@@ -49,22 +49,30 @@ impl<'t> Files<'t> {
         if let Some(found) = self.file(&path) {
             return Some(found);
         }
-        // `dist/src/x.js` and `dist/x.js` come from `src/x.ts` or `x.ts`.
+        // `dist/src/x.js` and `dist/x.js` come from `src/x.ts` or `x.ts`; `server/dist/x.js` from the same in `server`, or
+        // below the package where the compiler keeps its directories.
         let inside = places::below(&path, directory);
         let mut parts = inside.components();
-        let first = parts.next()?.as_os_str().to_str()?;
-        if !matches!(first, "dist" | "build" | "out" | "lib" | ".build") {
-            return None;
+        let mut part = directory.to_owned();
+        loop {
+            match parts.next()?.as_os_str().to_str()? {
+                "dist" | "build" | "out" | "lib" | ".build" => break,
+                other => part.push(other),
+            }
         }
         let rest = parts.as_path();
-        let places = [directory.join(rest), directory.join("src").join(rest)];
+        let places = [
+            part.join(rest),
+            part.join("src").join(rest),
+            directory.join(rest),
+        ];
         // A compiled copy that was left beside its source is not what is compiled.
         let typed = places.iter().find_map(|path| self.typed(path));
         typed
             .or_else(|| places.iter().find_map(|path| self.file(path)))
             .or_else(|| {
                 let name = rest.file_name()?;
-                self.file(&directory.join("src").join(name))
+                self.file(&part.join("src").join(name))
             })
     }
 

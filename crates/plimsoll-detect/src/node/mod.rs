@@ -25,6 +25,7 @@ mod nx;
 mod one_of;
 mod passing;
 mod program_recipe;
+mod public;
 mod schema;
 mod script;
 mod server;
@@ -58,6 +59,7 @@ use crate::tree::Tree;
 pub(crate) use facts::FileFacts;
 pub(crate) use manifest::Package;
 pub(crate) use names::Names;
+pub(crate) use public::is_public;
 pub(crate) use script::Line as StartLine;
 use shelf::Shelf;
 pub(crate) use site::{is_local, settle};
@@ -151,10 +153,18 @@ fn services(
         if let Some((server, hands_out)) =
             server::beside_pages(shelf, package, &images(&package.directory))
         {
-            let mut verdicts = vec![Ok(Box::new(server))];
+            let mut verdicts = Vec::new();
             if !hands_out {
+                let mut sources = sources;
+                // What only the server's files read is not the pages'.
+                sources.variables.retain(|variable| {
+                    let mut files = server.service.files.iter();
+                    is_public(&variable.name)
+                        || !files.any(|file| tree.shown(file) == variable.span.file)
+                });
                 verdicts.push(site::site(tree, package, &bundler, sources));
             }
+            verdicts.insert(0, Ok(Box::new(server)));
             return Some((looks_like, verdicts));
         }
         let verdict = site::site(tree, package, &bundler, sources);

@@ -29,7 +29,18 @@ const STARTING: &[&str] = &["serve", "start", "dev"];
 /// Whether a package is that of a workspace of Nx and no application itself.
 pub(super) fn is_workspace(tree: &Tree, package: &Package) -> bool {
     let has = |name: &str| tree.has_file(&package.directory.join(name));
-    has("nx.json") && !has("project.json")
+    has("nx.json") && !is_application(tree, &package.directory.join("project.json"))
+}
+
+/// Whether a `project.json` describes an application; that of a workspace may only have targets for those who work on it.
+fn is_application(tree: &Tree, path: &Path) -> bool {
+    let read = || {
+        let text = tree.has_file(path).then(|| tree.source(path))?;
+        let item = Item::json(&path.into(), text?)?;
+        let starts = STARTING.iter().any(|name| target(&item, name).is_some());
+        Some(starts || item.text(&["projectType"]) == Some("application"))
+    };
+    read().unwrap_or(false)
 }
 
 /// Finds the applications of the workspaces of a tree, and tells those that are not assembled.

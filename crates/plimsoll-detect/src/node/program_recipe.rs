@@ -83,8 +83,12 @@ impl Scene<'_> {
             .filter_map(|(path, _)| self.files.sibling_of(path))
             .map(|package| (package.directory.as_path(), package))
             .collect();
-        for package in beside.into_values().chain([package]) {
-            let Some(prisma) = prisma(self.tree, package) else {
+        let beside = beside
+            .into_values()
+            .map(|package| prisma_schema(self.tree, package));
+        let own = prisma_schema_around(self.tree, package, reached);
+        for schema in beside.chain([own]) {
+            let Some(prisma) = schema.and_then(|schema| prisma(self.tree, &schema)) else {
                 continue;
             };
             // That the code checks it, too, changes nothing; where it has a default, it is there.
@@ -318,19 +322,37 @@ fn is_the_platforms(name: &str) -> bool {
     )
 }
 
+/// Where Prisma's schema lies unless a manifest says otherwise.
+const PRISMA_SCHEMAS: [&str; 3] = [
+    "prisma/schema.prisma",
+    "schema.prisma",
+    "prisma/schema/schema.prisma",
+];
+
 /// The Prisma schema of a package.
 fn prisma_schema(tree: &Tree, package: &Package) -> Option<PathBuf> {
-    let usual = [
-        "prisma/schema.prisma",
-        "schema.prisma",
-        "prisma/schema/schema.prisma",
-    ];
     let stated = package.prisma_schema.as_deref();
     stated
         .into_iter()
-        .chain(usual)
+        .chain(PRISMA_SCHEMAS)
         .filter_map(|path| places::within(&package.directory, path))
         .find(|path| tree.has_file(path))
+}
+
+/// The same of the package of a program, whose part of it may have a schema of its own: an application of Nx has a
+/// directory, and no manifest.
+fn prisma_schema_around(tree: &Tree, package: &Package, reached: &Reached<'_>) -> Option<PathBuf> {
+    let stated = || prisma_schema(tree, package);
+    let Some((entry, _)) = reached.first() else {
+        return stated();
+    };
+    let around = entry.ancestors().skip(1);
+    let mut inside = around.take_while(|directory| *directory != package.directory);
+    let closer = inside.find_map(|directory| {
+        let mut usual = PRISMA_SCHEMAS.iter().map(|path| directory.join(path));
+        usual.find(|path| tree.has_file(path))
+    });
+    closer.or_else(stated)
 }
 
 /// What a Prisma schema says of its database.
@@ -351,9 +373,8 @@ fn demanded(name: &str, span: Span) -> FoundVariable {
 }
 
 /// The database of a Prisma schema.
-fn prisma(tree: &Tree, package: &Package) -> Option<Prisma> {
-    let path = prisma_schema(tree, package)?;
-    let text = tree.source(&path)?;
+fn prisma(tree: &Tree, path: &Path) -> Option<Prisma> {
+    let text = tree.source(path)?;
     let mut inside = false;
     let address = text.lines().find_map(|line| {
         let value = line.trim().strip_prefix("url")?.trim_start();
@@ -376,7 +397,7 @@ fn prisma(tree: &Tree, package: &Package) -> Option<Prisma> {
             "mongodb" => NeedKind::Mongodb,
             _ => return None,
         };
-        let span = Span::line(tree.shown(&path), index as u32 + 1);
+        let span = Span::line(tree.shown(path), index as u32 + 1);
         return Some(Prisma {
             kind,
             address,

@@ -354,6 +354,7 @@ impl Walker<'_> {
             || ends("Server::bind")
             || ends("Server::try_bind")
             || ends("axum::serve")
+            || name.contains("axum_server::bind")
             || ends("TcpListener::new") && file.contains("salvo")
             || ends("TcpListener::bind") && file.contains("poem")
             || ends("rocket::build")
@@ -466,13 +467,18 @@ impl Walker<'_> {
         }
     }
 
-    /// `warp::path!("health")`, `routes![index]`, `ctrl_c`.
+    /// `warp::path!("health")`, `routes![index]`, `tokio::select! {…}`.
     fn invocation(&mut self, node: Node<'_>) {
         let name = node
             .child_by_field_name("macro")
             .map(|name| self.source.text_of(name))
             .unwrap_or_default();
         let whole = self.source.text_of(node);
+        // What a macro is given is no syntax of the language: `tokio::select! { done = axum::serve(…) => … }`.
+        let serves = ["axum::serve(", "axum_server::bind", "Server::bind("];
+        if serves.iter().any(|call| whole.contains(call)) {
+            self.item.listens.push(span(self.source, node));
+        }
         if name.ends_with("path") {
             let parts: Vec<&str> = whole
                 .split('(')

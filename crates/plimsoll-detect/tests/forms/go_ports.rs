@@ -294,3 +294,14 @@ fn what_a_validator_wants_and_no_default_fills_is_required() {
     assert_eq!(wanted(check), ["SERVER_KEY"]);
     assert!(wanted("").is_empty());
 }
+
+#[test]
+fn a_port_that_the_system_chooses_makes_no_service() {
+    let main = "package main\n\nimport (\n\t\"fmt\"\n\t\"net\"\n\t\"net/http\"\n)\n\nfunc main() {\n\tlistener, _ := net.Listen(\"tcp\", \":0\")\n\tfmt.Println(listener.Addr())\n\thttp.Serve(listener, nil)\n}\n";
+    let chosen = main.replace("\":0\"", "\":8080\"");
+    assert_eq!(
+        lines(&found(&[MODULE, ("main.go", &chosen)])),
+        ["web /usr/local/bin/a [8080]"]
+    );
+    assert!(found(&[MODULE, ("main.go", main)]).services.is_empty());
+}

@@ -458,3 +458,80 @@ fn what_one_of_two_variables_leads_to_is_needed() {
     let unasked = source.replace("if (!url) throw new Error('missing');\n", "");
     assert_eq!(needs(&unasked), ["Redis false"]);
 }
+
+#[test]
+fn a_directory_that_is_compiled_on_its_own_leads_to_its_source() {
+    let scripts = r#""build":"tsc -p server/tsconfig.json""#;
+    for compiled in ["server/dist/main.js", "server/dist/server/src/main.js"] {
+        let start = format!(r#"{scripts},"start":"node {compiled}""#);
+        assert_eq!(
+            package(
+                &start,
+                r#""express":"5""#,
+                &[("server/src/main.ts", SERVER)]
+            ),
+            [format!("web node {compiled} [3000]")]
+        );
+    }
+}
+
+#[test]
+fn a_part_of_a_workspace_has_a_schema_of_its_own() {
+    let detection = found(&[
+        (
+            "package.json",
+            r#"{"name":"fleet","dependencies":{"@prisma/client":"6","express":"5","next":"15"},"devDependencies":{"nx":"21"}}"#,
+        ),
+        ("package-lock.json", "{}"),
+        ("nx.json", "{}"),
+        ("project.json", r#"{"name":"fleet","targets":{}}"#),
+        (
+            "apps/api/project.json",
+            r#"{"name":"api","projectType":"application","targets":{"build":{"executor":"@nx/webpack:webpack","options":{"target":"node","outputPath":"dist/apps/api","main":"apps/api/src/main.ts"}}}}"#,
+        ),
+        (
+            "apps/api/src/main.ts",
+            "import express from 'express';\nimport { PrismaClient } from '@prisma/client';\nconst rows = new PrismaClient();\nexpress().listen(4444);\n",
+        ),
+        (
+            "apps/api/prisma/schema.prisma",
+            "datasource db {\n  provider = \"postgresql\"\n  url = env(\"DATABASE_URL\")\n}\n",
+        ),
+    ]);
+    assert_eq!(lines(&detection), ["web node dist/apps/api/main.js [4444]"]);
+    assert_eq!(required(&detection), ["DATABASE_URL"]);
+    assert_eq!(detection.needs[0].kind, plimsoll_detect::NeedKind::Postgres);
+}
+
+#[test]
+fn variables_of_a_server_are_not_those_of_the_pages_beside_it() {
+    let server = "import express from 'express';\nexpress().listen(3000);\nconst at = process.env.STORE_URL;\nconst pages = process.env.VITE_HOME;\n";
+    let detection = found(&[
+        (
+            "package.json",
+            r#"{"name":"a","scripts":{"build":"vite build","start":"node server/index.js"},"dependencies":{"express":"5"},"devDependencies":{"vite":"7"}}"#,
+        ),
+        ("index.html", "<p>"),
+        ("vite.config.js", "export default {};\n"),
+        ("src/main.ts", "console.log(import.meta.env.VITE_TITLE);\n"),
+        ("server/index.js", server),
+    ]);
+    let read = |name: &str| {
+        let mut all = detection.environment.iter();
+        all.find(|one| one.name == name).unwrap().services.join(" ")
+    };
+    let pages = &detection
+        .services
+        .iter()
+        .find(|one| one.command.is_empty())
+        .unwrap()
+        .name;
+    assert!(
+        !read("STORE_URL").contains(pages.as_str()),
+        "{}",
+        read("STORE_URL")
+    );
+    assert!(
+        read("VITE_TITLE").contains(pages.as_str()) && read("VITE_HOME").contains(pages.as_str())
+    );
+}

@@ -316,3 +316,27 @@ fn a_property_of_settings_hands_a_field_on() {
     ]);
     assert_eq!(detection.services[0].ports, [8130]);
 }
+
+#[test]
+fn images_that_start_files_of_one_name_mean_those_that_they_copy() {
+    let server = "from fastapi import FastAPI\napp = FastAPI()\n";
+    let image = |part: &str, port: u16| {
+        format!(
+            "FROM python\nWORKDIR /app\nCOPY {part}/requirements.txt .\nRUN pip install -r requirements.txt\nCOPY {part} .\nENTRYPOINT [\"uvicorn\", \"main:app\", \"--port\", \"{port}\"]\n"
+        )
+    };
+    let detection = found(&[
+        ("one/main.py", server),
+        ("one/requirements.txt", "fastapi\nuvicorn\n"),
+        ("other/main.py", server),
+        ("other/requirements.txt", "fastapi\nuvicorn\n"),
+        ("images/first/Dockerfile", &image("one", 8101)),
+        ("images/second/Dockerfile", &image("other", 8102)),
+    ]);
+    let ports: Vec<_> = detection
+        .services
+        .iter()
+        .map(|service| service.ports.clone())
+        .collect();
+    assert_eq!(ports, [[8101], [8102]]);
+}

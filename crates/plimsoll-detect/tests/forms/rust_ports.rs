@@ -162,3 +162,9 @@ fn what_only_one_mode_of_a_program_reads_is_not_required() {
     let detection = found(&[MANIFEST, ("src/main.rs", always.as_str())]);
     assert_eq!(required(&detection), ["DATABASE_URL"]);
 }
+
+#[test]
+fn what_a_macro_waits_for_serves() {
+    let main = "use std::net::SocketAddr;\n\n#[tokio::main]\nasync fn main() -> anyhow::Result<()> {\n    let addr = SocketAddr::from(([0, 0, 0, 0], 8080));\n    tokio::select! {\n        biased;\n        done = axum_server::bind(addr).serve(app()) => done?,\n        () = stopped() => {}\n    };\n    Ok(())\n}\n";
+    assert_eq!(of(main, &[]), ["web /usr/local/bin/a [8080]"]);
+}
